@@ -1,0 +1,21 @@
+"""Evidence-collecting maturity scanner for AWS, Azure, GCP and Kubernetes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from cnamm_scan.api import Scan, evaluate, load_bundle, scan
+
+__all__ = ["Scan", "__version__", "evaluate", "load_bundle", "scan"]
+
+
+def __getattr__(name: str) -> Any:
+    """The public functions, imported when first used: importing the package itself costs nothing."""
+    if name in __all__:
+        from cnamm_scan import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'cnamm_scan' has no attribute '{name}'")

@@ -1,0 +1,1 @@
+"""Pure arithmetic over model types: the score, and what to do next."""

@@ -1,0 +1,1 @@
+"""The click commands: the only place that wires the parts together."""

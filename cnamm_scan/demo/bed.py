@@ -1,0 +1,220 @@
+"""Moto's server as a child process on loopback, for `cnamm-scan demo`, the tests and the benchmark."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+MOTO_ENV = {
+    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",  # they bring about 1,300 snapshots a region
+    "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+}
+MISSING = "moto[server] is not installed: pip install cnamm-scan[demo]"
+STDERR_TAIL = 2_000
+
+
+class BedError(RuntimeError):
+    """The test bed did not come up; the message says why and what to do."""
+
+
+class MotoServer:
+    """Runs moto on a free port of 127.0.0.1 for the length of a `with` block.
+
+    A child process and not a thread, so that its CPU and memory never count as the scanner's.
+    The child also ends when this process dies, because it watches its standard input.
+    Raises BedError on entering when moto is missing or does not answer within `start_timeout` seconds.
+    """
+
+    def __init__(self, start_timeout: float = 60.0) -> None:
+        """Nothing starts before the `with`."""
+        self.start_timeout = start_timeout
+        self.url = ""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stderr: Any = None
+
+    @property
+    def pid(self) -> int:
+        """The process id of the child, 0 when there is none."""
+        return self._process.pid if self._process else 0
+
+    def __enter__(self) -> Self:
+        """Start the child and wait until it answers."""
+        if find_spec("moto") is None or find_spec("flask") is None:
+            raise BedError(MISSING)
+        port = _free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._stderr = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            # -P keeps this folder off the child's path: its file names must not shadow anything
+            [sys.executable, "-P", str(Path(__file__).resolve()), str(port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._stderr,
+            env={**os.environ, **MOTO_ENV},
+        )
+        try:
+            self._wait(port)
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the child."""
+        self._stop()
+
+    def stderr_tail(self) -> str:
+        """The last of what the child wrote to standard error: moto's tracebacks."""
+        if self._stderr is None:
+            return ""
+        size = self._stderr.seek(0, io.SEEK_END)
+        self._stderr.seek(max(0, size - STDERR_TAIL))
+        tail: bytes = self._stderr.read()
+        return tail.decode(errors="replace").strip()
+
+    def _wait(self, port: int) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + self.start_timeout
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise BedError(self._told(f"moto ended with code {self._process.returncode}"))
+            if _answers(port):
+                return
+            time.sleep(0.05)
+        raise BedError(self._told(f"moto did not answer on {self.url} within {self.start_timeout:g} s"))
+
+    def _told(self, what: str) -> str:
+        return f"{what}: {self.stderr_tail() or 'it wrote nothing to stderr'}"
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
+        if self._stderr is not None:
+            self._stderr.close()
+            self._stderr = None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/moto-api/data.json")
+        return connection.getresponse().status < http.client.BAD_REQUEST
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def serve(port: int) -> None:
+    """Run moto in this process until standard input closes; what the child does.
+
+    Moto's own handler closes the connection after each answer, logs each call and lingers 10 ms in a
+    thread; this one keeps connections alive and is silent, which is worth a third of the time of a call.
+    """
+    serving = import_module("werkzeug.serving")
+    app_module = import_module("moto.moto_server.werkzeug_app")
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    app = app_module.DomainDispatcherApplication(app_module.create_backend_app)
+    server = serving.make_server("127.0.0.1", port, app, threaded=True, request_handler=_handler(app_module))
+    server.daemon_threads = True
+    server.serve_forever()
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def _handler(app_module: Any) -> Any:
+    """The request handler class; made here because its base comes from moto."""
+
+    class Handler(app_module.MotoRequestHandler):  # type: ignore[misc]
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        close_connection: bool
+
+        def run_wsgi(self) -> None:
+            environ = self.make_environ()
+            if self.headers.get("Expect", "").strip().lower() == "100-continue":
+                self.connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            # read the body whole, so that nothing of it is left in front of the next request
+            stream = environ["wsgi.input"]
+            length = int(self.headers.get("Content-Length") or 0)
+            chunked = "wsgi.input_terminated" in environ
+            environ["wsgi.input"] = io.BytesIO(stream.read() if chunked else stream.read(length))
+            answer = _Answer()
+            try:
+                answer.run(self.server.app, environ)
+            finally:  # an exception is moto's bug: answer 500, let the server print the trace
+                self.connection.sendall(answer.wire(self.command == "HEAD"))
+                self.close_connection = answer.failed or self.close_connection
+
+    return Handler
+
+
+class _Answer:
+    """One WSGI answer, gathered whole so that it leaves in one packet."""
+
+    def __init__(self) -> None:
+        self.status = "500 Internal Server Error"
+        self.headers: list[tuple[str, str]] = []
+        self.body = b""
+        self.failed = True
+
+    def run(self, app: Any, environ: dict[str, Any]) -> None:
+        written: list[bytes] = []
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Any:
+            self.status, self.headers = status, headers
+            return written.append
+
+        chunks: Iterable[bytes] = app(environ, start)
+        self.body = b"".join([*written, *chunks])
+        self.failed = False
+        if hasattr(chunks, "close"):
+            chunks.close()
+
+    def wire(self, is_head: bool) -> bytes:
+        if self.failed:
+            self.status, self.headers, self.body = "500 Internal Server Error", [], b""
+        lines = [f"HTTP/1.1 {self.status}"]
+        named = {name.lower() for name, _ in self.headers}
+        lines += [f"{name}: {value}" for name, value in self.headers]
+        if "content-length" not in named and "transfer-encoding" not in named:
+            lines.append(f"Content-Length: {len(self.body)}")
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        return head if is_head else head + self.body
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))

@@ -1,0 +1,1 @@
+"""The machinery: plan, collect, store, evaluate. Knows no provider and no opinion."""

@@ -1,0 +1,232 @@
+"""Judges rules: one SELECT each, five verdicts, and for every unknown the reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cnamm_scan.content import columns_of, key_paths
+from cnamm_scan.engine.sql import Expression, Subquery, quoted, read_expression, read_view
+from cnamm_scan.engine.store import Store, StoreError, gap_key
+from cnamm_scan.errors import ContentError
+from cnamm_scan.model import Content, Reason, Result, Rule, Tally, Target, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """A rule with its expressions read: what it needs, and the SELECT that judges it."""
+
+    rule: Rule
+    reads: Mapping[str, frozenset[str]]
+    values: tuple[str, ...]
+    """Columns of the row that a result shows."""
+    parameters: Mapping[str, Any]
+    judged: str
+    """SQL: one row a resource with `_v`, its verdict."""
+    subqueries: tuple[Subquery, ...]
+
+
+def compile_rule(content: Content, rule: Rule, overrides: Mapping[str, Any] | None = None) -> CompiledRule:
+    """Read a rule's expressions. `overrides` replaces defaults of its parameters. Raises ContentError with rule and file."""
+    place = f"{rule.source} ({rule.id})"
+    estate = rule.scope == "estate"
+    expressions: list[Expression] = []
+    for name, text in (("where", rule.where), ("pass", rule.pass_)):
+        if text is not None:
+            expressions.append(read_expression(content, rule.for_each, text, where=f"{place} {name}:", estate=estate))
+    reads: dict[str, set[str]] = {rule.for_each: set()}
+    for expression in expressions:
+        for table, columns in expression.reads.items():
+            reads.setdefault(table, set()).update(columns)
+    own = columns_of(content, rule.for_each)
+    for name in (*key_paths(rule.message), *key_paths(rule.fix)):
+        if name not in own and name not in rule.parameters:
+            raise ContentError(
+                f"'{{{name}}}' in message or fix is no column of {rule.for_each}", where=place, do=f"use one of: {', '.join(own)}"
+            )
+        if name in own:
+            reads[rule.for_each].add(name)
+    used = {name for expression in expressions for name in expression.parameters}
+    for name in sorted(used):
+        if name not in rule.parameters:
+            raise ContentError(f"parameter '${name}' is not declared", where=place, do="declare it under parameters: with a default and its source")
+    unused = sorted(set(rule.parameters) - used - set(key_paths(rule.message)) - set(key_paths(rule.fix)))
+    if unused:
+        raise ContentError(f"parameter '{unused[0]}' is not used", where=place, do="use it in where or pass, or remove it")
+    parameters = {name: spec.default for name, spec in rule.parameters.items()}
+    parameters.update({name: value for name, value in (overrides or {}).items() if name in parameters})
+    subqueries = tuple(subquery for expression in expressions for subquery in expression.subqueries)
+    values = tuple(sorted(reads[rule.for_each] - {"target", "region", "key", "scan_time"}))
+    return CompiledRule(
+        rule=rule,
+        reads={table: frozenset(columns) for table, columns in reads.items()},
+        values=values,
+        parameters={name: parameters[name] for name in used} | {},
+        judged=_judged(rule, values, subqueries),
+        subqueries=subqueries,
+    )
+
+
+def _judged(rule: Rule, values: Sequence[str], subqueries: Sequence[Subquery]) -> str:
+    # a subquery that joins by an id loses its ghost rows in the join: then what it says holds only where nothing was dark
+    blind = " OR ".join(_blind(subquery) for subquery in subqueries if subquery.joins) or "false"
+    shown = "".join(f", this.{quoted(name)}" for name in values)
+    where = f"(\n{rule.where}\n)" if rule.where else "true"
+    return (
+        f"SELECT target, region, key, _fact, _ghost, _gaps{''.join(', ' + quoted(name) for name in values)},"
+        " CASE WHEN _w = false THEN 'not_applicable' WHEN _ghost IS NOT NULL OR _w IS NULL OR _p IS NULL OR _b THEN 'unknown'"
+        " WHEN _p THEN 'pass' ELSE 'fail' END AS _v"
+        f" FROM (SELECT this.target, this.region, this.key, this._fact, this._ghost, this._gaps{shown},"
+        f" {where} AS _w, (\n{rule.pass_}\n) AS _p, ({blind}) AS _b FROM {quoted(rule.for_each)} AS this WHERE NOT this._shadow)"
+    )
+
+
+def _same_place(subquery: Subquery) -> str:
+    return "b.target = this.target" + (" AND b.region = this.region" if subquery.by_region else "")
+
+
+def _blind(subquery: Subquery) -> str:
+    unread = " OR ".join(["b._ghost IS NOT NULL", *(f"b.{quoted(column)} IS NULL" for column in subquery.joins)])
+    return f"EXISTS (SELECT 1 FROM {quoted(subquery.table)} AS b WHERE {_same_place(subquery)} AND ({unread}))"
+
+
+def tally(store: Store, compiled: CompiledRule, targets: Iterable[Target]) -> list[Tally]:
+    """How often the rule gives each verdict, for each target that it concerns. A rule that breaks gives one `error` each."""
+    rule = compiled.rule
+    concerned = [target.id for target in targets if rule.provider in ("estate", target.provider)]
+    counts: dict[str, dict[str, int]] = {target: {} for target in concerned}
+    try:
+        rows = store.rows(f"SELECT target, _v, count(*) FROM ({compiled.judged}) GROUP BY ALL", compiled.parameters)
+        for target, verdict, count in rows:
+            if target in counts:
+                counts[target][verdict] = int(count)
+    except StoreError:
+        return [Tally(rule.id, target, error=1) for target in concerned]
+    return [
+        Tally(
+            rule.id,
+            target,
+            pass_=count.get("pass", 0),
+            fail=count.get("fail", 0),
+            unknown=count.get("unknown", 0),
+            not_applicable=count.get("not_applicable", 0),
+        )
+        for target, count in counts.items()
+    ]
+
+
+def results(
+    store: Store, compiled: CompiledRule, targets: Iterable[Target], verdicts: frozenset[Verdict] | None = None
+) -> Iterator[Result]:
+    """The rule's verdict on each resource, ordered by target, region and key. A rule that breaks gives one `error` a target."""
+    rule = compiled.rule
+    only = f"WHERE _v IN ({', '.join(repr(verdict.value) for verdict in sorted(verdicts))})" if verdicts else ""
+    shown = ", ".join(quoted(name) for name in compiled.values)
+    packed = f"to_json(row_to_json({{{', '.join(f'{quoted(n)}: {quoted(n)}' for n in compiled.values)}}}))" if shown else "'{}'"
+    sql = (
+        f"SELECT target, region, key, _fact, _v, CASE WHEN _v = 'unknown' THEN {_reason(store, compiled)} ELSE '' END, {packed}"
+        f" FROM ({compiled.judged}) AS this {only} ORDER BY target, region, key, _fact"
+    )
+    try:
+        for target, region, key, fact, verdict, reason, values in store.rows(sql, compiled.parameters):
+            seen = json.loads(values)
+            yield Result(
+                rule=rule.id,
+                target=target,
+                region=region or "",
+                resource=key or "",
+                verdict=Verdict(verdict),
+                severity=rule.severity,
+                objective=rule.objective,
+                message=_message(rule, Verdict(verdict), reason, {**seen, "key": key, "region": region, "target": target}, compiled.parameters),
+                fact=fact or "",
+                reason=reason,
+                values=seen,
+                parameters=compiled.parameters,
+            )
+    except StoreError as error:
+        for concerned in targets:
+            if rule.provider in ("estate", concerned.provider):
+                yield Result(
+                    rule=rule.id,
+                    target=concerned.id,
+                    region="",
+                    resource="",
+                    verdict=Verdict.ERROR,
+                    severity=rule.severity,
+                    objective=rule.objective,
+                    message=f"the rule broke: {error.what}",
+                    fact="",
+                    reason="rule_bug",
+                    values={},
+                )
+
+
+def _reason(store: Store, compiled: CompiledRule) -> str:
+    """SQL for why a row is unknown: its own gaps first, then those of the tables that it looked into."""
+    content, rule = store.content, compiled.rule
+    found = ["this._ghost", *_part_gaps(content, rule.for_each, compiled.reads[rule.for_each], "this")]
+    if store.uncollected.get(rule.for_each, frozenset()) & compiled.reads[rule.for_each]:
+        found.append(f"'{Reason.NOT_COLLECTED.value}'")
+    looked_into = list(compiled.subqueries)
+    if rule.for_each in content.views:
+        looked_into += [Subquery(base, by_region=False, joins=()) for base in sorted(read_view(content, rule.for_each).tables)]
+    for subquery in looked_into:
+        columns = compiled.reads.get(subquery.table, frozenset())
+        gaps = ["b._ghost", *_part_gaps(content, subquery.table, columns, "b")]
+        found.append(f"(SELECT min(COALESCE({', '.join(gaps)})) FROM {quoted(subquery.table)} AS b WHERE {_same_place(subquery)})")
+        if store.uncollected.get(subquery.table, frozenset()) & columns:
+            found.append(f"'{Reason.NOT_COLLECTED.value}'")
+    return f"COALESCE({', '.join(found)}, '{Reason.NOT_IN_ANSWER.value}')"
+
+
+def _part_gaps(content: Content, table: str, columns: Iterable[str], alias: str) -> list[str]:
+    """SQL of the gaps of the parts that the columns come from."""
+    spec = content.tables.get(table)
+    if spec is None:
+        return []
+    keys = set()
+    for name in expand(content, table, columns):
+        column = spec.columns.get(name)
+        if column is not None and column.path:
+            keys.add(gap_key(column.path))
+    return [f"{alias}._gaps['{key}']" for key in sorted(keys) if key in spec.then or key.startswith("parent.")]
+
+
+def expand(content: Content, table: str, columns: Iterable[str]) -> frozenset[str]:
+    """The columns and, for derived ones, those that they are derived from."""
+    from cnamm_scan.engine.sql import read_column
+
+    known = columns_of(content, table)
+    todo, done = list(columns), set()
+    while todo:
+        name = todo.pop()
+        if name in done:
+            continue
+        done.add(name)
+        column = known[name]
+        if column.is_:
+            where = f"{content.tables[table].source} ({table}.{name})"
+            todo += read_column(content, table, column.is_, where=where).reads.get(table, frozenset())
+    return frozenset(done)
+
+
+def _message(rule: Rule, verdict: Verdict, reason: str, values: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
+    if verdict is Verdict.UNKNOWN:
+        name = values.get("key") or values.get("region") or values.get("target")
+        return f"{name}: could not be judged ({reason})"
+    return fill(rule.message, {**parameters, **values})
+
+
+def fill(template: str, values: Mapping[str, Any]) -> str:
+    """A message or fix with its columns filled in; control characters of names never reach a terminal."""
+    text = template
+    for name in key_paths(template):
+        value = values.get(name)
+        shown = "unknown" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        if isinstance(value, bool):
+            shown = "true" if value else "false"
+        text = text.replace("{" + name + "}", shown)
+    return "".join(char if char.isprintable() else "�" for char in text)

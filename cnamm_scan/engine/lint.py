@@ -1,0 +1,218 @@
+"""What can be said about content without a cloud: does it parse, bind, keep NULL; and do its own tests pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cnamm_scan import paths
+from cnamm_scan.content import columns_of
+from cnamm_scan.engine.evaluate import CompiledRule, compile_rule, results
+from cnamm_scan.engine.sql import read_column, read_view
+from cnamm_scan.engine.store import Store, StoreError
+from cnamm_scan.errors import ContentError, did_you_mean
+from cnamm_scan.model import Column, Content, Reason, Rule, Table, Target, Verdict
+
+TEST_TIME = "2026-01-01T00:00:00"
+TEST_REGION = "test-region"
+
+
+def lint(content: Content) -> list[ContentError]:
+    """Every problem of tables, views and rules. Empty when the content is sound."""
+    problems: list[ContentError] = []
+    for table in content.tables.values():
+        problems += _table(content, table)
+    for view in content.views:
+        try:
+            read_view(content, view)
+        except ContentError as error:
+            problems.append(error)
+    if problems:
+        return problems
+    with Store(content, {*content.tables, *content.views}, scan_time=TEST_TIME) as store:
+        for view in content.views.values():
+            problems += _view(store, view.id, view.select, f"{view.source} ({view.id})")
+        for table in content.tables.values():
+            problems += _derived(store, table)
+        for rule in content.rules.values():
+            problems += _rule(content, store, rule)
+    return problems
+
+
+def _table(content: Content, table: Table) -> Iterator[ContentError]:
+    where = f"{table.source} ({table.id})"
+    names: dict[tuple[str, ...], str] = {}
+    for name, column in table.columns.items():
+        if column.is_:
+            try:
+                read_column(content, table.id, column.is_, where=f"{where}.{name}")
+            except ContentError as error:
+                yield error
+        if column.path and not column.path.startswith("$"):
+            path = paths.parse(column.path)
+            if path.is_many and column.from_ and column.type not in ("list", "json"):
+                yield ContentError(f"column '{name}': a path through [] gives many values", where=where, do="make it a list, or use each:")
+            folded = tuple(key.lower() for key in path.keys)
+            for length in range(1, len(folded) + 1):
+                seen = names.setdefault(folded[:length], ".".join(path.keys[:length]))
+                if seen != ".".join(path.keys[:length]):
+                    yield ContentError(f"paths '{seen}' and '{column.path}' differ in case only", where=where, do="use one spelling")
+    for key in table.then:
+        if any(column.path and paths.parse(column.path).head == key for column in table.columns.values() if _is_path(column)):
+            continue
+        used_by_each = table.each and paths.parse(table.each).head == key
+        used_later = any(
+            _is_value_path(text) and paths.parse(text).head == key for call in table.then.values() for text in call.with_.values()
+        )
+        from_child = any(
+            other.list.for_ == table.id and any(text.startswith(f"parent.{key}.") for text in other.list.with_.values())
+            for other in content.tables.values()
+        )
+        if not (used_by_each or used_later or from_child or _through_parent(table, key)):
+            yield ContentError(f"part '{key}' feeds no column", where=where, do="read a column from it, or remove the call")
+
+
+def _through_parent(table: Table, key: str) -> bool:
+    return bool(table.each) and any(
+        column.path and column.path.startswith((f"parent.{key}.", f"parent.parent.{key}.")) for column in table.columns.values()
+    )
+
+
+def _is_path(column: Column) -> bool:
+    return column.path is not None and not column.path.startswith("$")
+
+
+def _is_value_path(text: str) -> bool:
+    return not text.startswith("$")
+
+
+def _derived(store: Store, table: Table) -> Iterator[ContentError]:
+    for name, column in table.columns.items():
+        if column.is_:
+            try:
+                store.check(f"SELECT ({column.is_}) FROM {table.id}")
+            except StoreError as error:
+                yield ContentError(error.what, where=f"{table.source} ({table.id}.{name})", do=error.do)
+
+
+def _view(store: Store, view: str, select: str, where: str) -> Iterator[ContentError]:
+    try:
+        names, _ = store.table(f"SELECT * FROM ({select}) LIMIT 0")
+    except StoreError as error:
+        yield ContentError(error.what, where=where, do=error.do)
+        return
+    expected = ["target", "region", "key", *store.content.views[view].columns]
+    for name in expected:
+        if name not in names:
+            yield ContentError(f"the view does not select '{name}'", where=where, do=f"select {', '.join(expected)}")
+
+
+def _rule(content: Content, store: Store, rule: Rule) -> Iterator[ContentError]:
+    where = f"{rule.source} ({rule.id})"
+    try:
+        compiled = compile_rule(content, rule)
+    except ContentError as error:
+        yield error
+        return
+    try:
+        store.check(compiled.judged, compiled.parameters)
+    except StoreError as error:
+        yield ContentError(error.what, where=where, do=error.do)
+    for group in (rule.title, rule.why, rule.message, rule.fix):
+        if not group.strip():
+            yield ContentError("title, why, message and fix must say something", where=where, do="write a sentence")
+            break
+    if rule.title.strip().endswith("."):
+        yield ContentError("a title has no full stop", where=where, do="remove it")
+    for _, case in rule.tests.cases():
+        yield from _case(content, compiled, case, where)
+    read = {name for columns in compiled.reads.values() for name in columns}
+    if not read:
+        yield ContentError("the rule reads nothing", where=where, do="a rule judges a column")
+
+
+def _case(content: Content, compiled: CompiledRule, case: Mapping[str, Any], where: str) -> Iterator[ContentError]:
+    known = columns_of(content, compiled.rule.for_each)
+    for name, value in case.items():
+        if "." in name:
+            if name not in compiled.reads:
+                yield ContentError(f"test names table '{name}', which the rule does not read", where=where, do=did_you_mean(name, compiled.reads))
+            elif value != "unreadable":
+                if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+                    yield ContentError(f"test: '{name}' is not a list of rows", where=where, do="write rows, or unreadable")
+                    continue
+                for row in value:
+                    for column in row:
+                        if column not in columns_of(content, name):
+                            advice = did_you_mean(column, columns_of(content, name))
+                            yield ContentError(f"test: '{name}' has no column '{column}'", where=where, do=advice)
+        elif name not in known:
+            yield ContentError(f"test: '{compiled.rule.for_each}' has no column '{name}'", where=where, do=did_you_mean(name, known))
+
+
+# ---- a rule's own tests ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """One case of a rule's tests: what was expected and what came out."""
+
+    rule: str
+    case: str
+    expected: Verdict
+    got: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether every row of the case got the verdict that it must get."""
+        return self.got == self.expected.value
+
+
+def run_tests(content: Content, rules: Iterable[Rule]) -> Iterator[CaseResult]:
+    """Judge every case of every rule. Each case is a target of its own, so a rule's cases run as one SELECT."""
+    compiled = [compile_rule(content, rule) for rule in rules]
+    tables = {table for rule in compiled for table in rule.reads}
+    with Store(content, tables, scan_time=TEST_TIME) as store:
+        for rule in compiled:
+            yield from _run_rule(store, rule)
+
+
+def _run_rule(store: Store, compiled: CompiledRule) -> Iterator[CaseResult]:
+    rule = compiled.rule
+    cases = [
+        (f"{expected.value}[{number}]", expected, case)
+        for expected in (Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN, Verdict.NOT_APPLICABLE)
+        for number, case in enumerate(case for verdict, case in rule.tests.cases() if verdict is expected)
+    ]
+    batches = [[case] for case in cases] if rule.scope == "estate" else [cases]
+    for batch in batches:
+        for table in compiled.reads:
+            store._run(f"DELETE FROM {table}")
+        targets = [Target(f"{rule.provider}:{name}", rule.provider, name) for name, _, _ in batch]
+        try:
+            for target, (_, _, case) in zip(targets, batch, strict=True):
+                _fill(store, compiled, target.id, case)
+        except StoreError as error:
+            for name, expected, _ in batch:
+                yield CaseResult(rule.id, name, expected, f"a row that does not fit: {error.what}")
+            continue
+        got: dict[str, list[str]] = {}
+        for result in results(store, compiled, targets):
+            got.setdefault(result.target, []).append(result.verdict.value if result.verdict is not Verdict.ERROR else result.message)
+        for target, (name, expected, _) in zip(targets, batch, strict=True):
+            verdicts = sorted(set(got.get(target.id, ["no row"])))
+            yield CaseResult(rule.id, name, expected, " and ".join(verdicts))
+
+
+def _fill(store: Store, compiled: CompiledRule, target: str, case: Mapping[str, Any]) -> None:
+    base = {"target": target, "region": TEST_REGION, "scan_time": TEST_TIME}
+    own = {name: value for name, value in case.items() if "." not in name}
+    store.add_rows(compiled.rule.for_each, [{**base, "key": "test", **own}])
+    for table, rows in case.items():
+        if "." not in table:
+            continue
+        if rows == "unreadable":
+            store.add_ghosts(table, [(target, TEST_REGION, Reason.DENIED, False)])
+        else:
+            store.add_rows(table, [{**base, "key": f"{table}#{number}", **row} for number, row in enumerate(rows)])

@@ -1,0 +1,394 @@
+"""Typed fact tables in DuckDB: load once, shut the doors, then answer SELECTs.
+
+Columns are extracted when facts are loaded, never while judging. After `lock()` no SQL reaches a file, the network or the
+configuration: content packs and queries run in what is left.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+
+from cnamm_scan import paths
+from cnamm_scan.content import ENGINE_TABLES, ROW_COLUMNS, columns_of
+from cnamm_scan.engine.sql import quoted, read_view
+from cnamm_scan.errors import CnammError, did_you_mean
+from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, UNSET, Column, Content, Reason, Table
+
+SQL_TYPES: Mapping[str, str] = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "timestamp": "TIMESTAMP",
+    "list": "VARCHAR[]",
+    "json": "JSON",
+}
+_INTERNAL = '"_fact" VARCHAR, "_ghost" VARCHAR, "_gaps" MAP(VARCHAR, VARCHAR), "_shadow" BOOLEAN'
+_FACT_COLUMNS = "{kind: 'VARCHAR', id: 'VARCHAR', target: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', data: 'JSON', gaps: 'MAP(VARCHAR, VARCHAR)'}"
+NO_GAPS = "MAP {}::MAP(VARCHAR, VARCHAR)"
+
+
+class StoreError(CnammError):
+    """SQL that DuckDB refused or could not finish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shards:
+    """The stored facts of one table: files of canonical lines, and which parts and paths were kept when they were read."""
+
+    files: tuple[Path, ...]
+    parts: frozenset[str] | None = None
+    paths: frozenset[str] | None = None
+
+
+class Store:
+    """An in-memory database of fact tables. A context manager: `close` gives memory and spill space back."""
+
+    def __init__(self, content: Content, tables: Iterable[str], *, scan_time: str, memory: str = "1400MB", threads: int | None = None) -> None:
+        """Create empty typed tables. `scan_time` is the scan's start, ISO 8601 in UTC."""
+        self.content = content
+        self.scan_time = scan_time
+        self.uncollected: dict[str, frozenset[str]] = {}
+        """Columns by table that this bundle does not hold, so that they are NULL for the reason 'not_collected'."""
+        self._spill = tempfile.TemporaryDirectory(prefix="cnamm-scan-")
+        self._db = duckdb.connect(":memory:", config={"memory_limit": memory, "temp_directory": self._spill.name})
+        self._db.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false")
+        if threads:
+            self._db.execute(f"SET threads = {int(threads)}")
+        wanted = set(tables) | {ESTATE_TABLE}
+        self.views = self._with_sources(wanted)
+        self.tables = frozenset(wanted)
+        for catalog in sorted({table.split(".")[0] for table in wanted if table.count(".") == 2}):
+            self._db.execute(f"ATTACH ':memory:' AS {quoted(catalog)}")
+        for table in sorted(wanted):
+            self._create(table)
+
+    def _with_sources(self, wanted: set[str]) -> list[str]:
+        """Adds what views read to `wanted`; gives the views so ordered that each comes after those it reads."""
+        ordered: list[str] = []
+
+        def visit(view: str, above: tuple[str, ...]) -> None:
+            if view in above:
+                raise StoreError(f"view '{view}' reads itself", where=self.content.views[view].source, do="break the circle")
+            for table in sorted(read_view(self.content, view).tables):
+                wanted.add(table)
+                if table in self.content.views:
+                    visit(table, (*above, view))
+            if view not in ordered:
+                ordered.append(view)
+
+        for table in sorted(wanted):
+            if table in self.content.views:
+                visit(table, ())
+        return ordered
+
+    def _create(self, table: str) -> None:
+        schema = quoted(table.rsplit(".", 1)[0])
+        self._db.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        columns = ", ".join(f"{quoted(name)} {SQL_TYPES[column.type]}" for name, column in columns_of(self.content, table).items())
+        self._db.execute(f"CREATE TABLE {quoted(table)} ({columns}, {_INTERNAL})")
+
+    # ---- filling -----------------------------------------------------------------------------------------------------
+
+    def add_rows(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Put rows in by column name, as tests of content do. Derived columns that a row does not name are computed."""
+        columns = columns_of(self.content, table)
+        derived = {name: column.is_ for name, column in columns.items() if column.is_}
+        for row in rows:
+            values: list[Any] = []
+            picks = []
+            for name, column in columns.items():
+                kind = SQL_TYPES[column.type]
+                if name in row or name not in derived:
+                    value = row.get(name)
+                    values.append(json.dumps(value) if column.type == "json" and value is not None else value)
+                    picks.append(f"CAST(? AS {kind}) AS {quoted(name)}")
+            outer = [
+                quoted(name) if name in row or name not in derived else f"CAST(({derived[name]}) AS {SQL_TYPES[column.type]}) AS {quoted(name)}"
+                for name, column in columns.items()
+            ]
+            gaps = row.get("_gaps") or {}
+            values += [row.get("_fact", ""), row.get("_ghost"), list(gaps), list(gaps.values())]
+            picks += ["CAST(? AS VARCHAR) AS _fact", "CAST(? AS VARCHAR) AS _ghost", "MAP(?::VARCHAR[], ?::VARCHAR[]) AS _gaps"]
+            self._run(
+                f"INSERT INTO {quoted(table)} BY NAME SELECT {', '.join(outer)}, _fact, _ghost, _gaps, false AS _shadow"
+                f" FROM (SELECT {', '.join(picks)})",
+                values,
+            )
+
+    def add_ghosts(self, table: str, ghosts: Iterable[tuple[str, str, Reason, bool]]) -> None:
+        """Leave a row for each listing that failed: (target, region, reason, shadow).
+
+        A shadow stands in for lookups only; it is not judged as a row of its own.
+        """
+        rows = [(target, region, self.scan_time, reason.value, reason.value, shadow) for target, region, reason, shadow in ghosts]
+        if rows:
+            self._db.executemany(
+                f"INSERT INTO {quoted(table)} BY NAME SELECT ? AS target, ? AS region, CAST(? AS TIMESTAMP) AS scan_time, '' AS _fact,"
+                f" ? AS _ghost, MAP(['{GHOST_PART}'], [?]) AS _gaps, CAST(? AS BOOLEAN) AS _shadow",
+                rows,
+            )
+
+    def load(self, table: str, shards: Shards) -> None:
+        """Read a table's facts from the lines of a bundle and extract its columns."""
+        if not shards.files:
+            return
+        spec = self.content.tables.get(table)
+        columns = spec.columns if spec else ENGINE_TABLES[table][1]
+        missing = {name for name, column in columns.items() if column.path and not _was_kept(column.path, spec, shards)}
+        missing |= {
+            name
+            for name, column in columns.items()
+            if column.is_ and any(re.search(rf"\b{re.escape(other)}\b", column.is_) for other in missing)
+        }
+        self.uncollected[table] = frozenset(missing)
+        kept = {name: column for name, column in columns.items() if name not in missing}
+        extracted = [f"{_extract(column, spec)} AS {quoted(name)}" for name, column in kept.items() if column.path]
+        derived = [
+            f"CAST(({column.is_}) AS {SQL_TYPES[column.type]}) AS {quoted(name)}" for name, column in kept.items() if column.is_
+        ]
+        files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in shards.files)
+        structure = _structure(column for column in kept.values() if column.from_ and column.type != "json")
+        document = f"json_transform(data, '{structure}')" if structure != "{}" else "NULL"
+        rows = (
+            f"SELECT target, region, key, id, data, COALESCE(gaps, {NO_GAPS}) AS g, {document} AS d"
+            f" FROM read_json([{files}], format = 'newline_delimited', columns = {_FACT_COLUMNS}, maximum_object_size = 67108864)"
+        )
+        fixed = [
+            "target",
+            "region",
+            f"CASE WHEN g['{GHOST_PART}'] IS NULL THEN key END AS key",
+            f"TIMESTAMP '{self.scan_time}' AS scan_time",
+            "id AS _fact",
+            f"g['{GHOST_PART}'] AS _ghost",
+            "g AS _gaps",
+            "false AS _shadow",
+        ]
+        inner = f"SELECT {', '.join(fixed + extracted)} FROM ({rows})"
+        self._run(f"INSERT INTO {quoted(table)} BY NAME SELECT *{''.join(', ' + column for column in derived)} FROM ({inner})")
+
+    def make_views(self) -> None:
+        """Compute every view over the loaded tables, NULL-honest about listings that failed."""
+        for view in self.views:
+            spec = self.content.views[view]
+            bases = sorted(read_view(self.content, view).tables)
+            casts = ", ".join(f"CAST({quoted(name)} AS {SQL_TYPES[column.type]}) AS {quoted(name)}" for name, column in spec.columns.items())
+            self._run(
+                f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, key, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact,"
+                f" NULL AS _ghost, {NO_GAPS} AS _gaps, false AS _shadow, {casts} FROM ({spec.select})"
+            )
+            dark = " UNION ALL ".join(f"SELECT target, region, _ghost, _shadow FROM {quoted(base)} WHERE _ghost IS NOT NULL" for base in bases)
+            regional = all(self._is_regional(base) for base in bases)
+            match = f"d.target = {quoted(view)}.target" + (f" AND d.region = {quoted(view)}.region" if regional else "")
+            self._run(f"DELETE FROM {quoted(view)} WHERE key IS NULL OR EXISTS (SELECT 1 FROM ({dark}) d WHERE {match})")
+            self._run(
+                f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact,"
+                f" min(_ghost) AS _ghost, MAP(['{GHOST_PART}'], [min(_ghost)]) AS _gaps, bool_and(_shadow) AS _shadow FROM ({dark}) GROUP BY ALL"
+            )
+
+    def _is_regional(self, table: str) -> bool:
+        if table in self.content.tables:
+            return self.content.tables[table].once_per == "region"
+        return table in self.content.views and all(self._is_regional(base) for base in read_view(self.content, table).tables)
+
+    def clear(self) -> None:
+        """Empty every table."""
+        for table in self.tables:
+            self._db.execute(f"DELETE FROM {quoted(table)}")
+
+    def lock(self) -> None:
+        """Shut files, network, extensions and settings. There is no way back."""
+        self._db.execute("SET enable_external_access = false; SET lock_configuration = true")
+
+    # ---- asking ------------------------------------------------------------------------------------------------------
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[tuple[Any, ...]]:
+        """Run one SELECT and stream its rows. Raises StoreError."""
+        try:
+            result = self._db.cursor().execute(sql, dict(parameters) if parameters else None)
+            while batch := result.fetchmany(4096):
+                yield from batch
+        except duckdb.Error as error:
+            raise _translated(error) from error
+
+    def table(self, sql: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+        """Run one SELECT: its column names, and its rows as a stream. Raises StoreError."""
+        try:
+            result = self._db.cursor().execute(sql)
+        except duckdb.Error as error:
+            raise _translated(error, tables=self.tables) from error
+        names = [column[0] for column in result.description or ()]
+
+        def stream() -> Iterator[tuple[Any, ...]]:
+            try:
+                while batch := result.fetchmany(4096):
+                    yield from batch
+            except duckdb.Error as error:
+                raise _translated(error) from error
+
+        return names, stream()
+
+    def check(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Plan the SQL without running it. Raises StoreError for what does not bind: a type, a function, a name."""
+        self._run(f"EXPLAIN {sql}", dict(parameters) if parameters else None)
+
+    def _run(self, sql: str, parameters: Any = None) -> None:
+        try:
+            self._db.execute(sql, parameters)
+        except duckdb.Error as error:
+            raise _translated(error) from error
+
+    def close(self) -> None:
+        """Give memory and spill space back."""
+        self._db.close()
+        with suppress(OSError):
+            self._spill.cleanup()
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close."""
+        self.close()
+
+
+def _translated(error: duckdb.Error, tables: Iterable[str] = ()) -> StoreError:
+    text = str(error).split("\n\nLINE", 1)[0].split("\nLINE", 1)[0]
+    what = " ".join(line.strip() for line in text.splitlines() if line.strip())
+    missing = re.search(r"Table with name ([\w.]+) does not exist", what)
+    advice = did_you_mean(missing.group(1), tables) if missing and tables else "check the SQL against the table's page in docs/reference"
+    return StoreError(what[:1].lower() + what[1:], do=advice)
+
+
+def _was_kept(path: str, spec: Table | None, shards: Shards) -> bool:
+    """Whether the bundle's facts can hold the path: its part was asked for, and the path was among those kept."""
+    if spec is None:
+        return True
+    head = path.split(".", 1)[0].split("[", 1)[0]
+    if shards.parts is not None and head in spec.then and head not in shards.parts:
+        return False
+    return shards.paths is None or path in shards.paths
+
+
+# ---- extraction --------------------------------------------------------------------------------------------------------
+
+
+def _structure(columns: Iterable[Column]) -> str:
+    """The json_transform structure that holds every path, leaves as VARCHAR (cast later, so that a bad value is NULL)."""
+    root: dict[str, Any] = {}
+    for column in columns:
+        assert column.from_ is not None  # the caller chose columns that have a path
+        path = paths.parse(column.from_)
+        leaf: Any = ["VARCHAR"] if column.type == "list" and not path.is_many else "VARCHAR"
+        _graft(root, path.steps, leaf)
+    return json.dumps(root, sort_keys=True).replace("'", "''")
+
+
+def _graft(node: dict[str, Any], steps: Sequence[paths.Step], leaf: Any) -> None:
+    key, depth = str(steps[0]), 1
+    while depth < len(steps) and (steps[depth] == paths.EACH or isinstance(steps[depth], int)):
+        depth += 1
+    lists, rest = depth - 1, steps[depth:]
+    if rest:
+        inner = node.get(key)
+        for _ in range(lists):
+            inner = inner[0] if isinstance(inner, list) else None
+        child: Any = inner if isinstance(inner, dict) else {}
+        _graft(child, rest, leaf)
+        made: Any = child
+    else:
+        made = leaf
+    for _ in range(lists):
+        made = [made]
+    if rest or not isinstance(node.get(key), dict | list):
+        node[key] = made
+
+
+def _access(value: str, steps: Sequence[paths.Step], depth: int = 0) -> str:
+    """SQL that walks `steps` from `value`: struct fields, list elements, and one flat list for `[]`."""
+    for position, step in enumerate(steps):
+        if step == paths.EACH:
+            rest = steps[position + 1 :]
+            if not rest:
+                return value
+            name = f"x{depth}"
+            walked = f"list_transform({value}, lambda {name}: {_access(name, rest, depth + 1)})"
+            return f"flatten({walked})" if paths.EACH in rest else walked
+        value = f"{value}[{step + 1}]" if isinstance(step, int) else f"{value}.{quoted_key(step)}"
+    return value
+
+
+def quoted_key(key: str) -> str:
+    """One field name in quotes, dots and all."""
+    return '"' + key.replace('"', '""') + '"'
+
+
+def _json_path(path: paths.Path) -> str:
+    text = "$"
+    for step in path.steps:
+        text += "[*]" if step == paths.EACH else f"[{step}]" if isinstance(step, int) else f'."{step}"'
+    return text.replace("'", "''")
+
+
+def gap_key(path: str) -> str:
+    """The name under which a fact's gaps would tell that the path's part was not read: `part`, or `parent.part`."""
+    keys = paths.parse(path).keys if not path.startswith("$") else (path,)
+    depth = 0
+    while depth < len(keys) - 1 and keys[depth] == "parent":
+        depth += 1
+    return ".".join(keys[: depth + 1])
+
+
+def _may_gap(path: str, spec: Table | None) -> bool:
+    key = gap_key(path)
+    return spec is not None and (key in spec.then or key.startswith("parent."))
+
+
+def _extract(column: Column, spec: Table | None) -> str:
+    """SQL of one column: NULL where its part was not read, `absent` where the API said nothing, else the typed value."""
+    path = paths.parse(column.path or "")
+    kind = SQL_TYPES[column.type]
+    unseen = [f"g['{GHOST_PART}'] IS NOT NULL"]
+    if _may_gap(path.text, spec):
+        unseen.append(f"g['{gap_key(path.text)}'] IS NOT NULL")
+    if column.exists is not None:
+        found = (
+            f"len(json_extract(data, '{_json_path(path)}')) > 0"
+            if path.is_many
+            else f"COALESCE(json_type(data, '{_json_path(path)}') <> 'NULL', false)"
+        )
+        return f"CASE WHEN {' OR '.join(unseen)} THEN NULL ELSE {found} END"
+    if column.type == "json":
+        raw = f"json_extract(data, '{_json_path(path)}')"
+        if path.is_many:
+            raw = f"to_json({raw})"
+        raw = f"nullif({raw}, 'null'::JSON)"
+    else:
+        raw = _access("d", path.steps)
+    typed = raw if column.type in ("json", "text") else f"TRY_CAST({raw} AS {kind})"
+    if column.absent is UNSET or column.absent is None:
+        return typed
+    return f"CASE WHEN {' OR '.join(unseen)} THEN NULL WHEN {raw} IS NULL THEN {_literal(column.absent, kind)} ELSE {typed} END"
+
+
+def _literal(value: Any, kind: str) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list) and kind.endswith("[]"):
+        return f"[{', '.join(_literal(element, 'VARCHAR') for element in value)}]::{kind}"
+    text = json.dumps(value) if isinstance(value, dict | list) else str(value)
+    return "CAST('" + text.replace("'", "''") + f"' AS {kind})"
+
+
+assert set(ROW_COLUMNS) == {"target", "region", "key", "scan_time"}

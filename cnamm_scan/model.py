@@ -1,0 +1,452 @@
+"""The words of the house as frozen types. Imports nothing of ours; anything may import it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any, Literal
+
+LEVELS: tuple[int, ...] = (1, 2, 3, 4, 5)
+LEVEL_NAMES: Mapping[int, str] = {1: "Foundation", 2: "Standardized", 3: "Optimized", 4: "Leading", 5: "Transformative"}
+STREAM_WEIGHTS: Mapping[str, Fraction] = {"A": Fraction(6, 10), "B": Fraction(4, 10)}
+ATTAINED_AT = Fraction(8, 10)
+SCORING_MODEL = "staged/1"
+ESTATE_TABLE = "estate.target"
+GHOST_PART = "list"
+"""The name under which a fact's gaps say that its whole listing could not be read."""
+
+
+class Verdict(StrEnum):
+    """What a rule says about one resource."""
+
+    PASS = "pass"  # noqa: S105 (a verdict, not a password)
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    NOT_APPLICABLE = "not_applicable"
+    ERROR = "error"
+
+
+class Reason(StrEnum):
+    """Why something could not be read."""
+
+    DENIED = "denied"
+    THROTTLED = "throttled"
+    TIMED_OUT = "timed_out"
+    UNREACHABLE = "unreachable"
+    SERVER_ERROR = "server_error"
+    MALFORMED = "malformed"
+    UNSUPPORTED = "unsupported"
+    API_DISABLED = "api_disabled"
+    REGION_DISABLED = "region_disabled"
+    CREDENTIALS = "credentials"
+    TRUNCATED = "truncated"
+    EXCLUDED = "excluded"
+    INTERRUPTED = "interrupted"
+    NOT_COLLECTED = "not_collected"
+    NOT_IN_ANSWER = "not_in_answer"
+    COLLECTOR_BUG = "collector_bug"
+
+
+class Severity(StrEnum):
+    """How much a fail matters."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+    @property
+    def weight(self) -> int:
+        """The weight of a rule inside its objective (SCORING.md, step 2)."""
+        return {"critical": 8, "high": 4, "medium": 2, "low": 1}[self.value]
+
+    @property
+    def rank(self) -> int:
+        """0 for critical, rising as it matters less: a sort key."""
+        return list(Severity).index(self)
+
+
+# ---- content ---------------------------------------------------------------------------------------------------------
+
+ColumnType = Literal["text", "integer", "number", "boolean", "timestamp", "list", "json"]
+
+
+class _Unset:
+    """The type of UNSET: tells "no `absent:` was written" from "`absent: null` was written"."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Any = _Unset()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One typed column of a fact table: from a path, from a path's existence, or from other columns."""
+
+    type: ColumnType
+    from_: str | None = None
+    absent: Any = UNSET
+    exists: str | None = None
+    is_: str | None = None
+    about: str = ""
+
+    @property
+    def path(self) -> str | None:
+        """The path that the column reads, or None for one derived from other columns."""
+        return self.from_ or self.exists
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One declared call of a provider's API: a table's `list:` or a part under `then:`."""
+
+    call: str | None = None
+    read: str | None = None
+    needs: tuple[str, ...] = ()
+    with_: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    items: str | None = None
+    for_: str | None = None
+    absent_on: tuple[str, ...] = ()
+    gone_on: tuple[str, ...] = ()
+    in_region: str | None = None
+    at_most: int | None = None
+    many: Mapping[str, str] = field(default_factory=dict)
+    size: int = 1
+    by: str | None = None
+
+    @property
+    def operation(self) -> str:
+        """The operation's name, or the reader's in angle brackets."""
+        return self.call or f"<{self.read}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A fact table: where its rows come from and what its columns mean."""
+
+    id: str
+    service: str
+    client: str
+    about: str
+    once_per: Literal["account", "region", "target"]
+    list: Call
+    key: str
+    columns: Mapping[str, Column]
+    then: Mapping[str, Call] = field(default_factory=dict)
+    each: str | None = None
+    normalise: Mapping[str, str] = field(default_factory=dict)
+    redact: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def provider(self) -> str:
+        """The first part of the id."""
+        return self.id.split(".", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Facts derived from several tables by one SELECT."""
+
+    id: str
+    about: str
+    columns: Mapping[str, Column]
+    select: str
+    source: str = ""
+
+    @property
+    def provider(self) -> str:
+        """The first part of the id."""
+        return self.id.split(".", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A threshold of a rule: its default and where that comes from."""
+
+    default: Any
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTests:
+    """A rule's own cases: rows by the verdict they must get."""
+
+    pass_: tuple[Mapping[str, Any], ...]
+    fail: tuple[Mapping[str, Any], ...]
+    unknown: tuple[Mapping[str, Any], ...]
+    not_applicable: tuple[Mapping[str, Any], ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    def cases(self) -> list[tuple[Verdict, Mapping[str, Any]]]:
+        """(expected verdict, row) pairs, `given` already laid under each."""
+        groups = (
+            (Verdict.PASS, self.pass_),
+            (Verdict.FAIL, self.fail),
+            (Verdict.UNKNOWN, self.unknown),
+            (Verdict.NOT_APPLICABLE, self.not_applicable),
+        )
+        return [(verdict, {**self.given, **row}) for verdict, rows in groups for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One yes/no statement over a fact table."""
+
+    id: str
+    title: str
+    objective: str
+    severity: Severity
+    status: Literal["experimental", "stable", "deprecated"]
+    for_each: str
+    pass_: str
+    message: str
+    why: str
+    fix: str
+    references: tuple[str, ...]
+    tests: RuleTests
+    where: str | None = None
+    scope: Literal["target", "estate"] = "target"
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    overrides: str | None = None
+    source: str = ""
+    sha256: str = ""
+
+    @property
+    def provider(self) -> str:
+        """The provider whose targets the rule judges; 'estate' judges every target."""
+        return self.for_each.split(".", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What an organisation wants to be true. `basis` says whether CNAMM states it or we do."""
+
+    id: str
+    title: str
+    level: int
+    stream: Literal["A", "B"]
+    basis: Literal["cnamm", "ours"] = "ours"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where an objective is asked for: a practice, at a level, in a stream."""
+
+    objective: str
+    level: int
+    stream: Literal["A", "B"]
+    instead_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """One practice area of a function, with everything it asks for."""
+
+    id: str
+    title: str
+    placements: tuple[Placement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One business function of a model."""
+
+    id: str
+    title: str
+    practices: tuple[Practice, ...]
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A maturity model: its functions in order."""
+
+    id: str
+    title: str
+    version: str
+    functions: tuple[Function, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """All the opinions of a scan: what we read, what good is, what it means."""
+
+    tables: Mapping[str, Table]
+    views: Mapping[str, View]
+    rules: Mapping[str, Rule]
+    objectives: Mapping[str, Objective]
+    models: tuple[Model, ...]
+    merged: Mapping[str, str]
+    """Objective ids that were merged away -> the id that stands for them."""
+    version: str
+    sha256: str
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Every file as it was read, by its path inside the packs: what `method/` of a bundle holds."""
+
+
+# ---- facts and results -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One account, subscription, project or cluster. `id` is `provider:name`."""
+
+    id: str
+    provider: str
+    name: str
+    identity: str = ""
+    """Who asked: the caller's own id in the provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of a target that is asked on its own, and how it was seen."""
+
+    name: str
+    state: Literal["enabled", "opt_in_off"] | None
+    seen: Literal["listed", "excluded", "denied", "unreachable", "off"] = "listed"
+    opt_in: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One resource with the parts that were read of it."""
+
+    id: str
+    table: str
+    target: str
+    region: str
+    key: str
+    data: Mapping[str, Any]
+    gaps: Mapping[str, Reason]
+    calls: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How one planned call went in one target and region."""
+
+    target: str
+    region: str
+    table: str
+    part: str
+    operation: str
+    status: str
+    """`ok`, or the reason of the first gap."""
+    complete: bool
+    calls: int = 0
+    pages: int = 0
+    items: int = 0
+    retries: int = 0
+    gaps: Mapping[str, int] = field(default_factory=dict)
+    code: str = ""
+    """The provider's own error code of the first gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One rule's verdict on one resource."""
+
+    rule: str
+    target: str
+    region: str
+    resource: str
+    verdict: Verdict
+    severity: Severity
+    objective: str
+    message: str
+    fact: str
+    reason: str
+    values: Mapping[str, Any]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often a rule gave each verdict in one target."""
+
+    rule: str
+    target: str
+    pass_: int = 0
+    fail: int = 0
+    unknown: int = 0
+    not_applicable: int = 0
+    error: int = 0
+
+    @property
+    def judged(self) -> int:
+        """The resources that the rule applies to: the `n` of SCORING.md."""
+        return self.pass_ + self.fail + self.unknown + self.error
+
+
+# ---- scores ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A score between what the evidence supports (`low`) and what it cannot rule out (`high`), with its coverage."""
+
+    low: Fraction
+    high: Fraction
+    coverage: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveScore:
+    """An objective in the estate. `interval` is None when it does not apply or has no rule (`unjudged`)."""
+
+    objective: str
+    level: int
+    stream: Literal["A", "B"]
+    interval: Interval | None
+    unjudged: bool
+    critical: bool
+    """Whether an unwaived critical finding stands against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LevelScore:
+    """A(L) of a practice. None: nothing at this level was judged."""
+
+    level: int
+    interval: Interval | None
+    objectives: tuple[ObjectiveScore, ...]
+    has_critical: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PracticeScore:
+    """A practice on the 0 … 5 scale. None: nothing applies."""
+
+    id: str
+    title: str
+    interval: Interval | None
+    attained: int
+    levels: tuple[LevelScore, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionScore:
+    """The mean of a function's practices."""
+
+    id: str
+    title: str
+    interval: Interval | None
+    attained: int
+    practices: tuple[PracticeScore, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelScore:
+    """The mean of a model's functions."""
+
+    id: str
+    title: str
+    interval: Interval | None
+    functions: tuple[FunctionScore, ...]

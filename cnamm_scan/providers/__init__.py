@@ -1,0 +1,1 @@
+"""The only importers of cloud SDKs; each module is imported when a target asks for it."""

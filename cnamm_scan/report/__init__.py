@@ -1,0 +1,1 @@
+"""The same scan, rendered for people and for machines."""
