@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnamm_scan.content import columns_of, key_paths
+from cnamm_scan.content import columns_of, placeholders
 from cnamm_scan.engine.sql import Expression, Subquery, quoted, read_expression, read_view
 from cnamm_scan.engine.store import Store, StoreError, gap_key
 from cnamm_scan.errors import ContentError
@@ -41,7 +41,7 @@ def compile_rule(content: Content, rule: Rule, overrides: Mapping[str, Any] | No
         for table, columns in expression.reads.items():
             reads.setdefault(table, set()).update(columns)
     own = columns_of(content, rule.for_each)
-    for name in (*key_paths(rule.message), *key_paths(rule.fix)):
+    for name in (*placeholders(rule.message), *placeholders(rule.fix)):
         if name not in own and name not in rule.parameters:
             raise ContentError(
                 f"'{{{name}}}' in message or fix is no column of {rule.for_each}", where=place, do=f"use one of: {', '.join(own)}"
@@ -52,7 +52,7 @@ def compile_rule(content: Content, rule: Rule, overrides: Mapping[str, Any] | No
     for name in sorted(used):
         if name not in rule.parameters:
             raise ContentError(f"parameter '${name}' is not declared", where=place, do="declare it under parameters: with a default and its source")
-    unused = sorted(set(rule.parameters) - used - set(key_paths(rule.message)) - set(key_paths(rule.fix)))
+    unused = sorted(set(rule.parameters) - used - set(placeholders(rule.message)) - set(placeholders(rule.fix)))
     if unused:
         raise ContentError(f"parameter '{unused[0]}' is not used", where=place, do="use it in where or pass, or remove it")
     parameters = {name: spec.default for name, spec in rule.parameters.items()}
@@ -223,7 +223,7 @@ def _message(rule: Rule, verdict: Verdict, reason: str, values: Mapping[str, Any
 def fill(template: str, values: Mapping[str, Any]) -> str:
     """A message or fix with its columns filled in; control characters of names never reach a terminal."""
     text = template
-    for name in key_paths(template):
+    for name in placeholders(template):
         value = values.get(name)
         shown = "unknown" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         if isinstance(value, bool):

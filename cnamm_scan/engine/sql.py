@@ -160,7 +160,8 @@ class _Reader:
                 self.walk(child)
 
     def _lambda(self, node: Node) -> None:
-        names = [child["column_names"][-1] for child in _children(node["lhs"]) or [node["lhs"]] if "column_names" in child]
+        left = node["lhs"]
+        names = [name["column_names"][-1] for name in _nodes(left) if name.get("class") == "COLUMN_REF"]
         outer, self.lambdas = self.lambdas, (*self.lambdas, *names)
         self.walk(node["expr"])
         self.lambdas = outer

@@ -1,0 +1,519 @@
+"""The whole way in one call: what the command line does, for notebooks and tests.
+
+    from cnamm_scan import scan
+    done = scan(["aws"], rules=["aws.s3"])
+    for result in done.results(): ...
+"""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from cnamm_scan import content as reader
+from cnamm_scan.aggregator.roadmap import Roadmap, roadmap
+from cnamm_scan.aggregator.score import Scorer
+from cnamm_scan.engine.schedule import Limits
+from cnamm_scan.errors import BundleError, CnammError, UsageError, did_you_mean
+from cnamm_scan.evidence.bundle import Bundle, BundleWriter, merged_files, open_bundle, tool
+from cnamm_scan.evidence.canonical import utc
+from cnamm_scan.model import (
+    ESTATE_TABLE,
+    SCORING_MODEL,
+    Content,
+    Coverage,
+    ModelScore,
+    Reason,
+    Region,
+    Result,
+    Rule,
+    Severity,
+    Tally,
+    Target,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from cnamm_scan.engine.collect import Collected, Progress
+    from cnamm_scan.engine.evaluate import CompiledRule
+    from cnamm_scan.engine.plan import Plan
+    from cnamm_scan.engine.store import Store
+    from cnamm_scan.providers.interface import Provider
+
+PROVIDERS = ("aws",)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetOptions:
+    """How targets are reached: what the command line's options of the same names say."""
+
+    role_arn: str | None = None
+    external_id: str | None = None
+    endpoint_url: str | None = None
+    call_timeout: float = 20.0
+    connections: int = 16
+
+
+def provider_of(spec: str) -> str:
+    """The provider that a TARGET names. Raises UsageError with the nearest name."""
+    name = spec.split(":", 1)[0]
+    if name not in PROVIDERS:
+        raise UsageError(f"no provider '{name}'", where=spec, do=did_you_mean(name, PROVIDERS))
+    return name
+
+
+def connect(spec: str, options: TargetOptions) -> Provider:
+    """Open a TARGET such as `aws` or `aws:PROFILE`. Raises CredentialsError, ProviderError or UsageError."""
+    name, _, rest = spec.partition(":")
+    provider_of(spec)
+    if name == "aws":
+        from cnamm_scan.providers.aws import AwsProvider, Options
+
+        return AwsProvider(
+            Options(
+                profile=rest or None,
+                role_arn=options.role_arn,
+                external_id=options.external_id,
+                endpoint_url=options.endpoint_url,
+                call_timeout=options.call_timeout,
+                connections=options.connections,
+            )
+        )
+    raise UsageError(f"no provider '{name}'", where=spec)
+
+
+@dataclass
+class Scan:
+    """A scan that has been judged: its results, scores and facts. A context manager: `close` gives its memory back."""
+
+    content: Content
+    scan: Mapping[str, Any]
+    """The manifest's account: id, times, targets, content, method, tool."""
+    targets: Sequence[Target]
+    tallies: Sequence[Tally]
+    models: Sequence[ModelScore]
+    roadmaps: Mapping[str, Roadmap]
+    coverage: Sequence[Coverage]
+    path: Path | None = None
+    """The bundle, when it was kept."""
+    bundle: Bundle | None = None
+    interrupted: bool = False
+    _results: Callable[[], Iterator[Result]] = field(default=lambda: iter(()), repr=False)
+    _store: Store | None = field(default=None, repr=False)
+    _stack: ExitStack = field(default_factory=ExitStack, repr=False)
+
+    def results(self, *verdicts: Verdict | str, rule: str | None = None) -> Iterator[Result]:
+        """What each rule said about each resource; all, or those of some verdicts or of one rule."""
+        wanted = {Verdict(verdict) for verdict in verdicts}
+        for result in self._results():
+            if (not wanted or result.verdict in wanted) and rule in (None, result.rule):
+                yield result
+
+    def score(self, function: str | None = None, model: str = "cnamm") -> tuple[float, float, float] | None:
+        """(low, high, coverage) of a function, or of the whole model; None where it is N/A."""
+        scored = next((each for each in self.models if each.id == model), None)
+        if scored is None:
+            raise UsageError(f"no model '{model}'", do=did_you_mean(model, [each.id for each in self.models]))
+        interval = scored.interval
+        if function is not None:
+            found = next((each for each in scored.functions if each.id == function), None)
+            if found is None:
+                raise UsageError(f"no function '{function}'", do=did_you_mean(function, [each.id for each in scored.functions]))
+            interval = found.interval
+        return None if interval is None else (float(interval.low), float(interval.high), float(interval.coverage))
+
+    def report(self) -> dict[str, Any]:
+        """The JSON report, schema `cnamm-scan/report/1`."""
+        from cnamm_scan.report.data import report
+
+        return report(self)
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """One SELECT over the fact tables, sandboxed. Raises UsageError or StoreError."""
+        names, rows = self.query_table(sql)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def query_table(self, sql: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+        """As `query`: column names, and rows as a stream."""
+        from cnamm_scan.engine.sql import is_one_select
+
+        if not is_one_select(sql):
+            raise UsageError("not one SELECT", where="query", do="write a single SELECT over fact tables such as aws.s3.bucket")
+        return self.store().table(sql)
+
+    def store(self) -> Store:
+        """The loaded fact tables."""
+        if self._store is None:
+            if self.bundle is None:
+                raise BundleError("the scan has no facts at hand", do="load its bundle")
+            everything = {*self.content.tables, *self.content.views, *reader.ENGINE_TABLES}
+            self._store = self._stack.enter_context(_load(self.bundle, self.content, everything))
+        return self._store
+
+    def close(self) -> None:
+        """Give memory, spill space and temporary bundles back."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close."""
+        self.close()
+
+
+def scan(
+    targets: Sequence[str] = ("aws",),
+    *,
+    rules: Sequence[str] = (),
+    functions: Sequence[str] = (),
+    content: Sequence[Path | str] = (),
+    parameters: Mapping[str, Any] | None = None,
+    regions: Sequence[str] = (),
+    output: Path | str | None = None,
+    options: TargetOptions | None = None,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+) -> Scan:
+    """Scan targets and judge them. Without `output` the bundle is temporary and goes with `close()`.
+
+    Raises UsageError, ContentError, CredentialsError, ProviderError or BundleError before anything is asked; once it runs, what
+    cannot be read is a gap. Ctrl-C ends the collection early: what was collected is judged, and `interrupted` says so.
+    """
+    from cnamm_scan.engine.collect import collect
+    from cnamm_scan.engine.plan import Selection, make_plan
+
+    if not targets:
+        raise UsageError("no target", do="name one, such as aws or aws:PROFILE")
+    providers = [provider_of(spec) for spec in targets]
+    whole = reader.load([Path(pack) for pack in content])
+    plan = make_plan(whole, Selection(tuple(rules), tuple(functions), parameters or {}), providers)
+    limits = limits or Limits()
+    started = datetime.now(UTC)
+    temporary = ExitStack()
+    with ExitStack() as stack:
+        if output is None:
+            output = temporary.enter_context(tempfile.TemporaryDirectory(prefix="cnamm-scan-"))
+        on_failure = stack.enter_context(ExitStack())
+        on_failure.push(temporary)
+        connected = [stack.enter_context(closing(connect(spec, options or TargetOptions(connections=limits.concurrency)))) for spec in targets]
+        _refuse_twins(connected)
+        _refuse_unknown_regions(connected, regions)
+        writer = BundleWriter(Path(output), scan_id(started))
+        on_failure.callback(writer.abandon)
+        collected: list[Collected] = []
+        for provider in connected:
+            collected.append(collect(plan, provider, writer, started=started, regions=regions, limits=limits, progress=progress))
+            if collected[-1].interrupted:
+                break
+        finished = _judge_and_seal(plan, writer, connected[: len(collected)], collected, started, collected[-1].interrupted)
+        on_failure.pop_all()
+    finished._stack.push(temporary)
+    return finished
+
+
+def _judge_and_seal(
+    plan: Plan, writer: BundleWriter, connected: Sequence[Provider], collected: Sequence[Collected], started: datetime, interrupted: bool
+) -> Scan:
+    targets = [provider.target for provider in connected]
+    regions = {provider.target.id: list(done.regions) for provider, done in zip(connected, collected, strict=True)}
+    files = writer.settle()
+    store = _open_store(plan.content, {table for rule in plan.rules for table in rule.reads}, started, files, plan.describe(), regions, targets)
+    try:
+        judged = _judge(plan.content, plan.rules, store, targets)
+        for rule in plan.rules:
+            for result in _results_of(store, rule, targets):
+                writer.result(result, rule.rule.sha256)
+        _write_scores(writer, judged)
+        account = {
+            "id": writer.scan_id,
+            "started_at": utc(started),
+            "finished_at": utc(datetime.now(UTC)),
+            "interrupted": interrupted,
+            "targets": [
+                {
+                    "id": target.id,
+                    "provider": target.provider,
+                    "name": target.name,
+                    "identity": target.identity,
+                    "regions": [{"name": r.name, "state": r.state, "seen": r.seen, "opt_in": r.opt_in} for r in regions[target.id]],
+                    "calls": done.calls,
+                    "retries": done.retries,
+                }
+                for target, done in zip(targets, collected, strict=True)
+            ],
+            "content": {"version": plan.content.version, "sha256": plan.content.sha256},
+            "method": SCORING_MODEL,
+            "tool": tool(),
+        }
+        manifest = {"scan": account, "plan": {"rules": [rule.rule.id for rule in plan.rules], "tables": plan.describe()}}
+        path = writer.finish(plan.content, manifest)
+    except BaseException:
+        store.close()
+        raise
+    store.close()  # it held only what the rules read; a query loads every table of the bundle
+    return _scan_of(judged, account, path, open_bundle(path), interrupted)
+
+
+def load_bundle(path: Path | str) -> Scan:
+    """A scan as its bundle tells it: nothing is judged again. Raises BundleError for a bundle that is not as it was written."""
+    bundle = open_bundle(Path(path))
+    content = reader.load_files(bundle.method())
+    tallies = [
+        Tally(line["rule"], line["target"], line["pass"], line["fail"], line["unknown"], line["not_applicable"], line["error"])
+        for line in bundle.entries("tally")
+    ]
+    judged = _scored(content, tallies, bundle.targets())
+    return _scan_of(judged, bundle.scan, bundle.path, bundle, bool(bundle.scan.get("interrupted")))
+
+
+def evaluate(
+    path: Path | str,
+    *,
+    content: Sequence[Path | str] | None = None,
+    rules: Sequence[str] = (),
+    functions: Sequence[str] = (),
+    parameters: Mapping[str, Any] | None = None,
+) -> Scan:
+    """Judge and score a bundle's facts again, offline. With `content=None` by the bundle's own method, else by the installed content and these packs."""
+    from cnamm_scan.engine.plan import Selection, make_plan
+
+    bundle = open_bundle(Path(path))
+    whole = reader.load_files(bundle.method()) if content is None else reader.load([Path(pack) for pack in content])
+    targets = bundle.targets()
+    selected = Selection(tuple(rules), tuple(functions), parameters or {})
+    if not rules and not functions and content is None:
+        selected = Selection(tuple(bundle.manifest["plan"]["rules"]), (), parameters or {})
+    plan = make_plan(whole, selected, {target.provider for target in targets})
+    store = _load(bundle, whole, {table for rule in plan.rules for table in rule.reads})
+    judged = _judge(whole, plan.rules, store, targets)
+    found = _scan_of(judged, bundle.scan, bundle.path, bundle, bool(bundle.scan.get("interrupted")))
+    found._stack.callback(store.close)
+
+    def results() -> Iterator[Result]:
+        for rule in plan.rules:
+            yield from _results_of(store, rule, targets)
+
+    found._results = results
+    return found
+
+
+# ---- judging -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    content: Content
+    targets: Sequence[Target]
+    tallies: Sequence[Tally]
+    models: Sequence[ModelScore]
+    roadmaps: Mapping[str, Roadmap]
+
+
+def _judge(content: Content, rules: Sequence[CompiledRule], store: Store, targets: Sequence[Target]) -> _Judged:
+    from cnamm_scan.engine.evaluate import tally
+
+    tallies: list[Tally] = []
+    for rule in rules:
+        tallies += tally(store, rule, targets)
+    run = {rule.rule.id for rule in rules}
+    for left_out in _rules_of(content, targets):
+        if left_out.id not in run:
+            # a rule that was not selected is not seen: a selection narrows what is known, it never lifts a score
+            tallies += [Tally(left_out.id, target.id, unknown=1) for target in targets if left_out.provider in ("estate", target.provider)]
+    return _scored(content, tallies, targets)
+
+
+def _rules_of(content: Content, targets: Sequence[Target]) -> list[Rule]:
+    providers = {target.provider for target in targets} | {"estate"}
+    return [rule for rule in content.rules.values() if rule.status != "deprecated" and rule.provider in providers]
+
+
+def _scored(content: Content, tallies: Sequence[Tally], targets: Sequence[Target]) -> _Judged:
+    named = {tally.rule for tally in tallies}
+    rules = {rule.id: rule for rule in _rules_of(content, targets)}
+    rules.update({name: content.rules[name] for name in named if name in content.rules})
+    scorer = Scorer(rules.values(), tallies)
+    models = [scorer.model(model) for model in content.models]
+    ways = {model.id: roadmap(scorer, model, score) for model, score in zip(content.models, models, strict=True)}
+    return _Judged(content, targets, tallies, models, ways)
+
+
+def _results_of(store: Store, rule: CompiledRule, targets: Sequence[Target]) -> Iterator[Result]:
+    from cnamm_scan.engine.evaluate import results
+
+    return results(store, rule, targets)
+
+
+def _scan_of(judged: _Judged, account: Mapping[str, Any], path: Path | None, bundle: Bundle, interrupted: bool) -> Scan:
+    def stored() -> Iterator[Result]:
+        for line in bundle.entries("result"):
+            yield Result(
+                rule=line["rule"],
+                target=line["target"],
+                region=line["region"],
+                resource=line["resource"],
+                verdict=Verdict(line["verdict"]),
+                severity=Severity(line["severity"]),
+                objective=line["objective"],
+                message=line["message"],
+                fact=next(iter(line["facts"]), ""),
+                reason=line["reason"],
+                values=line["values"],
+                parameters=line["parameters"],
+            )
+
+    coverage = [Coverage(**{name: line[name] for name in Coverage.__slots__}) for line in bundle.entries("coverage")]
+    return Scan(
+        content=judged.content,
+        scan=account,
+        targets=judged.targets,
+        tallies=judged.tallies,
+        models=judged.models,
+        roadmaps=judged.roadmaps,
+        coverage=coverage,
+        path=path,
+        bundle=bundle,
+        interrupted=interrupted,
+        _results=stored,
+    )
+
+
+def _write_scores(writer: BundleWriter, judged: _Judged) -> None:
+    for tally in judged.tallies:
+        writer.entry(
+            "tally",
+            f"{tally.rule}|{tally.target}",
+            {
+                "rule": tally.rule,
+                "target": tally.target,
+                "pass": tally.pass_,
+                "fail": tally.fail,
+                "unknown": tally.unknown,
+                "not_applicable": tally.not_applicable,
+                "error": tally.error,
+            },
+        )
+    for model in judged.models:
+        for function in model.functions:
+            for practice in function.practices:
+                for level in practice.levels:
+                    for objective in level.objectives:
+                        name = f"{model.id}|{function.id}|{practice.id}|{objective.objective}"
+                        body = {"objective": objective.objective, "level": objective.level, "stream": objective.stream}
+                        writer.entry("objective", name, {**body, **_bounds(objective.interval), "unjudged": objective.unjudged})
+                name = f"{model.id}|{function.id}|{practice.id}"
+                writer.entry("score", name, {"of": name, **_bounds(practice.interval), "attained": practice.attained, "method": SCORING_MODEL})
+            name = f"{model.id}|{function.id}"
+            writer.entry("score", name, {"of": name, **_bounds(function.interval), "attained": function.attained, "method": SCORING_MODEL})
+        writer.entry("score", model.id, {"of": model.id, **_bounds(model.interval), "method": SCORING_MODEL})
+
+
+def _bounds(interval: Any) -> dict[str, Any]:
+    if interval is None:
+        return {"low": None, "high": None, "coverage": None}
+    return {"low": interval.low, "high": interval.high, "coverage": interval.coverage}
+
+
+# ---- facts into the store ------------------------------------------------------------------------------------------------
+
+
+def _load(bundle: Bundle, content: Content, tables: Iterable[str]) -> Store:
+    started = datetime.fromisoformat(bundle.scan["started_at"])
+    return _open_store(
+        content,
+        set(tables),
+        started,
+        merged_files(bundle.files("fact")),
+        bundle.manifest["plan"]["tables"],
+        bundle.regions(),
+        bundle.targets(),
+    )
+
+
+def _open_store(
+    content: Content,
+    tables: set[str],
+    started: datetime,
+    files: Mapping[str, Sequence[Path]],
+    collected: Mapping[str, Mapping[str, Sequence[str]]],
+    regions: Mapping[str, Sequence[Region]],
+    targets: Sequence[Target],
+) -> Store:
+    """Fact tables loaded, ghosts laid for what was never asked, views made, doors shut."""
+    from cnamm_scan.engine.store import Shards, Store
+
+    store = Store(content, tables, scan_time=utc(started).rstrip("Z"))
+    try:
+        for table in sorted(store.tables - set(content.views)):
+            said = collected.get(table)
+            if said is not None or table in (ESTATE_TABLE, *reader.ENGINE_TABLES):
+                parts = frozenset(said["parts"]) if said is not None else None
+                kept = frozenset(said["paths"]) if said is not None else None
+                store.load(table, Shards(tuple(files.get(table, ())), parts, kept))
+            store.add_ghosts(table, _never_asked(content, table, said is not None, regions, targets))
+        store.make_views()
+        store.lock()
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _never_asked(
+    content: Content, table: str, was_planned: bool, regions: Mapping[str, Sequence[Region]], targets: Sequence[Target]
+) -> Iterator[tuple[str, str, Reason, bool]]:
+    """Ghosts for tables outside the plan and for regions left out of the scan.
+
+    All the regions that a person excluded are one unread row together, but each is dark to a rule that looks into it.
+    """
+    spec = content.tables.get(table)
+    if spec is None:
+        return
+    for target in targets:
+        if target.provider != spec.provider:
+            continue
+        if not was_planned:
+            places = [r.name for r in regions.get(target.id, ()) if r.seen != "off"] if spec.once_per == "region" else ["global"]
+            for number, place in enumerate(places or ["global"]):
+                yield target.id, place, Reason.NOT_COLLECTED, number > 0
+        elif spec.once_per == "region":
+            excluded = [region.name for region in regions.get(target.id, ()) if region.seen == "excluded"]
+            for number, place in enumerate(excluded):
+                yield target.id, place, Reason.EXCLUDED, number > 0
+
+
+# ---- small things --------------------------------------------------------------------------------------------------------
+
+
+def scan_id(started: datetime) -> str:
+    """A scan's id: its start, and enough chance to keep two apart. Sorts by time."""
+    return f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def _refuse_twins(connected: Sequence[Provider]) -> None:
+    seen: set[str] = set()
+    for provider in connected:
+        if provider.target.id in seen:
+            raise UsageError(f"target '{provider.target.id}' is named twice", do="name each account once")
+        seen.add(provider.target.id)
+
+
+def _refuse_unknown_regions(connected: Sequence[Provider], regions: Sequence[str]) -> None:
+    if not regions:
+        return
+    known = {name for provider in connected if provider.region_table for name in provider.default_regions()}
+    for name in regions:
+        if known and name not in known:
+            raise UsageError(f"no region '{name}'", where="--region", do=did_you_mean(name, known))
+
+
+__all__ = ["CnammError", "Limits", "Scan", "TargetOptions", "evaluate", "load_bundle", "scan"]

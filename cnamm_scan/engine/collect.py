@@ -1,0 +1,866 @@
+"""Runs a plan against a target: pages, parts of items, listings beneath items; facts and gaps stream out as they come."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from cnamm_scan import paths
+from cnamm_scan.content import key_paths
+from cnamm_scan.engine.plan import Plan, Source, TablePlan, split_operation
+from cnamm_scan.engine.policies import NORMALISERS
+from cnamm_scan.engine.schedule import Limits, Outcome, Scheduler
+from cnamm_scan.errors import InterruptedScanError
+from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, Call, Coverage, Reason, Region, Target
+from cnamm_scan.providers.interface import Answer, CallFailedError, Provider, Request, code_matches
+
+GLOBAL = "global"
+"""The region of what exists once for a target."""
+
+Json = Any
+
+
+class FactWriter(Protocol):
+    """Where facts and coverage go as they come: the evidence writer. Used from many threads."""
+
+    def fact(
+        self,
+        *,
+        table: str,
+        target: str,
+        region: str,
+        key: str,
+        data: Json,
+        gaps: Mapping[str, Reason],
+        calls: Sequence[Mapping[str, Any]],
+        redact: Sequence[str],
+    ) -> None:
+        """Redact and store one fact."""
+        ...
+
+    def coverage(self, line: Coverage) -> None:
+        """Store how one planned call went."""
+        ...
+
+
+class Progress(Protocol):
+    """Told as the collection moves on; shows it to a person."""
+
+    def queued(self, service: str, region: str) -> None:
+        """One more listing of a service is under way."""
+        ...
+
+    def done(self, service: str, region: str) -> None:
+        """One listing has ended."""
+        ...
+
+
+@dataclass
+class _Line:
+    """One line of the coverage ledger while it grows."""
+
+    operation: str
+    calls: int = 0
+    pages: int = 0
+    items: int = 0
+    retries: int = 0
+    ok: int = 0
+    complete: bool = True
+    gaps: Counter[str] = field(default_factory=Counter)
+    code: str = ""
+
+
+class Ledger:
+    """How every planned call went, folded by (region, table, part)."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self._lines: dict[tuple[str, str, str], _Line] = {}
+        self._lock = threading.Lock()
+
+    def note(
+        self, region: str, table: str, part: str, operation: str, *, outcome: Outcome | None, items: int = 0, failure: CallFailedError | None = None
+    ) -> None:
+        """Add one call's end. `failure` is None when it counts as answered (also when its error meant "not configured")."""
+        with self._lock:
+            line = self._lines.setdefault((region, table, part), _Line(operation))
+            if outcome is not None:
+                asked = outcome.failure is None or outcome.failure.code not in ("NotAsked", "RegionIsDark")
+                line.calls += asked
+                line.retries += outcome.retries
+            line.items += items
+            if failure is None:
+                line.pages += outcome is not None
+                line.ok += 1
+            else:
+                line.gaps[failure.reason.value] += 1
+                line.code = line.code or failure.code
+                line.complete = False
+
+    def lines(self) -> Iterator[Coverage]:
+        """The ledger, sorted."""
+        for (region, table, part), line in sorted(self._lines.items()):
+            yield Coverage(
+                target=self.target,
+                region=region,
+                table=table,
+                part=part,
+                operation=line.operation,
+                status="ok" if not line.gaps else line.gaps.most_common(1)[0][0],
+                complete=line.complete,
+                calls=line.calls,
+                pages=line.pages,
+                items=line.items,
+                retries=line.retries,
+                gaps=dict(sorted(line.gaps.items())),
+                code=line.code,
+            )
+
+    def seen(self, region: str) -> str:
+        """How a region was seen: listed when anything there answered, else by what stood in the way."""
+        with self._lock:
+            lines = [line for (name, _, _), line in self._lines.items() if name == region]
+        reasons = {reason for line in lines for reason in line.gaps}
+        if not lines or any(line.ok for line in lines):
+            return "listed"
+        if reasons <= {Reason.REGION_DISABLED.value}:
+            return "off"
+        if reasons <= {Reason.UNREACHABLE.value, Reason.TIMED_OUT.value}:
+            return "unreachable"
+        return "denied" if Reason.DENIED.value in reasons else "listed"
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a collection was: its regions, and how many calls and retries it took."""
+
+    regions: tuple[Region, ...]
+    calls: int
+    retries: int
+    interrupted: bool = False
+
+
+def collect(
+    plan: Plan,
+    provider: Provider,
+    writer: FactWriter,
+    *,
+    started: datetime,
+    regions: Sequence[str] = (),
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+) -> Collected:
+    """Ask a target everything in the plan. `regions` narrows it; what is left out stays visible as excluded.
+
+    A call that fails is a gap, never an exception. Raises InterruptedScanError after Ctrl-C, when all that was collected is written.
+    """
+    return _Collection(plan, provider, writer, started, limits or Limits(), progress).run(regions)
+
+
+@dataclass
+class _Item:
+    """One listed item while its parts come in."""
+
+    document: dict[str, Json]
+    region: str
+    """What its facts say: the region it lives in, or GLOBAL."""
+    place: str
+    """Where its parts are asked."""
+    calls: list[Mapping[str, Any]]
+    parts: dict[str, Json] = field(default_factory=dict)
+    """Part key -> its answer."""
+    gaps: dict[str, Reason] = field(default_factory=dict)
+    """Part key -> why it was not read."""
+    above: Mapping[str, Reason] = field(default_factory=dict)
+    """Gaps of the item that this one was listed for, by the names that a path would use."""
+    gone: bool = False
+    finished: bool = False
+    asked: set[str] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One part as asked: `key` is the same for tables that declare the same call under different names."""
+
+    key: str
+    call: Call
+    client: str
+    operation: str
+    after: tuple[str, ...]
+    """Keys of the parts whose answers its parameters use."""
+    names: Mapping[str, str]
+    """Name of a part in its table -> part key: how `with:` finds earlier answers."""
+    users: tuple[tuple[str, str], ...]
+    """(table, part name) pairs that read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """A source made ready: the parts that its items need, and how each table turns an item into facts."""
+
+    source: Source
+    client: str
+    operation: str
+    parts: Mapping[str, _Part]
+    children: tuple[_Stream, ...]
+    depth: int
+
+    @property
+    def service(self) -> str:
+        return self.source.tables[0].table.service if self.source.tables else self.client
+
+
+class _Collection:
+    def __init__(
+        self, plan: Plan, provider: Provider, writer: FactWriter, started: datetime, limits: Limits, progress: Progress | None
+    ) -> None:
+        self.plan = plan
+        self.provider = provider
+        self.target: Target = provider.target
+        self.writer = writer
+        self.started = started
+        self.progress = progress
+        self.scheduler = Scheduler(limits)
+        self.ledger = Ledger(self.target.id)
+        self.shared: dict[str, _Shared] = {}
+        self.shared_lock = threading.Lock()
+        self.ghosts: Counter[tuple[str, str]] = Counter()
+        self.shapes = {name: _Shape.of(table) for name, table in plan.tables.items()}
+        self.variables: dict[str, Mapping[str, str]] = {}
+
+    def run(self, only: Sequence[str]) -> Collected:
+        regions = self._regions(only)
+        asked = [region.name for region in regions if region.seen == "listed"]
+        for source in self.plan.sources.get(self.provider.name, ()):
+            stream = _stream(source, 0)
+            places = asked if source.once_per == "region" else [self.provider.home_region()]
+            for place in places:
+                self._list(stream, place, GLOBAL if source.once_per != "region" else place, None, {}, [])
+        interrupted = False
+        try:
+            self.scheduler.run()
+        except KeyboardInterrupt:
+            interrupted = True
+        if self.scheduler.stopped is Reason.INTERRUPTED:
+            interrupted = True
+        seen = [_seen_as(region, self.ledger.seen(region.name)) for region in regions]
+        self._own_facts(seen)
+        for line in self.ledger.lines():
+            self.writer.coverage(line)
+        return Collected(tuple(seen), self.scheduler.calls, self.scheduler.retries, interrupted)
+
+    def _regions(self, only: Sequence[str]) -> list[Region]:
+        if self.provider.region_table is None:
+            return []
+        try:
+            known = list(self.provider.regions())
+        except CallFailedError as failure:
+            # naming regions is a courtesy of the API: a scan that may not ask for them still goes to those it was told, or the usual ones
+            self.ledger.note(GLOBAL, self.provider.region_table, GHOST_PART, "regions", outcome=None, failure=failure)
+            known = [Region(name, None) for name in (only or self.provider.default_regions())]
+        if only:
+            known = [region if region.name in only or region.state == "opt_in_off" else _seen_as(region, "excluded") for region in known]
+        return known
+
+    def _own_facts(self, regions: Sequence[Region]) -> None:
+        self.writer.fact(
+            table=ESTATE_TABLE,
+            target=self.target.id,
+            region=GLOBAL,
+            key=self.target.id,
+            data={"name": self.target.name, "provider": self.target.provider},
+            gaps={},
+            calls=(),
+            redact=(),
+        )
+        if self.provider.region_table is None:
+            return
+        for region in regions:
+            said = {"name": region.name, "state": region.state, "seen": region.seen, "opt_in": region.opt_in}
+            self.writer.fact(
+                table=self.provider.region_table,
+                target=self.target.id,
+                region=region.name,
+                key=region.name,
+                data={name: value for name, value in said.items() if value is not None},
+                gaps={},
+                calls=(),
+                redact=(),
+            )
+
+    # ---- listings ----------------------------------------------------------------------------------------------------
+
+    def _list(
+        self,
+        stream: _Stream,
+        place: str,
+        region: str,
+        parent: dict[str, Json] | None,
+        above: Mapping[str, Reason],
+        calls: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Ask for a listing in a place; `region` is what its rows say (GLOBAL for once-per-target things)."""
+        call = stream.source.call
+        parameters, missing = self._parameters(call, parent or {}, place)
+        if missing is not None:
+            # a parameter that the parent could not give: unread if the parent's part was unread, else there is nothing to list
+            reason = next((reason for gap, reason in above.items() if missing.startswith(f"{gap}.") or missing == gap), None)
+            if reason is not None:
+                self._dark(stream, region, reason, "ParentNotRead", parent)
+            return
+        if self.progress:
+            self.progress.queued(stream.service, region)
+        request = Request(stream.client, stream.operation, place, parameters)
+        self._page(stream, request, region, parent, above, calls, 0)
+
+    def _page(
+        self,
+        stream: _Stream,
+        request: Request,
+        region: str,
+        parent: dict[str, Json] | None,
+        above: Mapping[str, Reason],
+        calls: Sequence[Mapping[str, Any]],
+        before: int,
+    ) -> None:
+        def then(outcome: Outcome) -> None:
+            self._paged(stream, request, region, parent, above, calls, before, outcome)
+
+        self._ask(stream.source.call, request, then, stream.depth if request.page is None else stream.depth - 1)
+
+    def _paged(
+        self,
+        stream: _Stream,
+        request: Request,
+        region: str,
+        parent: dict[str, Json] | None,
+        above: Mapping[str, Reason],
+        calls: Sequence[Mapping[str, Any]],
+        before: int,
+        outcome: Outcome,
+    ) -> None:
+        call, failure = stream.source.call, outcome.failure
+        is_absent = failure is not None and self.provider.matches(failure, call.absent_on)
+        is_gone = failure is not None and self.provider.matches(failure, call.gone_on)
+        if failure is not None and not is_absent and not is_gone:
+            self._dark(stream, region, failure.reason, failure.code, parent, outcome)
+            self._listed(stream, region)
+            return
+        items: list[Json] = []
+        answer = outcome.answer
+        if answer is not None:
+            items = self._items(call, answer)
+        if call.at_most is not None and before + len(items) >= call.at_most:
+            items = items[: call.at_most - before]
+            answer = Answer(answer.data, answer.request_id) if answer is not None else None
+        for table in stream.source.tables:
+            self.ledger.note(region, table.table.id, GHOST_PART, stream.operation, outcome=outcome, items=len(items))
+        made = [*calls, _call(request, outcome)]
+        batch = [self._item(stream, raw, region, request.region, parent, above, made) for raw in items]
+        if batch and stream.parts:
+            self._ask_parts(stream, batch)
+        else:
+            for item in batch:
+                self._finished(stream, item)
+        if answer is not None and answer.next_page is not None:
+            following = Request(request.client, request.operation, request.region, request.parameters, answer.next_page)
+            self._page(stream, following, region, parent, above, calls, before + len(items))
+        else:
+            self._listed(stream, region)
+
+    def _listed(self, stream: _Stream, region: str) -> None:
+        if self.progress:
+            self.progress.done(stream.service, region)
+
+    def _items(self, call: Call, answer: Answer) -> list[Json]:
+        if call.items in (None, paths.SELF):
+            return answer.data if isinstance(answer.data, list) else [answer.data]
+        path = paths.parse(call.items or "")
+        found: list[Json] = []
+        for value in paths.find(answer.data, path):
+            if isinstance(value, list):
+                found.extend(value)
+            else:
+                found.append(value)
+        return found
+
+    def _item(
+        self,
+        stream: _Stream,
+        raw: Json,
+        region: str,
+        place: str,
+        parent: dict[str, Json] | None,
+        above: Mapping[str, Reason],
+        calls: list[Mapping[str, Any]],
+    ) -> _Item:
+        document: dict[str, Json] = dict(raw) if isinstance(raw, Mapping) else {paths.SELF: raw}
+        if parent is not None:
+            document["parent"] = parent
+        if stream.source.call.in_region:
+            where = paths.get(document, paths.parse(stream.source.call.in_region))
+            if isinstance(where, str) and where:
+                region = place = where
+        gaps = {f"parent.{name}": reason for name, reason in above.items()}
+        return _Item(document, region, place, list(calls), above=gaps)
+
+    def _dark(
+        self,
+        stream: _Stream,
+        region: str,
+        reason: Reason,
+        code: str,
+        parent: dict[str, Json] | None,
+        outcome: Outcome | None = None,
+    ) -> None:
+        """Leave a ghost in every table that lives on a listing that failed."""
+        failure = CallFailedError(reason, code)
+        for each in _beneath(stream):
+            for plan in each.source.tables:
+                own = outcome if each is stream else None
+                self.ledger.note(region, plan.table.id, GHOST_PART, each.operation, outcome=own, failure=failure)
+                self._ghost(plan, region, reason)
+
+    def _ghost(self, plan: TablePlan, region: str, reason: Reason) -> None:
+        with self.shared_lock:
+            self.ghosts[plan.table.id, region] += 1
+            number = self.ghosts[plan.table.id, region]
+        self.writer.fact(
+            table=plan.table.id,
+            target=self.target.id,
+            region=region,
+            key=f"unread#{number}",
+            data={},
+            gaps={GHOST_PART: reason},
+            calls=(),
+            redact=(),
+        )
+
+    # ---- parts -------------------------------------------------------------------------------------------------------
+
+    def _ask_parts(self, stream: _Stream, batch: Sequence[_Item]) -> None:
+        """Ask every part whose parameters are at hand; called again for an item whenever one of its parts has come."""
+        grouped: dict[tuple[str, str, str], tuple[_Part, dict[str, Any], list[tuple[_Item, Any]]]] = {}
+        ready: list[_Item] = []
+        for item in batch:
+            todo: list[tuple[_Part, dict[str, Any]]] = []
+            with item.lock:
+                changed = True
+                while changed:  # a part that needs no call may free the next one
+                    changed = False
+                    for part in stream.parts.values():
+                        if part.key in item.asked or not all(key in item.parts or key in item.gaps for key in part.after):
+                            continue
+                        item.asked.add(part.key)
+                        parameters = self._part_parameters(part, item)
+                        if parameters is None:
+                            changed = True
+                        else:
+                            todo.append((part, parameters))
+                if not todo and not item.finished and self._is_whole(stream, item):
+                    item.finished = True  # two parts may come at the same moment on two threads
+                    ready.append(item)
+            for part, parameters in todo:
+                if part.call.many:
+                    value = paths.get(item.document, paths.parse(next(iter(part.call.many.values()))))
+                    group = grouped.setdefault((part.key, item.place, _canonical(parameters)), (part, parameters, []))
+                    group[2].append((item, value))
+                else:
+                    self._ask_part(stream, part, item, parameters)
+        for (_, where, _), (part, parameters, members) in grouped.items():
+            for start in range(0, len(members), part.call.size):
+                self._ask_many(stream, part, members[start : start + part.call.size], where, parameters)
+        for item in ready:
+            self._finished(stream, item)
+
+    def _is_whole(self, stream: _Stream, item: _Item) -> bool:
+        return all(key in item.parts or key in item.gaps for key in stream.parts)
+
+    def _part_parameters(self, part: _Part, item: _Item) -> dict[str, Any] | None:
+        """The parameters of a part's call; None when it needs no call: then its answer or gap is already noted."""
+        seen = {**item.document, **{name: item.parts[key] for name, key in part.names.items() if key in item.parts}}
+        parameters, missing = self._parameters(part.call, seen, item.place)
+        if missing is None:
+            return parameters
+        head = missing.split(".", 1)[0].split("[", 1)[0]
+        reason = item.gaps.get(part.names.get(head, ""))
+        if reason is None:
+            reason = next((r for gap, r in item.above.items() if missing.startswith(f"{gap}.") or missing == gap), None)
+        if reason is not None:
+            item.gaps[part.key] = reason
+        else:
+            item.parts[part.key] = {}  # the item has nothing to ask about: silence, not a gap
+        return None
+
+    def _ask_part(self, stream: _Stream, part: _Part, item: _Item, parameters: dict[str, Any]) -> None:
+        request = Request(part.client, part.operation, item.place, parameters)
+
+        def then(outcome: Outcome) -> None:
+            self._part_came(stream, part, item, request, outcome, [])
+
+        self._ask(part.call, request, then, stream.depth + 1)
+
+    def _part_came(
+        self, stream: _Stream, part: _Part, item: _Item, request: Request, outcome: Outcome, pages: list[Json]
+    ) -> None:
+        failure, answer = outcome.failure, outcome.answer
+        if answer is not None and answer.next_page is not None:
+            following = Request(request.client, request.operation, request.region, request.parameters, answer.next_page)
+            self._note_part(part, item, outcome, None)
+            collected = [*pages, answer.data]
+            self._ask(
+                part.call, following, lambda later: self._part_came(stream, part, item, following, later, collected), stream.depth + 1
+            )
+            return
+        with item.lock:
+            item.calls.append(_call(request, outcome))
+            if answer is not None:
+                item.parts[part.key] = _joined([*pages, answer.data])
+                failure = None
+            elif failure is not None and self.provider.matches(failure, part.call.absent_on):
+                item.parts[part.key] = {}
+                failure = None
+            elif failure is not None and self.provider.matches(failure, part.call.gone_on):
+                item.parts[part.key] = {}
+                item.gone = True
+                failure = None
+            elif failure is not None:
+                item.gaps[part.key] = failure.reason
+        self._note_part(part, item, outcome, failure)
+        self._ask_parts(stream, [item])
+
+    def _note_part(self, part: _Part, item: _Item, outcome: Outcome, failure: CallFailedError | None) -> None:
+        for table, name in part.users:
+            self.ledger.note(item.region, table, name, part.operation, outcome=outcome, failure=failure)
+
+    def _ask_many(
+        self, stream: _Stream, part: _Part, members: Sequence[tuple[_Item, Any]], place: str, parameters: Mapping[str, Any]
+    ) -> None:
+        name = next(iter(part.call.many))
+        request = Request(part.client, part.operation, place, {**parameters, name: [value for _, value in members]})
+        by, items = paths.parse(part.call.by or ""), paths.parse(part.call.items or "")
+
+        def then(outcome: Outcome) -> None:
+            failure = outcome.failure
+            if failure is not None and self.provider.matches(failure, part.call.absent_on):
+                failure = None
+            found: dict[Any, Json] = {}
+            if outcome.answer is not None:
+                for value in paths.find(outcome.answer.data, items):
+                    for element in value if isinstance(value, list) else [value]:
+                        found[paths.get(element, by)] = element
+            for item, value in members:
+                with item.lock:
+                    item.calls.append(_call(request, outcome))
+                    if failure is not None:
+                        item.gaps[part.key] = failure.reason
+                    elif value in found:
+                        item.parts[part.key] = found[value]
+                    else:
+                        item.parts[part.key] = {}
+                        item.gone = outcome.answer is not None
+            self._note_part(part, members[0][0], outcome, failure)
+            self._ask_parts(stream, [item for item, _ in members])
+
+        self._ask(part.call, request, then, stream.depth + 1)
+
+    # ---- calls -------------------------------------------------------------------------------------------------------
+
+    def _ask(self, call: Call, request: Request, then: Callable[[Outcome], None], depth: int) -> None:
+        """Queue a call; one that others make too is made once and its outcome given to all."""
+        if call.read is not None:
+            reader = call.read
+
+            def ask(read: Request) -> Answer:
+                return Answer(list(self.provider.read(reader, read.region)))
+
+        else:
+            ask = self.provider.call
+        if (request.client, request.operation) not in self.plan.shared:
+            self.scheduler.submit(request, ask, then, depth=depth)
+            return
+        key = _canonical([request.client, request.operation, request.region, request.parameters, request.page])
+        with self.shared_lock:
+            known = self.shared.get(key)
+            if known is None:
+                known = self.shared[key] = _Shared()
+                first = True
+            else:
+                first = False
+                if known.outcome is None:
+                    known.waiting.append(then)
+                    return
+        if not first:
+            assert known.outcome is not None  # set before it was seen above
+            then(known.outcome)
+            return
+        shared = known
+
+        def done(outcome: Outcome) -> None:
+            with self.shared_lock:
+                shared.outcome = outcome
+                waiting, shared.waiting = shared.waiting, []
+            then(outcome)
+            for other in waiting:
+                other(outcome)
+
+        self.scheduler.submit(request, ask, done, depth=depth)
+
+    def _parameters(self, call: Call, document: Mapping[str, Json], place: str) -> tuple[dict[str, Any], str | None]:
+        """The call's parameters, or the path of the first one that the document does not give."""
+        parameters: dict[str, Any] = dict(call.fixed)
+        for name, text in call.with_.items():
+            value = self._variable(text, place) if text.startswith("$") else paths.get(document, paths.parse(text))
+            if value is None or value == []:
+                return {}, text
+            parameters[name] = value
+        if call.many:
+            for text in call.many.values():
+                if paths.get(document, paths.parse(text)) is None:
+                    return {}, text
+        return parameters, None
+
+    def _variable(self, text: str, place: str) -> Any:
+        if text.startswith("$now"):
+            _, _, back = text.partition("-")
+            days = int(back.removesuffix("d")) if back else 0
+            return self.started - timedelta(days=days)
+        known = self.variables.get(place)
+        if known is None:
+            known = self.variables[place] = self.provider.variables(place)
+        return known.get(text)
+
+    # ---- facts -------------------------------------------------------------------------------------------------------
+
+    def _finished(self, stream: _Stream, item: _Item) -> None:
+        """An item has all its parts: write its facts, and list what lives beneath it."""
+        if item.gone:
+            return
+        for plan in stream.source.tables:
+            self._facts(plan, stream, item)
+        for child in stream.children:
+            parent, gaps = self._as_parent(stream, child, item)
+            self._list(child, item.place, item.region, parent, gaps, item.calls)
+
+    def _as_parent(self, stream: _Stream, child: _Stream, item: _Item) -> tuple[dict[str, Json], dict[str, Reason]]:
+        """The item as its children see it: with the parts under the names that the table of `for:` gives them."""
+        names = _names(stream, child.source.call.for_ or "")
+        document = {**item.document, **{name: item.parts[key] for name, key in names.items() if key in item.parts}}
+        gaps = {name: item.gaps[key] for name, key in names.items() if key in item.gaps}
+        return document, {**gaps, **item.above}
+
+    def _facts(self, plan: TablePlan, stream: _Stream, item: _Item) -> None:
+        table, shape = plan.table, self.shapes[plan.table.id]
+        names = _names(stream, table.id)
+        document = {**item.document, **{name: item.parts[key] for name, key in names.items() if key in item.parts}}
+        gaps = {name: item.gaps[key] for name, key in names.items() if key in item.gaps}
+        for path, normalise in shape.normalise:
+            document = _replaced(document, path.steps, normalise)
+        try:
+            key = self._key(table.key, document, item.place) if not table.each else ""
+            if not table.each:
+                self._fact(plan, shape, item, document, {**gaps, **item.above}, key)
+                return
+            head = paths.parse(table.each).head
+            if head in gaps:
+                self._ghost(plan, item.region, gaps[head])
+                return
+            lifted = {f"{'parent.' * shape.hops}{name}": reason for name, reason in {**gaps, **item.above}.items()}
+            for number, element in enumerate(_elements(document, paths.parse(table.each).steps)):
+                key = f"{self._key(table.key, element, item.place)}#{number}"
+                self._fact(plan, shape, item, element, lifted, key)
+        except KeyError as missing:
+            failure = CallFailedError(Reason.COLLECTOR_BUG, f"key has no {missing}")
+            self.ledger.note(item.region, table.id, GHOST_PART, stream.operation, outcome=None, failure=failure)
+            self._ghost(plan, item.region, Reason.COLLECTOR_BUG)
+
+    def _fact(
+        self, plan: TablePlan, shape: _Shape, item: _Item, document: Mapping[str, Json], gaps: Mapping[str, Reason], key: str
+    ) -> None:
+        data = paths.project(document, shape.keep)
+        for path in shape.lists:
+            _keys_for_maps(data, path)
+        for name in shape.variables:
+            data[name] = self._variable(name, item.place)
+        self.writer.fact(
+            table=plan.table.id,
+            target=self.target.id,
+            region=item.region,
+            key=key,
+            data=data,
+            gaps={name: reason for name, reason in gaps.items() if name in shape.may_gap},
+            calls=item.calls,
+            redact=plan.table.redact,
+        )
+
+    def _key(self, template: str, document: Mapping[str, Json], place: str) -> str:
+        text = template
+        for name in key_paths(template):
+            value = self._variable(name, place) if name.startswith("$") else paths.get(document, paths.parse(name))
+            if value is None:
+                raise KeyError(name)
+            text = text.replace("{" + name + "}", str(value))
+        return text
+
+
+@dataclass
+class _Shared:
+    """The outcome of a call that several want, or those who wait for it."""
+
+    outcome: Outcome | None = None
+    waiting: list[Callable[[Outcome], None]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How a table's documents become data: worked out once, used for every item."""
+
+    keep: paths.Tree
+    lists: tuple[paths.Path, ...]
+    variables: tuple[str, ...]
+    normalise: tuple[tuple[paths.Path, Callable[[Json], Json]], ...]
+    hops: int
+    may_gap: frozenset[str]
+
+    @classmethod
+    def of(cls, plan: TablePlan) -> _Shape:
+        table = plan.table
+        kept = [paths.parse(text) for text in plan.kept if not text.startswith("$")]
+        listed = [
+            paths.parse(column.from_)
+            for column in table.columns.values()
+            if column.type == "list" and column.from_ in plan.kept and column.from_ and not paths.parse(column.from_).is_many
+        ]
+        gaps = set()
+        for path in kept:
+            depth = next((n for n, key in enumerate(path.keys) if key != "parent"), len(path.keys) - 1)
+            gaps.add(".".join(path.keys[: depth + 1]))
+        return cls(
+            keep=paths.tree(kept),
+            lists=tuple(listed),
+            variables=tuple(text for text in plan.kept if text.startswith("$")),
+            normalise=tuple((paths.parse(text), NORMALISERS[how]) for text, how in table.normalise.items()),
+            hops=table.each.count("[]") if table.each else 0,
+            may_gap=frozenset(gaps),
+        )
+
+
+def _stream(source: Source, depth: int) -> _Stream:
+    client, operation = split_operation(source.call, source.client)
+    return _Stream(source, client, operation, _parts(source), tuple(_stream(child, depth + 2) for child in source.children), depth)
+
+
+def _parts(source: Source) -> dict[str, _Part]:
+    """The parts of every table on this source; tables that declare the same call share one."""
+    made: dict[str, _Part] = {}
+    for plan in source.tables:
+        names: dict[str, str] = {}
+        for name in plan.parts:
+            call = plan.table.then[name]
+            client, operation = split_operation(call, plan.table.client)
+            said = {p: names.get(_head(text), "") + "|" + text for p, text in call.with_.items()}
+            key = _canonical([client, operation, said, call.fixed, dict(call.many), call.absent_on, call.gone_on])
+            after = tuple({names[_head(text)] for text in call.with_.values() if _head(text) in names})
+            names[name] = key
+            users = (*made[key].users, (plan.table.id, name)) if key in made else ((plan.table.id, name),)
+            made[key] = _Part(key, call, client, operation, after, dict(names), users)
+    return made
+
+
+def _head(text: str) -> str:
+    return text if text.startswith("$") else paths.parse(text).head
+
+
+def _names(stream: _Stream, table: str) -> dict[str, str]:
+    """Name of a part in the table -> part key."""
+    return {name: part.key for part in stream.parts.values() for user, name in part.users if user == table}
+
+
+def _beneath(stream: _Stream) -> Iterator[_Stream]:
+    yield stream
+    for child in stream.children:
+        yield from _beneath(child)
+
+
+def _seen_as(region: Region, seen: str) -> Region:
+    if region.seen != "listed":
+        return region
+    return Region(region.name, region.state, seen, region.opt_in)  # type: ignore[arg-type]
+
+
+def _call(request: Request, outcome: Outcome) -> dict[str, Any]:
+    at = datetime.fromtimestamp(outcome.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    said = {"operation": f"{request.client}:{request.operation}", "request": request.parameters, "region": request.region, "at": at}
+    if outcome.answer is not None and outcome.answer.request_id:
+        said["request_id"] = outcome.answer.request_id
+    if outcome.failure is not None:
+        said["error"] = outcome.failure.code
+    return said
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _joined(pages: Sequence[Json]) -> Json:
+    """Several pages of one part as one answer: lists are strung together, the rest is the last page's."""
+    if len(pages) == 1:
+        return pages[0]
+    whole: dict[str, Json] = {}
+    for page in pages:
+        for name, value in page.items():
+            if isinstance(value, list) and isinstance(whole.get(name), list):
+                whole[name] = [*whole[name], *value]
+            else:
+                whole[name] = value
+    return whole
+
+
+def _elements(document: Mapping[str, Json], steps: Sequence[paths.Step]) -> Iterator[dict[str, Json]]:
+    """Each element of a nested list as a document; `parent` is what it came from."""
+    position = steps.index(paths.EACH) if paths.EACH in steps else len(steps)
+    value = paths.get(document, paths.Path("", tuple(steps[:position])))
+    rest = steps[position + 1 :]
+    for element in value if isinstance(value, list) else []:
+        made = {**element} if isinstance(element, Mapping) else {paths.SELF: element}
+        made["parent"] = document
+        if rest:
+            yield from _elements(made, rest)
+        else:
+            yield made
+
+
+def _replaced(document: Mapping[str, Json], steps: Sequence[paths.Step], change: Callable[[Json], Json]) -> dict[str, Json]:
+    """A copy of the document with the value at the path changed; nothing happens where there is none."""
+    key, *rest = steps
+    if key == paths.EACH or isinstance(key, int):
+        return dict(document)
+    copy = dict(document)
+    value = copy.get(key)
+    if value is None:
+        return copy
+    if not rest:
+        copy[key] = change(value)
+    elif rest[0] == paths.EACH and isinstance(value, list):
+        copy[key] = [_replaced(v, rest[1:], change) if len(rest) > 1 and isinstance(v, Mapping) else change(v) for v in value]
+    elif isinstance(value, Mapping):
+        copy[key] = _replaced(value, rest, change)
+    return copy
+
+
+def _keys_for_maps(data: Json, path: paths.Path) -> None:
+    """A `list` column over a map keeps its keys alone."""
+    *inner, last = path.keys
+    for key in inner:
+        data = data.get(key) if isinstance(data, dict) else None
+    if isinstance(data, dict) and isinstance(data.get(last), Mapping):
+        data[last] = sorted(data[last])
+
+
+__all__ = ["Collected", "FactWriter", "InterruptedScanError", "Ledger", "Progress", "code_matches", "collect"]

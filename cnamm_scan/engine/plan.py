@@ -1,0 +1,251 @@
+"""From rules to calls: only what a selected rule reads is asked, and nothing is asked twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnamm_scan import paths
+from cnamm_scan.content import ENGINE_TABLES
+from cnamm_scan.engine.evaluate import CompiledRule, compile_rule, expand
+from cnamm_scan.engine.sql import read_view
+from cnamm_scan.errors import UsageError, did_you_mean
+from cnamm_scan.model import Call, Content, Rule, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rules to run. Empty tuples mean all; deprecated rules run only when they are named."""
+
+    rules: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Values that replace defaults of rules' parameters, by the parameter's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlan:
+    """One fact table of the plan: which of its parts are asked, and which paths a fact keeps."""
+
+    table: Table
+    parts: tuple[str, ...]
+    kept: tuple[str, ...]
+    """The paths of every column whose part is asked: what stays of an answer."""
+
+
+@dataclass
+class Source:
+    """One listing and all who live on it: tables that share its items, and listings made for each of them."""
+
+    call: Call
+    client: str
+    once_per: str
+    tables: list[TablePlan] = field(default_factory=list)
+    children: list[Source] = field(default_factory=list)
+
+    def walk(self) -> Iterable[Source]:
+        """Itself and everything beneath."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a scan will ask and judge."""
+
+    content: Content
+    rules: tuple[CompiledRule, ...]
+    tables: Mapping[str, TablePlan]
+    sources: Mapping[str, tuple[Source, ...]]
+    """Provider -> its listings."""
+    shared: frozenset[tuple[str, str]]
+    """(client, operation) that several declared calls use: their answers are kept and given to each."""
+
+    def needs(self, provider: str) -> list[str]:
+        """The rights that the plan needs of a provider, sorted, each once."""
+        found: set[str] = set()
+        for source in self.sources.get(provider, ()):
+            for each in source.walk():
+                found.update(each.call.needs)
+                for table in each.tables:
+                    found.update(right for part in table.parts for right in table.table.then[part].needs)
+        return sorted(found)
+
+    def describe(self) -> dict[str, Any]:
+        """What a bundle's manifest keeps of the plan: for each table the parts asked and the paths kept."""
+        return {name: {"parts": sorted(plan.parts), "paths": sorted(plan.kept)} for name, plan in sorted(self.tables.items())}
+
+
+def select(content: Content, selection: Selection) -> list[Rule]:
+    """The selected rules. Raises UsageError with the nearest names for anything unknown: a typo must not scan nothing."""
+    functions = {function.id: function for model in content.models for function in model.functions}
+    wanted: set[str] = set()
+    for name in selection.functions:
+        if name not in functions:
+            raise UsageError(f"no function '{name}'", where="--function", do=did_you_mean(name, functions))
+        wanted.update(placed.objective for practice in functions[name].practices for placed in practice.placements)
+    chosen: dict[str, Rule] = {}
+    for name in selection.rules:
+        found = [rule for rule in content.rules.values() if rule.id == name or rule.id.startswith(name.rstrip(".*") + ".")]
+        if not found:
+            raise UsageError(f"no rule '{name}'", where="--rule", do=did_you_mean(name, content.rules))
+        chosen.update((rule.id, rule) for rule in found)
+    if selection.rules:
+        pool = list(chosen.values())
+    else:
+        pool = [rule for rule in content.rules.values() if rule.status != "deprecated"]
+    known = {name for rule in content.rules.values() for name in rule.parameters}
+    for name in selection.parameters:
+        if name not in known:
+            raise UsageError(f"no parameter '{name}'", where="--parameter", do=did_you_mean(name, known))
+    return [rule for rule in pool if not wanted or rule.objective in wanted]
+
+
+def make_plan(content: Content, selection: Selection, providers: Iterable[str]) -> Plan:
+    """The calls that the selected rules of these providers need. Raises ContentError or UsageError."""
+    providers = frozenset(providers)
+    rules = tuple(
+        compile_rule(content, rule, selection.parameters)
+        for rule in select(content, selection)
+        if rule.provider in providers or rule.provider == "estate"
+    )
+    wanted: dict[str, set[str]] = {}
+    for rule in rules:
+        for table, columns in rule.reads.items():
+            _want(content, table, columns, wanted)
+    tables = {name: _table_plan(content, content.tables[name], columns) for name, columns in wanted.items() if name in content.tables}
+    _add_parents(content, tables)
+    sources: dict[str, list[Source]] = {}
+    made: dict[str, Source] = {}
+    for name in sorted(tables):
+        _place(content, tables, tables[name], sources, made)
+    grown = {provider: tuple(roots) for provider, roots in sources.items()}
+    return Plan(content, rules, tables, grown, _shared(grown))
+
+
+def _want(content: Content, table: str, columns: Iterable[str], wanted: dict[str, set[str]]) -> None:
+    if table in ENGINE_TABLES:
+        return
+    if table in content.views:
+        for base, read in read_view(content, table).columns.items():
+            _want(content, base, read, wanted)
+        return
+    wanted.setdefault(table, set()).update(expand(content, table, columns))
+
+
+def _table_plan(content: Content, table: Table, columns: Iterable[str], also: Iterable[str] = ()) -> TablePlan:
+    asked = set(also)
+    for name in columns:
+        column = table.columns.get(name)
+        if column is not None and column.path:
+            asked |= _parts_of(table, column.path)
+    if table.each:
+        asked |= _parts_of(table, table.each)
+    for text in key_heads(table):
+        asked |= _parts_of(table, text)
+    while True:
+        more = {part for name in asked for text in table.then[name].with_.values() for part in _parts_of(table, text)} - asked
+        if not more:
+            break
+        asked |= more
+    parts = tuple(name for name in table.then if name in asked)
+    unasked = set(table.then) - asked
+    kept = {column.path for column in table.columns.values() if column.path and not _parts_of(table, column.path) & unasked}
+    return TablePlan(table, parts, tuple(sorted(kept)))
+
+
+def key_heads(table: Table) -> list[str]:
+    """The paths that a table's key is made of."""
+    from cnamm_scan.content import key_paths
+
+    return [text for text in key_paths(table.key) if not text.startswith("$")]
+
+
+def _parts_of(table: Table, text: str) -> set[str]:
+    """The part of this table that a path starts in, also through the `parent.` steps that `each:` adds."""
+    if text.startswith("$"):
+        return set()
+    steps = list(paths.parse(text).keys)
+    for _ in range(table.each.count("[]") if table.each and text != table.each else 0):
+        if steps[0] == "parent":
+            steps = steps[1:]
+        else:
+            return set()
+    return {steps[0]} & set(table.then)
+
+
+def _add_parents(content: Content, tables: dict[str, TablePlan]) -> None:
+    """A listing made for each item of another table needs that table's listing, and the parts that its columns and parameters reach into."""
+    todo = list(tables)
+    while todo:
+        plan = tables[todo.pop()]
+        parent_id = plan.table.list.for_
+        if parent_id is None:
+            continue
+        parent = content.tables[parent_id]
+        reach = [*plan.kept, *plan.table.list.with_.values(), *key_heads(plan.table)]
+        reach += [text for part in plan.parts for text in plan.table.then[part].with_.values()]
+        hops = plan.table.each.count("[]") if plan.table.each else 0
+        heads: set[str] = set()
+        for text in reach:
+            if text.startswith("$"):
+                continue
+            keys = paths.parse(text).keys
+            depth = next((n for n, key in enumerate(keys) if key != "parent"), len(keys))
+            if depth == hops + 1 and depth < len(keys):
+                heads |= {keys[depth]} & set(parent.then)
+        before = tables.get(parent_id)
+        made = _table_plan(content, parent, (), also={*heads, *(before.parts if before else ())})
+        if before is None or set(before.parts) != set(made.parts):
+            tables[parent_id] = made
+            todo.append(parent_id)
+
+
+def _identity(call: Call, client: str, once_per: str, parent: str) -> str:
+    said = [client, call.operation, once_per, parent, dict(call.with_), dict(call.fixed), call.items, call.at_most, call.in_region]
+    return json.dumps(said, sort_keys=True, default=str)
+
+
+def split_operation(call: Call, client: str) -> tuple[str, str]:
+    """(client, operation) of a declared call; `kms:ListKeys` names its own client."""
+    if call.call and ":" in call.call:
+        named, _, operation = call.call.partition(":")
+        return named, operation
+    return client, call.operation
+
+
+def _place(
+    content: Content, tables: Mapping[str, TablePlan], plan: TablePlan, roots: dict[str, list[Source]], made: dict[str, Source]
+) -> Source:
+    table = plan.table
+    parent: Source | None = None
+    if table.list.for_:
+        parent = _place(content, tables, tables[table.list.for_], roots, made)
+    identity = _identity(table.list, table.client, table.once_per, table.list.for_ or "")
+    source = made.get(identity)
+    if source is None:
+        source = made[identity] = Source(table.list, table.client, table.once_per)
+        if parent is not None:
+            parent.children.append(source)
+        else:
+            roots.setdefault(table.provider, []).append(source)
+    if all(other.table.id != table.id for other in source.tables):
+        source.tables.append(plan)
+    return source
+
+
+def _shared(sources: Mapping[str, Iterable[Source]]) -> frozenset[tuple[str, str]]:
+    users: dict[tuple[str, str], set[str]] = {}
+    for roots in sources.values():
+        for root in roots:
+            for source in root.walk():
+                users.setdefault(split_operation(source.call, source.client), set()).add(f"list {id(source)}")
+                for plan in source.tables:
+                    for part in plan.parts:
+                        call = plan.table.then[part]
+                        identity = json.dumps([call.operation, dict(call.with_), dict(call.fixed)], sort_keys=True, default=str)
+                        users.setdefault(split_operation(call, plan.table.client), set()).add(f"{id(source)} {identity}")
+    return frozenset(operation for operation, who in users.items() if len(who) > 1)

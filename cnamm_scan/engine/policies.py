@@ -1,0 +1,83 @@
+"""Documents inside answers, brought into one form: JSON in strings, and IAM policies with every list a list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+Json = Any
+
+
+def parse_json(value: Json) -> Json:
+    """JSON that stands in a string; what is no JSON becomes None, which is "not seen", never a guess."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.startswith("%7B"):
+        text = unquote(text)
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def iam_policy(value: Json) -> Json:
+    """An IAM policy: keys lower-case, statements, actions, resources and principals always lists.
+
+    The words of the policy (action names, ARNs, values) stay as they were written.
+    """
+    document = parse_json(value)
+    if not isinstance(document, Mapping):
+        return None
+    low = {str(key).lower(): part for key, part in document.items()}
+    statements = low.get("statement", [])
+    if isinstance(statements, Mapping):
+        statements = [statements]
+    return {
+        "version": low.get("version", "2008-10-17"),
+        "statement": [_statement(each) for each in statements if isinstance(each, Mapping)],
+    }
+
+
+def _statement(statement: Mapping[str, Json]) -> dict[str, Json]:
+    low = {str(key).lower(): part for key, part in statement.items()}
+    made: dict[str, Json] = {"sid": low.get("sid", ""), "effect": low.get("effect", "")}
+    for name in ("action", "notaction", "resource", "notresource"):
+        made[name] = _texts(low.get(name))
+    for name in ("principal", "notprincipal"):
+        made[name] = _principal(low.get(name))
+    made["condition"] = _condition(low.get("condition"))
+    return made
+
+
+def _texts(value: Json) -> list[str]:
+    if value is None:
+        return []
+    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
+
+
+def _principal(value: Json) -> dict[str, Json]:
+    """`any` is true for `"*"` and for `{"AWS": "*"}`: both mean everybody."""
+    if value is None:
+        return {"aws": [], "service": [], "federated": [], "canonicaluser": [], "any": False}
+    low = {"aws": value} if not isinstance(value, Mapping) else {str(key).lower(): part for key, part in value.items()}
+    made: dict[str, Json] = {name: _texts(low.get(name)) for name in ("aws", "service", "federated", "canonicaluser")}
+    made["any"] = "*" in made["aws"]
+    return made
+
+
+def _condition(value: Json) -> dict[str, dict[str, list[str]]]:
+    if not isinstance(value, Mapping):
+        return {}
+    made: dict[str, dict[str, list[str]]] = {}
+    for operator, keys in value.items():
+        if isinstance(keys, Mapping):
+            into = made.setdefault(str(operator).lower(), {})
+            for key, values in keys.items():
+                into[str(key).lower()] = _texts(values)
+    return made
+
+
+NORMALISERS: Mapping[str, Callable[[Json], Json]] = {"json": parse_json, "iam_policy": iam_policy}

@@ -1,0 +1,228 @@
+"""Runs calls on a few threads: tokens by service, retries that wait without holding a thread, and a deadline for each."""
+
+from __future__ import annotations
+
+import heapq
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cnamm_scan.model import Reason
+from cnamm_scan.providers.interface import Answer, CallFailedError, Request
+
+RETRY_BASE = 0.4
+RETRY_CAP = 20.0
+DARK_AFTER = 3
+"""So many services unreachable in a region, and none reached, make the region dark: the rest is not asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How hard a scan may pull."""
+
+    concurrency: int = 16
+    rate: float = 100.0
+    """Calls a second for each (target, region, service)."""
+    burst: float = 50.0
+    attempts: int = 5
+    deadline: float = 60.0
+    """Seconds that one call may take with all its retries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a call: an answer, or the reason why not."""
+
+    answer: Answer | None
+    failure: CallFailedError | None
+    retries: int
+    at: float
+    """When it ended, in seconds since the epoch."""
+
+
+class _Bucket:
+    """A token bucket whose rate halves when the provider throttles, and grows back by and by."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self.ceiling = self.rate = rate
+        self.burst = burst
+        self.tokens = burst
+        self.at = time.monotonic()
+
+    def take(self, now: float) -> float:
+        """0.0 when a token was taken, else the seconds until there is one."""
+        self.tokens = min(self.burst, self.tokens + (now - self.at) * self.rate)
+        self.at = now
+        if self.tokens >= 1:
+            self.tokens -= 1
+            return 0.0
+        return (1 - self.tokens) / self.rate
+
+    def slow_down(self) -> None:
+        self.rate = max(0.5, self.rate / 2)
+        self.tokens = min(self.tokens, 0.0)
+
+    def recover(self) -> None:
+        if self.rate < self.ceiling:
+            self.rate = min(self.ceiling, self.rate * 1.05)
+
+
+@dataclass(order=True, slots=True)
+class _Task:
+    depth: int
+    number: int
+    request: Request = field(compare=False)
+    then: Callable[[Outcome], None] = field(compare=False)
+    ask: Callable[[Request], Answer] = field(compare=False)
+    attempts: int = field(default=0, compare=False)
+    started: float = field(default=0.0, compare=False)
+
+
+class Scheduler:
+    """A pool of threads over a queue of calls. Deeper calls go first, so that memory holds a page of each listing, not all."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.calls = 0
+        self.retries = 0
+        self._ready: list[_Task] = []
+        self._waiting: list[tuple[float, int, _Task]] = []
+        self._open = 0
+        self._number = 0
+        self._wake = threading.Condition()
+        self._buckets: dict[tuple[str, str], _Bucket] = {}
+        self._reached: set[str] = set()
+        self._unreached: dict[str, set[str]] = {}
+        self._stopped: Reason | None = None
+        self._broken: BaseException | None = None
+
+    def submit(self, request: Request, ask: Callable[[Request], Answer], then: Callable[[Outcome], None], *, depth: int) -> None:
+        """Queue a call. `then` gets its outcome on a worker thread, exactly once."""
+        with self._wake:
+            self._number += 1
+            self._open += 1
+            heapq.heappush(self._ready, _Task(-depth, self._number, request, then, ask))
+            self._wake.notify()
+
+    def stop(self, reason: Reason) -> None:
+        """Make no more calls: everything still queued ends with this reason."""
+        with self._wake:
+            self._stopped = self._stopped or reason
+            self._wake.notify_all()
+
+    @property
+    def stopped(self) -> Reason | None:
+        """Why no more calls are made, or None."""
+        return self._stopped
+
+    def run(self) -> None:
+        """Work until nothing is queued. Raises what a callback raised: a bug of ours, never a provider's failure."""
+        threads = [threading.Thread(target=self._work, name=f"call-{n}", daemon=True) for n in range(self.limits.concurrency)]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.2)
+        except KeyboardInterrupt:
+            self.stop(Reason.INTERRUPTED)
+            for thread in threads:
+                thread.join()
+            raise
+        if self._broken is not None:
+            raise self._broken
+
+    def _work(self) -> None:
+        while (task := self._next()) is not None:
+            try:
+                self._do(task)
+            except BaseException as error:  # noqa: BLE001 (handed to run(), which raises it)
+                with self._wake:
+                    self._broken = self._broken or error
+                    self._stopped = self._stopped or Reason.COLLECTOR_BUG
+            with self._wake:
+                self._wake.notify_all() if self._open == 0 else self._wake.notify()
+
+    def _next(self) -> _Task | None:
+        """The next task whose service has a token; None when there is nothing left to do."""
+        with self._wake:
+            while True:
+                now = time.monotonic()
+                while self._waiting and (self._waiting[0][0] <= now or self._stopped):
+                    heapq.heappush(self._ready, heapq.heappop(self._waiting)[2])
+                while self._ready:
+                    task = heapq.heappop(self._ready)
+                    if self._stopped or self._is_dark(task.request.region):
+                        return task
+                    wait = self._bucket(task.request).take(now)
+                    if wait == 0.0:
+                        return task
+                    heapq.heappush(self._waiting, (now + wait, task.number, task))
+                if self._open == 0 or self._broken is not None:
+                    self._wake.notify_all()
+                    return None
+                self._wake.wait(max(0.001, self._waiting[0][0] - now) if self._waiting else 0.5)
+
+    def _bucket(self, request: Request) -> _Bucket:
+        key = (request.region, request.client)
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = _Bucket(self.limits.rate, self.limits.burst)
+        return bucket
+
+    def _is_dark(self, region: str) -> bool:
+        return region not in self._reached and len(self._unreached.get(region, ())) >= DARK_AFTER
+
+    def _do(self, task: _Task) -> None:
+        failure: CallFailedError | None = None
+        answer: Answer | None = None
+        request = task.request
+        if self._stopped:
+            failure = CallFailedError(self._stopped, "NotAsked")
+        elif self._is_dark(request.region):
+            failure = CallFailedError(Reason.UNREACHABLE, "RegionIsDark")
+        else:
+            task.started = task.started or time.monotonic()
+            task.attempts += 1
+            try:
+                answer = task.ask(request)
+            except CallFailedError as error:
+                failure = error
+            if self._note(task, failure):
+                return
+        outcome = Outcome(answer, failure, max(0, task.attempts - 1), time.time())
+        try:
+            task.then(outcome)
+        finally:
+            with self._wake:
+                self._open -= 1
+
+    def _note(self, task: _Task, failure: CallFailedError | None) -> bool:
+        """Count the attempt; True when the call was queued again."""
+        request = task.request
+        with self._wake:
+            self.calls += 1
+            bucket = self._bucket(request)
+            if failure is None or failure.reason not in (Reason.UNREACHABLE, Reason.TIMED_OUT):
+                self._reached.add(request.region)
+            else:
+                self._unreached.setdefault(request.region, set()).add(request.client)
+            if failure is None:
+                bucket.recover()
+                return False
+            if failure.reason is Reason.THROTTLED:
+                bucket.slow_down()
+            if failure.reason is Reason.CREDENTIALS:
+                self._stopped = self._stopped or Reason.CREDENTIALS
+            now = time.monotonic()
+            # full jitter: callers that were turned away together must not come back together
+            pause = failure.after if failure.after is not None else random.uniform(0, min(RETRY_CAP, RETRY_BASE * 2**task.attempts))  # noqa: S311
+            spent = now - task.started
+            if not failure.retry or self._stopped or task.attempts >= self.limits.attempts or spent + pause > self.limits.deadline:
+                return False
+            self.retries += 1
+            heapq.heappush(self._waiting, (now + pause, task.number, task))
+            self._wake.notify()
+            return True

@@ -1,0 +1,416 @@
+"""Writes and reads evidence bundles: canonical lines in shards, a manifest that names every byte, a Merkle root over all lines.
+
+A bundle is written beside its final name (`….partial`) and renamed when it is whole: what bears the name is complete.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import threading
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from cnamm_scan import __version__
+from cnamm_scan.errors import BundleError
+from cnamm_scan.evidence import merkle
+from cnamm_scan.evidence.canonical import canonical, plain
+from cnamm_scan.evidence.redact import Redactor
+from cnamm_scan.model import Content, Coverage, Reason, Region, Result, Target
+
+SCHEMA = "cnamm-scan/bundle/1"
+SHARD_LINES = 5000
+MANIFEST, MANIFEST_HASH, SALTS = "manifest.json", "manifest.sha256", "salts.bin"
+REDACTION_KEY = "CNAMM_SCAN_REDACTION_KEY"
+_BUFFER = 64 * 1024
+
+
+def fact_id(table: str, target: str, region: str, key: str) -> str:
+    """A fact's id: the same resource has the same id in every scan."""
+    return hashlib.sha256("\0".join((table, target, region, key)).encode()).hexdigest()[:32]
+
+
+@dataclass
+class _Shard:
+    """One open file of lines of one kind (and table)."""
+
+    path: Path
+    name: str
+    kind: str
+    table: str
+    stream: IO[bytes]
+    raw: IO[bytes]
+    """The file beneath the gzip stream, which does not close it."""
+    lines: int = 0
+    buffer: bytearray = field(default_factory=bytearray)
+    leaves: bytearray = field(default_factory=bytearray)
+    """Leaf hashes one after the other: 32 bytes a line is all the memory that a line costs."""
+
+    def flush(self) -> None:
+        if self.buffer:
+            self.stream.write(self.buffer)
+            self.buffer.clear()
+
+    def close(self) -> None:
+        self.flush()
+        self.stream.close()
+        self.raw.close()
+
+
+class BundleWriter:
+    """Takes facts, coverage, results and scores as they come, from many threads. Raises BundleError when they cannot be stored."""
+
+    def __init__(self, folder: Path, scan_id: str, *, redaction_key: bytes | None = None) -> None:
+        """`folder` will hold `<scan_id>.cnamm`. Raises BundleError when it cannot be written."""
+        self.scan_id = scan_id
+        self.path = folder / f"{scan_id}.cnamm"
+        self.partial = folder / f"{scan_id}.cnamm.partial"
+        environment = os.environ.get(REDACTION_KEY)
+        self.redactor = Redactor(redaction_key or (environment.encode() if environment else secrets.token_bytes(32)))
+        self._key = secrets.token_bytes(32)
+        self._open: dict[tuple[str, str], _Shard] = {}
+        self._closed: list[_Shard] = []
+        self._numbers = 0
+        self._lock = threading.Lock()
+        self.counts: dict[str, int] = {}
+        try:
+            if self.path.exists():
+                raise BundleError("the bundle exists already", where=str(self.path), do="choose another --output")
+            (self.partial / "entries").mkdir(parents=True)
+        except OSError as error:
+            raise _cannot_write(self.partial, error) from error
+
+    # ---- entries -----------------------------------------------------------------------------------------------------
+
+    def fact(
+        self,
+        *,
+        table: str,
+        target: str,
+        region: str,
+        key: str,
+        data: Any,
+        gaps: Mapping[str, Reason],
+        calls: Sequence[Mapping[str, Any]],
+        redact: Sequence[str],
+    ) -> None:
+        """Redact and store one fact."""
+        identifier = fact_id(table, target, region, key)
+        cleaned = self.redactor.clean(data, redact, key)
+        asked = [self.redactor.clean(call, (), key) for call in calls]
+        line = {
+            "kind": "fact",
+            "id": identifier,
+            "table": table,
+            "target": target,
+            "region": region,
+            "key": key,
+            "data": cleaned,
+            "gaps": {name: reason.value for name, reason in gaps.items()},
+            "calls": asked,
+        }
+        self._write("fact", table, identifier, line)
+
+    def coverage(self, line: Coverage) -> None:
+        """Store how one planned call went."""
+        identifier = "|".join((line.target, line.region, line.table, line.part))
+        body = {name: plain(getattr(line, name)) for name in Coverage.__slots__}
+        self._write("coverage", "", identifier, {"kind": "coverage", "id": identifier, **body})
+
+    def result(self, result: Result, rule_sha256: str) -> None:
+        """Store one verdict."""
+        identifier = "|".join((result.rule, result.target, result.region, result.resource, result.fact))
+        body = {
+            "rule": result.rule,
+            "rule_sha256": rule_sha256,
+            "target": result.target,
+            "region": result.region,
+            "resource": result.resource,
+            "verdict": result.verdict.value,
+            "severity": result.severity.value,
+            "objective": result.objective,
+            "message": result.message,
+            "facts": [result.fact] if result.fact else [],
+            "reason": result.reason,
+            "values": plain(result.values),
+            "parameters": plain(result.parameters),
+        }
+        self._write("result", "", identifier, {"kind": "result", "id": identifier, **body})
+
+    def entry(self, kind: str, identifier: str, body: Mapping[str, Any]) -> None:
+        """Store an entry of another kind: an objective, a score."""
+        self._write(kind, "", identifier, {"kind": kind, "id": identifier, **plain(body)})
+
+    def _write(self, kind: str, table: str, identifier: str, line: Mapping[str, Any]) -> None:
+        raw = canonical(line)
+        hashed = merkle.leaf(merkle.salt(self._key, kind, identifier), raw)
+        with self._lock:
+            try:
+                shard = self._shard(kind, table)
+                shard.buffer += raw
+                shard.buffer += b"\n"
+                shard.leaves += hashed
+                shard.lines += 1
+                self.counts[kind] = self.counts.get(kind, 0) + 1
+                if len(shard.buffer) >= _BUFFER:
+                    shard.flush()
+                if shard.lines >= SHARD_LINES:
+                    self._close(shard)
+            except OSError as error:
+                raise _cannot_write(self.partial, error) from error
+
+    def _shard(self, kind: str, table: str) -> _Shard:
+        shard = self._open.get((kind, table))
+        if shard is None:
+            name = f"entries/{self._numbers:05d}.jsonl.gz"
+            self._numbers += 1
+            path = self.partial / name
+            raw = path.open("wb")
+            stream = gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=4, mtime=0)
+            shard = self._open[kind, table] = _Shard(path, name, kind, table, stream, raw)
+        return shard
+
+    def _close(self, shard: _Shard) -> None:
+        shard.close()
+        self._closed.append(shard)
+        del self._open[shard.kind, shard.table]
+
+    def settle(self) -> dict[str, list[Path]]:
+        """Close every open shard; the files of facts by table, ready to be read."""
+        with self._lock:
+            try:
+                for shard in list(self._open.values()):
+                    self._close(shard)
+            except OSError as error:
+                raise _cannot_write(self.partial, error) from error
+        files: dict[str, list[Path]] = {}
+        for shard in self._closed:
+            if shard.kind == "fact":
+                files.setdefault(shard.table, []).append(shard.path)
+        return files
+
+    # ---- the end -----------------------------------------------------------------------------------------------------
+
+    def finish(self, content: Content, manifest: Mapping[str, Any]) -> Path:
+        """Seal: write the method, the salts and the manifest, and give the bundle its name. Raises BundleError."""
+        self.settle()
+        try:
+            return self._seal(content, manifest)
+        except OSError as error:
+            raise _cannot_write(self.partial, error) from error
+
+    def _seal(self, content: Content, manifest: Mapping[str, Any]) -> Path:
+        for name, raw in content.files.items():
+            file = self.partial / "method" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(raw)
+        (self.partial / SALTS).write_bytes(self._key)
+        shards = sorted(self._closed, key=lambda shard: shard.name)
+        files = [
+            {"path": shard.name, **_measure(shard.path), "kind": shard.kind, "table": shard.table, "lines": shard.lines} for shard in shards
+        ]
+        files.append({"path": SALTS, **_measure(self.partial / SALTS)})
+        files += [{"path": f"method/{name}", **_measure(self.partial / "method" / name)} for name in sorted(content.files)]
+        hashes = (bytes(shard.leaves[at : at + 32]) for shard in shards for at in range(0, len(shard.leaves), 32))
+        body = {
+            "schema": SCHEMA,
+            **manifest,
+            "tree": {"alg": merkle.ALGORITHM, "size": sum(shard.lines for shard in shards), "root": merkle.root(hashes).hex()},
+            "counts": self.counts,
+            "files": files,
+            "previous": None,
+        }
+        raw = canonical(plain(body)) + b"\n"
+        (self.partial / MANIFEST).write_bytes(raw)
+        (self.partial / MANIFEST_HASH).write_text(f"{hashlib.sha256(raw).hexdigest()}  {MANIFEST}\n")
+        for file in (self.partial / MANIFEST, self.partial / MANIFEST_HASH):
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
+        self.partial.rename(self.path)
+        return self.path
+
+    def abandon(self) -> None:
+        """Give up: close and remove what was written."""
+        with suppress(OSError, ValueError):
+            for shard in list(self._open.values()):
+                shard.stream.close()
+                shard.raw.close()
+        self._open.clear()
+        shutil.rmtree(self.partial, ignore_errors=True)
+
+
+def _measure(file: Path) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    size = 0
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+            size += len(block)
+    return {"sha256": digest.hexdigest(), "size": size}
+
+
+def _cannot_write(path: Path, error: OSError) -> BundleError:
+    return BundleError(
+        f"the bundle cannot be written: {error.strerror or error}", where=str(path), do="free space or choose another folder with --output"
+    )
+
+
+# ---- reading -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """An opened bundle, its bytes checked against its manifest."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def scan(self) -> Mapping[str, Any]:
+        """The manifest's account of the scan."""
+        scan: Mapping[str, Any] = self.manifest["scan"]
+        return scan
+
+    def targets(self) -> list[Target]:
+        """The targets of the scan."""
+        return [Target(**{name: target.get(name, "") for name in ("id", "provider", "name", "identity")}) for target in self.scan["targets"]]
+
+    def regions(self) -> dict[str, list[Region]]:
+        """Target id -> its regions."""
+        return {
+            target["id"]: [Region(r["name"], r.get("state"), r["seen"], r.get("opt_in")) for r in target.get("regions", [])]
+            for target in self.scan["targets"]
+        }
+
+    def files(self, kind: str) -> list[tuple[str, Path]]:
+        """(table, file) of every shard of a kind, in leaf order."""
+        return [(entry.get("table", ""), self.path / entry["path"]) for entry in self.manifest["files"] if entry.get("kind") == kind]
+
+    def entries(self, kind: str) -> Iterator[dict[str, Any]]:
+        """Every entry of a kind, in order."""
+        for _, file in self.files(kind):
+            for line in _lines(file):
+                yield json.loads(line)
+
+    def method(self) -> dict[str, bytes]:
+        """The content as it was run: name inside the packs -> bytes."""
+        names = [entry["path"] for entry in self.manifest["files"] if entry["path"].startswith("method/")]
+        return {name.removeprefix("method/"): (self.path / name).read_bytes() for name in names}
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Open a bundle and check every file of it against the manifest. Raises BundleError that names what does not fit."""
+    if path.name.endswith(".partial"):
+        raise BundleError("the bundle was never finished", where=str(path), do="scan again; a finished bundle is named ….cnamm")
+    if not path.is_dir():
+        raise BundleError("there is no bundle", where=str(path), do="name the ….cnamm folder that a scan has written")
+    raw = _read(path, MANIFEST)
+    said = _read(path, MANIFEST_HASH).decode("utf-8", "replace").split()
+    if not said or hashlib.sha256(raw).hexdigest() != said[0]:
+        raise _broken(path / MANIFEST, "does not match its hash")
+    try:
+        manifest = json.loads(raw)
+    except ValueError as error:
+        raise _broken(path / MANIFEST, "is not JSON") from error
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        got = manifest.get("schema") if isinstance(manifest, dict) else None
+        raise BundleError(f"the bundle's schema is '{got}', expected '{SCHEMA}'", where=str(path), do="read it with the version that wrote it")
+    listed = {MANIFEST, MANIFEST_HASH}
+    for entry in manifest["files"]:
+        name = entry["path"]
+        file = path / name
+        if ".." in Path(name).parts or Path(name).is_absolute():
+            raise _broken(path / MANIFEST, f"names a file outside the bundle: '{name}'")
+        if not file.is_file():
+            raise _broken(file, "is missing")
+        try:
+            measured = _measure(file)
+        except OSError as error:
+            raise BundleError(f"cannot be read: {error.strerror}", where=str(file), do="check its permissions") from error
+        if measured["size"] != entry["size"]:
+            raise _broken(file, f"has {measured['size']} bytes, expected {entry['size']}")
+        if measured["sha256"] != entry["sha256"]:
+            raise _broken(file, "does not match its hash in the manifest")
+        listed.add(name)
+    for file in sorted((path / "entries").iterdir()):
+        if f"entries/{file.name}" not in listed:
+            raise _broken(file, "is not named in the manifest")
+    return Bundle(path, manifest)
+
+
+def verify(bundle: Bundle) -> Iterator[str]:
+    """Check what opening did not: every line is canonical, counts tie out, and the Merkle root is that of these lines.
+
+    Yields a line for each thing that was checked. Raises BundleError at the first that does not hold.
+    """
+    yield f"{len(bundle.manifest['files'])} files match their hashes in the manifest"
+    key = _read(bundle.path, SALTS)
+    counts: dict[str, int] = {}
+    tree = bundle.manifest["tree"]
+    found = merkle.root(_leaves(bundle, key, counts)).hex()
+    size = sum(counts.values())
+    if size != tree["size"] or counts != bundle.manifest["counts"]:
+        raise _broken(bundle.path / MANIFEST, f"counts {tree['size']} entries, found {size}")
+    yield f"{size} entries tie out: " + ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+    if found != tree["root"]:
+        raise _broken(bundle.path / "entries", f"the tree's root is {found}, expected {tree['root']}")
+    yield f"the tree's root is {found}"
+
+
+def _leaves(bundle: Bundle, key: bytes, counts: dict[str, int]) -> Iterator[bytes]:
+    for entry in bundle.manifest["files"]:
+        if "kind" not in entry:
+            continue
+        lines = 0
+        for line in _lines(bundle.path / entry["path"]):
+            parsed = json.loads(line)
+            if canonical(parsed) != line:
+                raise _broken(bundle.path / entry["path"], f"line {lines + 1} is not canonical")
+            lines += 1
+            counts[entry["kind"]] = counts.get(entry["kind"], 0) + 1
+            yield merkle.leaf(merkle.salt(key, entry["kind"], parsed["id"]), line)
+        if lines != entry["lines"]:
+            raise _broken(bundle.path / entry["path"], f"has {lines} lines, expected {entry['lines']}")
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    try:
+        with gzip.open(file, "rb") as stream:
+            for line in stream:
+                yield line.rstrip(b"\n")
+    except (OSError, EOFError, zlib.error) as error:
+        raise _broken(file, "is cut or damaged") from error
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        return (path / name).read_bytes()
+    except FileNotFoundError as error:
+        raise _broken(path / name, "is missing") from error
+    except OSError as error:
+        raise BundleError(f"cannot be read: {error.strerror}", where=str(path / name), do="check its permissions") from error
+
+
+def _broken(file: Path, what: str) -> BundleError:
+    return BundleError(f"the bundle is not as it was written: {file.name} {what}", where=str(file), do="do not trust it; take another copy")
+
+
+def tool() -> dict[str, str]:
+    """What wrote a bundle."""
+    return {"name": "cnamm-scan", "version": __version__}
+
+
+def merged_files(groups: Iterable[tuple[str, Path]]) -> dict[str, list[Path]]:
+    """(table, file) pairs by table."""
+    found: dict[str, list[Path]] = {}
+    for table, file in groups:
+        found.setdefault(table, []).append(file)
+    return found

@@ -1,0 +1,450 @@
+"""AWS through boto3: one session, a client for each (service, region), one attempt a call; errors become reasons."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from cnamm_scan.errors import CredentialsError, ProviderError, UsageError, did_you_mean
+from cnamm_scan.model import Content, Reason, Region, Target
+from cnamm_scan.providers.interface import Answer, CallFailedError, Request, code_matches
+from cnamm_scan.providers.sdk import need
+
+HOME = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+"""Where each partition answers for what exists once in an account."""
+
+_DENIED = frozenset(
+    "AccessDenied AccessDeniedException UnauthorizedOperation UnauthorizedException NotAuthorized AuthorizationError"
+    " AuthorizationErrorException Forbidden ForbiddenException InsufficientPrivilegesException AccessDeniedFault"
+    " UnauthorizedAccess AllAccessDisabled Client.UnauthorizedOperation 403".split()
+)
+_THROTTLED = frozenset(
+    "Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException RequestLimitExceeded"
+    " TooManyRequestsException SlowDown BandwidthLimitExceeded ProvisionedThroughputExceededException PriorRequestNotComplete"
+    " LimitExceededException.Rate RateExceeded EC2ThrottledException TransactionInProgressException 429".split()
+)
+_EXPIRED = frozenset("ExpiredToken ExpiredTokenException RequestExpired TokenRefreshRequired".split())
+_REGION_OFF = frozenset(
+    "UnrecognizedClientException InvalidClientTokenId AuthFailure OptInRequired InvalidAccessKeyId RegionDisabledException".split()
+)
+_UNSUPPORTED = frozenset(
+    "UnknownOperationException InvalidAction UnsupportedOperation UnsupportedOperationException NotImplemented"
+    " UnknownOperation InvalidEndpointException 404 405 501".split()
+)
+_DISABLED = frozenset("SubscriptionRequiredException OptInRequiredException AWSOrganizationsNotInUseException".split())
+
+CREDENTIALS_TRIED = "environment variables, shared config and credentials files, SSO, web identity, container and instance roles"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to reach AWS. `endpoint_url` sends every service there (also AWS_ENDPOINT_URL)."""
+
+    profile: str | None = None
+    role_arn: str | None = None
+    external_id: str | None = None
+    endpoint_url: str | None = None
+    call_timeout: float = 20.0
+    """Seconds to wait for one answer."""
+    connections: int = 16
+
+
+class AwsProvider:
+    """One AWS account. Raises CredentialsError when there is nobody to ask as, ProviderError when AWS does not answer."""
+
+    name = "aws"
+    region_table: str | None = "aws.account.region"
+    base_needs = ("ec2:DescribeRegions",)
+
+    def __init__(self, options: Options) -> None:
+        need("boto3", "aws")
+        self.options = options
+        self._lock = threading.Lock()
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._raw = threading.local()
+        self._known: dict[tuple[str, str], Answer] = {}
+        self._session = self._open()
+        self.target = self._identify()
+
+    # ---- connecting --------------------------------------------------------------------------------------------------
+
+    def _open(self) -> Any:
+        import boto3
+        from botocore.exceptions import ProfileNotFound
+
+        try:
+            session = boto3.Session(profile_name=self.options.profile)
+        except ProfileNotFound as error:
+            known = boto3.Session().available_profiles
+            raise UsageError(
+                f"no AWS profile '{self.options.profile}'", where=f"aws:{self.options.profile}", do=did_you_mean(self.options.profile or "", known)
+            ) from error
+        if self.options.role_arn:
+            session = self._assume(session)
+        return session
+
+    def _assume(self, base: Any) -> Any:
+        """A session of the role, whose credentials renew themselves while the scan runs."""
+        import boto3
+        from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+        from botocore.session import Session
+
+        extra = {"RoleSessionName": "cnamm-scan"}
+        if self.options.external_id:
+            extra["ExternalId"] = self.options.external_id
+        source = base.get_credentials()
+        if source is None:
+            raise _no_credentials(self._name)
+        fetcher = AssumeRoleCredentialFetcher(
+            client_creator=lambda service, **kwargs: base.client(service, endpoint_url=self.options.endpoint_url, **kwargs),
+            source_credentials=source,
+            role_arn=self.options.role_arn,
+            extra_args=extra,
+        )
+        inner = Session()
+        inner._credentials = DeferredRefreshableCredentials(method="assume-role", refresh_using=fetcher.fetch_credentials)
+        inner.set_config_variable("region", base.region_name or HOME["aws"])
+        return boto3.Session(botocore_session=inner)
+
+    @property
+    def _name(self) -> str:
+        return f"aws:{self.options.profile}" if self.options.profile else "aws"
+
+    def _identify(self) -> Target:
+        start = self._session.region_name or HOME["aws"]
+        try:
+            answer = self.call(Request("sts", "GetCallerIdentity", start))
+        except CallFailedError as failure:
+            if failure.reason is Reason.CREDENTIALS:
+                raise _no_credentials(self._name, failure.message) from failure
+            if failure.reason in (Reason.REGION_DISABLED, Reason.DENIED):
+                raise CredentialsError(
+                    f"AWS does not accept the credentials ({failure.code})", where=self._name, do="check that they are current: aws sts get-caller-identity"
+                ) from failure
+            raise ProviderError(
+                f"AWS cannot be reached: {failure.reason.value} ({failure.code})",
+                where=self.options.endpoint_url or f"sts in {start}",
+                do="check the network, AWS_ENDPOINT_URL and the region",
+            ) from failure
+        account, arn = answer.data["Account"], answer.data["Arn"]
+        self.partition = arn.split(":")[1]
+        self._known["sts", "GetCallerIdentity"] = answer
+        return Target(f"aws:{account}", "aws", account, arn)
+
+    def home_region(self) -> str:
+        """us-east-1, or its like in another partition."""
+        return HOME.get(self.partition, self._session.region_name or HOME["aws"])
+
+    def regions(self) -> Sequence[Region]:
+        """Every region of the account, opted in or not."""
+        answer = self.call(Request("ec2", "DescribeRegions", self.home_region(), {"AllRegions": True}))
+        found = []
+        for region in answer.data.get("Regions", []):
+            opt_in = region.get("OptInStatus", "opt-in-not-required")
+            is_off = opt_in == "not-opted-in"
+            found.append(Region(region["RegionName"], "opt_in_off" if is_off else "enabled", "off" if is_off else "listed", opt_in))
+        return sorted(found, key=lambda region: region.name)
+
+    def default_regions(self) -> Sequence[str]:
+        """The regions that every account of the partition has, as far as the SDK knows."""
+        names: list[str] = self._session.get_available_regions("ec2", partition_name=self.partition)
+        return names
+
+    def variables(self, region: str) -> Mapping[str, str]:
+        """`$account`, `$region` and `$partition`."""
+        return {"$account": self.target.name, "$region": region, "$partition": self.partition, "$target": self.target.id}
+
+    # ---- calling -----------------------------------------------------------------------------------------------------
+
+    def call(self, request: Request) -> Answer:
+        """Ask once. The answer's `next_page` follows botocore's paginators, or token members where it has none."""
+        known = self._known.get((request.client, request.operation))
+        if known is not None and not request.parameters:
+            return known
+        with _translated():
+            client = self._client(request.client, request.region)
+            pager = _pager(client, request.operation)
+            parameters = pager.first(request.parameters) if request.page is None else pager.following(request.parameters, request.page)
+            self._raw.body = None
+            data = getattr(client, pager.method)(**parameters)
+        metadata = data.pop("ResponseMetadata", {})
+        if not data:
+            self._refuse_cut_body(pager)
+        return Answer(data, metadata.get("RequestId") or metadata.get("HTTPHeaders", {}).get("x-amzn-requestid", ""), pager.next_page(data))
+
+    def _client(self, service: str, region: str) -> Any:
+        key = (service, region)
+        client = self._clients.get(key)
+        if client is not None:
+            return client
+        from botocore.config import Config
+
+        with self._lock:  # sessions make clients one at a time; clients are used by many threads
+            client = self._clients.get(key)
+            if client is None:
+                has_endpoint = self.options.endpoint_url is not None or _environment_endpoint()
+                config = Config(
+                    retries={"total_max_attempts": 1, "mode": "standard"},  # the engine retries: its waits hold no thread
+                    connect_timeout=min(5.0, self.options.call_timeout),
+                    read_timeout=self.options.call_timeout,
+                    max_pool_connections=self.options.connections,
+                    parameter_validation=False,  # content lint checks names; types come from answers
+                    inject_host_prefix=not has_endpoint,
+                    user_agent_extra="cnamm-scan",
+                    s3={"addressing_style": "path"} if has_endpoint else None,
+                )
+                client = self._session.client(service, region_name=region, endpoint_url=self.options.endpoint_url, config=config)
+                client.meta.events.register("before-parse", self._keep_raw)
+                self._clients[key] = client
+        return client
+
+    def _keep_raw(self, response_dict: Mapping[str, Any], **_: Any) -> None:
+        self._raw.body = response_dict.get("body")
+
+    def _refuse_cut_body(self, pager: _Pager) -> None:
+        """botocore reads an empty or cut-off body of a 200 as `{}` without a word; that would look like "not configured"."""
+        body = getattr(self._raw, "body", None)
+        if not pager.has_body or not isinstance(body, bytes):
+            return
+        if pager.protocol.startswith(("json", "rest-json")) or pager.protocol.endswith("json"):
+            try:
+                json.loads(body)
+            except ValueError as error:
+                raise CallFailedError(Reason.MALFORMED, "MalformedBody", retry=True) from error
+        elif not body.strip():
+            raise CallFailedError(Reason.MALFORMED, "EmptyBody", retry=True)
+
+    def matches(self, failure: CallFailedError, codes: Sequence[str]) -> bool:
+        """`Code`, or `Code: words in the message`."""
+        return code_matches(failure, codes)
+
+    # ---- readers -----------------------------------------------------------------------------------------------------
+
+    def read(self, name: str, region: str) -> Iterator[Mapping[str, Any]]:
+        """The named readers of collectors."""
+        readers: dict[str, Callable[[str], Iterator[Mapping[str, Any]]]] = {"iam_credential_report": self._credential_report}
+        if name not in readers:
+            raise CallFailedError(Reason.COLLECTOR_BUG, f"no reader {name}")
+        yield from readers[name](region)
+
+    def _credential_report(self, region: str) -> Iterator[Mapping[str, Any]]:
+        """Rows of the credential report by its own column names; what AWS marks as not known is left out.
+
+        The report is made when it is asked for and AWS makes it at most every four hours: ask, then wait for it.
+        """
+        ends = time.monotonic() + 30
+        while self.call(Request("iam", "GenerateCredentialReport", region)).data.get("State") != "COMPLETE":
+            if time.monotonic() > ends:
+                raise CallFailedError(Reason.TIMED_OUT, "ReportInProgress")
+            time.sleep(0.5)
+        content = self.call(Request("iam", "GetCredentialReport", region)).data.get("Content", b"")
+        text = content.decode() if isinstance(content, bytes) else str(content)
+        for row in csv.DictReader(io.StringIO(text)):
+            yield {name: value for name, value in row.items() if value not in ("N/A", "no_information", "not_supported", "")}
+
+    # ---- around a scan -----------------------------------------------------------------------------------------------
+
+    def permissions(self, needs: Sequence[str]) -> Mapping[str, Any]:
+        """An IAM policy of exactly these actions."""
+        actions = sorted({*needs, *self.base_needs})
+        return policy(actions)
+
+    def lint(self, content: Content) -> Iterator[tuple[str, str, str]]:
+        """See `cnamm_scan.providers.aws_lint`."""
+        from cnamm_scan.providers.aws_lint import check
+
+        yield from check(content)
+
+    def close(self) -> None:
+        """Close every client's connections."""
+        for client in self._clients.values():
+            client.close()
+
+
+def policy(actions: Sequence[str]) -> Mapping[str, Any]:
+    """An IAM policy document that allows these actions on everything: reading has no narrower resource."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [{"Sid": "CnammScanReads", "Effect": "Allow", "Action": list(actions), "Resource": "*"}],
+    }
+
+
+def _environment_endpoint() -> bool:
+    import os
+
+    return any(name.startswith("AWS_ENDPOINT_URL") for name in os.environ)
+
+
+def _no_credentials(where: str, message: str = "") -> CredentialsError:
+    detail = f" ({message})" if message else ""
+    return CredentialsError(
+        f"no usable AWS credentials{detail}",
+        where=f"{where}; tried {CREDENTIALS_TRIED}",
+        do="sign in (aws sso login, or AWS_PROFILE=…) and check with: aws sts get-caller-identity",
+    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Every error of botocore as one of our reasons."""
+    from botocore import exceptions as boto
+    from botocore.parsers import ResponseParserError
+
+    try:
+        yield
+    except boto.ClientError as error:
+        raise _from_client_error(error) from error
+    except (boto.ConnectTimeoutError, boto.ReadTimeoutError) as error:
+        raise CallFailedError(Reason.TIMED_OUT, type(error).__name__, retry=True) from error
+    except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError, boto.SSOError, boto.TokenRetrievalError) as error:
+        raise CallFailedError(Reason.CREDENTIALS, type(error).__name__, str(error)) from error
+    except (boto.UnknownServiceError, boto.UnknownRegionError, boto.ParamValidationError) as error:
+        raise CallFailedError(Reason.COLLECTOR_BUG, type(error).__name__, str(error)) from error
+    except ResponseParserError as error:
+        raise CallFailedError(Reason.MALFORMED, type(error).__name__, retry=True) from error
+    except (boto.ConnectionError, boto.HTTPClientError) as error:
+        raise CallFailedError(Reason.UNREACHABLE, type(error).__name__, retry=True) from error
+    except boto.BotoCoreError as error:
+        raise CallFailedError(Reason.COLLECTOR_BUG, type(error).__name__, str(error)) from error
+
+
+def _from_client_error(error: Any) -> CallFailedError:
+    said = error.response.get("Error", {})
+    code, message = str(said.get("Code", "")), str(said.get("Message", ""))
+    metadata = error.response.get("ResponseMetadata", {})
+    status = int(metadata.get("HTTPStatusCode") or 0)
+    after = _seconds(metadata.get("HTTPHeaders", {}).get("retry-after"))
+    code = code.rsplit("#", 1)[-1] or str(status)
+    if code in _THROTTLED or status == 429:
+        return CallFailedError(Reason.THROTTLED, code, message, retry=True, after=after)
+    if code in _EXPIRED:
+        return CallFailedError(Reason.CREDENTIALS, code, message)
+    if code in _REGION_OFF:
+        return CallFailedError(Reason.REGION_DISABLED, code, message)
+    if code in _DISABLED:
+        return CallFailedError(Reason.API_DISABLED, code, message)
+    if code in _DENIED or "AccessDenied" in code or "not authorized to perform" in message:
+        return CallFailedError(Reason.DENIED, code, message)
+    if code in _UNSUPPORTED or status == 501:
+        return CallFailedError(Reason.UNSUPPORTED, code, message)
+    if status >= 500:
+        return CallFailedError(Reason.SERVER_ERROR, code, message, retry=True, after=after)
+    if status == 401:
+        return CallFailedError(Reason.API_DISABLED, code, message)
+    if status == 403:
+        return CallFailedError(Reason.DENIED, code, message)
+    return CallFailedError(Reason.UNSUPPORTED if status == 404 else Reason.COLLECTOR_BUG, code, message)
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+# ---- pages -------------------------------------------------------------------------------------------------------------
+
+_TOKENS = ("NextToken", "nextToken", "Marker", "NextMarker", "nextMarker", "marker", "NextPageToken", "nextPageToken", "position")
+
+
+@dataclass(frozen=True, slots=True)
+class _Pager:
+    """How one operation is asked and continued. Tokens are (parameter, path in the answer) pairs."""
+
+    method: str
+    tokens: tuple[tuple[str, Any], ...]
+    more: Any
+    limit: tuple[str, int] | None
+    protocol: str
+    has_body: bool
+
+    def first(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters of the first page, as large as the service allows: fewer calls."""
+        if self.limit and self.limit[0] not in parameters:
+            return {**parameters, self.limit[0]: self.limit[1]}
+        return dict(parameters)
+
+    def following(self, parameters: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters of a later page."""
+        return {**self.first(parameters), **page}
+
+    def next_page(self, data: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The token parameters of the next page, or None after the last."""
+        if not self.tokens or (self.more is not None and not self.more.search(data)):
+            return None
+        found = {parameter: path.search(data) for parameter, path in self.tokens}
+        found = {parameter: value for parameter, value in found.items() if value}
+        return found or None
+
+
+def _pager(client: Any, operation: str) -> _Pager:
+    return _pager_of(_Key(client, operation))
+
+
+class _Key:
+    """Caches by service and operation, while the client is only at hand for the first."""
+
+    __slots__ = ("client", "name")
+
+    def __init__(self, client: Any, operation: str) -> None:
+        self.client = client
+        self.name = (client.meta.service_model.service_name, operation)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self.name == other.name
+
+
+@lru_cache(maxsize=4096)
+def _pager_of(key: _Key) -> _Pager:
+    import jmespath
+    from botocore import xform_name
+    from botocore.exceptions import OperationNotPageableError
+    from botocore.model import OperationNotFoundError
+
+    client, operation = key.client, key.name[1]
+    try:
+        model = client.meta.service_model.operation_model(operation)
+    except OperationNotFoundError as error:
+        raise CallFailedError(Reason.COLLECTOR_BUG, f"no operation {operation}") from error
+    inputs = model.input_shape.members if model.input_shape else {}
+    outputs = model.output_shape.members if model.output_shape else {}
+    tokens: list[tuple[str, Any]] = []
+    more, limit_key = None, None
+    method = xform_name(operation)
+    if client.can_paginate(method):
+        try:
+            config = client.get_paginator(method)._pagination_cfg
+        except OperationNotPageableError:
+            config = {}
+        taken, given = config.get("input_token", []), config.get("output_token", [])
+        taken, given = (taken if isinstance(taken, list) else [taken]), (given if isinstance(given, list) else [given])
+        tokens = [(parameter, jmespath.compile(path)) for parameter, path in zip(taken, given, strict=True)]
+        more = jmespath.compile(config["more_results"]) if config.get("more_results") else None
+        limit_key = config.get("limit_key")
+    else:
+        for name in _TOKENS:
+            if name in inputs and name in outputs:
+                tokens = [(name, jmespath.compile(name))]
+                break
+        else:
+            if "Marker" in inputs and "NextMarker" in outputs:
+                tokens = [("Marker", jmespath.compile("NextMarker"))]
+        limit_key = next((name for name in ("MaxResults", "maxResults", "Limit", "limit", "MaxItems", "MaxRecords") if tokens and name in inputs), None)
+    limit = None
+    if limit_key in inputs and isinstance(most := inputs[limit_key].metadata.get("max"), int):
+        limit = (limit_key, min(most, 1000))
+    body = {name: shape for name, shape in outputs.items() if shape.serialization.get("location") not in ("header", "headers", "statusCode")}
+    protocol = str(client.meta.service_model.resolved_protocol)
+    return _Pager(method, tuple(tokens), more, limit, protocol, bool(body))

@@ -1,0 +1,102 @@
+"""What the engine asks of a provider. Foreign errors are translated here at the door; nothing else crosses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from cnamm_scan.model import Content, Reason, Region, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call: an operation of a client, in a region, with its parameters. `page` continues a listing."""
+
+    client: str
+    operation: str
+    region: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    page: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the parsed body, the provider's id of the request, and how to ask for the next page (None: no more)."""
+
+    data: Any
+    request_id: str = ""
+    next_page: Any = None
+
+
+class CallFailedError(Exception):
+    """A call without an answer. `retry` says whether asking again may help; `after` how many seconds the provider wants first."""
+
+    def __init__(self, reason: Reason, code: str, message: str = "", *, retry: bool = False, after: float | None = None) -> None:
+        super().__init__(f"{reason.value}: {code}")
+        self.reason = reason
+        self.code = code
+        self.message = message
+        """The provider's own words: matched against `absent_on`, never stored."""
+        self.retry = retry
+        self.after = after
+
+
+class Provider(Protocol):
+    """One kind of cloud, connected to one target. Made by the command line, used from many threads."""
+
+    name: str
+    target: Target
+    region_table: str | None
+    """The engine-made table with one row a region; None where a target has no regions."""
+    base_needs: Sequence[str]
+    """Rights for what the provider asks before any collector does."""
+
+    def regions(self) -> Sequence[Region]:
+        """Every region of the target with its state. Raises CallFailedError when they cannot be listed."""
+        ...
+
+    def default_regions(self) -> Sequence[str]:
+        """Names to try when the regions cannot be listed."""
+        ...
+
+    def home_region(self) -> str:
+        """Where things that exist once for a target are asked."""
+        ...
+
+    def variables(self, region: str) -> Mapping[str, str]:
+        """The values of `$account`, `$region`, `$partition` there."""
+        ...
+
+    def call(self, request: Request) -> Answer:
+        """Ask once. Raises CallFailedError; never retries, never sleeps."""
+        ...
+
+    def read(self, name: str, region: str) -> Iterator[Mapping[str, Any]]:
+        """A named reader: the items that no path can say. Raises CallFailedError."""
+        ...
+
+    def permissions(self, needs: Sequence[str]) -> Mapping[str, Any]:
+        """A policy in the provider's own language that grants exactly these rights."""
+        ...
+
+    def matches(self, failure: CallFailedError, codes: Sequence[str]) -> bool:
+        """Whether a failure is one of the collector's `absent_on:` or `gone_on:` codes."""
+        ...
+
+    def lint(self, content: Content) -> Iterator[tuple[str, str, str]]:
+        """(table, what, what to do) for calls, parameters and paths that the SDK's own description does not know."""
+        ...
+
+    def close(self) -> None:
+        """Give connections back."""
+        ...
+
+
+def code_matches(failure: CallFailedError, codes: Sequence[str]) -> bool:
+    """The shared form of `absent_on:`: `Code`, or `Code: words` that must stand in the message too."""
+    for entry in codes:
+        code, _, words = entry.partition(":")
+        if failure.code == code.strip() and words.strip().lower() in failure.message.lower():
+            return True
+    return False

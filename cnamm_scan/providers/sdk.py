@@ -1,0 +1,13 @@
+"""Says which extra to install when an SDK is missing."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from cnamm_scan.errors import ProviderError
+
+
+def need(module: str, extra: str) -> None:
+    """Raise ProviderError when `module` is not installed."""
+    if find_spec(module) is None:
+        raise ProviderError(f"{module} is not installed", where=extra, do=f"pip install 'cnamm-scan[{extra}]'")
