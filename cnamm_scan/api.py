@@ -135,6 +135,22 @@ class Scan:
 
         return report(self)
 
+    def models_of(self, target: Target) -> list[ModelScore]:
+        """The scores of one target by itself."""
+        own = [tally for tally in self.tallies if tally.target == target.id]
+        return list(_scored(self.content, own, [target]).models)
+
+    def unknown_rules(self) -> dict[str, set[str]]:
+        """Table -> the rules that have unknowns and read it, straight or through a view."""
+        from cnamm_scan.engine.plan import tables_of
+
+        unknown = {tally.rule for tally in self.tallies if tally.unknown or tally.error}
+        found: dict[str, set[str]] = {}
+        for name in unknown & set(self.content.rules):
+            for table in tables_of(self.content, self.content.rules[name]):
+                found.setdefault(table, set()).add(name)
+        return found
+
     def query(self, sql: str) -> list[dict[str, Any]]:
         """One SELECT over the fact tables, sandboxed. Raises UsageError or StoreError."""
         names, rows = self.query_table(sql)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -682,15 +681,6 @@ def _table_problems(table: Table) -> Iterator[Problem]:
 def key_paths(template: str) -> tuple[str, ...]:
     """The paths inside the braces of a key template."""
     return tuple(piece.split("}", 1)[0] for piece in template.split("{")[1:] if "}" in piece)
-
-
-_PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
-
-
-@cache
-def placeholders(template: str) -> tuple[str, ...]:
-    """The column names in braces of a message or fix; braces around anything else are text."""
-    return tuple(_PLACEHOLDER.findall(template))
 
 
 def columns_of(content: Content, table: str) -> Mapping[str, Column]:

@@ -450,3 +450,34 @@ class ModelScore:
     title: str
     interval: Interval | None
     functions: tuple[FunctionScore, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One objective to satisfy. Gains are of the low bound, as the same arithmetic gives them with that objective met."""
+
+    objective: str
+    level: int
+    practice: str
+    function_gain: Fraction
+    overall_gain: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRoadmap:
+    """The way from the level that a function has attained to the next that it can be judged at."""
+
+    function: str
+    attained: int
+    next_level: int
+    steps: tuple[Step, ...]
+    after: Fraction
+    """The function's low bound when every step is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roadmap:
+    """All functions' ways, and the most valuable steps of the whole estate."""
+
+    functions: tuple[FunctionRoadmap, ...]
+    best: tuple[Step, ...]

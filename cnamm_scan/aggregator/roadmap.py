@@ -3,43 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 
 from cnamm_scan.aggregator.score import ONE, SATISFIED, Scorer, function_attained, level
-from cnamm_scan.model import ATTAINED_AT, LEVELS, Function, FunctionScore, LevelScore, Model, ModelScore, ObjectiveScore, Practice
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One objective to satisfy. Gains are of the low bound, as the same arithmetic gives them with that objective met."""
-
-    objective: str
-    level: int
-    practice: str
-    function_gain: Fraction
-    overall_gain: Fraction
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionRoadmap:
-    """The way from the level that a function has attained to the next that it can be judged at."""
-
-    function: str
-    attained: int
-    next_level: int
-    steps: tuple[Step, ...]
-    after: Fraction
-    """The function's low bound when every step is done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Roadmap:
-    """All functions' ways, and the most valuable steps of the whole estate."""
-
-    functions: tuple[FunctionRoadmap, ...]
-    best: tuple[Step, ...]
+from cnamm_scan.model import (
+    ATTAINED_AT,
+    LEVELS,
+    Function,
+    FunctionRoadmap,
+    FunctionScore,
+    LevelScore,
+    Model,
+    ModelScore,
+    ObjectiveScore,
+    Practice,
+    Roadmap,
+    Step,
+)
 
 
 def roadmap(scorer: Scorer, model: Model, score: ModelScore, most: int = 5) -> Roadmap:

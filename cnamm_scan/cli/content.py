@@ -8,17 +8,9 @@ from pathlib import Path
 
 import click
 
+from cnamm_scan.cli.common import PACKS
 from cnamm_scan.errors import ContentError, UsageError, did_you_mean
 from cnamm_scan.model import Content, Rule
-
-PACKS = click.option(
-    "--content",
-    "packs",
-    multiple=True,
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Another content pack: a folder with collectors/, rules/ or mappings/. May be repeated.",
-)
 
 
 @click.group("content")
@@ -96,4 +88,150 @@ def _chosen(content: Content, ids: Iterable[str]) -> list[Rule]:
     return list(chosen.values())
 
 
-assert json  # used below
+@command.command("list")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--function", "functions", multiple=True, metavar="F", help="Only rules of this business function. May be repeated.")
+@click.option("--kind", type=click.Choice(["rules", "tables", "objectives"]), default="rules", show_default=True)
+@click.option("--format", "out_format", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
+@PACKS
+@click.pass_context
+def list_command(
+    context: click.Context, ids: tuple[str, ...], functions: tuple[str, ...], kind: str, out_format: str, packs: tuple[Path, ...]
+) -> None:
+    """List what ships, in plain words. ID is a rule or the beginning of one.
+
+    \b
+    Examples:
+      cnamm-scan content list --function identity
+      cnamm-scan content list aws.s3
+      cnamm-scan content list --kind objectives --format jsonl
+    """
+    from cnamm_scan import content as reader
+    from cnamm_scan.engine.plan import Selection, select
+
+    content = reader.load(packs)
+    if kind == "rules":
+        chosen = {rule.id for rule in select(content, Selection((), functions))} if functions else set(content.rules)
+        rows = [
+            {"id": rule.id, "severity": rule.severity.value, "objective": rule.objective, "title": rule.title}
+            for rule in sorted(_chosen(content, ids), key=lambda rule: rule.id)
+            if rule.id in chosen
+        ]
+    elif kind == "tables":
+        rows = [
+            {"id": table.id, "rows": table.about.split(". ")[0].rstrip(".")}
+            for table in sorted((*content.tables.values(), *content.views.values()), key=lambda table: table.id)
+        ]
+    else:
+        judged: dict[str, int] = {}
+        for rule in content.rules.values():
+            judged[rule.objective] = judged.get(rule.objective, 0) + 1
+        rows = [
+            {"id": each.id, "level": str(each.level), "stream": each.stream, "rules": str(judged.get(each.id, 0)), "title": each.title}
+            for each in sorted(content.objectives.values(), key=lambda each: (each.id.split(".")[0], each.level, each.id))
+        ]
+    if out_format == "jsonl":
+        for row in rows:
+            click.echo(json.dumps(row, ensure_ascii=False))
+        return
+    from rich.table import Table
+
+    from cnamm_scan.cli.common import console
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in rows[0] if rows else ():
+        table.add_column(name, overflow="fold", no_wrap=name == "id")
+    for row in rows:
+        table.add_row(*row.values())
+    console(context).print(table)
+    click.echo(f"{len(rows)} {kind}", err=True)
+
+
+@command.command("show")
+@click.argument("name", metavar="ID")
+@PACKS
+def show_command(name: str, packs: tuple[Path, ...]) -> None:
+    """Explain a rule, a fact table or an objective. The output is Markdown.
+
+    \b
+    Examples:
+      cnamm-scan content show aws.s3.bucket_versioning
+      cnamm-scan content show aws.s3.bucket
+      cnamm-scan content show resilience.data-is-backed-up
+    """
+    from cnamm_scan import content as reader
+    from cnamm_scan.report.reference import page
+
+    content = reader.load(packs)
+    text = page(content, name)
+    if text is None:
+        known = {*content.rules, *content.tables, *content.views, *content.objectives, *content.merged}
+        raise UsageError(f"nothing is named '{name}'", do=did_you_mean(name, known))
+    click.echo(text, nl=False)
+
+
+@command.command("docs")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--check", is_flag=True, help="Write nothing; exit 2 when the folder is not what would be written.")
+@PACKS
+def docs_command(folder: Path, check: bool, packs: tuple[Path, ...]) -> None:
+    """Write a page for each rule and fact table, and their index.
+
+    \b
+    Examples:
+      cnamm-scan content docs docs/reference
+      cnamm-scan content docs docs/reference --check
+    """
+    from cnamm_scan import content as reader
+    from cnamm_scan.report.reference import pages
+
+    made = pages(reader.load(packs))
+    there = {file.relative_to(folder).as_posix(): file.read_text() for file in folder.rglob("*.md")} if folder.is_dir() else {}
+    stale = sorted(name for name in {*made, *there} if made.get(name) != there.get(name))
+    if check:
+        if stale:
+            shown = ", ".join(stale[:5]) + (" …" if len(stale) > 5 else "")
+            raise ContentError(f"{len(stale)} page(s) are not up to date: {shown}", where=str(folder), do=f"cnamm-scan content docs {folder}")
+        click.echo(f"{len(made)} pages are up to date", err=True)
+        return
+    for name in stale:
+        file = folder / name
+        if name in made:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(made[name])
+        else:
+            file.unlink()
+    click.echo(f"{len(stale)} of {len(made)} pages written", err=True)
+
+
+@command.command("new")
+@click.argument("kind", type=click.Choice(["rule"]))
+@click.argument("name", metavar="ID")
+@click.option("--into", type=click.Path(path_type=Path, file_okay=False), default=Path(), metavar="DIR", help="The pack.  [default: this folder]")
+@PACKS
+def new_command(kind: str, name: str, into: Path, packs: tuple[Path, ...]) -> None:
+    """Write a rule that lints and whose tests pass, ready to be made your own.
+
+    \b
+    Examples:
+      cnamm-scan content new rule aws.s3.bucket_has_owner
+      cnamm-scan content new rule aws.sqs.queue_is_mine --into my-pack/
+    """
+    from cnamm_scan import content as reader
+    from cnamm_scan.report.reference import new_rule
+
+    content = reader.load(packs)
+    if name in content.rules:
+        raise UsageError(f"rule '{name}' exists already", where=content.rules[name].source, do="choose another id")
+    file = into / "rules" / (name.replace(".", "/") + ".yaml")
+    text = new_rule(content, name)
+    if file.exists():
+        raise UsageError("the file exists already", where=str(file), do="choose another id")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", where=str(file), do="choose another --into") from error
+    click.echo(str(file))
+    pack = "" if into == Path() else f" --content {into}"
+    click.echo(f"now: cnamm-scan content lint{pack} && cnamm-scan content test {name}{pack}", err=True)

@@ -216,9 +216,7 @@ def _by_route(request: Request, region: str, candidates: tuple[Service, ...]) ->
 
 @cache
 def _model(service: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = (
-        import_module("botocore.loaders").create_loader().load_service_model(service, "service-2")
-    )
+    loaded: dict[str, Any] = import_module("botocore.loaders").create_loader().load_service_model(service, "service-2")
     return loaded
 
 

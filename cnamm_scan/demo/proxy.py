@@ -135,9 +135,7 @@ class FaultProxy:
         ready.wait()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close all connections and end the thread."""
         assert self._loop is not None
         assert self._thread is not None
@@ -146,9 +144,7 @@ class FaultProxy:
 
     def _run(self, ready: threading.Event) -> None:
         self._loop = loop = asyncio.new_event_loop()
-        server = loop.run_until_complete(
-            loop.create_server(lambda: _Client(self, loop), "127.0.0.1", 0, backlog=512)
-        )
+        server = loop.run_until_complete(loop.create_server(lambda: _Client(self, loop), "127.0.0.1", 0, backlog=512))
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         self._started = time.monotonic()
         ready.set()
@@ -317,7 +313,7 @@ class _Client(asyncio.Protocol):
     def _take(self) -> Request | None:
         """Cut one whole request off the buffer; None while it is still coming in."""
         end = self.buffer.find(b"\r\n\r\n") + 4
-        if end < 4:  # noqa: PLR2004 - not found
+        if end < 4:
             return None
         head = bytes(self.buffer[:end])
         headers = {k.lower().decode(): v.decode("latin-1") for k, v in _LOOKED_AT.findall(head)}
@@ -371,7 +367,7 @@ class _Upstream(asyncio.Protocol):
 
     def _try(self, at_end: bool) -> None:
         end = self.buffer.find(b"\r\n\r\n") + 4
-        if end < 4 or self.waiting is None or self.waiting.done():  # noqa: PLR2004 - not found
+        if end < 4 or self.waiting is None or self.waiting.done():
             return
         head = bytes(self.buffer[:end])
         status = int(head[9:12])

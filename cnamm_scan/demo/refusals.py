@@ -112,10 +112,8 @@ _OWN_CODES: dict[tuple[str, str], tuple[int, str]] = {
 }
 
 _MESSAGES = {
-    "denied": "User: {caller} is not authorized to perform: {action} because no identity-based policy "
-    "allows the {action} action",
-    "denied_scp": "User: {caller} is not authorized to perform: {action} with an explicit deny in a "
-    "service control policy",
+    "denied": "User: {caller} is not authorized to perform: {action} because no identity-based policy allows the {action} action",
+    "denied_scp": "User: {caller} is not authorized to perform: {action} with an explicit deny in a service control policy",
     "throttled": "Rate exceeded",
     "server_error": "An internal error occurred",
     "expired": "The security token included in the request is expired",
@@ -129,9 +127,7 @@ def refusal(kind: str, identity: Identity) -> Refusal:
     """The error answer of this kind, in the protocol that the request was made in."""
     protocol = identity.protocol or "rest-xml"
     status, code = _code(kind, identity.service, protocol)
-    message = _MESSAGES[kind].format(
-        caller=CALLER, action=f"{identity.signing_name}:{identity.operation}", operation=identity.operation
-    )
+    message = _MESSAGES[kind].format(caller=CALLER, action=f"{identity.signing_name}:{identity.operation}", operation=identity.operation)
     if protocol in {"query", "ec2", "rest-xml"}:
         body = _xml(identity.service, protocol, status, code, message)
         content = "application/xml" if protocol == "rest-xml" else "text/xml"
@@ -163,22 +159,17 @@ def _query_code(kind: str, service: str) -> str:
 
 
 def _fault(status: int) -> str:
-    return "Receiver" if status >= 500 else "Sender"  # noqa: PLR2004 - the 5xx of HTTP
+    return "Receiver" if status >= 500 else "Sender"
 
 
 def _xml(service: str, protocol: str, status: int, code: str, message: str) -> bytes:
     error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
     if protocol == "ec2":
-        text = (
-            f"<Response><Errors><Error>{error}</Error></Errors><RequestID>{REQUEST_ID}</RequestID></Response>"
-        )
+        text = f"<Response><Errors><Error>{error}</Error></Errors><RequestID>{REQUEST_ID}</RequestID></Response>"
     elif service in {"s3", ""}:
         text = f"<Error>{error}<RequestId>{REQUEST_ID}</RequestId><HostId>demo</HostId></Error>"
     else:
-        text = (
-            f"<ErrorResponse><Error><Type>{_fault(status)}</Type>{error}</Error>"
-            f"<RequestId>{REQUEST_ID}</RequestId></ErrorResponse>"
-        )
+        text = f"<ErrorResponse><Error><Type>{_fault(status)}</Type>{error}</Error><RequestId>{REQUEST_ID}</RequestId></ErrorResponse>"
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + text.encode()
 
 

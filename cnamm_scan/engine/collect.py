@@ -307,10 +307,11 @@ class _Collection:
     ) -> None:
         """Ask for a listing in a place; `region` is what its rows say (GLOBAL for once-per-target things)."""
         call = stream.source.call
-        parameters, missing = self._parameters(call, parent or {}, place)
+        parameters, missing = self._parameters(call, {"parent": parent}, place)
         if missing is not None:
             # a parameter that the parent could not give: unread if the parent's part was unread, else there is nothing to list
-            reason = next((reason for gap, reason in above.items() if missing.startswith(f"{gap}.") or missing == gap), None)
+            wanted = missing.removeprefix("parent.")
+            reason = next((reason for gap, reason in above.items() if wanted.startswith(f"{gap}.") or wanted == gap), None)
             if reason is not None:
                 self._dark(stream, region, reason, "ParentNotRead", parent)
             return

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnamm_scan.content import columns_of, placeholders
+from cnamm_scan.content import columns_of
 from cnamm_scan.engine.sql import Expression, Subquery, quoted, read_expression, read_view
 from cnamm_scan.engine.store import Store, StoreError, gap_key
 from cnamm_scan.errors import ContentError
 from cnamm_scan.model import Content, Reason, Result, Rule, Tally, Target, Verdict
+from cnamm_scan.text import fill, placeholders, safe
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +58,33 @@ def compile_rule(content: Content, rule: Rule, overrides: Mapping[str, Any] | No
         raise ContentError(f"parameter '{unused[0]}' is not used", where=place, do="use it in where or pass, or remove it")
     parameters = {name: spec.default for name, spec in rule.parameters.items()}
     parameters.update({name: value for name, value in (overrides or {}).items() if name in parameters})
-    subqueries = tuple(subquery for expression in expressions for subquery in expression.subqueries)
+    by_place = [expression.subqueries for expression in expressions]
+    in_where = by_place[0] if rule.where is not None else ()
+    subqueries = tuple(subquery for group in by_place for subquery in group)
     values = tuple(sorted(reads[rule.for_each] - {"target", "region", "key", "scan_time"}))
     return CompiledRule(
         rule=rule,
         reads={table: frozenset(columns) for table, columns in reads.items()},
         values=values,
         parameters={name: parameters[name] for name in used} | {},
-        judged=_judged(rule, values, subqueries),
+        judged=_judged(rule, values, in_where, by_place[-1]),
         subqueries=subqueries,
     )
 
 
-def _judged(rule: Rule, values: Sequence[str], subqueries: Sequence[Subquery]) -> str:
+def _judged(rule: Rule, values: Sequence[str], in_where: Sequence[Subquery], in_pass: Sequence[Subquery]) -> str:
     # a subquery that joins by an id loses its ghost rows in the join: then what it says holds only where nothing was dark
-    blind = " OR ".join(_blind(subquery) for subquery in subqueries if subquery.joins) or "false"
+    where_blind = " OR ".join(_blind(subquery) for subquery in in_where if subquery.joins) or "false"
+    pass_blind = " OR ".join(_blind(subquery) for subquery in in_pass if subquery.joins) or "false"
     shown = "".join(f", this.{quoted(name)}" for name in values)
     where = f"(\n{rule.where}\n)" if rule.where else "true"
     return (
         f"SELECT target, region, key, _fact, _ghost, _gaps{''.join(', ' + quoted(name) for name in values)},"
-        " CASE WHEN _w = false THEN 'not_applicable' WHEN _ghost IS NOT NULL OR _w IS NULL OR _p IS NULL OR _b THEN 'unknown'"
+        " CASE WHEN _wb THEN 'unknown' WHEN _w = false THEN 'not_applicable'"
+        " WHEN _ghost IS NOT NULL OR _w IS NULL OR _p IS NULL OR _pb THEN 'unknown'"
         " WHEN _p THEN 'pass' ELSE 'fail' END AS _v"
         f" FROM (SELECT this.target, this.region, this.key, this._fact, this._ghost, this._gaps{shown},"
-        f" {where} AS _w, (\n{rule.pass_}\n) AS _p, ({blind}) AS _b FROM {quoted(rule.for_each)} AS this WHERE NOT this._shadow)"
+        f" {where} AS _w, (\n{rule.pass_}\n) AS _p, ({where_blind}) AS _wb, ({pass_blind}) AS _pb FROM {quoted(rule.for_each)} AS this WHERE NOT this._shadow)"
     )
 
 
@@ -216,17 +221,5 @@ def expand(content: Content, table: str, columns: Iterable[str]) -> frozenset[st
 def _message(rule: Rule, verdict: Verdict, reason: str, values: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
     if verdict is Verdict.UNKNOWN:
         name = values.get("key") or values.get("region") or values.get("target")
-        return f"{name}: could not be judged ({reason})"
+        return safe(f"{name}: could not be judged ({reason})")
     return fill(rule.message, {**parameters, **values})
-
-
-def fill(template: str, values: Mapping[str, Any]) -> str:
-    """A message or fix with its columns filled in; control characters of names never reach a terminal."""
-    text = template
-    for name in placeholders(template):
-        value = values.get(name)
-        shown = "unknown" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        if isinstance(value, bool):
-            shown = "true" if value else "false"
-        text = text.replace("{" + name + "}", shown)
-    return "".join(char if char.isprintable() else "�" for char in text)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnamm_scan import paths
-from cnamm_scan.content import columns_of
+from cnamm_scan.content import ENGINE_TABLES, columns_of
 from cnamm_scan.engine.evaluate import CompiledRule, compile_rule, results
 from cnamm_scan.engine.sql import read_column, read_view
 from cnamm_scan.engine.store import Store, StoreError
@@ -30,7 +30,7 @@ def lint(content: Content) -> list[ContentError]:
             problems.append(error)
     if problems:
         return problems
-    with Store(content, {*content.tables, *content.views}, scan_time=TEST_TIME) as store:
+    with Store(content, {*content.tables, *content.views, *ENGINE_TABLES}, scan_time=TEST_TIME) as store:
         for view in content.views.values():
             problems += _view(store, view.id, view.select, f"{view.source} ({view.id})")
         for table in content.tables.values():

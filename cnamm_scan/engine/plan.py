@@ -126,6 +126,14 @@ def make_plan(content: Content, selection: Selection, providers: Iterable[str]) 
     return Plan(content, rules, tables, grown, _shared(grown))
 
 
+def tables_of(content: Content, rule: Rule) -> set[str]:
+    """The fact tables that a rule's verdict rests on, straight or through views. Raises ContentError."""
+    wanted: dict[str, set[str]] = {}
+    for table, columns in compile_rule(content, rule).reads.items():
+        _want(content, table, columns, wanted)
+    return set(wanted)
+
+
 def _want(content: Content, table: str, columns: Iterable[str], wanted: dict[str, set[str]]) -> None:
     if table in ENGINE_TABLES:
         return

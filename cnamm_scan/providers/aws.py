@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from cnamm_scan.errors import CredentialsError, ProviderError, UsageError, did_you_mean
 from cnamm_scan.model import Content, Reason, Region, Target
@@ -62,7 +63,6 @@ class AwsProvider:
 
     name = "aws"
     region_table: str | None = "aws.account.region"
-    base_needs = ("ec2:DescribeRegions",)
 
     def __init__(self, options: Options) -> None:
         need("boto3", "aws")
@@ -203,6 +203,8 @@ class AwsProvider:
                 )
                 client = self._session.client(service, region_name=region, endpoint_url=self.options.endpoint_url, config=config)
                 client.meta.events.register("before-parse", self._keep_raw)
+                if has_endpoint and service == "s3control":
+                    client.meta.events.register("before-call.s3-control", _keep_host(client.meta.endpoint_url))
                 self._clients[key] = client
         return client
 
@@ -252,11 +254,6 @@ class AwsProvider:
 
     # ---- around a scan -----------------------------------------------------------------------------------------------
 
-    def permissions(self, needs: Sequence[str]) -> Mapping[str, Any]:
-        """An IAM policy of exactly these actions."""
-        actions = sorted({*needs, *self.base_needs})
-        return policy(actions)
-
     def lint(self, content: Content) -> Iterator[tuple[str, str, str]]:
         """See `cnamm_scan.providers.aws_lint`."""
         from cnamm_scan.providers.aws_lint import check
@@ -269,12 +266,14 @@ class AwsProvider:
             client.close()
 
 
-def policy(actions: Sequence[str]) -> Mapping[str, Any]:
-    """An IAM policy document that allows these actions on everything: reading has no narrower resource."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [{"Sid": "CnammScanReads", "Effect": "Allow", "Action": list(actions), "Resource": "*"}],
-    }
+def _keep_host(endpoint: str) -> Callable[..., None]:
+    """S3 Control puts the account id before the host name by its endpoint rules; with an endpoint URL the host is what it says."""
+
+    def handler(params: dict[str, Any], **_: Any) -> None:
+        path = urlsplit(params["url"])
+        params["url"] = endpoint.rstrip("/") + path.path + (f"?{path.query}" if path.query else "")
+
+    return handler
 
 
 def _environment_endpoint() -> bool:

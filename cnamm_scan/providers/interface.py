@@ -49,8 +49,6 @@ class Provider(Protocol):
     target: Target
     region_table: str | None
     """The engine-made table with one row a region; None where a target has no regions."""
-    base_needs: Sequence[str]
-    """Rights for what the provider asks before any collector does."""
 
     def regions(self) -> Sequence[Region]:
         """Every region of the target with its state. Raises CallFailedError when they cannot be listed."""
@@ -74,10 +72,6 @@ class Provider(Protocol):
 
     def read(self, name: str, region: str) -> Iterator[Mapping[str, Any]]:
         """A named reader: the items that no path can say. Raises CallFailedError."""
-        ...
-
-    def permissions(self, needs: Sequence[str]) -> Mapping[str, Any]:
-        """A policy in the provider's own language that grants exactly these rights."""
         ...
 
     def matches(self, failure: CallFailedError, codes: Sequence[str]) -> bool:

@@ -1,0 +1,161 @@
+"""What several commands share: options, consoles, gates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from cnamm_scan.errors import CoverageError, GateError, UsageError
+from cnamm_scan.model import Severity
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cnamm_scan.api import Scan
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+BUNDLE = click.argument("bundle", type=click.Path(path_type=Path))
+PACKS = click.option(
+    "--content",
+    "packs",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Another content pack: a folder with collectors/, rules/ or mappings/. May be repeated.",
+)
+
+
+def selection(command: Decorated) -> Decorated:
+    """--function, --rule, --content and --parameter."""
+    for option in (
+        click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Replace a rule's threshold. May be repeated."),
+        PACKS,
+        click.option("--rule", "rules", multiple=True, metavar="ID", help="Only this rule, or all whose id begins so. May be repeated."),
+        click.option("--function", "functions", multiple=True, metavar="F", help="Only this business function. May be repeated."),
+    ):
+        command = option(command)
+    return command
+
+
+def reach(command: Decorated) -> Decorated:
+    """--region, --role-arn, --external-id, --endpoint-url."""
+    for option in (
+        click.option("--call-timeout", type=click.FloatRange(min=0.1), default=20.0, show_default=True, metavar="SECONDS", help="Wait so long for one answer."),
+        click.option("--endpoint-url", envvar="AWS_ENDPOINT_URL", metavar="URL", help="Send every AWS call there (also AWS_ENDPOINT_URL)."),
+        click.option("--external-id", metavar="ID", help="With --role-arn: the external id that the role's trust asks for."),
+        click.option("--role-arn", metavar="ARN", help="Assume this role first."),
+        click.option("--region", "regions", multiple=True, metavar="R", help="Only this region; the others show as excluded. May be repeated."),
+    ):
+        command = option(command)
+    return command
+
+
+def gates(command: Decorated) -> Decorated:
+    """--fail-under, --fail-on, --min-coverage."""
+    for option in (
+        click.option("--min-coverage", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit 3 when less than this could be seen."),
+        click.option(
+            "--fail-on",
+            type=click.Choice([severity.value for severity in Severity]),
+            help="Exit 10 on a finding of this severity or worse.",
+        ),
+        click.option("--fail-under", type=click.FloatRange(0, 5), metavar="SCORE", help="Exit 10 when the low bound of the overall score is below."),
+    ):
+        command = option(command)
+    return command
+
+
+def parsed_parameters(texts: Iterable[str]) -> dict[str, Any]:
+    """NAME=VALUE pairs; values are read as YAML scalars, so numbers are numbers. Raises UsageError."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise UsageError(f"'{text}' is not NAME=VALUE", where="--parameter", do="write for example --parameter max_age_days=60")
+        for kind in (int, float):
+            try:
+                found[name] = kind(value)
+                break
+            except ValueError:
+                continue
+        else:
+            found[name] = {"true": True, "false": False}.get(value.lower(), value)
+    return found
+
+
+def console(context: click.Context, *, err: bool = False) -> Console:
+    """A rich console that honours --color and NO_COLOR; 110 wide where there is no terminal."""
+    from rich.console import Console
+
+    color = context.find_root().obj["color"] if context.find_root().obj else "auto"
+    made = Console(
+        stderr=err, force_terminal=True if color == "always" else None, no_color=True if color == "never" else None, highlight=False, soft_wrap=False
+    )
+    if not made.is_terminal or color == "always":
+        made.width = max(made.width, 110) if made.is_terminal else 110
+    return made
+
+
+def check_gates(scan: Scan, *, fail_under: float | None, fail_on: str | None, min_coverage: float | None, functions: Iterable[str] = ()) -> None:
+    """Raise CoverageError or GateError when a gate is missed. Too little seen comes first: a gate on it would mean nothing."""
+    for model in scan.models:
+        interval = model.interval
+        coverage = float(interval.coverage) * 100 if interval else 0.0
+        if min_coverage is not None and coverage < min_coverage:
+            raise CoverageError(
+                f"coverage is {coverage:.1f} %, expected at least {min_coverage:g} %",
+                where=model.title,
+                do="see 'What could not be seen', or run: cnamm-scan plan TARGET --preflight",
+            )
+        if fail_under is not None and (interval is None or float(interval.low) < fail_under):
+            got = "N/A" if interval is None else f"{float(interval.low):.2f}"
+            raise GateError(f"the score's low bound is {got}, expected at least {fail_under:g}", where=model.title, do="see 'What to do next'")
+    if fail_on is not None:
+        worst = Severity(fail_on).rank
+        rules = scan.content.rules
+        found = {t.rule: t.fail for t in scan.tallies if t.fail and t.rule in rules and rules[t.rule].severity.rank <= worst}
+        if found:
+            raise GateError(
+                f"{sum(found.values())} finding(s) of severity {fail_on} or worse",
+                where=", ".join(sorted(found)[:3]) + (" …" if len(found) > 3 else ""),
+                do="see the findings",
+            )
+
+
+def show(scan: Scan, out_format: str, context: click.Context, *, functions: Iterable[str] = (), findings: int = 5) -> None:
+    """Print a report on stdout in a format."""
+    report = scan.report()
+    if out_format == "json":
+        import json
+
+        click.echo(json.dumps(report, indent=2, ensure_ascii=False, default=str))
+    elif out_format == "csv":
+        from cnamm_scan.report.tabular import SCORE_COLUMNS, csv_lines, scores
+
+        for line in csv_lines(SCORE_COLUMNS, scores(report)):
+            click.echo(line)
+    elif out_format == "markdown":
+        from cnamm_scan.report.markdown import render
+
+        click.echo(render(report), nl=False)
+    else:
+        from cnamm_scan.report.text import render as render_text
+
+        render_text(report, console(context), functions=tuple(functions), findings=findings, path=str(scan.path or ""))
+
+
+FORMAT = click.option(
+    "--format", "out_format", type=click.Choice(["text", "json", "csv", "markdown"]), default="text", show_default=True, help="How to print the report."
+)
+
+
+def written(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print rows as JSON lines."""
+    from cnamm_scan.report.tabular import jsonl
+
+    for line in jsonl(rows):
+        click.echo(line)

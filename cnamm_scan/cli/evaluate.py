@@ -1,0 +1,54 @@
+"""`cnamm-scan evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cnamm_scan.cli.common import BUNDLE, FORMAT, check_gates, gates, parsed_parameters, selection, show
+
+
+@click.command("evaluate")
+@BUNDLE
+@selection
+@click.option(
+    "--installed", is_flag=True, help="Judge by the content that is installed now instead of the bundle's own. --content implies it."
+)
+@gates
+@FORMAT
+@click.pass_context
+def command(
+    context: click.Context,
+    bundle: Path,
+    functions: tuple[str, ...],
+    rules: tuple[str, ...],
+    packs: tuple[Path, ...],
+    parameters: tuple[str, ...],
+    installed: bool,
+    fail_under: float | None,
+    fail_on: str | None,
+    min_coverage: float | None,
+    out_format: str,
+) -> None:
+    """Judge and score the facts of a bundle again. Offline; no cloud SDK is needed.
+
+    By the bundle's own rules the answer is the same as on the day. By others, what was not collected then is unknown.
+
+    \b
+    Examples:
+      cnamm-scan evaluate bundles/SCAN.cnamm
+      cnamm-scan evaluate bundles/SCAN.cnamm --content my-pack/ --format json
+      cnamm-scan evaluate bundles/SCAN.cnamm --parameter max_age_days=30 --rule aws.iam
+    """
+    from cnamm_scan import api
+
+    with api.evaluate(
+        bundle,
+        content=packs if packs or installed else None,
+        rules=rules,
+        functions=functions,
+        parameters=parsed_parameters(parameters),
+    ) as done:
+        show(done, out_format, context, functions=functions)
+        check_gates(done, fail_under=fail_under, fail_on=fail_on, min_coverage=min_coverage)

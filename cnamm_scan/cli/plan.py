@@ -1,0 +1,163 @@
+"""`cnamm-scan plan`: what a scan would ask, and the least rights for it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cnamm_scan.cli.common import console, parsed_parameters, reach, selection
+from cnamm_scan.errors import UsageError
+
+if TYPE_CHECKING:
+    from cnamm_scan.engine.plan import Plan, Source
+
+
+@click.command("plan")
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@reach
+@selection
+@click.option("--permissions", is_flag=True, help="Print the least policy that lets the scan read everything it plans to.")
+@click.option("--preflight", is_flag=True, help="Try one cheap call for each service and say what would be unknown. Needs credentials.")
+@click.option("--format", "out_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_context
+def command(
+    context: click.Context,
+    targets: tuple[str, ...],
+    regions: tuple[str, ...],
+    role_arn: str | None,
+    external_id: str | None,
+    endpoint_url: str | None,
+    call_timeout: float,
+    functions: tuple[str, ...],
+    rules: tuple[str, ...],
+    packs: tuple[Path, ...],
+    parameters: tuple[str, ...],
+    permissions: bool,
+    preflight: bool,
+    out_format: str,
+) -> None:
+    """Show the tables, calls and least rights of a scan, and call nothing (but with --preflight).
+
+    \b
+    Examples:
+      cnamm-scan plan aws
+      cnamm-scan plan aws --permissions > policy.json
+      cnamm-scan plan aws --function detection --preflight
+    """
+    from cnamm_scan import api
+    from cnamm_scan import content as reader
+    from cnamm_scan.engine.plan import Selection, make_plan
+
+    content = reader.load(packs)
+    providers = [api.provider_of(spec) for spec in targets]
+    plan = make_plan(content, Selection(rules, functions, parsed_parameters(parameters)), providers)
+    if permissions and preflight:
+        raise UsageError("--permissions and --preflight do not go together", do="run plan twice")
+    if permissions:
+        for provider in dict.fromkeys(providers):
+            click.echo(json.dumps(_policy(provider, plan.needs(provider)), indent=2))
+        return
+    if preflight:
+        options = api.TargetOptions(role_arn, external_id, endpoint_url, call_timeout)
+        for spec in targets:
+            _preflight(context, plan, spec, options, out_format)
+        return
+    described = [_described(plan, provider, len(regions)) for provider in dict.fromkeys(providers)]
+    if out_format == "json":
+        click.echo(json.dumps(described, indent=2))
+        return
+    for each in described:
+        _print(context, each)
+
+
+def _policy(provider: str, needs: list[str]) -> Any:
+    from cnamm_scan.providers.rights import policy
+
+    return policy(provider, needs)
+
+
+def _described(plan: Plan, provider: str, regions: int) -> dict[str, Any]:
+    services: dict[str, dict[str, Any]] = {}
+    for root in plan.sources.get(provider, ()):
+        for source in root.walk():
+            for each in source.tables:
+                entry = services.setdefault(each.table.service, {"service": each.table.service, "tables": [], "account": 0, "region": 0, "item": []})
+                entry["tables"].append(each.table.id)
+            _count(source, services)
+    return {
+        "provider": provider,
+        "rules": len(plan.rules),
+        "regions": regions or None,
+        "services": [services[name] for name in sorted(services)],
+        "needs": plan.needs(provider),
+    }
+
+
+def _count(source: Source, services: dict[str, dict[str, Any]]) -> None:
+    entry = services[source.tables[0].table.service] if source.tables else None
+    if entry is None:
+        return
+    if source.call.for_:
+        entry["item"].append(f"{source.call.operation} for each {source.call.for_.rsplit('.', 1)[-1]}")
+    elif source.once_per == "region":
+        entry["region"] += 1
+    else:
+        entry["account"] += 1
+    asked: Counter[str] = Counter()
+    for each in source.tables:
+        for part in each.parts:
+            call = each.table.then[part]
+            asked[f"{call.operation} for each {each.table.id.rsplit('.', 1)[-1]}" + (f" ({call.size} at a time)" if call.many else "")] += 1
+    entry["item"].extend(asked)
+
+
+def _print(context: click.Context, described: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name, justify in (("service", "left"), ("tables", "right"), ("calls once", "right"), ("a region", "right"), ("and one more for each item", "left")):
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for each in described["services"]:
+        table.add_row(each["service"], str(len(each["tables"])), str(each["account"] or "–"), str(each["region"] or "–"), "\n".join(each["item"]))
+    out = console(context)
+    out.print(table)
+    once = sum(each["account"] for each in described["services"])
+    regional = sum(each["region"] for each in described["services"])
+    tables = sum(len(each["tables"]) for each in described["services"])
+    count = f"{described['regions']} regions" if described["regions"] else "each enabled region"
+    out.print(
+        f"\n{described['rules']} rules read {tables} tables of {len(described['services'])} services: at least {once} calls, {regional} more in {count},"
+        " and those for items; pages add to them"
+    )
+    out.print(f"{len(described['needs'])} rights: cnamm-scan plan {described['provider']} --permissions")
+
+
+def _preflight(context: click.Context, plan: Plan, spec: str, options: Any, out_format: str) -> None:
+    from cnamm_scan import api
+    from cnamm_scan.engine.preflight import preflight
+
+    provider = api.connect(spec, options)
+    try:
+        tried = list(preflight(plan, provider))
+    finally:
+        provider.close()
+    if out_format == "json":
+        click.echo(json.dumps([{**each, "target": provider.target.id} for each in tried], indent=2))
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("service", "tried", "answer", "objectives that would be unknown"):
+        table.add_column(name, overflow="fold")
+    for each in tried:
+        table.add_row(each["service"], each["operation"], each["status"], ", ".join(each["objectives"]) if each["status"] != "ok" else "")
+    console(context).print(table)
+    refused = [each for each in tried if each["status"] != "ok"]
+    unknown = {objective for each in refused for objective in each["objectives"]}
+    click.echo(
+        f"{len(tried) - len(refused)} of {len(tried)} services answer; {len(unknown)} objectives would be unknown in part or whole", err=True
+    )

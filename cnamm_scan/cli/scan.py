@@ -1,0 +1,99 @@
+"""`cnamm-scan scan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cnamm_scan.cli.common import FORMAT, check_gates, console, gates, parsed_parameters, reach, selection, show
+from cnamm_scan.errors import InterruptedScanError
+
+
+@click.command("scan")
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@reach
+@selection
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), default=Path(), metavar="DIR", help="Where the bundle goes.  [default: this folder]"
+)
+@click.option("--concurrency", type=click.IntRange(1, 256), default=16, show_default=True, metavar="N", help="Calls under way at once.")
+@click.option(
+    "--api-budget", type=click.FloatRange(min=0.1), default=100.0, show_default=True, metavar="CALLS_PER_SECOND",
+    help="Most calls a second for each service in each region.",
+)
+@gates
+@FORMAT
+@click.pass_context
+def command(
+    context: click.Context,
+    targets: tuple[str, ...],
+    regions: tuple[str, ...],
+    role_arn: str | None,
+    external_id: str | None,
+    endpoint_url: str | None,
+    call_timeout: float,
+    functions: tuple[str, ...],
+    rules: tuple[str, ...],
+    packs: tuple[Path, ...],
+    parameters: tuple[str, ...],
+    output: Path,
+    concurrency: int,
+    api_budget: float,
+    fail_under: float | None,
+    fail_on: str | None,
+    min_coverage: float | None,
+    out_format: str,
+) -> None:
+    """Scan targets and say how mature they are. TARGET is aws (default credentials) or aws:PROFILE.
+
+    The evidence bundle is written to a folder of its own; the report goes to stdout.
+
+    \b
+    Examples:
+      cnamm-scan scan aws
+      cnamm-scan scan aws:prod --region eu-west-1 --region us-east-1 --output bundles/
+      cnamm-scan scan aws --role-arn arn:aws:iam::111122223333:role/audit --external-id 42
+      cnamm-scan scan aws --function identity --min-coverage 80 --fail-under 2.0
+      cnamm-scan scan aws --format json > report.json
+    """
+    from cnamm_scan import api
+    from cnamm_scan.cli.progress import Shown
+
+    bursts = max(1.0, min(50.0, api_budget))
+    with Shown(console(context, err=True)) as progress:
+        done = api.scan(
+            targets,
+            rules=rules,
+            functions=functions,
+            content=packs,
+            parameters=parsed_parameters(parameters),
+            regions=regions,
+            output=output,
+            options=api.TargetOptions(role_arn, external_id, endpoint_url, call_timeout, concurrency),
+            limits=api.Limits(concurrency=concurrency, rate=api_budget, burst=bursts, deadline=max(60.0, call_timeout)),
+            progress=progress,
+        )
+    with done:
+        show(done, out_format, context, functions=functions)
+        if out_format != "text":
+            click.echo(f"evidence bundle: {done.path}", err=True)
+        stopped = credentials_ended(done.coverage)
+        if stopped:
+            click.echo(stopped, err=True)
+        if done.interrupted:
+            raise InterruptedScanError(
+                "stopped before its end", where=str(done.path), do="what was collected is in the bundle: cnamm-scan report BUNDLE"
+            )
+        check_gates(done, fail_under=fail_under, fail_on=fail_on, min_coverage=min_coverage)
+
+
+def credentials_ended(coverage: object) -> str:
+    """The one message about credentials that ran out during a scan; empty when they did not."""
+    from cnamm_scan.model import Coverage
+
+    lines = [line for line in coverage if isinstance(line, Coverage) and "credentials" in line.gaps]  # type: ignore[attr-defined]
+    if not lines:
+        return ""
+    code = next((line.code for line in lines if line.code not in ("", "NotAsked")), "")
+    return f"credentials ended during the scan ({code}): {len(lines)} planned calls became gaps; sign in again and scan once more"

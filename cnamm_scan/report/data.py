@@ -1,0 +1,282 @@
+"""The report as data, schema `cnamm-scan/report/1`: what every other form renders, and numbers that add up by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from cnamm_scan.model import (
+    LEVEL_NAMES,
+    Content,
+    Coverage,
+    Function,
+    FunctionScore,
+    Interval,
+    LevelScore,
+    Model,
+    ModelScore,
+    ObjectiveScore,
+    Practice,
+    PracticeScore,
+    Result,
+    Roadmap,
+    Step,
+    Tally,
+    Verdict,
+)
+from cnamm_scan.text import fill
+
+if TYPE_CHECKING:
+    from cnamm_scan.api import Scan
+
+SCHEMA = "cnamm-scan/report/1"
+FINDINGS_A_STEP = 10
+"""Resources named under each step of the roadmap; the findings hold them all."""
+
+
+def number(value: Fraction) -> float:
+    """A score as JSON shows it: six places."""
+    return round(float(value), 6)
+
+
+def bounds(interval: Interval | None) -> dict[str, float | None]:
+    """`low`, `high` and `coverage`; all null for what does not apply."""
+    if interval is None:
+        return {"low": None, "high": None, "coverage": None}
+    return {"low": number(interval.low), "high": number(interval.high), "coverage": number(interval.coverage)}
+
+
+def report(scan: Scan) -> dict[str, Any]:
+    """The whole report of a judged scan. Findings, gaps and the roadmap are sorted; equal scans give equal reports."""
+    findings = [_finding(scan.content, result) for result in scan.results(Verdict.FAIL)]
+    findings.sort(key=lambda f: (_RANK[f["severity"]], f["rule"], f["target"], f["region"], f["resource"]))
+    rules = _rules(scan)
+    return {
+        "schema": SCHEMA,
+        "scan": {**scan.scan, "interrupted": scan.interrupted},
+        "models": [
+            _model(scan, model, score, rules) for model, score in zip(scan.content.models, scan.models, strict=True)
+        ],
+        "targets": _targets(scan),
+        "roadmap": [
+            {"model": model.id, **_roadmap(scan.content, model, scan.roadmaps[model.id], findings)} for model in scan.content.models
+        ],
+        "gaps": gaps(scan),
+        "findings": findings,
+    }
+
+
+_RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+
+
+def _finding(content: Content, result: Result) -> dict[str, Any]:
+    rule = content.rules.get(result.rule)
+    values = {**result.parameters, **result.values, "key": result.resource, "region": result.region, "target": result.target}
+    return {
+        "rule": result.rule,
+        "title": rule.title if rule else result.rule,
+        "severity": result.severity.value,
+        "objective": result.objective,
+        "target": result.target,
+        "region": result.region,
+        "resource": result.resource,
+        "message": result.message,
+        "fix": fill(rule.fix, values) if rule else "",
+        "fact": result.fact,
+        "values": dict(result.values),
+    }
+
+
+def _rules(scan: Scan) -> dict[str, list[dict[str, Any]]]:
+    """Objective -> its rules with their counts, over all targets."""
+    by_rule: dict[str, list[Tally]] = {}
+    for tally in scan.tallies:
+        by_rule.setdefault(tally.rule, []).append(tally)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, tallies in sorted(by_rule.items()):
+        rule = scan.content.rules.get(name)
+        if rule is None:
+            continue
+        counts: dict[str, Any] = {"id": name, "severity": rule.severity.value, **_counts(tallies)}
+        if len(tallies) > 1:
+            counts["targets"] = [{"target": tally.target, **_counts([tally])} for tally in sorted(tallies, key=lambda t: t.target)]
+        found.setdefault(rule.objective, []).append(counts)
+    return found
+
+
+def _counts(tallies: list[Tally]) -> dict[str, int]:
+    return {
+        "pass": sum(tally.pass_ for tally in tallies),
+        "fail": sum(tally.fail for tally in tallies),
+        "unknown": sum(tally.unknown for tally in tallies),
+        "not_applicable": sum(tally.not_applicable for tally in tallies),
+        "error": sum(tally.error for tally in tallies),
+    }
+
+
+def _model(scan: Scan, model: Model, score: ModelScore, rules: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    return {
+        "id": model.id,
+        "title": model.title,
+        "version": model.version,
+        "overall": bounds(score.interval),
+        "functions": [_function(scan, function, own, rules) for function, own in zip(model.functions, score.functions, strict=True)],
+    }
+
+
+def _function(scan: Scan, function: Function, score: FunctionScore, rules: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    return {
+        "id": function.id,
+        "title": function.title,
+        **bounds(score.interval),
+        "attained": score.attained,
+        "attained_name": LEVEL_NAMES.get(score.attained, "not yet Foundation"),
+        "practices": [_practice(scan, practice, own, rules) for practice, own in zip(function.practices, score.practices, strict=True)],
+    }
+
+
+def _practice(scan: Scan, practice: Practice, score: PracticeScore, rules: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    return {
+        "id": practice.id,
+        "title": practice.title,
+        **bounds(score.interval),
+        "attained": score.attained,
+        "levels": [_level(scan, level, rules) for level in score.levels],
+    }
+
+
+def _level(scan: Scan, level: LevelScore, rules: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    shown = bounds(level.interval)
+    return {
+        "level": level.level,
+        "low": shown["low"],
+        "high": shown["high"],
+        "coverage": shown["coverage"],
+        "objectives": [_objective(scan, objective, rules) for objective in level.objectives],
+    }
+
+
+def _objective(scan: Scan, objective: ObjectiveScore, rules: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    spec = scan.content.objectives[objective.objective]
+    body = {
+        "id": objective.objective,
+        "title": spec.title,
+        "stream": objective.stream,
+        "basis": spec.basis,
+        **bounds(objective.interval),
+        "rules": rules.get(objective.objective, []),
+    }
+    if objective.unjudged:
+        providers = ", ".join(sorted({target.provider for target in scan.targets}))
+        body["unjudged"] = f"no rule yet for {providers}"
+    elif objective.interval is None:
+        body["not_applicable"] = "nothing that it concerns was found"
+    return body
+
+
+def _targets(scan: Scan) -> list[dict[str, Any]]:
+    """Each target by itself: the same arithmetic over its own verdicts."""
+    return [
+        {
+            "id": target.id,
+            "provider": target.provider,
+            "name": target.name,
+            "identity": target.identity,
+            "models": [
+                {
+                    "id": model.id,
+                    "overall": bounds(model.interval),
+                    "functions": [{"id": each.id, **bounds(each.interval), "attained": each.attained} for each in model.functions],
+                }
+                for model in scan.models_of(target)
+            ],
+        }
+        for target in scan.targets
+    ]
+
+
+def _roadmap(content: Content, model: Model, way: Roadmap, findings: list[dict[str, Any]]) -> dict[str, Any]:
+    by_objective: dict[str, list[dict[str, Any]]] = {}
+    for finding in findings:
+        by_objective.setdefault(finding["objective"], []).append(finding)
+
+    def step(each: Step) -> dict[str, Any]:
+        open_ones = by_objective.get(each.objective, [])
+        return {
+            "objective": each.objective,
+            "title": content.objectives[each.objective].title,
+            "level": each.level,
+            "practice": each.practice,
+            "function_gain": number(each.function_gain),
+            "overall_gain": number(each.overall_gain),
+            "open": len(open_ones),
+            "findings": [
+                {name: finding[name] for name in ("rule", "severity", "target", "region", "resource", "message", "fix")}
+                for finding in open_ones[:FINDINGS_A_STEP]
+            ],
+        }
+
+    return {
+        "best": [step(each) for each in way.best],
+        "functions": [
+            {
+                "function": each.function,
+                "attained": each.attained,
+                "next_level": each.next_level,
+                "low_after": number(each.after),
+                "steps": [step(one) for one in each.steps],
+            }
+            for each in way.functions
+        ],
+    }
+
+
+def gaps(scan: Scan) -> list[dict[str, Any]]:
+    """What could not be seen and why, by (reason, target, region, operation), with the rules that became unknown by it."""
+    grouped: dict[tuple[str, str, str, str], list[Coverage]] = {}
+    for line in scan.coverage:
+        for reason in line.gaps:
+            grouped.setdefault((reason, line.target, line.region, line.operation), []).append(line)
+    reading = scan.unknown_rules()
+    found = []
+    for (reason, target, region, operation), lines in sorted(grouped.items()):
+        tables = sorted({line.table for line in lines})
+        found.append(
+            {
+                "reason": reason,
+                "code": next((line.code for line in lines if line.code), ""),
+                "target": target,
+                "region": region,
+                "operation": operation,
+                "tables": tables,
+                "calls": max(line.gaps[reason] for line in lines),
+                "rules": sorted({rule for table in tables for rule in reading.get(table, ())}),
+            }
+        )
+    for target in scan.scan.get("targets", []):
+        for region in target.get("regions", []):
+            if region["seen"] == "excluded":
+                found.append(
+                    {
+                        "reason": "excluded",
+                        "code": "",
+                        "target": target["id"],
+                        "region": region["name"],
+                        "operation": "",
+                        "tables": [],
+                        "calls": 0,
+                        "rules": [],
+                    }
+                )
+    return found
+
+
+def verdict_counts(scan: Scan) -> Counter[str]:
+    """How many results gave each verdict."""
+    counts: Counter[str] = Counter()
+    for tally in scan.tallies:
+        for verdict, count in _counts([tally]).items():
+            counts[verdict] += count
+    return counts

@@ -1,0 +1,108 @@
+"""The report as Markdown: for a pull request, a wiki, a ticket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cnamm_scan.report.text import REASON_WORDS, interval, percent
+from cnamm_scan.text import safe
+
+
+def render(report: Mapping[str, Any], findings: int = 50) -> str:
+    """The report as one Markdown text, ending with a newline."""
+    return "\n".join(_lines(report, findings)) + "\n"
+
+
+def cell(text: object) -> str:
+    """Text that stays inside its table cell and shows itself, whatever it holds."""
+    shown = safe(str(text))
+    for char in "\\`*_<>|[]":
+        shown = shown.replace(char, "\\" + char)
+    return shown
+
+
+def _lines(report: Mapping[str, Any], most: int) -> Iterator[str]:
+    scan = report["scan"]
+    yield "# Cloud maturity"
+    yield ""
+    yield f"Scan `{scan['id']}` of {cell(', '.join(target['id'] for target in scan['targets']))}, {scan['started_at']} to {scan['finished_at']}."
+    if scan["interrupted"]:
+        yield ""
+        yield "**The scan was stopped before its end**: what was not asked is unknown."
+    for model in report["models"]:
+        yield ""
+        yield f"## {cell(model['title'])} {cell(model['version'])}"
+        yield ""
+        yield "| function | score | attained | coverage |"
+        yield "|---|---|---|---|"
+        for function in model["functions"]:
+            attained = f"{function['attained']} {function['attained_name']}" if function["attained"] else function["attained_name"]
+            yield f"| {cell(function['title'])} | {interval(function)} | {attained} | {percent(function['coverage'])} |"
+        overall = model["overall"]
+        yield f"| **overall** | **{interval(overall)}** | | {percent(overall['coverage'])} |"
+    if len(report["targets"]) > 1:
+        yield from _targets(report)
+    yield from _steps(report)
+    yield from _findings(report, most)
+    yield from _gaps(report)
+    yield ""
+    yield (
+        f"A score is an interval on 0 to 5 (`{scan['method']}`): low is what the evidence supports, high what it cannot rule out;"
+        f" content `{scan['content']['sha256'][:12]}`, {scan['tool']['name']} {scan['tool']['version']}."
+    )
+
+
+def _targets(report: Mapping[str, Any]) -> Iterator[str]:
+    yield ""
+    yield "## By target"
+    yield ""
+    yield "| target | score | coverage |"
+    yield "|---|---|---|"
+    for target in report["targets"]:
+        for model in target["models"]:
+            yield f"| {cell(target['id'])} | {interval(model['overall'])} | {percent(model['overall']['coverage'])} |"
+
+
+def _steps(report: Mapping[str, Any]) -> Iterator[str]:
+    steps = [step for way in report["roadmap"] for step in way["best"]]
+    if not steps:
+        return
+    yield ""
+    yield "## What to do next"
+    yield ""
+    for number, step in enumerate(steps, 1):
+        yield f"{number}. **{cell(step['title'])}** (level {step['level']}, +{step['overall_gain']:.2f} overall, {step['open']} findings)"
+        for finding in step["findings"][:3]:
+            yield f"   - {cell(finding['message'])}: {cell(finding['fix'])}"
+
+
+def _findings(report: Mapping[str, Any], most: int) -> Iterator[str]:
+    found = report["findings"]
+    yield ""
+    yield f"## Findings ({len(found)})"
+    yield ""
+    if not found:
+        yield "None."
+        return
+    yield "| severity | rule | resource | what was seen |"
+    yield "|---|---|---|---|"
+    for finding in found[:most]:
+        yield f"| {finding['severity']} | {cell(finding['rule'])} | {cell(finding['resource'])} | {cell(finding['message'])} |"
+    if len(found) > most:
+        yield ""
+        yield f"{len(found) - most} more are in the JSON and CSV reports."
+
+
+def _gaps(report: Mapping[str, Any]) -> Iterator[str]:
+    yield ""
+    yield f"## What could not be seen ({len(report['gaps'])})"
+    yield ""
+    if not report["gaps"]:
+        yield "Nothing: every planned call was answered."
+        return
+    yield "| where | call | why | rules with unknowns |"
+    yield "|---|---|---|---|"
+    for gap in report["gaps"]:
+        why = REASON_WORDS.get(gap["reason"], gap["reason"])
+        yield f"| {cell(gap['target'])} {cell(gap['region'])} | {cell(gap['operation'])} | {cell(why)} | {len(gap['rules'])} |"

@@ -1,0 +1,83 @@
+"""Rows for people's other tools: results and scores as CSV and JSON lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from cnamm_scan.model import Result
+from cnamm_scan.text import safe
+
+RESULT_COLUMNS = ("rule", "target", "region", "resource", "verdict", "severity", "objective", "message", "reason", "fact", "values", "parameters")
+SCORE_COLUMNS = ("model", "function", "practice", "level", "objective", "low", "high", "coverage", "attained")
+
+
+def result_row(result: Result) -> dict[str, Any]:
+    """A result as one flat row; `values` stays an object."""
+    return {
+        "rule": result.rule,
+        "target": result.target,
+        "region": result.region,
+        "resource": result.resource,
+        "verdict": result.verdict.value,
+        "severity": result.severity.value,
+        "objective": result.objective,
+        "message": result.message,
+        "reason": result.reason,
+        "fact": result.fact,
+        "values": dict(result.values),
+        "parameters": dict(result.parameters),
+    }
+
+
+def jsonl(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """One JSON object a line."""
+    for row in rows:
+        yield json.dumps(row, ensure_ascii=False, default=str)
+
+
+def csv_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """CSV with a header. Cells that a spreadsheet would run as a formula are made text with an apostrophe."""
+    yield _line(columns)
+    for row in rows:
+        yield _line([_cell(value) for value in row])
+
+
+def _line(cells: Sequence[Any]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(cells)
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict | list):
+        value = json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    if isinstance(value, str):
+        return "'" + safe(value) if value[:1] in ("=", "+", "-", "@", "\t", "\r") else safe(value)
+    return value
+
+
+def scores(report: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """Every node of the score tree as one row of SCORE_COLUMNS."""
+    for model in report["models"]:
+        yield (model["id"], "", "", "", "", *_bounds(model["overall"]), "")
+        for function in model["functions"]:
+            yield (model["id"], function["id"], "", "", "", *_bounds(function), function["attained"])
+            for practice in function["practices"]:
+                yield (model["id"], function["id"], practice["id"], "", "", *_bounds(practice), practice["attained"])
+                for level in practice["levels"]:
+                    number = level["level"]
+                    yield (model["id"], function["id"], practice["id"], number, "", *_bounds(level), "")
+                    for objective in level["objectives"]:
+                        yield (model["id"], function["id"], practice["id"], number, objective["id"], *_bounds(objective), "")
+
+
+def _bounds(scored: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    return scored["low"], scored["high"], scored["coverage"]

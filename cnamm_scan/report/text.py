@@ -1,0 +1,203 @@
+"""The report for a person at a terminal: where they stand, what to do next, what could not be seen."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from cnamm_scan.model import LEVEL_NAMES
+from cnamm_scan.text import safe
+
+CELLS = 25
+SEVERITY_STYLE = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
+REASON_WORDS = {
+    "denied": "denied",
+    "throttled": "throttled beyond retries",
+    "timed_out": "timed out",
+    "unreachable": "unreachable",
+    "server_error": "answered with server errors",
+    "malformed": "answered with a malformed body",
+    "unsupported": "not offered there",
+    "api_disabled": "service not enabled for the account",
+    "region_disabled": "region not enabled for these credentials",
+    "credentials": "credentials ended during the scan",
+    "truncated": "listing cut short",
+    "excluded": "left out by --region",
+    "interrupted": "not asked: the scan was stopped",
+    "not_collected": "not collected in this scan",
+    "not_in_answer": "the answer did not say",
+    "collector_bug": "a bug in our collector (please report it)",
+}
+
+
+def render(report: Mapping[str, Any], console: Console, *, functions: Sequence[str] = (), findings: int = 5, path: str = "") -> None:
+    """Print the report. `functions` narrows what is shown, never what a score is; `findings` is how many of the worst to show."""
+    for block in blocks(report, functions=functions, findings=findings, path=path):
+        console.print(block)
+
+
+def blocks(report: Mapping[str, Any], *, functions: Sequence[str] = (), findings: int = 5, path: str = "") -> list[RenderableType]:
+    """The report's parts in order."""
+    made: list[RenderableType] = [_head(report)]
+    for model in report["models"]:
+        made.append(_model(model, functions))
+    if len(report["targets"]) > 1:
+        made.append(_targets(report))
+    made.append(_steps(report, functions))
+    made.append(_findings(report, findings))
+    made.append(_gaps(report))
+    made.append(_foot(report, path))
+    return [block for block in made if block]
+
+
+def _head(report: Mapping[str, Any]) -> RenderableType:
+    scan = report["scan"]
+    targets = ", ".join(target["id"] for target in scan["targets"])
+    calls = sum(target.get("calls", 0) for target in scan["targets"])
+    line = Text.assemble(("cnamm-scan", "bold"), f"  {safe(targets)}  {scan['started_at']}  {calls} calls")
+    if scan.get("interrupted"):
+        return Group(line, Text("stopped before its end: what was not asked is unknown", style="bold yellow"), "")
+    return Group(line, "")
+
+
+def bar(low: float, high: float, width: int = CELLS) -> Text:
+    """A score on the 0 … 5 scale: solid to low, shaded to high."""
+    solid = round(low / 5 * width)
+    shaded = max(solid, round(high / 5 * width))
+    style = "red" if low < 1 else "yellow" if low < 2 else "green"
+    return Text.assemble(("█" * solid, style), ("▒" * (shaded - solid), "dim"), ("·" * (width - shaded), "dim"))
+
+
+def interval(scored: Mapping[str, Any]) -> str:
+    """`1.4 … 2.4`, one number where both meet, or N/A."""
+    if scored["low"] is None or not scored["coverage"]:
+        return "N/A"
+    low, high = f"{_floor(scored['low']):.1f}", f"{_ceil(scored['high']):.1f}"
+    return low if scored["low"] == scored["high"] else f"{low} … {high}"
+
+
+def _floor(value: float) -> float:
+    """Rounded down to a tenth: a shown score never claims more than the evidence."""
+    return int(value * 10 + 1e-9) / 10
+
+
+def _ceil(value: float) -> float:
+    return -int(-(value * 10 - 1e-9) // 1) / 10
+
+
+def percent(value: float | None) -> str:
+    """A coverage, rounded down: 99.9 % is not all."""
+    return "–" if value is None else f"{int(value * 100 + 1e-9)} %"
+
+
+def _model(model: Mapping[str, Any], only: Sequence[str]) -> RenderableType:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=True, header_style="dim")
+    table.add_column(f"{model['title']} {model['version']}", no_wrap=True)
+    table.add_column("0    1    2    3    4    5", no_wrap=True)
+    table.add_column("score", no_wrap=True)
+    table.add_column("attained", no_wrap=True)
+    table.add_column("coverage", justify="right", no_wrap=True)
+    for function in model["functions"]:
+        if only and function["id"] not in only:
+            continue
+        table.add_row(function["title"], _bar_of(function), interval(function), _attained(function), percent(function["coverage"]))
+    if not only:
+        overall = model["overall"]
+        table.add_row(Text("Overall", style="bold"), _bar_of(overall), Text(interval(overall), style="bold"), "", percent(overall["coverage"]))
+    return Group(table, "")
+
+
+def _bar_of(scored: Mapping[str, Any]) -> Text:
+    if scored["low"] is None:
+        return Text("nothing that it concerns was found", style="dim")
+    if not scored["coverage"]:
+        return Text("nothing of it could be seen", style="dim")
+    return bar(scored["low"], scored["high"])
+
+
+def _attained(function: Mapping[str, Any]) -> str:
+    if function["low"] is None or not function["coverage"]:
+        return "N/A"
+    return f"{function['attained']} {LEVEL_NAMES[function['attained']]}" if function["attained"] else "not yet Foundation"
+
+
+def _targets(report: Mapping[str, Any]) -> RenderableType:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("By target")
+    table.add_column("score")
+    table.add_column("coverage", justify="right")
+    for target in report["targets"]:
+        for model in target["models"]:
+            table.add_row(safe(target["id"]), interval(model["overall"]), percent(model["overall"]["coverage"]))
+    return Group(table, "")
+
+
+def _steps(report: Mapping[str, Any], only: Sequence[str]) -> RenderableType:
+    steps = [step for way in report["roadmap"] for step in way["best"]]
+    if only:
+        steps = [step for way in report["roadmap"] for own in way["functions"] if own["function"] in only for step in own["steps"]][:5]
+    if not steps:
+        return ""
+    made: list[RenderableType] = [Text("What to do next, most valuable first", style="bold")]
+    for number, step in enumerate(steps, 1):
+        gain = f"+{step['overall_gain']:.2f} overall, +{step['function_gain']:.2f} in {step['objective'].split('.')[0]}"
+        made.append(Text.assemble(f"{number}. ", (step["title"], "bold"), f"  (level {step['level']}, {gain})"))
+        for finding in step["findings"][:2]:
+            made.append(Padding(Text.assemble((finding["severity"], SEVERITY_STYLE[finding["severity"]]), f"  {safe(finding['message'])}"), (0, 0, 0, 3)))
+            made.append(Padding(Text(f"fix: {textwrap.shorten(safe(finding['fix']), 150)}", style="dim"), (0, 0, 0, 3)))
+        more = step["open"] - min(2, len(step["findings"]))
+        if more > 0:
+            made.append(Padding(Text(f"and {more} more", style="dim"), (0, 0, 0, 3)))
+        if not step["open"]:
+            made.append(Padding(Text("nothing failed, but not all could be seen", style="dim"), (0, 0, 0, 3)))
+    return Group(*made, "")
+
+
+def _findings(report: Mapping[str, Any], most: int) -> RenderableType:
+    found = report["findings"]
+    counts = {name: sum(1 for finding in found if finding["severity"] == name) for name in SEVERITY_STYLE}
+    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    head = Text.assemble(("Findings", "bold"), f"  {len(found)}" + (f": {said}" if said else ""))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for finding in found[:most]:
+        text = Text.assemble((finding["rule"], "bold"), f"  {safe(finding['resource'])}\n{safe(finding['message'])}")
+        text.append(f"\nfix: {textwrap.shorten(safe(finding['fix']), 150)}", style="dim")
+        table.add_row(Text(finding["severity"], style=SEVERITY_STYLE[finding["severity"]]), text)
+    rest = Text(f"and {len(found) - most} more: cnamm-scan results BUNDLE --verdict fail", style="dim") if len(found) > most else ""
+    return Group(head, Padding(table, (0, 0, 0, 0)), rest, "") if found else Group(head, "")
+
+
+def _gaps(report: Mapping[str, Any]) -> RenderableType:
+    grouped: dict[tuple[str, str], dict[str, Any]] = {}
+    for gap in report["gaps"]:
+        place = gap["region"]
+        entry = grouped.setdefault((gap["reason"], place), {"operations": [], "rules": set()})
+        if gap["operation"]:
+            entry["operations"].append(gap["operation"])
+        entry["rules"].update(gap["rules"])
+    if not grouped:
+        return Group(Text.assemble(("What could not be seen", "bold"), "  nothing: every planned call was answered"), "")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for (reason, region), entry in sorted(grouped.items()):
+        names = sorted(set(entry["operations"]))
+        said = ", ".join(names[:4]) + (f" and {len(names) - 4} more calls" if len(names) > 4 else "")
+        rules = f"{len(entry['rules'])} rules with unknowns" if entry["rules"] else ""
+        table.add_row(region, REASON_WORDS.get(reason, reason), "; ".join(part for part in (said, rules) if part))
+    return Group(Text("What could not be seen, and why", style="bold"), table, "")
+
+
+def _foot(report: Mapping[str, Any], path: str) -> RenderableType:
+    scan = report["scan"]
+    line = Text(f"scores: {scan['method']}, low … high of 0–5; content {scan['content']['sha256'][:12]}", style="dim")
+    return Group(line, Text.assemble("evidence bundle: ", (path, "bold"))) if path else line

@@ -1,0 +1,36 @@
+"""Templates of rules: column names in braces, filled with what was seen, safe to print."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+_PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+
+
+@cache
+def placeholders(template: str) -> tuple[str, ...]:
+    """The column names in braces of a message or fix; braces around anything else are text."""
+    return tuple(_PLACEHOLDER.findall(template))
+
+
+def fill(template: str, values: Mapping[str, Any]) -> str:
+    """A message or fix with its columns filled in; NULL reads "unknown"."""
+    return safe(_PLACEHOLDER.sub(lambda match: _shown(values.get(match.group(1))), template))
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value))
+    return str(value)
+
+
+def safe(text: str) -> str:
+    """The text without characters that a terminal would obey: names come from whoever made the resource."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else "\ufffd" for char in text)
