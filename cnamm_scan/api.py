@@ -1,8 +1,8 @@
 """The whole way in one call: what the command line does, for notebooks and tests.
 
-    from cnamm_scan import scan
-    done = scan(["aws"], rules=["aws.s3"])
-    for result in done.results(): ...
+from cnamm_scan import scan
+done = scan(["aws"], rules=["aws.s3"])
+for result in done.results(): ...
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from cnamm_scan import content as reader
-from cnamm_scan.aggregator.roadmap import Roadmap, roadmap
+from cnamm_scan.aggregator.roadmap import roadmap
 from cnamm_scan.aggregator.score import Scorer
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.errors import BundleError, CnammError, UsageError, did_you_mean
@@ -33,6 +33,7 @@ from cnamm_scan.model import (
     Reason,
     Region,
     Result,
+    Roadmap,
     Rule,
     Severity,
     Tally,
@@ -220,7 +221,9 @@ def scan(
             output = temporary.enter_context(tempfile.TemporaryDirectory(prefix="cnamm-scan-"))
         on_failure = stack.enter_context(ExitStack())
         on_failure.push(temporary)
-        connected = [stack.enter_context(closing(connect(spec, options or TargetOptions(connections=limits.concurrency)))) for spec in targets]
+        connected = [
+            stack.enter_context(closing(connect(spec, options or TargetOptions(connections=limits.concurrency)))) for spec in targets
+        ]
         _refuse_twins(connected)
         _refuse_unknown_regions(connected, regions)
         writer = BundleWriter(Path(output), scan_id(started))
@@ -242,7 +245,9 @@ def _judge_and_seal(
     targets = [provider.target for provider in connected]
     regions = {provider.target.id: list(done.regions) for provider, done in zip(connected, collected, strict=True)}
     files = writer.settle()
-    store = _open_store(plan.content, {table for rule in plan.rules for table in rule.reads}, started, files, plan.describe(), regions, targets)
+    store = _open_store(
+        plan.content, {table for rule in plan.rules for table in rule.reads}, started, files, plan.describe(), regions, targets
+    )
     try:
         judged = _judge(plan.content, plan.rules, store, targets)
         for rule in plan.rules:
@@ -299,7 +304,10 @@ def evaluate(
     functions: Sequence[str] = (),
     parameters: Mapping[str, Any] | None = None,
 ) -> Scan:
-    """Judge and score a bundle's facts again, offline. With `content=None` by the bundle's own method, else by the installed content and these packs."""
+    """Judge and score a bundle's facts again, offline.
+
+    With `content=None` by the bundle's own method, else by the installed content and these packs.
+    """
     from cnamm_scan.engine.plan import Selection, make_plan
 
     bundle = open_bundle(Path(path))
@@ -427,7 +435,9 @@ def _write_scores(writer: BundleWriter, judged: _Judged) -> None:
                         body = {"objective": objective.objective, "level": objective.level, "stream": objective.stream}
                         writer.entry("objective", name, {**body, **_bounds(objective.interval), "unjudged": objective.unjudged})
                 name = f"{model.id}|{function.id}|{practice.id}"
-                writer.entry("score", name, {"of": name, **_bounds(practice.interval), "attained": practice.attained, "method": SCORING_MODEL})
+                writer.entry(
+                    "score", name, {"of": name, **_bounds(practice.interval), "attained": practice.attained, "method": SCORING_MODEL}
+                )
             name = f"{model.id}|{function.id}"
             writer.entry("score", name, {"of": name, **_bounds(function.interval), "attained": function.attained, "method": SCORING_MODEL})
         writer.entry("score", model.id, {"of": model.id, **_bounds(model.interval), "method": SCORING_MODEL})

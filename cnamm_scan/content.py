@@ -368,9 +368,7 @@ def load(packs: Iterable[Path] = (), *, bundled: bool = True) -> Content:
         sources.extend(list(_sources(pack)) for pack in _installed_packs())
     for pack in packs:
         if not any((pack / kind).is_dir() for kind in KINDS):
-            raise ContentError(
-                "is no content pack", where=str(pack), do="name a folder that holds collectors/, rules/ or mappings/"
-            )
+            raise ContentError("is no content pack", where=str(pack), do="name a folder that holds collectors/, rules/ or mappings/")
         sources.append(list(_sources(pack)))
     return _build(sources)
 
@@ -445,7 +443,9 @@ class _Builder:
                 self._fail(source, f"{table_id}: {what}", do, (*where, *location))
             parent = table.list.for_
             if parent and parent not in file.facts:
-                self._fail(source, f"{table_id}: 'for: {parent}' is no table of this file", did_you_mean(parent, file.facts), (*where, "list"))
+                self._fail(
+                    source, f"{table_id}: 'for: {parent}' is no table of this file", did_you_mean(parent, file.facts), (*where, "list")
+                )
             self.tables[table_id] = made
         for view_id, view in file.views.items():
             if view_id in self.views and view_id not in file.overrides:
@@ -499,9 +499,7 @@ class _Builder:
                     self._fail(source, f"objective '{objective.id}' is not of function '{file.function}'", "rename it", at)
                 if objective.id in self.objectives:
                     self._fail(source, f"objective '{objective.id}' is defined twice", "refer to it with also:", at)
-                self.objectives[objective.id] = Objective(
-                    objective.id, objective.title, objective.level, objective.stream, objective.basis
-                )
+                self.objectives[objective.id] = Objective(objective.id, objective.title, objective.level, objective.stream, objective.basis)
                 placements.append(Placement(objective.id, objective.level, objective.stream))
             for o, also in enumerate(practice.also):
                 self.placed.append((source, ("practices", p, "also", o), also.id))
@@ -510,9 +508,7 @@ class _Builder:
                     self.merged[also.instead_of] = also.id
             placements.sort(key=lambda placed: (placed.level, placed.stream))
             practices.append(Practice(practice.id, practice.title, tuple(placements)))
-        self.functions.setdefault(model, {})[file.function] = Function(
-            file.function, file.title, tuple(practices), source.shown
-        )
+        self.functions.setdefault(model, {})[file.function] = Function(file.function, file.title, tuple(practices), source.shown)
         self.files[source.name] = source.raw
 
     def _fail(self, source: _Source, what: str, do: str, location: Sequence[str | int] = ()) -> None:
@@ -529,9 +525,7 @@ class _Builder:
         for rule in self.rules.values():
             if rule.for_each not in known:
                 self.problems.append(
-                    ContentError(
-                        f"{rule.id}: no table '{rule.for_each}'", where=rule.source, do=did_you_mean(rule.for_each, known)
-                    )
+                    ContentError(f"{rule.id}: no table '{rule.for_each}'", where=rule.source, do=did_you_mean(rule.for_each, known))
                 )
 
     def made_models(self) -> tuple[Model, ...]:
@@ -547,9 +541,7 @@ class _Builder:
             for function in file.functions:
                 if function not in functions:
                     self.problems.append(
-                        ContentError(
-                            f"no function '{function}'", where=f"mappings/{name}.yaml", do=did_you_mean(function, functions)
-                        )
+                        ContentError(f"no function '{function}'", where=f"mappings/{name}.yaml", do=did_you_mean(function, functions))
                     )
             ordered = [functions[function] for function in file.functions if function in functions]
             ordered += [functions[function] for function in functions if function not in file.functions]

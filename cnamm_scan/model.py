@@ -21,7 +21,7 @@ GHOST_PART = "list"
 class Verdict(StrEnum):
     """What a rule says about one resource."""
 
-    PASS = "pass"  # noqa: S105 (a verdict, not a password)
+    PASS = "pass"
     FAIL = "fail"
     UNKNOWN = "unknown"
     NOT_APPLICABLE = "not_applicable"

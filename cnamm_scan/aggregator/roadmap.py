@@ -52,9 +52,7 @@ def is_open(objective: ObjectiveScore) -> bool:
     return objective.interval is not None and objective.interval.low < ONE
 
 
-def _step(
-    scorer: Scorer, model: Model, score: ModelScore, function: Function, practice: Practice, objective: str, at: int
-) -> Step:
+def _step(scorer: Scorer, model: Model, score: ModelScore, function: Function, practice: Practice, objective: str, at: int) -> Step:
     """The gain of one objective, wherever in the model it is asked for."""
     met = frozenset({objective})
     changed = {}
@@ -76,7 +74,11 @@ def _low(scored: FunctionScore | ModelScore) -> Fraction:
 
 def _way(scorer: Scorer, model: Model, score: ModelScore, function: Function, scored: FunctionScore) -> FunctionRoadmap | None:
     goal = next(
-        (number for number in LEVELS if number > scored.attained and any(p.levels[number - 1].interval is not None for p in scored.practices)),
+        (
+            number
+            for number in LEVELS
+            if number > scored.attained and any(p.levels[number - 1].interval is not None for p in scored.practices)
+        ),
         None,
     )
     if goal is None:
@@ -93,7 +95,7 @@ def _way(scorer: Scorer, model: Model, score: ModelScore, function: Function, sc
 
 
 def _smallest(each: LevelScore, met: frozenset[str]) -> Sequence[str]:
-    """The fewest open objectives that lift a level over the bar and clear its critical findings: every subset is tried, small ones first."""
+    """The fewest open objectives that lift a level over the bar and clear its critical findings: subsets are tried, small ones first."""
     if each.interval is None:
         return ()
     must = [o.objective for o in each.objectives if o.critical and o.objective not in met]
@@ -110,7 +112,9 @@ def _smallest(each: LevelScore, met: frozenset[str]) -> Sequence[str]:
 
 def _reaches(objectives: Sequence[ObjectiveScore], met: frozenset[str]) -> bool:
     tried = [
-        ObjectiveScore(o.objective, o.level, o.stream, SATISFIED if o.objective in met and o.interval is not None else o.interval, o.unjudged, False)
+        ObjectiveScore(
+            o.objective, o.level, o.stream, SATISFIED if o.objective in met and o.interval is not None else o.interval, o.unjudged, False
+        )
         for o in objectives
     ]
     interval = level(tried)

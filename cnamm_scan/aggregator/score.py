@@ -116,7 +116,7 @@ def staged(levels: Mapping[int, Interval | None]) -> Interval | None:
 
 
 def attained(levels: Sequence[LevelScore]) -> int:
-    """The highest judged level such that every judged one up to it reaches 0.8 and no critical finding stands at or below it; 0 for none."""
+    """The highest judged level such that every judged one up to it reaches 0.8 and no critical finding stands up to it; 0 for none."""
     reached = 0
     for each in levels:
         if each.has_critical:
@@ -148,9 +148,7 @@ class Scorer:
             by_objective.setdefault(self._objective_of[tally.rule], []).append(tally)
         self.tallies = by_objective
         self._with_rules = set(self._objective_of.values())
-        self._intervals = {
-            objective: objective_in_estate(own, self.severities, target_weights) for objective, own in by_objective.items()
-        }
+        self._intervals = {objective: objective_in_estate(own, self.severities, target_weights) for objective, own in by_objective.items()}
         self._criticals = {
             objective: any(tally.fail and self.severities[tally.rule] is Severity.CRITICAL for tally in own)
             for objective, own in by_objective.items()

@@ -44,11 +44,20 @@ def selection(command: Decorated) -> Decorated:
 def reach(command: Decorated) -> Decorated:
     """--region, --role-arn, --external-id, --endpoint-url."""
     for option in (
-        click.option("--call-timeout", type=click.FloatRange(min=0.1), default=20.0, show_default=True, metavar="SECONDS", help="Wait so long for one answer."),
+        click.option(
+            "--call-timeout",
+            type=click.FloatRange(min=0.1),
+            default=20.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="Wait so long for one answer.",
+        ),
         click.option("--endpoint-url", envvar="AWS_ENDPOINT_URL", metavar="URL", help="Send every AWS call there (also AWS_ENDPOINT_URL)."),
         click.option("--external-id", metavar="ID", help="With --role-arn: the external id that the role's trust asks for."),
         click.option("--role-arn", metavar="ARN", help="Assume this role first."),
-        click.option("--region", "regions", multiple=True, metavar="R", help="Only this region; the others show as excluded. May be repeated."),
+        click.option(
+            "--region", "regions", multiple=True, metavar="R", help="Only this region; the others show as excluded. May be repeated."
+        ),
     ):
         command = option(command)
     return command
@@ -63,7 +72,9 @@ def gates(command: Decorated) -> Decorated:
             type=click.Choice([severity.value for severity in Severity]),
             help="Exit 10 on a finding of this severity or worse.",
         ),
-        click.option("--fail-under", type=click.FloatRange(0, 5), metavar="SCORE", help="Exit 10 when the low bound of the overall score is below."),
+        click.option(
+            "--fail-under", type=click.FloatRange(0, 5), metavar="SCORE", help="Exit 10 when the low bound of the overall score is below."
+        ),
     ):
         command = option(command)
     return command
@@ -93,14 +104,20 @@ def console(context: click.Context, *, err: bool = False) -> Console:
 
     color = context.find_root().obj["color"] if context.find_root().obj else "auto"
     made = Console(
-        stderr=err, force_terminal=True if color == "always" else None, no_color=True if color == "never" else None, highlight=False, soft_wrap=False
+        stderr=err,
+        force_terminal=True if color == "always" else None,
+        no_color=True if color == "never" else None,
+        highlight=False,
+        soft_wrap=False,
     )
     if not made.is_terminal or color == "always":
         made.width = max(made.width, 110) if made.is_terminal else 110
     return made
 
 
-def check_gates(scan: Scan, *, fail_under: float | None, fail_on: str | None, min_coverage: float | None, functions: Iterable[str] = ()) -> None:
+def check_gates(
+    scan: Scan, *, fail_under: float | None, fail_on: str | None, min_coverage: float | None, functions: Iterable[str] = ()
+) -> None:
     """Raise CoverageError or GateError when a gate is missed. Too little seen comes first: a gate on it would mean nothing."""
     for model in scan.models:
         interval = model.interval
@@ -113,7 +130,9 @@ def check_gates(scan: Scan, *, fail_under: float | None, fail_on: str | None, mi
             )
         if fail_under is not None and (interval is None or float(interval.low) < fail_under):
             got = "N/A" if interval is None else f"{float(interval.low):.2f}"
-            raise GateError(f"the score's low bound is {got}, expected at least {fail_under:g}", where=model.title, do="see 'What to do next'")
+            raise GateError(
+                f"the score's low bound is {got}, expected at least {fail_under:g}", where=model.title, do="see 'What to do next'"
+            )
     if fail_on is not None:
         worst = Severity(fail_on).rank
         rules = scan.content.rules
@@ -149,7 +168,12 @@ def show(scan: Scan, out_format: str, context: click.Context, *, functions: Iter
 
 
 FORMAT = click.option(
-    "--format", "out_format", type=click.Choice(["text", "json", "csv", "markdown"]), default="text", show_default=True, help="How to print the report."
+    "--format",
+    "out_format",
+    type=click.Choice(["text", "json", "csv", "markdown"]),
+    default="text",
+    show_default=True,
+    help="How to print the report.",
 )
 
 

@@ -10,7 +10,7 @@ import click
 
 from cnamm_scan.cli.common import PACKS
 from cnamm_scan.errors import ContentError, UsageError, did_you_mean
-from cnamm_scan.model import Content, Rule
+from cnamm_scan.model import Content, Rule, Table, View
 
 
 @click.group("content")
@@ -40,13 +40,27 @@ def lint_command(packs: tuple[Path, ...]) -> None:
     from cnamm_scan.engine.lint import lint
 
     content = reader.load(packs)
-    problems = lint(content)
+    problems = lint(content) + _sdk_problems(content)
     if problems:
         raise ContentError(f"content does not lint: {len(problems)} problem(s)", problems=problems)
     click.echo(
-        f"sound: {len(content.tables)} tables, {len(content.views)} views, {len(content.rules)} rules, {len(content.objectives)} objectives",
+        f"sound: {len(content.tables)} tables, {len(content.views)} views, {len(content.rules)} rules,"
+        f" {len(content.objectives)} objectives",
         err=True,
     )
+
+
+def _sdk_problems(content: Content) -> list[ContentError]:
+    """What the installed SDKs know better: operations, parameters and fields."""
+    from importlib.util import find_spec
+
+    problems = []
+    if find_spec("botocore"):
+        from cnamm_scan.providers.aws_lint import check
+
+        for table, what, do in check(content):
+            problems.append(ContentError(f"{table}: {what}", where=content.tables[table].source, do=do))
+    return problems
 
 
 @command.command("test")
@@ -118,10 +132,8 @@ def list_command(
             if rule.id in chosen
         ]
     elif kind == "tables":
-        rows = [
-            {"id": table.id, "rows": table.about.split(". ")[0].rstrip(".")}
-            for table in sorted((*content.tables.values(), *content.views.values()), key=lambda table: table.id)
-        ]
+        every: list[Table | View] = [*content.tables.values(), *content.views.values()]
+        rows = [{"id": table.id, "rows": table.about.split(". ")[0].rstrip(".")} for table in sorted(every, key=lambda table: table.id)]
     else:
         judged: dict[str, int] = {}
         for rule in content.rules.values():
@@ -191,7 +203,9 @@ def docs_command(folder: Path, check: bool, packs: tuple[Path, ...]) -> None:
     if check:
         if stale:
             shown = ", ".join(stale[:5]) + (" …" if len(stale) > 5 else "")
-            raise ContentError(f"{len(stale)} page(s) are not up to date: {shown}", where=str(folder), do=f"cnamm-scan content docs {folder}")
+            raise ContentError(
+                f"{len(stale)} page(s) are not up to date: {shown}", where=str(folder), do=f"cnamm-scan content docs {folder}"
+            )
         click.echo(f"{len(made)} pages are up to date", err=True)
         return
     for name in stale:
@@ -207,7 +221,9 @@ def docs_command(folder: Path, check: bool, packs: tuple[Path, ...]) -> None:
 @command.command("new")
 @click.argument("kind", type=click.Choice(["rule"]))
 @click.argument("name", metavar="ID")
-@click.option("--into", type=click.Path(path_type=Path, file_okay=False), default=Path(), metavar="DIR", help="The pack.  [default: this folder]")
+@click.option(
+    "--into", type=click.Path(path_type=Path, file_okay=False), default=Path(), metavar="DIR", help="The pack.  [default: this folder]"
+)
 @PACKS
 def new_command(kind: str, name: str, into: Path, packs: tuple[Path, ...]) -> None:
     """Write a rule that lints and whose tests pass, ready to be made your own.

@@ -12,7 +12,12 @@ from cnamm_scan.cli.common import console, show
 
 
 @click.command("demo")
-@click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where the bundle goes.  [default: a new temporary folder]")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Where the bundle goes.  [default: a new temporary folder]",
+)
 @click.pass_context
 def command(context: click.Context, output: Path | None) -> None:
     """Scan an embedded estate and show everything: no account, no credentials, no network.
@@ -36,7 +41,7 @@ def command(context: click.Context, output: Path | None) -> None:
 
     err = console(context, err=True)
     folder = output or Path(tempfile.mkdtemp(prefix="cnamm-scan-demo-"))
-    os.environ.update(AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing")  # noqa: S106 (moto takes any)
+    os.environ.update(AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing")
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_DEFAULT_PROFILE"):
         os.environ.pop(name, None)
     with MotoServer() as moto:
@@ -53,4 +58,4 @@ def command(context: click.Context, output: Path | None) -> None:
     with done:
         show(done, "text", context)
         click.echo(f"open it: cnamm-scan report {done.path} --format markdown", err=True)
-        click.echo(f"ask it:  cnamm-scan query {done.path} \"SELECT name, versioning FROM aws.s3.bucket\"", err=True)
+        click.echo(f'ask it:  cnamm-scan query {done.path} "SELECT name, versioning FROM aws.s3.bucket"', err=True)

@@ -85,7 +85,9 @@ def _described(plan: Plan, provider: str, regions: int) -> dict[str, Any]:
     for root in plan.sources.get(provider, ()):
         for source in root.walk():
             for each in source.tables:
-                entry = services.setdefault(each.table.service, {"service": each.table.service, "tables": [], "account": 0, "region": 0, "item": []})
+                entry = services.setdefault(
+                    each.table.service, {"service": each.table.service, "tables": [], "account": 0, "region": 0, "item": []}
+                )
                 entry["tables"].append(each.table.id)
             _count(source, services)
     return {
@@ -119,10 +121,18 @@ def _print(context: click.Context, described: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name, justify in (("service", "left"), ("tables", "right"), ("calls once", "right"), ("a region", "right"), ("and one more for each item", "left")):
+    for name, justify in (
+        ("service", "left"),
+        ("tables", "right"),
+        ("calls once", "right"),
+        ("a region", "right"),
+        ("and one more for each item", "left"),
+    ):
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for each in described["services"]:
-        table.add_row(each["service"], str(len(each["tables"])), str(each["account"] or "–"), str(each["region"] or "–"), "\n".join(each["item"]))
+        table.add_row(
+            each["service"], str(len(each["tables"])), str(each["account"] or "–"), str(each["region"] or "–"), "\n".join(each["item"])
+        )
     out = console(context)
     out.print(table)
     once = sum(each["account"] for each in described["services"])
@@ -130,7 +140,8 @@ def _print(context: click.Context, described: dict[str, Any]) -> None:
     tables = sum(len(each["tables"]) for each in described["services"])
     count = f"{described['regions']} regions" if described["regions"] else "each enabled region"
     out.print(
-        f"\n{described['rules']} rules read {tables} tables of {len(described['services'])} services: at least {once} calls, {regional} more in {count},"
+        f"\n{described['rules']} rules read {tables} tables of {len(described['services'])} services: at least {once} calls,"
+        f" {regional} more in {count},"
         " and those for items; pages add to them"
     )
     out.print(f"{len(described['needs'])} rights: cnamm-scan plan {described['provider']} --permissions")
@@ -159,5 +170,6 @@ def _preflight(context: click.Context, plan: Plan, spec: str, options: Any, out_
     refused = [each for each in tried if each["status"] != "ok"]
     unknown = {objective for each in refused for objective in each["objectives"]}
     click.echo(
-        f"{len(tried) - len(refused)} of {len(tried)} services answer; {len(unknown)} objectives would be unknown in part or whole", err=True
+        f"{len(tried) - len(refused)} of {len(tried)} services answer; {len(unknown)} objectives would be unknown in part or whole",
+        err=True,
     )

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 @click.command("results")
 @BUNDLE
-@click.option("--verdict", "verdicts", multiple=True, type=click.Choice([v.value for v in Verdict]), help="Only this verdict. May be repeated.")
+@click.option(
+    "--verdict", "verdicts", multiple=True, type=click.Choice([v.value for v in Verdict]), help="Only this verdict. May be repeated."
+)
 @click.option("--rule", "rules", multiple=True, metavar="ID", help="Only this rule, or all whose id begins so. May be repeated.")
 @click.option("--format", "out_format", type=click.Choice(["jsonl", "csv", "table"]), default="jsonl", show_default=True)
 @click.pass_context

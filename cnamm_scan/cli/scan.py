@@ -15,11 +15,19 @@ from cnamm_scan.errors import InterruptedScanError
 @reach
 @selection
 @click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), default=Path(), metavar="DIR", help="Where the bundle goes.  [default: this folder]"
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    metavar="DIR",
+    help="Where the bundle goes.  [default: this folder]",
 )
 @click.option("--concurrency", type=click.IntRange(1, 256), default=16, show_default=True, metavar="N", help="Calls under way at once.")
 @click.option(
-    "--api-budget", type=click.FloatRange(min=0.1), default=100.0, show_default=True, metavar="CALLS_PER_SECOND",
+    "--api-budget",
+    type=click.FloatRange(min=0.1),
+    default=100.0,
+    show_default=True,
+    metavar="CALLS_PER_SECOND",
     help="Most calls a second for each service in each region.",
 )
 @gates

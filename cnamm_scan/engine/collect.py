@@ -84,7 +84,15 @@ class Ledger:
         self._lock = threading.Lock()
 
     def note(
-        self, region: str, table: str, part: str, operation: str, *, outcome: Outcome | None, items: int = 0, failure: CallFailedError | None = None
+        self,
+        region: str,
+        table: str,
+        part: str,
+        operation: str,
+        *,
+        outcome: Outcome | None,
+        items: int = 0,
+        failure: CallFailedError | None = None,
     ) -> None:
         """Add one call's end. `failure` is None when it counts as answered (also when its error meant "not configured")."""
         with self._lock:
@@ -507,9 +515,7 @@ class _Collection:
 
         self._ask(part.call, request, then, stream.depth + 1)
 
-    def _part_came(
-        self, stream: _Stream, part: _Part, item: _Item, request: Request, outcome: Outcome, pages: list[Json]
-    ) -> None:
+    def _part_came(self, stream: _Stream, part: _Part, item: _Item, request: Request, outcome: Outcome, pages: list[Json]) -> None:
         failure, answer = outcome.failure, outcome.answer
         if answer is not None and answer.next_page is not None:
             following = Request(request.client, request.operation, request.region, request.parameters, answer.next_page)
@@ -575,14 +581,7 @@ class _Collection:
 
     def _ask(self, call: Call, request: Request, then: Callable[[Outcome], None], depth: int) -> None:
         """Queue a call; one that others make too is made once and its outcome given to all."""
-        if call.read is not None:
-            reader = call.read
-
-            def ask(read: Request) -> Answer:
-                return Answer(list(self.provider.read(reader, read.region)))
-
-        else:
-            ask = self.provider.call
+        ask = self.provider.call if call.read is None else self._reader(call.read)
         if (request.client, request.operation) not in self.plan.shared:
             self.scheduler.submit(request, ask, then, depth=depth)
             return
@@ -612,6 +611,9 @@ class _Collection:
                 other(outcome)
 
         self.scheduler.submit(request, ask, done, depth=depth)
+
+    def _reader(self, name: str) -> Callable[[Request], Answer]:
+        return lambda request: Answer(list(self.provider.read(name, request.region)))
 
     def _parameters(self, call: Call, document: Mapping[str, Json], place: str) -> tuple[dict[str, Any], str | None]:
         """The call's parameters, or the path of the first one that the document does not give."""

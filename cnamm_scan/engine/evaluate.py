@@ -52,7 +52,9 @@ def compile_rule(content: Content, rule: Rule, overrides: Mapping[str, Any] | No
     used = {name for expression in expressions for name in expression.parameters}
     for name in sorted(used):
         if name not in rule.parameters:
-            raise ContentError(f"parameter '${name}' is not declared", where=place, do="declare it under parameters: with a default and its source")
+            raise ContentError(
+                f"parameter '${name}' is not declared", where=place, do="declare it under parameters: with a default and its source"
+            )
     unused = sorted(set(rule.parameters) - used - set(placeholders(rule.message)) - set(placeholders(rule.fix)))
     if unused:
         raise ContentError(f"parameter '{unused[0]}' is not used", where=place, do="use it in where or pass, or remove it")
@@ -84,7 +86,8 @@ def _judged(rule: Rule, values: Sequence[str], in_where: Sequence[Subquery], in_
         " WHEN _ghost IS NOT NULL OR _w IS NULL OR _p IS NULL OR _pb THEN 'unknown'"
         " WHEN _p THEN 'pass' ELSE 'fail' END AS _v"
         f" FROM (SELECT this.target, this.region, this.key, this._fact, this._ghost, this._gaps{shown},"
-        f" {where} AS _w, (\n{rule.pass_}\n) AS _p, ({where_blind}) AS _wb, ({pass_blind}) AS _pb FROM {quoted(rule.for_each)} AS this WHERE NOT this._shadow)"
+        f" {where} AS _w, (\n{rule.pass_}\n) AS _p, ({where_blind}) AS _wb, ({pass_blind}) AS _pb"
+        f" FROM {quoted(rule.for_each)} AS this WHERE NOT this._shadow)"
     )
 
 
@@ -145,7 +148,9 @@ def results(
                 verdict=Verdict(verdict),
                 severity=rule.severity,
                 objective=rule.objective,
-                message=_message(rule, Verdict(verdict), reason, {**seen, "key": key, "region": region, "target": target}, compiled.parameters),
+                message=_message(
+                    rule, Verdict(verdict), reason, {**seen, "key": key, "region": region, "target": target}, compiled.parameters
+                ),
                 fact=fact or "",
                 reason=reason,
                 values=seen,

@@ -31,8 +31,8 @@ def lint(content: Content) -> list[ContentError]:
     if problems:
         return problems
     with Store(content, {*content.tables, *content.views, *ENGINE_TABLES}, scan_time=TEST_TIME) as store:
-        for view in content.views.values():
-            problems += _view(store, view.id, view.select, f"{view.source} ({view.id})")
+        for spec in content.views.values():
+            problems += _view(store, spec.id, spec.select, f"{spec.source} ({spec.id})")
         for table in content.tables.values():
             problems += _derived(store, table)
         for rule in content.rules.values():
@@ -137,7 +137,9 @@ def _case(content: Content, compiled: CompiledRule, case: Mapping[str, Any], whe
     for name, value in case.items():
         if "." in name:
             if name not in compiled.reads:
-                yield ContentError(f"test names table '{name}', which the rule does not read", where=where, do=did_you_mean(name, compiled.reads))
+                yield ContentError(
+                    f"test names table '{name}', which the rule does not read", where=where, do=did_you_mean(name, compiled.reads)
+                )
             elif value != "unreadable":
                 if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
                     yield ContentError(f"test: '{name}' is not a list of rows", where=where, do="write rows, or unreadable")

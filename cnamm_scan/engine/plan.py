@@ -93,10 +93,8 @@ def select(content: Content, selection: Selection) -> list[Rule]:
         if not found:
             raise UsageError(f"no rule '{name}'", where="--rule", do=did_you_mean(name, content.rules))
         chosen.update((rule.id, rule) for rule in found)
-    if selection.rules:
-        pool = list(chosen.values())
-    else:
-        pool = [rule for rule in content.rules.values() if rule.status != "deprecated"]
+    current = (rule for rule in content.rules.values() if rule.status != "deprecated")
+    pool = list(chosen.values() if selection.rules else current)
     known = {name for rule in content.rules.values() for name in rule.parameters}
     for name in selection.parameters:
         if name not in known:
@@ -186,7 +184,7 @@ def _parts_of(table: Table, text: str) -> set[str]:
 
 
 def _add_parents(content: Content, tables: dict[str, TablePlan]) -> None:
-    """A listing made for each item of another table needs that table's listing, and the parts that its columns and parameters reach into."""
+    """A listing made for each item of another table needs that table's listing, and the parts that its columns reach into."""
     todo = list(tables)
     while todo:
         plan = tables[todo.pop()]

@@ -31,7 +31,12 @@ def preflight(plan: Plan, provider: Provider) -> Iterator[dict[str, Any]]:
         except CallFailedError as failure:
             if not provider.matches(failure, source.call.absent_on):
                 status = f"{failure.reason.value} ({failure.code})"
-        yield {"service": service, "operation": f"{client}:{operation}", "status": status, "objectives": sorted(objectives.get(service, ()))}
+        yield {
+            "service": service,
+            "operation": f"{client}:{operation}",
+            "status": status,
+            "objectives": sorted(objectives.get(service, ())),
+        }
 
 
 def _cost(source: Source) -> int:

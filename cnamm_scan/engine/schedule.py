@@ -218,7 +218,7 @@ class Scheduler:
                 self._stopped = self._stopped or Reason.CREDENTIALS
             now = time.monotonic()
             # full jitter: callers that were turned away together must not come back together
-            pause = failure.after if failure.after is not None else random.uniform(0, min(RETRY_CAP, RETRY_BASE * 2**task.attempts))  # noqa: S311
+            pause = failure.after if failure.after is not None else random.uniform(0, min(RETRY_CAP, RETRY_BASE * 2**task.attempts))
             spent = now - task.started
             if not failure.retry or self._stopped or task.attempts >= self.limits.attempts or spent + pause > self.limits.deadline:
                 return False

@@ -54,7 +54,9 @@ _SWALLOWS = {
     "least": "least",
     "if": "if",
 }
-_CLOCKS = frozenset("now today current_date current_time current_timestamp localtime localtimestamp get_current_timestamp random uuid".split())
+_CLOCKS = frozenset(
+    "now today current_date current_time current_timestamp localtime localtimestamp get_current_timestamp random uuid".split()
+)
 _NODE_CLASSES = frozenset(
     "COLUMN_REF CONSTANT COMPARISON CONJUNCTION FUNCTION OPERATOR CAST SUBQUERY BETWEEN PARAMETER LAMBDA TYPE".split()
 )

@@ -34,7 +34,9 @@ SQL_TYPES: Mapping[str, str] = {
     "json": "JSON",
 }
 _INTERNAL = '"_fact" VARCHAR, "_ghost" VARCHAR, "_gaps" MAP(VARCHAR, VARCHAR), "_shadow" BOOLEAN'
-_FACT_COLUMNS = "{kind: 'VARCHAR', id: 'VARCHAR', target: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', data: 'JSON', gaps: 'MAP(VARCHAR, VARCHAR)'}"
+_FACT_COLUMNS = (
+    "{kind: 'VARCHAR', id: 'VARCHAR', target: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', data: 'JSON', gaps: 'MAP(VARCHAR, VARCHAR)'}"
+)
 NO_GAPS = "MAP {}::MAP(VARCHAR, VARCHAR)"
 
 
@@ -54,7 +56,9 @@ class Shards:
 class Store:
     """An in-memory database of fact tables. A context manager: `close` gives memory and spill space back."""
 
-    def __init__(self, content: Content, tables: Iterable[str], *, scan_time: str, memory: str = "1400MB", threads: int | None = None) -> None:
+    def __init__(
+        self, content: Content, tables: Iterable[str], *, scan_time: str, memory: str = "1400MB", threads: int | None = None
+    ) -> None:
         """Create empty typed tables. `scan_time` is the scan's start, ISO 8601 in UTC."""
         self.content = content
         self.scan_time = scan_time
@@ -114,7 +118,9 @@ class Store:
                     values.append(json.dumps(value) if column.type == "json" and value is not None else value)
                     picks.append(f"CAST(? AS {kind}) AS {quoted(name)}")
             outer = [
-                quoted(name) if name in row or name not in derived else f"CAST(({derived[name]}) AS {SQL_TYPES[column.type]}) AS {quoted(name)}"
+                quoted(name)
+                if name in row or name not in derived
+                else f"CAST(({derived[name]}) AS {SQL_TYPES[column.type]}) AS {quoted(name)}"
                 for name, column in columns.items()
             ]
             gaps = row.get("_gaps") or {}
@@ -154,9 +160,7 @@ class Store:
         self.uncollected[table] = frozenset(missing)
         kept = {name: column for name, column in columns.items() if name not in missing}
         extracted = [f"{_extract(column, spec)} AS {quoted(name)}" for name, column in kept.items() if column.path]
-        derived = [
-            f"CAST(({column.is_}) AS {SQL_TYPES[column.type]}) AS {quoted(name)}" for name, column in kept.items() if column.is_
-        ]
+        derived = [f"CAST(({column.is_}) AS {SQL_TYPES[column.type]}) AS {quoted(name)}" for name, column in kept.items() if column.is_]
         files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in shards.files)
         structure = _structure(column for column in kept.values() if column.from_ and column.type != "json")
         document = f"json_transform(data, '{structure}')" if structure != "{}" else "NULL"
@@ -182,18 +186,23 @@ class Store:
         for view in self.views:
             spec = self.content.views[view]
             bases = sorted(read_view(self.content, view).tables)
-            casts = ", ".join(f"CAST({quoted(name)} AS {SQL_TYPES[column.type]}) AS {quoted(name)}" for name, column in spec.columns.items())
+            casts = ", ".join(
+                f"CAST({quoted(name)} AS {SQL_TYPES[column.type]}) AS {quoted(name)}" for name, column in spec.columns.items()
+            )
             self._run(
                 f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, key, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact,"
                 f" NULL AS _ghost, {NO_GAPS} AS _gaps, false AS _shadow, {casts} FROM ({spec.select})"
             )
-            dark = " UNION ALL ".join(f"SELECT target, region, _ghost, _shadow FROM {quoted(base)} WHERE _ghost IS NOT NULL" for base in bases)
+            dark = " UNION ALL ".join(
+                f"SELECT target, region, _ghost, _shadow FROM {quoted(base)} WHERE _ghost IS NOT NULL" for base in bases
+            )
             regional = all(self._is_regional(base) for base in bases)
             match = f"d.target = {quoted(view)}.target" + (f" AND d.region = {quoted(view)}.region" if regional else "")
             self._run(f"DELETE FROM {quoted(view)} WHERE key IS NULL OR EXISTS (SELECT 1 FROM ({dark}) d WHERE {match})")
             self._run(
                 f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact,"
-                f" min(_ghost) AS _ghost, MAP(['{GHOST_PART}'], [min(_ghost)]) AS _gaps, bool_and(_shadow) AS _shadow FROM ({dark}) GROUP BY ALL"
+                f" min(_ghost) AS _ghost, MAP(['{GHOST_PART}'], [min(_ghost)]) AS _gaps, bool_and(_shadow) AS _shadow"
+                f" FROM ({dark}) GROUP BY ALL"
             )
 
     def _is_regional(self, table: str) -> bool:

@@ -46,7 +46,7 @@ class _Shard:
     name: str
     kind: str
     table: str
-    stream: IO[bytes]
+    stream: gzip.GzipFile
     raw: IO[bytes]
     """The file beneath the gzip stream, which does not close it."""
     lines: int = 0
@@ -281,7 +281,9 @@ class Bundle:
 
     def targets(self) -> list[Target]:
         """The targets of the scan."""
-        return [Target(**{name: target.get(name, "") for name in ("id", "provider", "name", "identity")}) for target in self.scan["targets"]]
+        return [
+            Target(**{name: target.get(name, "") for name in ("id", "provider", "name", "identity")}) for target in self.scan["targets"]
+        ]
 
     def regions(self) -> dict[str, list[Region]]:
         """Target id -> its regions."""
@@ -322,7 +324,9 @@ def open_bundle(path: Path) -> Bundle:
         raise _broken(path / MANIFEST, "is not JSON") from error
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         got = manifest.get("schema") if isinstance(manifest, dict) else None
-        raise BundleError(f"the bundle's schema is '{got}', expected '{SCHEMA}'", where=str(path), do="read it with the version that wrote it")
+        raise BundleError(
+            f"the bundle's schema is '{got}', expected '{SCHEMA}'", where=str(path), do="read it with the version that wrote it"
+        )
     listed = {MANIFEST, MANIFEST_HASH}
     for entry in manifest["files"]:
         name = entry["path"]

@@ -11,7 +11,7 @@ from typing import Any
 from cnamm_scan import paths
 from cnamm_scan.evidence.canonical import plain
 
-TOKEN_PREFIX = "redacted:"  # noqa: S105 (what stands where a secret stood)
+TOKEN_PREFIX = "redacted:"
 
 DETECTORS = re.compile(
     r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}"
@@ -64,9 +64,7 @@ class Redactor:
                 name = str(key)
                 here = f"{pointer}/{name}"
                 subtree = tree.get(name, {}) if tree is not None and name in tree else None
-                if tree is not None and name in tree and subtree is None:
-                    made[name] = self._hide(part, resource, here)
-                elif in_tags and name.lower() in ("value", "tagvalue"):
+                if (tree is not None and name in tree and subtree is None) or (in_tags and name.lower() in ("value", "tagvalue")):
                     made[name] = self._hide(part, resource, here)
                 elif name.lower() in _TAG_LISTS or name.lower().endswith("tags"):
                     made[name] = self._tags(part, resource, here)

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cnamm_scan.errors import CredentialsError, ProviderError, UsageError, did_you_mean
-from cnamm_scan.model import Content, Reason, Region, Target
+from cnamm_scan.model import Reason, Region, Target
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, code_matches
 from cnamm_scan.providers.sdk import need
 
@@ -85,7 +85,9 @@ class AwsProvider:
         except ProfileNotFound as error:
             known = boto3.Session().available_profiles
             raise UsageError(
-                f"no AWS profile '{self.options.profile}'", where=f"aws:{self.options.profile}", do=did_you_mean(self.options.profile or "", known)
+                f"no AWS profile '{self.options.profile}'",
+                where=f"aws:{self.options.profile}",
+                do=did_you_mean(self.options.profile or "", known),
             ) from error
         if self.options.role_arn:
             session = self._assume(session)
@@ -127,7 +129,9 @@ class AwsProvider:
                 raise _no_credentials(self._name, failure.message) from failure
             if failure.reason in (Reason.REGION_DISABLED, Reason.DENIED):
                 raise CredentialsError(
-                    f"AWS does not accept the credentials ({failure.code})", where=self._name, do="check that they are current: aws sts get-caller-identity"
+                    f"AWS does not accept the credentials ({failure.code})",
+                    where=self._name,
+                    do="check that they are current: aws sts get-caller-identity",
                 ) from failure
             raise ProviderError(
                 f"AWS cannot be reached: {failure.reason.value} ({failure.code})",
@@ -254,12 +258,6 @@ class AwsProvider:
 
     # ---- around a scan -----------------------------------------------------------------------------------------------
 
-    def lint(self, content: Content) -> Iterator[tuple[str, str, str]]:
-        """See `cnamm_scan.providers.aws_lint`."""
-        from cnamm_scan.providers.aws_lint import check
-
-        yield from check(content)
-
     def close(self) -> None:
         """Close every client's connections."""
         for client in self._clients.values():
@@ -303,7 +301,13 @@ def _translated() -> Iterator[None]:
         raise _from_client_error(error) from error
     except (boto.ConnectTimeoutError, boto.ReadTimeoutError) as error:
         raise CallFailedError(Reason.TIMED_OUT, type(error).__name__, retry=True) from error
-    except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError, boto.SSOError, boto.TokenRetrievalError) as error:
+    except (
+        boto.NoCredentialsError,
+        boto.PartialCredentialsError,
+        boto.CredentialRetrievalError,
+        boto.SSOError,
+        boto.TokenRetrievalError,
+    ) as error:
         raise CallFailedError(Reason.CREDENTIALS, type(error).__name__, str(error)) from error
     except (boto.UnknownServiceError, boto.UnknownRegionError, boto.ParamValidationError) as error:
         raise CallFailedError(Reason.COLLECTOR_BUG, type(error).__name__, str(error)) from error
@@ -440,10 +444,14 @@ def _pager_of(key: _Key) -> _Pager:
         else:
             if "Marker" in inputs and "NextMarker" in outputs:
                 tokens = [("Marker", jmespath.compile("NextMarker"))]
-        limit_key = next((name for name in ("MaxResults", "maxResults", "Limit", "limit", "MaxItems", "MaxRecords") if tokens and name in inputs), None)
-    limit = None
-    if limit_key in inputs and isinstance(most := inputs[limit_key].metadata.get("max"), int):
+        limit_key = next(
+            (name for name in ("MaxResults", "maxResults", "Limit", "limit", "MaxItems", "MaxRecords") if tokens and name in inputs), None
+        )
+    limit: tuple[str, int] | None = None
+    if limit_key is not None and limit_key in inputs and isinstance(most := inputs[limit_key].metadata.get("max"), int):
         limit = (limit_key, min(most, 1000))
-    body = {name: shape for name, shape in outputs.items() if shape.serialization.get("location") not in ("header", "headers", "statusCode")}
+    body = {
+        name: shape for name, shape in outputs.items() if shape.serialization.get("location") not in ("header", "headers", "statusCode")
+    }
     protocol = str(client.meta.service_model.resolved_protocol)
     return _Pager(method, tuple(tokens), more, limit, protocol, bool(body))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from cnamm_scan.model import Content, Reason, Region, Target
+from cnamm_scan.model import Reason, Region, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,6 @@ class Provider(Protocol):
 
     def matches(self, failure: CallFailedError, codes: Sequence[str]) -> bool:
         """Whether a failure is one of the collector's `absent_on:` or `gone_on:` codes."""
-        ...
-
-    def lint(self, content: Content) -> Iterator[tuple[str, str, str]]:
-        """(table, what, what to do) for calls, parameters and paths that the SDK's own description does not know."""
         ...
 
     def close(self) -> None:

@@ -56,9 +56,7 @@ def report(scan: Scan) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "scan": {**scan.scan, "interrupted": scan.interrupted},
-        "models": [
-            _model(scan, model, score, rules) for model, score in zip(scan.content.models, scan.models, strict=True)
-        ],
+        "models": [_model(scan, model, score, rules) for model, score in zip(scan.content.models, scan.models, strict=True)],
         "targets": _targets(scan),
         "roadmap": [
             {"model": model.id, **_roadmap(scan.content, model, scan.roadmaps[model.id], findings)} for model in scan.content.models
@@ -255,21 +253,13 @@ def gaps(scan: Scan) -> list[dict[str, Any]]:
                 "rules": sorted({rule for table in tables for rule in reading.get(table, ())}),
             }
         )
-    for target in scan.scan.get("targets", []):
-        for region in target.get("regions", []):
-            if region["seen"] == "excluded":
-                found.append(
-                    {
-                        "reason": "excluded",
-                        "code": "",
-                        "target": target["id"],
-                        "region": region["name"],
-                        "operation": "",
-                        "tables": [],
-                        "calls": 0,
-                        "rules": [],
-                    }
-                )
+    nothing: dict[str, Any] = {"code": "", "operation": "", "tables": [], "calls": 0, "rules": []}
+    found.extend(
+        {"reason": "excluded", "target": target["id"], "region": region["name"], **nothing}
+        for target in scan.scan.get("targets", [])
+        for region in target.get("regions", [])
+        if region["seen"] == "excluded"
+    )
     return found
 
 

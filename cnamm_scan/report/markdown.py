@@ -26,7 +26,8 @@ def _lines(report: Mapping[str, Any], most: int) -> Iterator[str]:
     scan = report["scan"]
     yield "# Cloud maturity"
     yield ""
-    yield f"Scan `{scan['id']}` of {cell(', '.join(target['id'] for target in scan['targets']))}, {scan['started_at']} to {scan['finished_at']}."
+    targets = cell(", ".join(target["id"] for target in scan["targets"]))
+    yield f"Scan `{scan['id']}` of {targets}, {scan['started_at']} to {scan['finished_at']}."
     if scan["interrupted"]:
         yield ""
         yield "**The scan was stopped before its end**: what was not asked is unknown."

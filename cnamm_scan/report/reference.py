@@ -95,14 +95,31 @@ def _call_row(name: str, call: Call) -> str:
 
 def view_page(content: Content, view: View) -> str:
     """What a row is and the SELECT that makes it."""
-    lines = [f"# {view.id}", "", view.about, "", "```sql", view.select.strip(), "```", "", *_columns(view.columns), *_used_by(content, view.id)]
+    lines = [
+        f"# {view.id}",
+        "",
+        view.about,
+        "",
+        "```sql",
+        view.select.strip(),
+        "```",
+        "",
+        *_columns(view.columns),
+        *_used_by(content, view.id),
+    ]
     return _text(lines)
 
 
 def _columns(columns: Mapping[str, Column]) -> list[str]:
     lines = ["## Columns", "", "| column | type | from | when the API says nothing |", "|---|---|---|---|"]
     for name, column in columns.items():
-        source = f"`{_cell(column.is_)}`" if column.is_ else f"`{_cell(column.path)}`" + (" exists" if column.exists else "") if column.path else ""
+        source = (
+            f"`{_cell(column.is_)}`"
+            if column.is_
+            else f"`{_cell(column.path)}`" + (" exists" if column.exists else "")
+            if column.path
+            else ""
+        )
         lines.append(f"| {name} | {column.type} | {source}{_about(column)} | {_silence(column)} |")
     lines += ["", "Every row also has `target`, `region`, `key` and `scan_time`. NULL means: could not be seen.", ""]
     return lines
@@ -123,7 +140,9 @@ def _silence(column: Column) -> str:
 
 
 def _used_by(content: Content, table: str) -> list[str]:
-    rules = sorted(rule.id for rule in content.rules.values() if rule.for_each == table or f"{table} " in f"{rule.where or ''} {rule.pass_} ")
+    rules = sorted(
+        rule.id for rule in content.rules.values() if rule.for_each == table or f"{table} " in f"{rule.where or ''} {rule.pass_} "
+    )
     return ["## Rules", "", *(f"- [{rule}](../rules/{rule}.md): {content.rules[rule].title}" for rule in rules)] if rules else []
 
 
@@ -202,14 +221,19 @@ def new_rule(content: Content, name: str) -> str:
     if len(parts) != 3 or not all(parts):
         raise UsageError(f"'{name}' is no rule id", do="write PROVIDER.SERVICE.NAME, such as aws.s3.bucket_has_owner")
     prefix = ".".join(parts[:2]) + "."
-    tables = [table for table in (*content.tables.values(), *content.views.values()) if table.id.startswith(prefix)]
+    every: list[Table | View] = [*content.tables.values(), *content.views.values()]
+    tables = [table for table in every if table.id.startswith(prefix)]
     if not tables:
         services = {".".join(table.split(".")[:2]) for table in content.tables}
         raise UsageError(f"no fact table of '{prefix[:-1]}'", where=name, do=did_you_mean(prefix[:-1], services))
     table = max(tables, key=lambda table: _likeness(table.id.rsplit(".", 1)[-1], parts[2]))
     column, spec = next(
-        ((own, column) for kind in ("boolean", "text", "integer", "list", "timestamp", "number") for own, column in table.columns.items()
-         if column.type == kind),
+        (
+            (own, column)
+            for kind in ("boolean", "text", "integer", "list", "timestamp", "number")
+            for own, column in table.columns.items()
+            if column.type == kind
+        ),
         (None, None),
     )
     if column is None or spec is None:

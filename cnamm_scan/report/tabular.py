@@ -11,7 +11,20 @@ from typing import Any
 from cnamm_scan.model import Result
 from cnamm_scan.text import safe
 
-RESULT_COLUMNS = ("rule", "target", "region", "resource", "verdict", "severity", "objective", "message", "reason", "fact", "values", "parameters")
+RESULT_COLUMNS = (
+    "rule",
+    "target",
+    "region",
+    "resource",
+    "verdict",
+    "severity",
+    "objective",
+    "message",
+    "reason",
+    "fact",
+    "values",
+    "parameters",
+)
 SCORE_COLUMNS = ("model", "function", "practice", "level", "objective", "low", "high", "coverage", "attained")
 
 

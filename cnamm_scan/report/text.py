@@ -45,8 +45,7 @@ def render(report: Mapping[str, Any], console: Console, *, functions: Sequence[s
 def blocks(report: Mapping[str, Any], *, functions: Sequence[str] = (), findings: int = 5, path: str = "") -> list[RenderableType]:
     """The report's parts in order."""
     made: list[RenderableType] = [_head(report)]
-    for model in report["models"]:
-        made.append(_model(model, functions))
+    made.extend(_model(model, functions) for model in report["models"])
     if len(report["targets"]) > 1:
         made.append(_targets(report))
     made.append(_steps(report, functions))
@@ -109,7 +108,9 @@ def _model(model: Mapping[str, Any], only: Sequence[str]) -> RenderableType:
         table.add_row(function["title"], _bar_of(function), interval(function), _attained(function), percent(function["coverage"]))
     if not only:
         overall = model["overall"]
-        table.add_row(Text("Overall", style="bold"), _bar_of(overall), Text(interval(overall), style="bold"), "", percent(overall["coverage"]))
+        table.add_row(
+            Text("Overall", style="bold"), _bar_of(overall), Text(interval(overall), style="bold"), "", percent(overall["coverage"])
+        )
     return Group(table, "")
 
 
@@ -149,7 +150,11 @@ def _steps(report: Mapping[str, Any], only: Sequence[str]) -> RenderableType:
         gain = f"+{step['overall_gain']:.2f} overall, +{step['function_gain']:.2f} in {step['objective'].split('.')[0]}"
         made.append(Text.assemble(f"{number}. ", (step["title"], "bold"), f"  (level {step['level']}, {gain})"))
         for finding in step["findings"][:2]:
-            made.append(Padding(Text.assemble((finding["severity"], SEVERITY_STYLE[finding["severity"]]), f"  {safe(finding['message'])}"), (0, 0, 0, 3)))
+            made.append(
+                Padding(
+                    Text.assemble((finding["severity"], SEVERITY_STYLE[finding["severity"]]), f"  {safe(finding['message'])}"), (0, 0, 0, 3)
+                )
+            )
             made.append(Padding(Text(f"fix: {textwrap.shorten(safe(finding['fix']), 150)}", style="dim"), (0, 0, 0, 3)))
         more = step["open"] - min(2, len(step["findings"]))
         if more > 0:

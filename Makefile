@@ -1,0 +1,51 @@
+# `make demo` and `make test` need Python 3.11 or newer, and nothing else: what they need, they install.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CNAMM := $(BIN)/cnamm-scan
+
+.PHONY: demo test check lint docs bench clean help
+
+help:
+	@echo "make demo   scan an embedded AWS account: a score, a roadmap, a bundle"
+	@echo "make test   run every test"
+	@echo "make check  lint, format, types, content lint, generated docs, tests"
+	@echo "make docs   write docs/reference from content"
+	@echo "make bench  run the benchmarks"
+
+$(VENV)/.python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cnamm-scan needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo
+	$(CNAMM) demo
+
+test: $(VENV)/.dev
+	$(CNAMM) content test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check cnamm_scan tests
+	$(BIN)/ruff format --check cnamm_scan tests
+	$(BIN)/mypy
+	$(CNAMM) content lint
+	$(CNAMM) content docs docs/reference --check
+	$(MAKE) test
+
+docs: $(VENV)/.dev
+	$(CNAMM) content docs docs/reference
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

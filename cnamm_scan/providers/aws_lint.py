@@ -1,0 +1,159 @@
+"""Holds AWS collectors against botocore's own description: operations, parameters, and every path into an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cnamm_scan import paths
+from cnamm_scan.errors import did_you_mean
+from cnamm_scan.model import Call, Content, Table
+
+Problem = tuple[str, str, str]
+"""(table, what is wrong, what to do)"""
+
+_ANY: Any = object()
+"""A place about which the description says nothing: documents in strings, maps, readers."""
+
+
+def check(content: Content) -> Iterator[Problem]:
+    """Every call, parameter and path of the AWS tables that botocore does not know."""
+    linter = _Linter(content)
+    for table in content.tables.values():
+        if table.provider == "aws":
+            yield from linter.table(table)
+
+
+class _Linter:
+    def __init__(self, content: Content) -> None:
+        from botocore.session import get_session
+
+        self.content = content
+        self.session = get_session()
+        self.services = set(self.session.get_available_services())
+        self.models: dict[str, Any] = {}
+
+    def table(self, table: Table) -> Iterator[Problem]:
+        for _, call in (("list", table.list), *table.then.items()):
+            yield from self._call(table, call)
+        item = self._item(table)
+        if item is None:
+            return
+        for name, column in table.columns.items():
+            if column.path and not column.path.startswith("$"):
+                yield from self._path(table, item, column.path, f"column '{name}'")
+        for call in table.then.values():
+            for parameter, text in (*call.with_.items(), *call.many.items()):
+                if not text.startswith("$"):
+                    yield from self._path(table, self._item(table, each=False), text, f"parameter '{parameter}'")
+
+    def _operation(self, table: Table, call: Call) -> Any:
+        """The operation's model, a Problem, or None for a reader."""
+        if call.call is None:
+            return None
+        client, _, operation = call.call.rpartition(":")
+        client = client or table.client
+        if client not in self.services:
+            return (table.id, f"no service '{client}'", did_you_mean(client, self.services))
+        if client not in self.models:
+            self.models[client] = self.session.get_service_model(client)
+        model = self.models[client]
+        if operation not in model.operation_names:
+            return (table.id, f"no operation '{client}:{operation}'", did_you_mean(operation, model.operation_names))
+        return model.operation_model(operation)
+
+    def _call(self, table: Table, call: Call) -> Iterator[Problem]:
+        operation = self._operation(table, call)
+        if isinstance(operation, tuple):
+            yield operation
+            return
+        if operation is None:
+            return
+        known = operation.input_shape.members if operation.input_shape else {}
+        given = {*call.with_, *call.fixed, *call.many}
+        for parameter in given:
+            if parameter not in known:
+                yield table.id, f"{operation.name} has no parameter '{parameter}'", did_you_mean(parameter, known)
+        for parameter in operation.input_shape.required_members if operation.input_shape else ():
+            if parameter not in given:
+                yield table.id, f"{operation.name} needs parameter '{parameter}'", "give it under with: or fixed:"
+
+    def _item(self, table: Table, *, each: bool = True) -> Any:
+        """The shape of a row's document: a dict of names -> shapes for what we add, over the item's own shape."""
+        operation = self._operation(table, table.list)
+        if operation is None or isinstance(operation, tuple):
+            return None
+        shape = operation.output_shape
+        if table.list.items not in (None, paths.SELF):
+            shape = self._follow(shape, paths.parse(table.list.items or "").steps, table)
+            shape = shape.member if getattr(shape, "type_name", "") == "list" else shape
+        document = {"": shape, **{name: self._part(table, call) for name, call in table.then.items()}}
+        if table.list.for_:
+            document["parent"] = self._item(self.content.tables[table.list.for_], each=False)
+        for text in table.normalise:
+            document[text] = _ANY
+        if each and table.each:
+            steps = paths.parse(table.each).steps
+            while steps:
+                at = steps.index(paths.EACH) + 1
+                element = self._follow(document, steps[:at], table)
+                document = {"": element, "parent": document}
+                steps = steps[at:]
+        return document
+
+    def _part(self, table: Table, call: Call) -> Any:
+        operation = self._operation(table, call)
+        if operation is None or isinstance(operation, tuple):
+            return _ANY
+        if call.many:
+            shape = self._follow(operation.output_shape, paths.parse(call.items or "").steps, table)
+            return shape.member if getattr(shape, "type_name", "") == "list" else shape
+        return operation.output_shape
+
+    def _path(self, table: Table, document: Any, text: str, who: str) -> Iterator[Problem]:
+        steps = paths.parse(text).steps
+        found = self._follow(document, steps, table)
+        if isinstance(found, tuple):
+            name, known = found
+            yield table.id, f"{who}: the answer has no '{name}' at '{text}'", did_you_mean(name, known)
+
+    def _follow(self, shape: Any, steps: Any, table: Table) -> Any:
+        """The shape at the end of a path; (name, known names) where it leads nowhere; _ANY where nothing is said."""
+        for number, step in enumerate(steps):
+            if shape is _ANY or shape is None:
+                return _ANY
+            if isinstance(shape, Mapping):
+                rest = steps[number:]
+                for length in range(1, len(rest) + 1):  # a normalised document: nothing is said beneath it
+                    if shape.get(paths.Path("", tuple(rest[:length])).keys and ".".join(map(str, rest[:length]))) is _ANY:
+                        return _ANY
+                if step in shape:
+                    inner = shape[step]
+                    prefix = f"{step}."
+                    beneath = {name.removeprefix(prefix): what for name, what in shape.items() if name.startswith(prefix)}
+                    shape = {"": inner, **beneath} if beneath and not isinstance(inner, Mapping) else inner
+                    continue
+                own = shape[""]
+                prefix = f"{step}."
+                beneath = {name.removeprefix(prefix): what for name, what in shape.items() if name.startswith(prefix)}
+                followed = self._follow(own, [step], table)
+                if isinstance(followed, tuple):
+                    return followed[0], {*followed[1], *(name for name in shape if name)}
+                shape = {"": followed, **beneath} if beneath else followed
+                continue
+            kind = getattr(shape, "type_name", "")
+            if step == paths.EACH or isinstance(step, int):
+                shape = shape.member if kind == "list" else _ANY
+            elif step == paths.SELF:
+                continue
+            elif kind == "structure":
+                if step not in shape.members:
+                    return str(step), set(shape.members)
+                shape = shape.members[step]
+            elif kind == "map":
+                shape = shape.value
+            elif kind == "string":
+                return _ANY
+            else:
+                return str(step), set()
+        return shape
