@@ -39,7 +39,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(CNAMM) content lint
 	$(CNAMM) content docs docs/reference --check
-	$(MAKE) test
+	@$(MAKE) --no-print-directory test
 
 docs: $(VENV)/.dev
 	$(CNAMM) content docs docs/reference
