@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from cnamm_scan.providers.interface import Provider
 
 PROVIDERS = ("aws",)
+FEW_BYTES = 10_000_000
+"""Stored facts below this are judged on one thread: sharing so little costs more than it saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,9 @@ class TargetOptions:
     connections: int = 16
 
 
+Operations = Mapping[str, frozenset[str]]
+
+
 def provider_of(spec: str) -> str:
     """The provider that a TARGET names. Raises UsageError with the nearest name."""
     name = spec.split(":", 1)[0]
@@ -70,8 +75,11 @@ def provider_of(spec: str) -> str:
     return name
 
 
-def connect(spec: str, options: TargetOptions) -> Provider:
-    """Open a TARGET such as `aws` or `aws:PROFILE`. Raises CredentialsError, ProviderError or UsageError."""
+def connect(spec: str, options: TargetOptions, operations: Operations | None = None) -> Provider:
+    """Open a TARGET such as `aws` or `aws:PROFILE`. Raises CredentialsError, ProviderError or UsageError.
+
+    `operations` are those that will be asked, by client: an SDK then loads the description of no others.
+    """
     name, _, rest = spec.partition(":")
     provider_of(spec)
     if name == "aws":
@@ -85,6 +93,7 @@ def connect(spec: str, options: TargetOptions) -> Provider:
                 endpoint_url=options.endpoint_url,
                 call_timeout=options.call_timeout,
                 connections=options.connections,
+                operations=operations,
             )
         )
     raise UsageError(f"no provider '{name}'", where=spec)
@@ -222,7 +231,10 @@ def scan(
         on_failure = stack.enter_context(ExitStack())
         on_failure.push(temporary)
         connected = [
-            stack.enter_context(closing(connect(spec, options or TargetOptions(connections=limits.concurrency)))) for spec in targets
+            stack.enter_context(
+                closing(connect(spec, options or TargetOptions(connections=limits.concurrency), plan.operations(provider_of(spec))))
+            )
+            for spec in targets
         ]
         _refuse_twins(connected)
         _refuse_unknown_regions(connected, regions)
@@ -231,6 +243,7 @@ def scan(
         collected: list[Collected] = []
         for provider in connected:
             collected.append(collect(plan, provider, writer, started=started, regions=regions, limits=limits, progress=progress))
+            provider.close()
             if collected[-1].interrupted:
                 break
         finished = _judge_and_seal(plan, writer, connected[: len(collected)], collected, started, collected[-1].interrupted)
@@ -242,6 +255,8 @@ def scan(
 def _judge_and_seal(
     plan: Plan, writer: BundleWriter, connected: Sequence[Provider], collected: Sequence[Collected], started: datetime, interrupted: bool
 ) -> Scan:
+    from cnamm_scan.engine.evaluate import count, results
+
     targets = [provider.target for provider in connected]
     regions = {provider.target.id: list(done.regions) for provider, done in zip(connected, collected, strict=True)}
     files = writer.settle()
@@ -249,10 +264,10 @@ def _judge_and_seal(
         plan.content, {table for rule in plan.rules for table in rule.reads}, started, files, plan.describe(), regions, targets
     )
     try:
-        judged = _judge(plan.content, plan.rules, store, targets)
+        tallies: list[Tally] = []
         for rule in plan.rules:
-            for result in _results_of(store, rule, targets):
-                writer.result(result, rule.rule.sha256)
+            tallies += count(rule, targets, _written(writer, rule, results(store, rule, targets)))
+        judged = _scored(plan.content, [*tallies, *_unselected(plan.content, plan.rules, targets)], targets)
         _write_scores(writer, judged)
         account = {
             "id": writer.scan_id,
@@ -345,15 +360,22 @@ class _Judged:
 def _judge(content: Content, rules: Sequence[CompiledRule], store: Store, targets: Sequence[Target]) -> _Judged:
     from cnamm_scan.engine.evaluate import tally
 
-    tallies: list[Tally] = []
-    for rule in rules:
-        tallies += tally(store, rule, targets)
+    tallies = [each for rule in rules for each in tally(store, rule, targets)]
+    return _scored(content, [*tallies, *_unselected(content, rules, targets)], targets)
+
+
+def _unselected(content: Content, rules: Sequence[CompiledRule], targets: Sequence[Target]) -> Iterator[Tally]:
+    """A rule that was not selected is not seen: a selection narrows what is known, it never lifts a score."""
     run = {rule.rule.id for rule in rules}
-    for left_out in _rules_of(content, targets):
-        if left_out.id not in run:
-            # a rule that was not selected is not seen: a selection narrows what is known, it never lifts a score
-            tallies += [Tally(left_out.id, target.id, unknown=1) for target in targets if left_out.provider in ("estate", target.provider)]
-    return _scored(content, tallies, targets)
+    for rule in _rules_of(content, targets):
+        if rule.id not in run:
+            yield from (Tally(rule.id, target.id, unknown=1) for target in targets if rule.provider in ("estate", target.provider))
+
+
+def _written(writer: BundleWriter, rule: CompiledRule, results: Iterable[Result]) -> Iterator[Result]:
+    for result in results:
+        writer.result(result, rule.rule.sha256)
+        yield result
 
 
 def _rules_of(content: Content, targets: Sequence[Target]) -> list[Rule]:
@@ -477,7 +499,8 @@ def _open_store(
     """Fact tables loaded, ghosts laid for what was never asked, views made, doors shut."""
     from cnamm_scan.engine.store import Shards, Store
 
-    store = Store(content, tables, scan_time=utc(started).rstrip("Z"))
+    few = sum(file.stat().st_size for own in files.values() for file in own) < FEW_BYTES
+    store = Store(content, tables, scan_time=utc(started).rstrip("Z"), threads=1 if few else None)
     try:
         for table in sorted(store.tables - set(content.views)):
             said = collected.get(table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -675,6 +675,7 @@ def key_paths(template: str) -> tuple[str, ...]:
     return tuple(piece.split("}", 1)[0] for piece in template.split("{")[1:] if "}" in piece)
 
 
+@lru_cache(maxsize=2048)
 def columns_of(content: Content, table: str) -> Mapping[str, Column]:
     """The columns of a table, view or engine-made table, with those that every row has. KeyError for an unknown one."""
     if table in content.tables:

@@ -273,9 +273,9 @@ class Model:
     functions: tuple[Function, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Content:
-    """All the opinions of a scan: what we read, what good is, what it means."""
+    """All the opinions of a scan: what we read, what good is, what it means. Equal only to itself, so that it can key caches."""
 
     tables: Mapping[str, Table]
     views: Mapping[str, View]

@@ -23,7 +23,7 @@ SELF = "@"
 Step = str | int
 Json = Any
 
-_TOKEN = re.compile(r'"(?P<quoted>[^"]+)"|(?P<name>[^.\[\]"\s]+)|(?P<index>\[\d*\])|(?P<dot>\.)')
+_TOKEN = re.compile(r'"(?P<quoted>(?!\[\]")[^"]+)"|(?P<name>[^.\[\]"\s]+)|(?P<index>\[\d*\])|(?P<dot>\.)')
 
 
 @dataclass(frozen=True, slots=True)

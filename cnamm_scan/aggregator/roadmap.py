@@ -88,6 +88,10 @@ def _way(scorer: Scorer, model: Model, score: ModelScore, function: Function, sc
         for each in own.levels[:goal]:
             for objective in _smallest(each, frozenset(chosen)):
                 chosen.setdefault(objective, (practice, each.level))
+    for name in list(chosen):  # an objective that a later practice needs too may make an earlier choice needless
+        rest = {other: at for other, at in chosen.items() if other != name}
+        if function_attained(scorer.function(function, frozenset(rest)).practices) >= goal:
+            chosen = rest
     steps = [_step(scorer, model, score, function, practice, name, at) for name, (practice, at) in chosen.items()]
     steps.sort(key=lambda step: (-step.function_gain, step.level, step.objective))
     after = scorer.function(function, frozenset(chosen))

@@ -62,6 +62,7 @@ def _is_of(rule: str, name: str) -> bool:
 
 def _table(context: click.Context, results: Iterator[Result]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     from cnamm_scan.report.text import SEVERITY_STYLE
     from cnamm_scan.text import safe
@@ -74,10 +75,10 @@ def _table(context: click.Context, results: Iterator[Result]) -> None:
     for result in results:
         table.add_row(
             result.verdict.value,
-            f"[{SEVERITY_STYLE[result.severity.value]}]{result.severity.value}[/]",
+            Text(result.severity.value, style=SEVERITY_STYLE[result.severity.value]),
             result.rule,
-            safe(result.region),
-            safe(result.resource).replace("[", "\\["),
-            safe(result.message).replace("[", "\\["),
+            Text(safe(result.region)),
+            Text(safe(result.resource)),
+            Text(safe(result.message)),
         )
     console(context).print(table)

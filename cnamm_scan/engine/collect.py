@@ -271,7 +271,7 @@ class _Collection:
         except CallFailedError as failure:
             # naming regions is a courtesy of the API: a scan that may not ask for them still goes to those it was told, or the usual ones
             self.ledger.note(GLOBAL, self.provider.region_table, GHOST_PART, "regions", outcome=None, failure=failure)
-            known = [Region(name, None) for name in (only or self.provider.default_regions())]
+            known = [Region(name, None) for name in sorted({*only, *self.provider.default_regions()})]
         if only:
             known = [region if region.name in only or region.state == "opt_in_off" else _seen_as(region, "excluded") for region in known]
         return known

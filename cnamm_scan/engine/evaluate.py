@@ -92,36 +92,55 @@ def _judged(rule: Rule, values: Sequence[str], in_where: Sequence[Subquery], in_
 
 
 def _same_place(subquery: Subquery) -> str:
-    return "b.target = this.target" + (" AND b.region = this.region" if subquery.by_region else "")
+    place = "b.target = this.target" if subquery.by_target else "true"
+    return place + (" AND b.region = this.region" if subquery.by_region else "")
 
 
 def _blind(subquery: Subquery) -> str:
-    unread = " OR ".join(["b._ghost IS NOT NULL", *(f"b.{quoted(column)} IS NULL" for column in subquery.joins)])
-    return f"EXISTS (SELECT 1 FROM {quoted(subquery.table)} AS b WHERE {_same_place(subquery)} AND ({unread}))"
+    unread = " OR ".join(["b._ghost IS NOT NULL", *(f"b.{quoted(inner)} IS NULL" for inner, _ in subquery.joins)])
+    unjoined = " OR ".join(f"this.{quoted(outer)} IS NULL" for _, outer in subquery.joins)
+    return f"({unjoined} OR EXISTS (SELECT 1 FROM {quoted(subquery.table)} AS b WHERE {_same_place(subquery)} AND ({unread})))"
 
 
 def tally(store: Store, compiled: CompiledRule, targets: Iterable[Target]) -> list[Tally]:
     """How often the rule gives each verdict, for each target that it concerns. A rule that breaks gives one `error` each."""
-    rule = compiled.rule
-    concerned = [target.id for target in targets if rule.provider in ("estate", target.provider)]
-    counts: dict[str, dict[str, int]] = {target: {} for target in concerned}
+    counts: dict[str, dict[str, int]] = {target: {} for target in _concerned(compiled.rule, targets)}
     try:
         rows = store.rows(f"SELECT target, _v, count(*) FROM ({compiled.judged}) GROUP BY ALL", compiled.parameters)
-        for target, verdict, count in rows:
+        for target, verdict, number in rows:
             if target in counts:
-                counts[target][verdict] = int(count)
+                counts[target][verdict] = int(number)
     except StoreError:
-        return [Tally(rule.id, target, error=1) for target in concerned]
+        counts = {target: {Verdict.ERROR: 1} for target in counts}
+    return _tallies(compiled.rule, counts)
+
+
+def count(compiled: CompiledRule, targets: Iterable[Target], results: Iterable[Result]) -> list[Tally]:
+    """As `tally`, from results that are at hand: each is counted once, those that could not be told apart too."""
+    counts: dict[str, dict[str, int]] = {target: {} for target in _concerned(compiled.rule, targets)}
+    for result in results:
+        own = counts.get(result.target)
+        if own is not None:
+            own[result.verdict] = own.get(result.verdict, 0) + 1
+    return _tallies(compiled.rule, counts)
+
+
+def _concerned(rule: Rule, targets: Iterable[Target]) -> list[str]:
+    return [target.id for target in targets if rule.provider in ("estate", target.provider)]
+
+
+def _tallies(rule: Rule, counts: Mapping[str, Mapping[str, int]]) -> list[Tally]:
     return [
         Tally(
             rule.id,
             target,
-            pass_=count.get("pass", 0),
-            fail=count.get("fail", 0),
-            unknown=count.get("unknown", 0),
-            not_applicable=count.get("not_applicable", 0),
+            pass_=own.get(Verdict.PASS, 0),
+            fail=own.get(Verdict.FAIL, 0),
+            unknown=own.get(Verdict.UNKNOWN, 0),
+            not_applicable=own.get(Verdict.NOT_APPLICABLE, 0),
+            error=own.get(Verdict.ERROR, 0),
         )
-        for target, count in counts.items()
+        for target, own in counts.items()
     ]
 
 
@@ -131,15 +150,16 @@ def results(
     """The rule's verdict on each resource, ordered by target, region and key. A rule that breaks gives one `error` a target."""
     rule = compiled.rule
     only = f"WHERE _v IN ({', '.join(repr(verdict.value) for verdict in sorted(verdicts))})" if verdicts else ""
-    shown = ", ".join(quoted(name) for name in compiled.values)
-    packed = f"to_json(row_to_json({{{', '.join(f'{quoted(n)}: {quoted(n)}' for n in compiled.values)}}}))" if shown else "'{}'"
+    packed = f"to_json({{{', '.join(f'{quoted(name)}: {quoted(name)}' for name in compiled.values)}}})" if compiled.values else "'{}'"
     sql = (
-        f"SELECT target, region, key, _fact, _v, CASE WHEN _v = 'unknown' THEN {_reason(store, compiled)} ELSE '' END, {packed}"
-        f" FROM ({compiled.judged}) AS this {only} ORDER BY target, region, key, _fact"
+        "SELECT target, region, key, _fact, _v, CASE WHEN _v = 'unknown' THEN _ghost END, CASE WHEN _v = 'unknown' THEN _gaps END,"
+        f" {packed} FROM ({compiled.judged}) AS this {only} ORDER BY target, region, key, _fact"
     )
+    reasons = _Reasons(store, compiled)
     try:
-        for target, region, key, fact, verdict, reason, values in store.rows(sql, compiled.parameters):
+        for target, region, key, fact, verdict, ghost, gaps, values in store.rows(sql, compiled.parameters):
             seen = json.loads(values)
+            reason = reasons.of(target, region, ghost, gaps) if verdict == Verdict.UNKNOWN else ""
             yield Result(
                 rule=rule.id,
                 target=target,
@@ -174,35 +194,46 @@ def results(
                 )
 
 
-def _reason(store: Store, compiled: CompiledRule) -> str:
-    """SQL for why a row is unknown: its own gaps first, then those of the tables that it looked into."""
-    content, rule = store.content, compiled.rule
-    found = ["this._ghost", *_part_gaps(content, rule.for_each, compiled.reads[rule.for_each], "this")]
-    if store.uncollected.get(rule.for_each, frozenset()) & compiled.reads[rule.for_each]:
-        found.append(f"'{Reason.NOT_COLLECTED.value}'")
-    looked_into = list(compiled.subqueries)
-    if rule.for_each in content.views:
-        looked_into += [Subquery(base, by_region=False, joins=()) for base in sorted(read_view(content, rule.for_each).tables)]
-    for subquery in looked_into:
-        columns = compiled.reads.get(subquery.table, frozenset())
-        gaps = ["b._ghost", *_part_gaps(content, subquery.table, columns, "b")]
-        found.append(f"(SELECT min(COALESCE({', '.join(gaps)})) FROM {quoted(subquery.table)} AS b WHERE {_same_place(subquery)})")
-        if store.uncollected.get(subquery.table, frozenset()) & columns:
-            found.append(f"'{Reason.NOT_COLLECTED.value}'")
-    return f"COALESCE({', '.join(found)}, '{Reason.NOT_IN_ANSWER.value}')"
+class _Reasons:
+    """Why a row of a rule is unknown: its own gaps first, then those of the tables that the rule looked into."""
+
+    def __init__(self, store: Store, compiled: CompiledRule) -> None:
+        self.store = store
+        content, rule = store.content, compiled.rule
+        own = compiled.reads[rule.for_each]
+        self.own_parts = _parts(content, rule.for_each, own)
+        self.own_uncollected = bool(store.uncollected.get(rule.for_each, frozenset()) & own)
+        looked_into = [(subquery.table, subquery.by_region) for subquery in compiled.subqueries]
+        if rule.for_each in content.views:
+            looked_into += [(base, False) for base in sorted(read_view(content, rule.for_each).tables)]
+        self.looked_into = [(table, by_region, compiled.reads.get(table, frozenset())) for table, by_region in looked_into]
+
+    def of(self, target: str, region: str | None, ghost: str | None, gaps: Mapping[str, str] | None) -> str:
+        """The reason; `not_in_answer` when everything was read and the answer was silent."""
+        if ghost is not None:
+            return ghost
+        for part in self.own_parts:
+            if gaps and part in gaps:
+                return gaps[part]
+        if self.own_uncollected:
+            return Reason.NOT_COLLECTED.value
+        for table, by_region, columns in self.looked_into:
+            found = self.store.dark(table, _parts(self.store.content, table, columns))
+            reason = found.get((target, region if by_region else None))
+            if reason is not None:
+                return reason
+            if self.store.uncollected.get(table, frozenset()) & columns:
+                return Reason.NOT_COLLECTED.value
+        return Reason.NOT_IN_ANSWER.value
 
 
-def _part_gaps(content: Content, table: str, columns: Iterable[str], alias: str) -> list[str]:
-    """SQL of the gaps of the parts that the columns come from."""
+def _parts(content: Content, table: str, columns: Iterable[str]) -> tuple[str, ...]:
+    """The names under which a fact's gaps would tell that one of the columns was not read."""
     spec = content.tables.get(table)
     if spec is None:
-        return []
-    keys = set()
-    for name in expand(content, table, columns):
-        column = spec.columns.get(name)
-        if column is not None and column.path:
-            keys.add(gap_key(column.path))
-    return [f"{alias}._gaps['{key}']" for key in sorted(keys) if key in spec.then or key.startswith("parent.")]
+        return ()
+    keys = {gap_key(column.path) for name in expand(content, table, columns) if (column := spec.columns.get(name)) and column.path}
+    return tuple(sorted(key for key in keys if key in spec.then or key.startswith("parent.")))
 
 
 def expand(content: Content, table: str, columns: Iterable[str]) -> frozenset[str]:

@@ -74,6 +74,19 @@ class Plan:
                     found.update(right for part in table.parts for right in table.table.then[part].needs)
         return sorted(found)
 
+    def operations(self, provider: str) -> dict[str, frozenset[str]]:
+        """The operations that the plan asks, by client: what an SDK needs to know of its services."""
+        found: dict[str, set[str]] = {}
+        for root in self.sources.get(provider, ()):
+            for source in root.walk():
+                calls = [(source.call, source.client)]
+                calls += [(each.table.then[part], each.table.client) for each in source.tables for part in each.parts]
+                for call, client in calls:
+                    if call.call is not None:
+                        named, operation = split_operation(call, client)
+                        found.setdefault(named, set()).add(operation)
+        return {client: frozenset(operations) for client, operations in found.items()}
+
     def describe(self) -> dict[str, Any]:
         """What a bundle's manifest keeps of the plan: for each table the parts asked and the paths kept."""
         return {name: {"parts": sorted(plan.parts), "paths": sorted(plan.kept)} for name, plan in sorted(self.tables.items())}

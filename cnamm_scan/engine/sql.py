@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from cnamm_scan.content import columns_of
+from cnamm_scan.content import ENGINE_TABLES, columns_of
 from cnamm_scan.errors import ContentError, did_you_mean
 from cnamm_scan.model import Column, Content
 
@@ -27,11 +27,11 @@ ALLOWED_FUNCTIONS = frozenset(
     # arithmetic
     " + - * / // % ** abs round floor ceil trunc sign mod "
     # time, always from a column
-    " date_diff datediff date_sub date_trunc date_part datepart age epoch year month day hour to_days to_hours to_minutes"
+    " date_diff datediff date_sub date_trunc date_part datepart epoch year month day hour to_days to_hours to_minutes"
     " to_months to_years to_seconds to_weeks make_timestamp strptime strftime "
     # lists, structs and JSON
     " len array_length cardinality list_value list_contains list_has array_contains list_has_any list_has_all array_has_any"
-    " array_has_all list_filter filter list_transform list_apply list_extract list_element list_distinct list_sort list_concat"
+    " array_has_all list_filter filter list_transform list_apply list_extract list_element list_distinct list_sort"
     " list_slice list_position list_unique flatten && @> <@ ^@ range struct_pack struct_extract row map_keys map_values map_extract"
     " -> ->> json_extract json_extract_string json_extract_path json_extract_path_text json_array_length json_keys json_type"
     " json_contains json_exists json_valid cast".split()
@@ -55,7 +55,7 @@ _SWALLOWS = {
     "if": "if",
 }
 _CLOCKS = frozenset(
-    "now today current_date current_time current_timestamp localtime localtimestamp get_current_timestamp random uuid".split()
+    "now today age current_date current_time current_timestamp localtime localtimestamp get_current_timestamp random uuid".split()
 )
 _NODE_CLASSES = frozenset(
     "COLUMN_REF CONSTANT COMPARISON CONJUNCTION FUNCTION OPERATOR CAST SUBQUERY BETWEEN PARAMETER LAMBDA TYPE".split()
@@ -69,6 +69,8 @@ _REFUSED_OPERATORS = {
     "COMPARE_DISTINCT_FROM": "IS DISTINCT FROM",
     "COMPARE_NOT_DISTINCT_FROM": "IS NOT DISTINCT FROM",
 }
+_WRAPS = frozenset("list_value row struct_pack".split())
+"""Put NULL inside a value that is not NULL itself: [NULL] = ['x'] is false."""
 _HONEST = "write what the API's silence means with absent: in the collector; NULL must stay NULL here"
 
 Node = dict[str, Any]
@@ -101,8 +103,9 @@ class Subquery:
 
     table: str
     by_region: bool
-    joins: tuple[str, ...]
-    """Columns that the WHERE joins by. With none, a ghost row stays in and ANY and ALL are exact."""
+    joins: tuple[tuple[str, str], ...]
+    """(column, column of `this`) pairs that the WHERE joins by. With none, a ghost row stays in and ANY and ALL are exact."""
+    by_target: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,10 @@ class _Reader:
 
     def _lambda(self, node: Node) -> None:
         left = node["lhs"]
+        if node.get("syntax_type") == "SINGLE_ARROW":  # `document -> 'key'`: both sides are values
+            self.walk(left)
+            self.walk(node["expr"])
+            return
         names = [name["column_names"][-1] for name in _nodes(left) if name.get("class") == "COLUMN_REF"]
         outer, self.lambdas = self.lambdas, (*self.lambdas, *names)
         self.walk(node["expr"])
@@ -180,7 +187,14 @@ class _Reader:
             raise self.fail(f"function '{name}' is not allowed in a rule", did_you_mean(name, ALLOWED_FUNCTIONS))
         if node.get("filter") is not None:
             raise self.fail("FILTER is not allowed in a rule", "filter in the collector")
-        for child in _children(node):
+        if len(node["qualified_name"]["path"]) > 1:
+            raise self.fail(f"'{'.'.join(node['qualified_name']['path'])}' hides what it reads", f"write {name}(…)")
+        children = list(_children(node))
+        if name in _WRAPS and any(inner.get("class") == "COLUMN_REF" for inner in _nodes(children)):
+            raise self.fail(f"'{name}' hides NULL: [NULL] = ['x'] is false, not unknown", "compare the columns themselves")
+        if name in ("list_extract", "list_element") and children[0].get("function_name") == "list_value":
+            children = [*_children(children[0]), *children[1:]]  # what is taken out again is not hidden
+        for child in children:
             self.walk(child)
 
     def _column(self, names: list[str]) -> None:
@@ -188,6 +202,8 @@ class _Reader:
             return
         if names[0].lower() in _CLOCKS:
             raise self.fail(f"'{names[0]}' gives another answer tomorrow", "use scan_time, which a replay keeps")
+        if self.lambdas and self.subqueries_allowed:
+            raise self.fail(f"'{names[0]}' inside a lambda: its NULL would be lost in the list", "read only the element there")
         if self.inner and (names[0] == self.inner[0] or names[0] == self.inner[1].rsplit(".", 1)[-1]):
             self._read(self.inner[1], names[1] if len(names) > 1 else "")
         elif names[0] == "this" and len(names) > 1:
@@ -217,6 +233,8 @@ class _Reader:
         source = select["from_table"]
         if source["type"] != "BASE_TABLE":
             raise self.fail("a subquery reads one fact table", "make a view of the collector for a join")
+        if source.get("sample") or source.get("column_name_alias") or source.get("at_clause"):
+            raise self.fail("a subquery reads one fact table as it is", "remove TABLESAMPLE, AT and names of columns")
         table = ".".join(source["qualified_name"]["path"])
         if not _is_known(self.content, table):
             raise self.fail(f"no table '{table}'", did_you_mean(table, _known(self.content)))
@@ -228,21 +246,21 @@ class _Reader:
         self.walk(select["select_list"][0])
         by_target, by_region, joins = False, False, []
         for condition in _conjuncts(select["where_clause"]):
-            column = self._join(condition)
-            if column == "target":
+            column, outer = self._join(condition)
+            if (column, outer) == ("target", "target"):
                 by_target = True
-            elif column == "region":
+            elif (column, outer) == ("region", "region"):
                 by_region = True
             else:
-                joins.append(column)
+                joins.append((column, outer))
         if not by_target and not self.estate:
             alias = self.inner[0]
             raise self.fail("a subquery would see other targets", f"add WHERE {alias}.target = this.target, or write scope: estate")
-        self.subqueries.append(Subquery(table, by_region, tuple(joins)))
+        self.subqueries.append(Subquery(table, by_region, tuple(joins), by_target))
         self.inner = None
 
-    def _join(self, condition: Node) -> str:
-        """The inner column of `t.column = this.column`; anything else in a WHERE is refused."""
+    def _join(self, condition: Node) -> tuple[str, str]:
+        """The inner and the outer column of `t.column = this.column`; anything else in a WHERE is refused."""
         assert self.inner is not None  # only called from within a subquery
         do = "put the condition after SELECT: an unread row must not vanish"
         if condition["type"] != "COMPARE_EQUAL":
@@ -256,7 +274,7 @@ class _Reader:
             raise self.fail("the WHERE of a subquery joins the inner table with this.…", do)
         self._column(list(outer[0]["column_names"]))
         self._column(list(inner[0]["column_names"]))
-        return str(inner[0]["column_names"][-1])
+        return str(inner[0]["column_names"][-1]), str(outer[0]["column_names"][-1])
 
 
 def _children(node: Any) -> Iterator[Node]:
@@ -290,7 +308,7 @@ def _plain_select(select: Node, reader: _Reader) -> None:
     extra = {
         "a set operation": select["type"] != "SELECT_NODE",
         "WITH": bool(select.get("cte_map", {}).get("map")),
-        "GROUP BY": bool(select.get("group_expressions")),
+        "GROUP BY": bool(select.get("group_expressions")) or select.get("aggregate_handling") == "FORCE_AGGREGATES",
         "HAVING": select.get("having") is not None,
         "QUALIFY": select.get("qualify") is not None,
         "a sample": select.get("sample") is not None,
@@ -301,9 +319,8 @@ def _plain_select(select: Node, reader: _Reader) -> None:
             raise reader.fail(f"{name} is not allowed in a rule", "a rule is one expression; make a view of the collector for more")
 
 
+@lru_cache(maxsize=8)
 def _known(content: Content) -> set[str]:
-    from cnamm_scan.content import ENGINE_TABLES
-
     return {*content.tables, *content.views, *ENGINE_TABLES}
 
 
@@ -311,7 +328,6 @@ def _is_known(content: Content, table: str) -> bool:
     return table in _known(content)
 
 
-@lru_cache(maxsize=4096)
 def _one_expression(text: str, where: str) -> Node:
     """The parsed expression, or ContentError when the text is anything else."""
     parsed = _serialise(f"SELECT (\n{text}\n)")
@@ -332,9 +348,10 @@ def _one_expression(text: str, where: str) -> Node:
         and node["having"] is None
         and node["qualify"] is None
         and not node["select_list"][0].get("alias")
+        and node["select_list"][0].get("function_name") != "row"  # nothing at all, or several
     )
     if not is_bare:
-        raise ContentError("more than one expression", where=where, do="a rule is one expression over its row")
+        raise ContentError("not one expression", where=where, do="a rule is one expression over its row")
     return dict(node["select_list"][0])
 
 
@@ -346,6 +363,7 @@ def read_expression(content: Content, table: str, text: str, *, where: str, esta
     return Expression(text, reads, tuple(reader.subqueries), frozenset(reader.parameters))
 
 
+@lru_cache(maxsize=4096)
 def read_column(content: Content, table: str, text: str, *, where: str) -> Expression:
     """Read an `is:` expression: the columns of its own row, no subqueries, no parameters."""
     reader = _Reader(content, table, columns_of(content, table), where, subqueries_allowed=False)
@@ -363,6 +381,7 @@ class ViewSource:
     columns: Mapping[str, frozenset[str]]
 
 
+@lru_cache(maxsize=512)
 def read_view(content: Content, view: str) -> ViewSource:
     """Read a view's SELECT: the tables it names and, as far as can be told, their columns."""
     spec = content.views[view]

@@ -64,9 +64,10 @@ class Store:
         self.scan_time = scan_time
         self.uncollected: dict[str, frozenset[str]] = {}
         """Columns by table that this bundle does not hold, so that they are NULL for the reason 'not_collected'."""
+        self._dark: dict[tuple[str, tuple[str, ...]], dict[tuple[str, str | None], str]] = {}
         self._spill = tempfile.TemporaryDirectory(prefix="cnamm-scan-")
         self._db = duckdb.connect(":memory:", config={"memory_limit": memory, "temp_directory": self._spill.name})
-        self._db.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false")
+        self._db.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false; SET TimeZone = 'UTC'")
         if threads:
             self._db.execute(f"SET threads = {int(threads)}")
         wanted = set(tables) | {ESTATE_TABLE}
@@ -137,13 +138,16 @@ class Store:
 
         A shadow stands in for lookups only; it is not judged as a row of its own.
         """
-        rows = [(target, region, self.scan_time, reason.value, reason.value, shadow) for target, region, reason, shadow in ghosts]
-        if rows:
-            self._db.executemany(
-                f"INSERT INTO {quoted(table)} BY NAME SELECT ? AS target, ? AS region, CAST(? AS TIMESTAMP) AS scan_time, '' AS _fact,"
-                f" ? AS _ghost, MAP(['{GHOST_PART}'], [?]) AS _gaps, CAST(? AS BOOLEAN) AS _shadow",
-                rows,
-            )
+        rows = [(target, region, reason.value, shadow) for target, region, reason, shadow in ghosts]
+        if not rows:
+            return
+        values = ", ".join(["(?, ?, ?, ?)"] * len(rows))
+        self._run(
+            f"INSERT INTO {quoted(table)} BY NAME SELECT target, region, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact, reason AS _ghost,"
+            f" MAP(['{GHOST_PART}'], [reason]) AS _gaps, CAST(shadow AS BOOLEAN) AS _shadow"
+            f" FROM (VALUES {values}) AS dark(target, region, reason, shadow)",
+            [value for row in rows for value in row],
+        )
 
     def load(self, table: str, shards: Shards) -> None:
         """Read a table's facts from the lines of a bundle and extract its columns."""
@@ -166,7 +170,7 @@ class Store:
         document = f"json_transform(data, '{structure}')" if structure != "{}" else "NULL"
         rows = (
             f"SELECT target, region, key, id, data, COALESCE(gaps, {NO_GAPS}) AS g, {document} AS d"
-            f" FROM read_json([{files}], format = 'newline_delimited', columns = {_FACT_COLUMNS}, maximum_object_size = 67108864)"
+            f" FROM read_json([{files}], format = 'newline_delimited', columns = {_FACT_COLUMNS})"
         )
         fixed = [
             "target",
@@ -208,6 +212,8 @@ class Store:
     def _is_regional(self, table: str) -> bool:
         if table in self.content.tables:
             return self.content.tables[table].once_per == "region"
+        if table in ENGINE_TABLES:
+            return table != ESTATE_TABLE
         return table in self.content.views and all(self._is_regional(base) for base in read_view(self.content, table).tables)
 
     def clear(self) -> None:
@@ -246,6 +252,22 @@ class Store:
                 raise _translated(error) from error
 
         return names, stream()
+
+    def dark(self, table: str, parts: tuple[str, ...]) -> Mapping[tuple[str, str | None], str]:
+        """Why something of a table was not read: by (target, region), and by (target, None) for anywhere in the target.
+
+        `parts` are the names of gaps that matter besides a listing that failed.
+        """
+        known = self._dark.get((table, parts))
+        if known is None:
+            gaps = ", ".join(["_ghost", *(f"_gaps[{_literal(part, 'VARCHAR')}]" for part in parts)])
+            known = {}
+            sql = f"SELECT target, region, min(COALESCE({gaps}, NULL)) FROM {quoted(table)} GROUP BY ALL HAVING min(COALESCE({gaps}, NULL)) IS NOT NULL"
+            for target, region, reason in sorted(self.rows(sql)):
+                known[target, region] = reason
+                known.setdefault((target, None), reason)
+            self._dark[table, parts] = known
+        return known
 
     def check(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Plan the SQL without running it. Raises StoreError for what does not bind: a type, a function, a name."""
@@ -381,14 +403,20 @@ def _extract(column: Column, spec: Table | None) -> str:
     if column.type == "json":
         raw = f"json_extract(data, '{_json_path(path)}')"
         if path.is_many:
-            raw = f"to_json({raw})"
+            there = _json_path(paths.Path("", path.steps[: path.steps.index(paths.EACH)]))
+            raw = f"CASE WHEN json_type(data, '{there}') = 'ARRAY' THEN to_json({raw}) END"
         raw = f"nullif({raw}, 'null'::JSON)"
     else:
         raw = _access("d", path.steps)
     typed = raw if column.type in ("json", "text") else f"TRY_CAST({raw} AS {kind})"
+    if column.type == "timestamp":  # a cast to TIMESTAMP would drop the offset
+        typed = f"TRY_CAST({raw} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+    silent = f"{raw} IS NULL"
+    if column.type == "list" and not path.is_many:  # a value that is no list was not silence
+        silent += f" AND COALESCE(json_type(data, '{_json_path(path)}'), 'NULL') = 'NULL'"
     if column.absent is UNSET or column.absent is None:
         return typed
-    return f"CASE WHEN {' OR '.join(unseen)} THEN NULL WHEN {raw} IS NULL THEN {_literal(column.absent, kind)} ELSE {typed} END"
+    return f"CASE WHEN {' OR '.join(unseen)} THEN NULL WHEN {silent} THEN {_literal(column.absent, kind)} ELSE {typed} END"
 
 
 def _literal(value: Any, kind: str) -> str:

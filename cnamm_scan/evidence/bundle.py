@@ -46,23 +46,21 @@ class _Shard:
     name: str
     kind: str
     table: str
-    stream: gzip.GzipFile
-    raw: IO[bytes]
-    """The file beneath the gzip stream, which does not close it."""
+    stream: IO[bytes]
     lines: int = 0
     buffer: bytearray = field(default_factory=bytearray)
     leaves: bytearray = field(default_factory=bytearray)
     """Leaf hashes one after the other: 32 bytes a line is all the memory that a line costs."""
 
     def flush(self) -> None:
+        # each flush is a gzip member of its own: an open compressor for each of a hundred tables would cost 35 MB
         if self.buffer:
-            self.stream.write(self.buffer)
+            self.stream.write(gzip.compress(self.buffer, compresslevel=4, mtime=0))
             self.buffer.clear()
 
     def close(self) -> None:
         self.flush()
         self.stream.close()
-        self.raw.close()
 
 
 class BundleWriter:
@@ -173,9 +171,7 @@ class BundleWriter:
             name = f"entries/{self._numbers:05d}.jsonl.gz"
             self._numbers += 1
             path = self.partial / name
-            raw = path.open("wb")
-            stream = gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=4, mtime=0)
-            shard = self._open[kind, table] = _Shard(path, name, kind, table, stream, raw)
+            shard = self._open[kind, table] = _Shard(path, name, kind, table, path.open("wb"))
         return shard
 
     def _close(self, shard: _Shard) -> None:
@@ -230,7 +226,7 @@ class BundleWriter:
         }
         raw = canonical(plain(body)) + b"\n"
         (self.partial / MANIFEST).write_bytes(raw)
-        (self.partial / MANIFEST_HASH).write_text(f"{hashlib.sha256(raw).hexdigest()}  {MANIFEST}\n")
+        (self.partial / MANIFEST_HASH).write_bytes(_hash_file(raw))
         for file in (self.partial / MANIFEST, self.partial / MANIFEST_HASH):
             with file.open("rb") as opened:
                 os.fsync(opened.fileno())
@@ -242,9 +238,13 @@ class BundleWriter:
         with suppress(OSError, ValueError):
             for shard in list(self._open.values()):
                 shard.stream.close()
-                shard.raw.close()
         self._open.clear()
         shutil.rmtree(self.partial, ignore_errors=True)
+
+
+def _hash_file(manifest: bytes) -> bytes:
+    """What stands beside the manifest: the form that `sha256sum --check` reads."""
+    return f"{hashlib.sha256(manifest).hexdigest()}  {MANIFEST}\n".encode()
 
 
 def _measure(file: Path) -> dict[str, Any]:
@@ -315,9 +315,8 @@ def open_bundle(path: Path) -> Bundle:
     if not path.is_dir():
         raise BundleError("there is no bundle", where=str(path), do="name the ….cnamm folder that a scan has written")
     raw = _read(path, MANIFEST)
-    said = _read(path, MANIFEST_HASH).decode("utf-8", "replace").split()
-    if not said or hashlib.sha256(raw).hexdigest() != said[0]:
-        raise _broken(path / MANIFEST, "does not match its hash")
+    if _read(path, MANIFEST_HASH) != _hash_file(raw):
+        raise _broken(path / MANIFEST, f"does not match its hash in {MANIFEST_HASH}")
     try:
         manifest = json.loads(raw)
     except ValueError as error:
@@ -327,6 +326,8 @@ def open_bundle(path: Path) -> Bundle:
         raise BundleError(
             f"the bundle's schema is '{got}', expected '{SCHEMA}'", where=str(path), do="read it with the version that wrote it"
         )
+    if not _is_whole(manifest):
+        raise _broken(path / MANIFEST, "lacks something that every manifest has")
     listed = {MANIFEST, MANIFEST_HASH}
     for entry in manifest["files"]:
         name = entry["path"]
@@ -375,14 +376,33 @@ def _leaves(bundle: Bundle, key: bytes, counts: dict[str, int]) -> Iterator[byte
             continue
         lines = 0
         for line in _lines(bundle.path / entry["path"]):
-            parsed = json.loads(line)
-            if canonical(parsed) != line:
-                raise _broken(bundle.path / entry["path"], f"line {lines + 1} is not canonical")
+            parsed = _parsed(line)
+            if parsed is None or canonical(parsed) != line:
+                raise _broken(bundle.path / entry["path"], f"line {lines + 1} is no canonical entry")
             lines += 1
             counts[entry["kind"]] = counts.get(entry["kind"], 0) + 1
             yield merkle.leaf(merkle.salt(key, entry["kind"], parsed["id"]), line)
         if lines != entry["lines"]:
             raise _broken(bundle.path / entry["path"], f"has {lines} lines, expected {entry['lines']}")
+
+
+def _is_whole(manifest: Mapping[str, Any]) -> bool:
+    files = manifest.get("files")
+    return (
+        all(isinstance(manifest.get(name), dict) for name in ("scan", "plan", "tree", "counts"))
+        and isinstance(files, list)
+        and all(isinstance(file, dict) and isinstance(file.get("path"), str) and {"size", "sha256"} <= file.keys() for file in files)
+        and all(isinstance(file.get("lines"), int) for file in files if "kind" in file)
+    )
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """The entry of a line, or None for what can be none."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) and isinstance(entry.get("id"), str) else None
 
 
 def _lines(file: Path) -> Iterator[bytes]:

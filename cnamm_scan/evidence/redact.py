@@ -17,7 +17,7 @@ DETECTORS = re.compile(
     r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"|(?<=://)[^/\s:@]*:[^/\s]+(?=@)"
     r"|(?i:AccountKey|SharedAccessKey|aws_secret_access_key|secret_?key|password|passwd|api_?key|client_secret)\s*[=:]\s*[^\s;,&\"']{6,}"
     r"|\bgh[pousr]_[A-Za-z0-9]{30,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\bsk_live_[A-Za-z0-9]{16,}"
 )
@@ -26,9 +26,15 @@ DETECTORS = re.compile(
 _HINTS = re.compile(r"AKIA|ASIA|ABIA|ACCA|PRIVATE KEY|eyJ|://|[=:]|gh[pousr]_|xox|sk_live_")
 _IDS = frozenset({"AccessKeyId", "access_key_id"})
 """Fields whose value is an id that looks like a key's id, and is no secret."""
+_ONE_TAG = ({"key", "value"}, {"tagkey", "tagvalue"})
+"""The keys of an object that is one tag; any other object under such a name is a map of tags."""
 _TAG_LISTS = ("tags", "tagset", "taglist", "tag", "labels")
 
 Json = Any
+
+
+def _names_tags(name: str) -> bool:
+    return name.lower() in _TAG_LISTS or name.lower().endswith("tags")
 
 
 class Redactor:
@@ -66,8 +72,8 @@ class Redactor:
                 subtree = tree.get(name, {}) if tree is not None and name in tree else None
                 if (tree is not None and name in tree and subtree is None) or (in_tags and name.lower() in ("value", "tagvalue")):
                     made[name] = self._hide(part, resource, here)
-                elif name.lower() in _TAG_LISTS or name.lower().endswith("tags"):
-                    made[name] = self._tags(part, resource, here)
+                elif _names_tags(name):
+                    made[name] = self._tags(part, subtree, resource, here)
                 elif name in _IDS and isinstance(part, str):
                     made[name] = part
                 else:
@@ -79,11 +85,16 @@ class Redactor:
             return plain(value)
         return self._text(str(plain(value)), resource, pointer)
 
-    def _tags(self, value: Json, resource: str, pointer: str) -> Json:
+    def _tags(self, value: Json, tree: paths.Tree | None, resource: str, pointer: str) -> Json:
         """Tag keys say what is tagged; their values may say anything."""
-        if isinstance(value, Mapping) and not {str(key).lower() for key in value} & {"key", "tagkey", "value", "tagvalue"}:
-            return {str(key): self._hide(part, resource, f"{pointer}/{key}") for key, part in value.items()}
-        return self._walk(value, None, True, resource, pointer)
+        if isinstance(value, Mapping) and {str(key).lower() for key in value} not in _ONE_TAG:
+            return {
+                str(key): self._tags(part, None, resource, f"{pointer}/{key}")  # an answer about tags, such as {"TagSet": [...]}
+                if _names_tags(str(key)) and isinstance(part, list | Mapping)
+                else self._hide(part, resource, f"{pointer}/{key}")
+                for key, part in value.items()
+            }
+        return self._walk(value, tree, True, resource, pointer)
 
     def _hide(self, value: Json, resource: str, pointer: str) -> Json:
         """Every value beneath, replaced; the keys, count and order stay."""

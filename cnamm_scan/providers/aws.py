@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -42,6 +41,15 @@ _UNSUPPORTED = frozenset(
 )
 _DISABLED = frozenset("SubscriptionRequiredException OptInRequiredException AWSOrganizationsNotInUseException".split())
 
+OWN_CALLS = (
+    ("sts", "GetCallerIdentity"),
+    ("sts", "AssumeRole"),
+    ("ec2", "DescribeRegions"),
+    ("iam", "GenerateCredentialReport"),
+    ("iam", "GetCredentialReport"),
+)
+"""What the provider and its readers ask by themselves."""
+
 CREDENTIALS_TRIED = "environment variables, shared config and credentials files, SSO, web identity, container and instance roles"
 
 
@@ -56,6 +64,8 @@ class Options:
     call_timeout: float = 20.0
     """Seconds to wait for one answer."""
     connections: int = 16
+    operations: Mapping[str, frozenset[str]] | None = None
+    """The operations that will be asked, by client; the SDK then reads no more than these. None: all."""
 
 
 class AwsProvider:
@@ -69,6 +79,7 @@ class AwsProvider:
         self.options = options
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
+        self._pagers: dict[tuple[str, str], _Pager] = {}
         self._raw = threading.local()
         self._known: dict[tuple[str, str], Answer] = {}
         self._session = self._open()
@@ -79,9 +90,19 @@ class AwsProvider:
     def _open(self) -> Any:
         import boto3
         from botocore.exceptions import ProfileNotFound
+        from botocore.session import Session
 
+        inner = Session(profile=self.options.profile)
+        if self.options.operations is not None:
+            from cnamm_scan.providers.aws_loader import LeanLoader
+
+            asked = {client: {*operations} for client, operations in self.options.operations.items()}
+            for client, operation in OWN_CALLS:
+                asked.setdefault(client, set()).add(operation)
+            wanted = {client: frozenset(operations) for client, operations in asked.items()}
+            inner.register_component("data_loader", LeanLoader(inner.get_component("data_loader"), wanted))
         try:
-            session = boto3.Session(profile_name=self.options.profile)
+            session = boto3.Session(botocore_session=inner)
         except ProfileNotFound as error:
             known = boto3.Session().available_profiles
             raise UsageError(
@@ -112,6 +133,7 @@ class AwsProvider:
             extra_args=extra,
         )
         inner = Session()
+        inner.register_component("data_loader", base._session.get_component("data_loader"))
         inner._credentials = DeferredRefreshableCredentials(method="assume-role", refresh_using=fetcher.fetch_credentials)
         inner.set_config_variable("region", base.region_name or HOME["aws"])
         return boto3.Session(botocore_session=inner)
@@ -175,14 +197,35 @@ class AwsProvider:
             return known
         with _translated():
             client = self._client(request.client, request.region)
-            pager = _pager(client, request.operation)
+            pager = self.pager(client, request.operation)
             parameters = pager.first(request.parameters) if request.page is None else pager.following(request.parameters, request.page)
             self._raw.body = None
-            data = getattr(client, pager.method)(**parameters)
+            try:
+                data = getattr(client, pager.method)(**parameters)
+            except client.exceptions.ClientError as error:
+                if pager.protocol == "rest-xml" and self._raw.body and error.response.get("Error", {}).get("Code") == "500":
+                    # a body without an error code: botocore makes a 500 of an answer of S3 that is cut off
+                    raise CallFailedError(Reason.MALFORMED, "MalformedBody", retry=True) from error
+                raise
+            except (AttributeError, LookupError, TypeError, ValueError) as error:
+                # botocore at a loss: with the answer, or with our request
+                reason = Reason.COLLECTOR_BUG if self._raw.body is None else Reason.MALFORMED
+                raise CallFailedError(reason, type(error).__name__, retry=reason is Reason.MALFORMED) from error
         metadata = data.pop("ResponseMetadata", {})
-        if not data:
+        if not (data.keys() - {"message"}) & pager.body:  # botocore also puts a body that it cannot read under `message`
             self._refuse_cut_body(pager)
-        return Answer(data, metadata.get("RequestId") or metadata.get("HTTPHeaders", {}).get("x-amzn-requestid", ""), pager.next_page(data))
+        following = pager.next_page(data)
+        if following is not None and following == request.page:
+            raise CallFailedError(Reason.MALFORMED, "SameToken")  # such a listing has no end
+        return Answer(data, metadata.get("RequestId") or metadata.get("HTTPHeaders", {}).get("x-amzn-requestid", ""), following)
+
+    def pager(self, client: Any, operation: str) -> _Pager:
+        """How an operation is asked and continued; worked out once for all regions."""
+        key = (client.meta.service_model.service_name, operation)
+        known = self._pagers.get(key)
+        if known is None:
+            known = self._pagers[key] = _pager_of(client, operation)
+        return known
 
     def _client(self, service: str, region: str) -> Any:
         key = (service, region)
@@ -216,17 +259,21 @@ class AwsProvider:
         self._raw.body = response_dict.get("body")
 
     def _refuse_cut_body(self, pager: _Pager) -> None:
-        """botocore reads an empty or cut-off body of a 200 as `{}` without a word; that would look like "not configured"."""
+        """botocore reads an empty, cut-off or foreign body of a 200 as `{}` without a word; that would look like "not configured"."""
         body = getattr(self._raw, "body", None)
-        if not pager.has_body or not isinstance(body, bytes):
+        if not pager.body or not isinstance(body, bytes):
             return
         if pager.protocol.startswith(("json", "rest-json")) or pager.protocol.endswith("json"):
             try:
-                json.loads(body)
-            except ValueError as error:
-                raise CallFailedError(Reason.MALFORMED, "MalformedBody", retry=True) from error
+                is_whole = isinstance(json.loads(body), dict)
+            except ValueError:
+                is_whole = False
+            if not is_whole:
+                raise CallFailedError(Reason.MALFORMED, "MalformedBody", retry=True)
         elif not body.strip():
             raise CallFailedError(Reason.MALFORMED, "EmptyBody", retry=True)
+        elif b"<html" in body[:500].lower():  # a page of something in between
+            raise CallFailedError(Reason.MALFORMED, "MalformedBody", retry=True)
 
     def matches(self, failure: CallFailedError, codes: Sequence[str]) -> bool:
         """`Code`, or `Code: words in the message`."""
@@ -259,9 +306,10 @@ class AwsProvider:
     # ---- around a scan -----------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Close every client's connections."""
+        """Close every client's connections and forget them: a judge wants the memory that they held."""
         for client in self._clients.values():
             client.close()
+        self._clients.clear()
 
 
 def _keep_host(endpoint: str) -> Callable[..., None]:
@@ -368,7 +416,8 @@ class _Pager:
     more: Any
     limit: tuple[str, int] | None
     protocol: str
-    has_body: bool
+    body: frozenset[str]
+    """The members of an answer that stand in its body, not in headers."""
 
     def first(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters of the first page, as large as the service allows: fewer calls."""
@@ -389,34 +438,13 @@ class _Pager:
         return found or None
 
 
-def _pager(client: Any, operation: str) -> _Pager:
-    return _pager_of(_Key(client, operation))
-
-
-class _Key:
-    """Caches by service and operation, while the client is only at hand for the first."""
-
-    __slots__ = ("client", "name")
-
-    def __init__(self, client: Any, operation: str) -> None:
-        self.client = client
-        self.name = (client.meta.service_model.service_name, operation)
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.name == other.name
-
-
-@lru_cache(maxsize=4096)
-def _pager_of(key: _Key) -> _Pager:
+def _pager_of(client: Any, operation: str) -> _Pager:
+    """How botocore says that the operation is paged; its own paginators first, then members that look like tokens."""
     import jmespath
     from botocore import xform_name
     from botocore.exceptions import OperationNotPageableError
     from botocore.model import OperationNotFoundError
 
-    client, operation = key.client, key.name[1]
     try:
         model = client.meta.service_model.operation_model(operation)
     except OperationNotFoundError as error:
@@ -450,8 +478,8 @@ def _pager_of(key: _Key) -> _Pager:
     limit: tuple[str, int] | None = None
     if limit_key is not None and limit_key in inputs and isinstance(most := inputs[limit_key].metadata.get("max"), int):
         limit = (limit_key, min(most, 1000))
-    body = {
-        name: shape for name, shape in outputs.items() if shape.serialization.get("location") not in ("header", "headers", "statusCode")
-    }
+    body = frozenset(
+        name for name, shape in outputs.items() if shape.serialization.get("location") not in ("header", "headers", "statusCode")
+    )
     protocol = str(client.meta.service_model.resolved_protocol)
-    return _Pager(method, tuple(tokens), more, limit, protocol, bool(body))
+    return _Pager(method, tuple(tokens), more, limit, protocol, body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cnamm_scan.report.text import REASON_WORDS, interval, percent
+from cnamm_scan.report.text import REASON_WORDS, attained, interval, percent
 from cnamm_scan.text import safe
 
 
@@ -17,7 +17,7 @@ def render(report: Mapping[str, Any], findings: int = 50) -> str:
 def cell(text: object) -> str:
     """Text that stays inside its table cell and shows itself, whatever it holds."""
     shown = safe(str(text))
-    for char in "\\`*_<>|[]":
+    for char in "\\`*_<>|[]~&":
         shown = shown.replace(char, "\\" + char)
     return shown
 
@@ -38,8 +38,7 @@ def _lines(report: Mapping[str, Any], most: int) -> Iterator[str]:
         yield "| function | score | attained | coverage |"
         yield "|---|---|---|---|"
         for function in model["functions"]:
-            attained = f"{function['attained']} {function['attained_name']}" if function["attained"] else function["attained_name"]
-            yield f"| {cell(function['title'])} | {interval(function)} | {attained} | {percent(function['coverage'])} |"
+            yield f"| {cell(function['title'])} | {interval(function)} | {attained(function)} | {percent(function['coverage'])} |"
         overall = model["overall"]
         yield f"| **overall** | **{interval(overall)}** | | {percent(overall['coverage'])} |"
     if len(report["targets"]) > 1:

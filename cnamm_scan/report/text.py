@@ -97,7 +97,7 @@ def percent(value: float | None) -> str:
 
 def _model(model: Mapping[str, Any], only: Sequence[str]) -> RenderableType:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=True, header_style="dim")
-    table.add_column(f"{model['title']} {model['version']}", no_wrap=True)
+    table.add_column(Text(f"{model['title']} {model['version']}"), no_wrap=True)
     table.add_column("0    1    2    3    4    5", no_wrap=True)
     table.add_column("score", no_wrap=True)
     table.add_column("attained", no_wrap=True)
@@ -105,7 +105,7 @@ def _model(model: Mapping[str, Any], only: Sequence[str]) -> RenderableType:
     for function in model["functions"]:
         if only and function["id"] not in only:
             continue
-        table.add_row(function["title"], _bar_of(function), interval(function), _attained(function), percent(function["coverage"]))
+        table.add_row(Text(function["title"]), _bar_of(function), interval(function), attained(function), percent(function["coverage"]))
     if not only:
         overall = model["overall"]
         table.add_row(
@@ -122,7 +122,8 @@ def _bar_of(scored: Mapping[str, Any]) -> Text:
     return bar(scored["low"], scored["high"])
 
 
-def _attained(function: Mapping[str, Any]) -> str:
+def attained(function: Mapping[str, Any]) -> str:
+    """The level that a function has attained, in words; N/A where its score is."""
     if function["low"] is None or not function["coverage"]:
         return "N/A"
     return f"{function['attained']} {LEVEL_NAMES[function['attained']]}" if function["attained"] else "not yet Foundation"
@@ -135,7 +136,7 @@ def _targets(report: Mapping[str, Any]) -> RenderableType:
     table.add_column("coverage", justify="right")
     for target in report["targets"]:
         for model in target["models"]:
-            table.add_row(safe(target["id"]), interval(model["overall"]), percent(model["overall"]["coverage"]))
+            table.add_row(Text(safe(target["id"])), interval(model["overall"]), percent(model["overall"]["coverage"]))
     return Group(table, "")
 
 
@@ -145,9 +146,10 @@ def _steps(report: Mapping[str, Any], only: Sequence[str]) -> RenderableType:
         steps = [step for way in report["roadmap"] for own in way["functions"] if own["function"] in only for step in own["steps"]][:5]
     if not steps:
         return ""
+    home = {p["id"]: function["id"] for model in report["models"] for function in model["functions"] for p in function["practices"]}
     made: list[RenderableType] = [Text("What to do next, most valuable first", style="bold")]
     for number, step in enumerate(steps, 1):
-        gain = f"+{step['overall_gain']:.2f} overall, +{step['function_gain']:.2f} in {step['objective'].split('.')[0]}"
+        gain = f"+{step['overall_gain']:.2f} overall, +{step['function_gain']:.2f} in {home[step['practice']]}"
         made.append(Text.assemble(f"{number}. ", (step["title"], "bold"), f"  (level {step['level']}, {gain})"))
         for finding in step["findings"][:2]:
             made.append(
@@ -198,7 +200,7 @@ def _gaps(report: Mapping[str, Any]) -> RenderableType:
         names = sorted(set(entry["operations"]))
         said = ", ".join(names[:4]) + (f" and {len(names) - 4} more calls" if len(names) > 4 else "")
         rules = f"{len(entry['rules'])} rules with unknowns" if entry["rules"] else ""
-        table.add_row(region, REASON_WORDS.get(reason, reason), "; ".join(part for part in (said, rules) if part))
+        table.add_row(Text(region), REASON_WORDS.get(reason, reason), Text("; ".join(part for part in (said, rules) if part)))
     return Group(Text("What could not be seen, and why", style="bold"), table, "")
 
 

@@ -19,7 +19,7 @@ def main(recording: Path, endpoint: str, regions: list[str]) -> None:
 
     def noted(self: aws.AwsProvider, request: Request) -> Answer:
         if (request.client, request.operation) not in self._known or request.parameters:
-            pager = aws._pager(self._client(request.client, request.region), request.operation)
+            pager = self.pager(self._client(request.client, request.region), request.operation)
             parameters = pager.first(request.parameters) if request.page is None else pager.following(request.parameters, request.page)
             calls.append((request.client, pager.method, request.region, parameters))
         return ask(self, request)

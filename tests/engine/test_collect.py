@@ -1,0 +1,607 @@
+"""A plan run through real boto3 against moto: pages, parts, children, shared calls, and a gap for whatever does not answer."""
+
+from __future__ import annotations
+
+import textwrap
+import threading
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from cnamm_scan import content as reader
+from cnamm_scan.demo.estate import demo_rewrite
+from cnamm_scan.demo.proxy import Call, Fault, FaultProxy
+from cnamm_scan.engine.collect import Collected, collect
+from cnamm_scan.engine.plan import Selection, make_plan
+from cnamm_scan.engine.schedule import Limits
+from cnamm_scan.model import Content, Coverage, Reason
+from cnamm_scan.providers.aws import AwsProvider, Options
+
+HOME, AWAY = "us-east-1", "eu-west-1"
+THERE = b"<Name>bucket-there</Name>"
+ROLE_TRUST = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}}'
+POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}]}'
+
+
+@dataclass
+class Kept:
+    """A fact writer that keeps what it is given."""
+
+    facts: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[Coverage] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def fact(
+        self,
+        *,
+        table: str,
+        target: str,
+        region: str,
+        key: str,
+        data: Any,
+        gaps: Mapping[str, Reason],
+        calls: Sequence[Mapping[str, Any]],
+        redact: Sequence[str],
+    ) -> None:
+        with self.lock:
+            self.facts.append({"table": table, "region": region, "key": key, "data": data, "gaps": dict(gaps), "calls": list(calls)})
+
+    def coverage(self, line: Coverage) -> None:
+        self.lines.append(line)
+
+
+@dataclass
+class Done:
+    kept: Kept
+    collected: Collected
+
+    def of(self, table: str, region: str | None = None) -> list[dict[str, Any]]:
+        """The facts of a table, by key."""
+        found = [fact for fact in self.kept.facts if fact["table"] == f"aws.lab.{table}" and region in (None, fact["region"])]
+        return sorted(found, key=lambda fact: (fact["region"], fact["key"]))
+
+    def whole(self, table: str, region: str | None = None) -> list[dict[str, Any]]:
+        return [fact for fact in self.of(table, region) if "list" not in fact["gaps"]]
+
+    def ghosts(self, table: str) -> list[tuple[str, Reason]]:
+        return [(fact["region"], fact["gaps"]["list"]) for fact in self.of(table) if "list" in fact["gaps"]]
+
+    def line(self, table: str, part: str = "list", region: str = HOME) -> Coverage:
+        (found,) = [line for line in self.kept.lines if (line.table, line.part, line.region) == (f"aws.lab.{table}", part, region)]
+        return found
+
+
+def as_aws(call: Call, status: int, body: bytes) -> bytes:
+    """As the demo does, and ListBuckets names the region of a bucket that is not at home, which moto leaves out."""
+    if call.operation == "ListBuckets":
+        return body.replace(THERE, THERE + f"<BucketRegion>{AWAY}</BucketRegion>".encode())
+    return demo_rewrite(call, status, body)
+
+
+class Lab:
+    """One provider behind a proxy; `run` collects the tables of a collector file."""
+
+    def __init__(self, proxy: FaultProxy, folder: Path) -> None:
+        self.proxy, self.folder = proxy, folder
+        self.provider = AwsProvider(Options(endpoint_url=proxy.url, call_timeout=3))
+        self.number = 0
+
+    def content(self, facts: str, *tables: str, reads: Mapping[str, str] | None = None) -> Content:
+        self.number += 1
+        pack = self.folder / str(self.number)
+        (pack / "collectors/aws").mkdir(parents=True)
+        (pack / "rules/aws/lab").mkdir(parents=True)
+        (pack / "mappings/cnamm").mkdir(parents=True)
+        (pack / "collectors/aws/lab.yaml").write_text("service: lab\nfacts:\n" + textwrap.indent(textwrap.dedent(facts), "  "))
+        (pack / "mappings/cnamm.yaml").write_text('model: cnamm\ntitle: Model\nversion: "1"\nfunctions: [lab]\n')
+        (pack / "mappings/cnamm/lab.yaml").write_text(MAPPING)
+        for table in tables:
+            column = (reads or {}).get(table, "name")
+            (pack / f"rules/aws/lab/{table}.yaml").write_text(RULE.format(table=table, column=column))
+        return reader.load([pack], bundled=False)
+
+    def run(
+        self, facts: str, *tables: str, reads: Mapping[str, str] | None = None, regions: Sequence[str] = (HOME,), **limits: Any
+    ) -> Done:
+        plan = make_plan(self.content(facts, *tables, reads=reads), Selection(), ["aws"])
+        kept = Kept()
+        self.proxy.calls.clear()
+        settings: dict[str, Any] = {"rate": 10_000, "burst": 10_000, "attempts": 1, "concurrency": 8} | limits
+        done = collect(plan, self.provider, kept, started=datetime.now(UTC), regions=regions, limits=Limits(**settings))
+        return Done(kept, done)
+
+    def asked(self, operation: str | None = None) -> list[Call]:
+        return [c for c in self.proxy.calls if c.operation != "DescribeRegions" and operation in (None, c.operation)]
+
+
+MAPPING = """
+function: lab
+title: Lab
+practices:
+  - id: work
+    title: Work
+    objectives: [{id: lab.things-are-well, level: 1, stream: A, title: Things are well}]
+"""
+RULE = """
+id: aws.lab.{table}
+title: It is well
+objective: lab.things-are-well
+severity: low
+status: stable
+for_each: aws.lab.{table}
+pass: {column} = 'x'
+message: "{{key}}"
+why: It is.
+fix: Do it.
+references: [https://example.com]
+tests: {{pass: [{{{column}: x}}], fail: [{{{column}: y}}], unknown: [{{{column}: null}}]}}
+"""
+
+
+@pytest.fixture(scope="module")
+def one_lab(moto_url: str, aws_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    urllib.request.urlopen(urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST"), timeout=30).close()
+
+    def made(service: str, region: str = HOME) -> Any:
+        return boto3.client(service, region_name=region, endpoint_url=moto_url)
+
+    for region, count in ((HOME, 5), (AWAY, 2)):
+        for number in range(count):
+            made("dynamodb", region).create_table(
+                TableName=f"table-{number}",
+                KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+                AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+                BillingMode="PAY_PER_REQUEST",
+            )
+    for number in range(5):
+        made("iam").create_role(RoleName=f"role-{number}", AssumeRolePolicyDocument=ROLE_TRUST)
+        policy = made("iam").create_policy(PolicyName=f"policy-{number}", PolicyDocument=POLICY)["Policy"]["Arn"]
+        made("iam").attach_role_policy(RoleName="role-0", PolicyArn=policy)
+        made("codebuild").create_project(
+            name=f"project-{number}",
+            source={"type": "GITHUB", "location": "https://example.com/x"},
+            artifacts={"type": "NO_ARTIFACTS"},
+            environment={"type": "LINUX_CONTAINER", "image": "standard:7.0", "computeType": "BUILD_GENERAL1_SMALL"},
+            serviceRole="arn:aws:iam::123456789012:role/service-role/role-0",
+        )
+        made("wafv2").create_ip_set(Name=f"set-{number}", Scope="REGIONAL", IPAddressVersion="IPV4", Addresses=["10.0.0.0/24"])
+    made("iam").attach_role_policy(RoleName="role-1", PolicyArn=policy)
+    made("s3").create_bucket(Bucket="bucket-here")
+    made("s3").create_bucket(Bucket="bucket-there", CreateBucketConfiguration={"LocationConstraint": AWAY})
+    made("s3").put_public_access_block(
+        Bucket="bucket-there", PublicAccessBlockConfiguration={"BlockPublicAcls": True, "BlockPublicPolicy": True}
+    )
+    with FaultProxy(moto_url, rewrite=as_aws) as proxy:
+        lab = Lab(proxy, tmp_path_factory.mktemp("packs"))
+        yield lab
+        lab.provider.close()
+
+
+@pytest.fixture
+def lab(one_lab: Lab) -> Iterator[Lab]:
+    yield one_lab
+    one_lab.proxy.faults[:] = []
+    one_lab.proxy.rewrite = as_aws
+
+
+# ---- pages ---------------------------------------------------------------------------------------------------------------
+
+TABLES = """
+    aws.lab.table:
+      about: Tables.
+      once_per: region
+      list: {call: dynamodb:ListTables, fixed: {Limit: 2}, items: TableNames, needs: dynamodb:ListTables}
+      key: '{@}'
+      columns: {name: {type: text, from: '@'}}
+"""
+SETS = """
+    aws.lab.set:
+      about: Sets.
+      once_per: region
+      list: {call: wafv2:ListIPSets, fixed: {Scope: REGIONAL, Limit: 2}, items: IPSets, needs: wafv2:ListIPSets}
+      key: '{ARN}'
+      columns: {name: {type: text, from: Name}}
+"""
+ROLES = """
+    aws.lab.role:
+      about: Roles.
+      once_per: account
+      list: {call: iam:ListRoles, items: Roles, needs: iam:ListRoles}
+      key: '{Arn}'
+      then:
+        held: {call: iam:ListAttachedRolePolicies, with: {RoleName: RoleName}, fixed: {MaxItems: 2}, needs: iam:ListAttachedRolePolicies}
+      columns:
+        name: {type: text, from: RoleName}
+        held: {type: list, from: 'held.AttachedPolicies[].PolicyName', absent: []}
+        first: {type: text, from: 'held.AttachedPolicies[0].PolicyName', absent: ''}
+"""
+
+
+def test_every_page_of_a_listing_is_followed(lab: Lab) -> None:
+    done = lab.run(TABLES, "table")
+    assert [fact["data"]["@"] for fact in done.of("table")] == [f"table-{n}" for n in range(5)]
+    line = done.line("table")
+    assert (line.status, line.complete, line.calls, line.pages, line.items) == ("ok", True, 3, 3, 5)
+
+
+def test_an_operation_without_a_paginator_of_botocore_is_followed_too(lab: Lab) -> None:
+    assert not boto3.client("wafv2", region_name=HOME).can_paginate("list_ip_sets")
+    done = lab.run(SETS, "set")
+    assert [fact["data"]["Name"] for fact in done.of("set")] == [f"set-{n}" for n in range(5)]
+    assert done.line("set").pages >= 3
+
+
+def test_a_second_page_that_fails_keeps_the_first_and_says_so(lab: Lab) -> None:
+    lab.proxy.faults[:] = [Fault("denied", operation="ListTables", page=2)]
+    done = lab.run(TABLES, "table")
+    assert [fact["data"]["@"] for fact in done.whole("table")] == ["table-0", "table-1"]
+    assert done.ghosts("table") == [(HOME, Reason.DENIED)]
+    line = done.line("table")
+    assert (line.status, line.complete, line.items, line.gaps) == ("denied", False, 2, {"denied": 1})
+
+
+def test_a_token_that_leads_nowhere_is_not_followed_for_ever(lab: Lab) -> None:
+    """A service that hands out the same token again and again has not answered."""
+    asked: list[int] = []
+
+    def endless(call: Call, status: int, body: bytes) -> bytes:
+        if call.operation != "ListTables":
+            return demo_rewrite(call, status, body)
+        asked.append(1)
+        token = "" if len(asked) > 50 else '"LastEvaluatedTableName": "table-1", '
+        return f'{{{token}"TableNames": ["table-0", "table-1"]}}'.encode()
+
+    lab.proxy.rewrite = endless
+    done = lab.run(TABLES, "table")
+    assert len(asked) <= 3
+    assert done.ghosts("table") == [(HOME, Reason.MALFORMED)]
+    assert not done.line("table").complete
+
+
+def test_a_sample_stops_and_is_no_gap(lab: Lab) -> None:
+    done = lab.run(TABLES.replace("items: TableNames", "items: TableNames, at_most: 3"), "table")
+    assert [fact["data"]["@"] for fact in done.of("table")] == ["table-0", "table-1", "table-2"]
+    assert len(lab.asked()) == 2
+    assert done.line("table").complete
+
+
+def test_the_pages_of_a_part_become_one_answer(lab: Lab) -> None:
+    done = lab.run(ROLES, "role", reads={"role": "first"})
+    by_name = {fact["data"]["RoleName"]: fact["data"] for fact in done.of("role")}
+    assert sorted(p["PolicyName"] for p in by_name["role-0"]["held"]["AttachedPolicies"]) == [f"policy-{n}" for n in range(5)]
+    assert len(by_name["role-1"]["held"]["AttachedPolicies"]) == 1
+    assert done.line("role", "held", "global").calls == 3 + 4
+
+
+def test_a_later_page_of_a_part_that_fails_is_a_gap_of_that_item(lab: Lab) -> None:
+    """Half the policies of a role are not the policies of a role."""
+    lab.proxy.faults[:] = [Fault("denied", operation="ListAttachedRolePolicies", page=2)]
+    done = lab.run(ROLES, "role", reads={"role": "first"})
+    gaps = {fact["data"]["RoleName"]: fact["gaps"] for fact in done.of("role")}
+    assert gaps == {"role-0": {"held": Reason.DENIED}, **{f"role-{n}": {} for n in range(1, 5)}}
+    assert all("held" not in fact["data"] for fact in done.of("role") if fact["data"]["RoleName"] == "role-0")
+
+
+# ---- parts ---------------------------------------------------------------------------------------------------------------
+
+BUCKETS = """
+    aws.lab.bucket:
+      about: Buckets.
+      once_per: account
+      list: {call: s3:ListBuckets, fixed: {MaxBuckets: 100}, items: Buckets, needs: s3:ListAllMyBuckets, in_region: BucketRegion}
+      key: '{Name}'
+      then:
+        versioning: {call: s3:GetBucketVersioning, with: {Bucket: Name}, needs: s3:GetBucketVersioning, gone_on: [NoSuchBucket]}
+        block:
+          {call: s3:GetPublicAccessBlock, with: {Bucket: Name}, needs: s3:GetBucketPublicAccessBlock,
+           absent_on: [NoSuchPublicAccessBlockConfiguration], gone_on: [NoSuchBucket]}
+      columns:
+        name: {type: text, from: Name}
+        versioning: {type: text, from: versioning.Status, absent: Never}
+        blocks: {type: text, from: block.PublicAccessBlockConfiguration.BlockPublicAcls, absent: 'false'}
+        all_told: {type: text, is: versioning || blocks}
+"""
+
+
+def test_only_what_a_rule_reads_is_asked(lab: Lab) -> None:
+    lab.run(BUCKETS, "bucket")
+    assert [call.operation for call in lab.asked()] == ["ListBuckets"]
+    lab.run(BUCKETS, "bucket", reads={"bucket": "blocks"})
+    assert Counter(call.operation for call in lab.asked()) == {"ListBuckets": 1, "GetPublicAccessBlock": 2}
+
+
+def test_parts_are_asked_where_the_item_lives(lab: Lab) -> None:
+    done = lab.run(BUCKETS, "bucket", reads={"bucket": "versioning"})
+    assert [(fact["key"], fact["region"]) for fact in done.of("bucket")] == [("bucket-there", AWAY), ("bucket-here", "global")]
+    assert sorted(call.region for call in lab.asked("GetBucketVersioning")) == [AWAY, HOME]
+    assert done.line("bucket", region="global").items == 2
+
+
+def test_a_code_that_means_not_configured_is_no_gap(lab: Lab) -> None:
+    done = lab.run(BUCKETS, "bucket", reads={"bucket": "blocks"})
+    data = {fact["key"]: fact["data"] for fact in done.of("bucket")}
+    assert data["bucket-there"]["block"]["PublicAccessBlockConfiguration"]["BlockPublicAcls"] is True
+    assert "PublicAccessBlockConfiguration" not in data["bucket-here"].get("block", {})
+    assert [fact["gaps"] for fact in done.of("bucket")] == [{}, {}]
+    assert done.line("bucket", "block", AWAY).status == "ok"
+
+
+def test_any_other_code_is_a_gap(lab: Lab) -> None:
+    lab.proxy.faults[:] = [Fault("denied", operation="GetPublicAccessBlock")]
+    done = lab.run(BUCKETS, "bucket", reads={"bucket": "blocks"})
+    assert [fact["gaps"] for fact in done.of("bucket")] == [{"block": Reason.DENIED}] * 2
+    assert done.line("bucket", "block", AWAY).code == "AccessDenied"
+
+
+def test_what_went_away_since_it_was_listed_is_dropped(lab: Lab) -> None:
+    lab.proxy.faults[:] = [Fault("gone", operation="GetBucketVersioning", param="bucket-here")]
+    done = lab.run(BUCKETS, "bucket", reads={"bucket": "versioning"})
+    assert [fact["key"] for fact in done.of("bucket")] == ["bucket-there"]
+    assert all(line.complete for line in done.kept.lines)
+
+
+def test_items_with_several_parts_are_written_once(lab: Lab) -> None:
+    """Parts come in on many threads, in any order."""
+    facts = BUCKETS + TABLES.replace("columns: {name: {type: text, from: '@'}}", "") + TABLE_PARTS
+    for _ in range(3):
+        done = lab.run(facts, "bucket", "table", reads={"bucket": "all_told", "table": "all_told"}, concurrency=16)
+        assert len(done.of("bucket")) == 2
+        assert [fact["data"]["detail"]["Table"]["TableName"] for fact in done.of("table")] == [f"table-{n}" for n in range(5)]
+        assert all(set(fact["data"]) >= {"detail", "backups"} and not fact["gaps"] for fact in done.of("table"))
+
+
+TABLE_PARTS = """
+      then:
+        detail: {call: dynamodb:DescribeTable, with: {TableName: '@'}, needs: dynamodb:DescribeTable}
+        backups: {call: dynamodb:DescribeContinuousBackups, with: {TableName: detail.Table.TableName}, needs: dynamodb:DescribeContinuousBackups}
+      columns:
+        name: {type: text, from: detail.Table.TableName}
+        backup: {type: text, from: backups.ContinuousBackupsDescription.ContinuousBackupsStatus}
+        all_told: {type: text, is: name || backup}
+"""
+
+
+def test_a_part_that_needs_an_unread_part_is_unread_for_the_same_reason(lab: Lab) -> None:
+    lab.proxy.faults[:] = [Fault("server_error", operation="DescribeTable", param="table-3")]
+    done = lab.run(TABLES.replace("columns: {name: {type: text, from: '@'}}", "") + TABLE_PARTS, "table", reads={"table": "all_told"})
+    gaps = {fact["key"]: fact["gaps"] for fact in done.of("table") if fact["gaps"]}
+    assert gaps == {"table-3": {"detail": Reason.SERVER_ERROR, "backups": Reason.SERVER_ERROR}}
+    assert len(lab.asked("DescribeContinuousBackups")) == 4
+
+
+PROJECTS = """
+    aws.lab.project:
+      about: Projects.
+      once_per: region
+      list: {call: codebuild:ListProjects, items: projects, needs: codebuild:ListProjects}
+      key: '{@}'
+      then:
+        detail:
+          {call: codebuild:BatchGetProjects, needs: codebuild:BatchGetProjects, many: {names: '@'}, size: 2, items: projects, by: name}
+      columns:
+        name: {type: text, from: '@'}
+        source: {type: text, from: detail.source.type}
+"""
+
+
+def test_many_are_described_in_batches(lab: Lab) -> None:
+    done = lab.run(PROJECTS, "project", reads={"project": "source"})
+    assert len(lab.asked("BatchGetProjects")) == 3
+    assert [(f["key"], f["data"]["detail"]["source"]["type"]) for f in done.of("project")] == [(f"project-{n}", "GITHUB") for n in range(5)]
+
+
+def test_a_batch_that_fails_leaves_its_own_items_unread(lab: Lab) -> None:
+    lab.proxy.faults[:] = [Fault("denied", operation="BatchGetProjects", param="project-4")]
+    done = lab.run(PROJECTS, "project", reads={"project": "source"})
+    assert {f["key"]: f["gaps"] for f in done.of("project") if f["gaps"]} == {"project-4": {"detail": Reason.DENIED}}
+
+
+def test_an_item_that_a_batch_does_not_name_has_gone(lab: Lab) -> None:
+    def without(call: Call, status: int, body: bytes) -> bytes:
+        return (
+            body.replace(b'"name": "project-4"', b'"name": "other"')
+            if call.operation == "BatchGetProjects"
+            else demo_rewrite(call, status, body)
+        )
+
+    lab.proxy.rewrite = without
+    done = lab.run(PROJECTS, "project", reads={"project": "source"})
+    assert [fact["key"] for fact in done.of("project")] == [f"project-{n}" for n in range(4)]
+
+
+# ---- children, elements, shared calls --------------------------------------------------------------------------------------
+
+HELD = """
+    aws.lab.holding:
+      about: What roles hold.
+      once_per: account
+      list: {for: aws.lab.role, call: iam:ListAttachedRolePolicies, with: {RoleName: parent.RoleName}, items: AttachedPolicies,
+             needs: iam:ListAttachedRolePolicies}
+      key: '{parent.RoleName}/{PolicyName}'
+      columns: {name: {type: text, from: PolicyName}, role: {type: text, from: parent.RoleName}}
+"""
+
+
+def test_a_listing_is_made_for_each_item_of_another(lab: Lab) -> None:
+    done = lab.run(ROLES + HELD, "holding")
+    assert [fact["key"] for fact in done.of("holding")] == [*(f"role-0/policy-{n}" for n in range(5)), "role-1/policy-4"]
+    assert len(lab.asked("ListAttachedRolePolicies")) == 5
+
+
+def test_a_child_listing_that_fails_costs_that_child_only(lab: Lab) -> None:
+    lab.proxy.faults[:] = [Fault("denied", operation="ListAttachedRolePolicies", param="RoleName=role-1")]
+    done = lab.run(ROLES + HELD, "holding")
+    assert [fact["key"] for fact in done.whole("holding")] == [f"role-0/policy-{n}" for n in range(5)]
+    assert done.ghosts("holding") == [("global", Reason.DENIED)]
+
+
+def test_a_parent_that_fails_leaves_its_children_unread_too(lab: Lab) -> None:
+    lab.proxy.faults[:] = [Fault("denied", operation="ListRoles")]
+    done = lab.run(ROLES + HELD, "holding", "role")
+    assert done.ghosts("role") == done.ghosts("holding") == [("global", Reason.DENIED)]
+    assert lab.asked("ListAttachedRolePolicies") == []
+
+
+EACH = """
+    aws.lab.attached:
+      about: One row for each policy of a role.
+      once_per: account
+      list: {call: iam:ListRoles, items: Roles, needs: iam:ListRoles}
+      key: '{parent.RoleName}'
+      then:
+        held: {call: iam:ListAttachedRolePolicies, with: {RoleName: RoleName}, needs: iam:ListAttachedRolePolicies}
+      each: held.AttachedPolicies[]
+      columns: {name: {type: text, from: PolicyName}, role: {type: text, from: parent.RoleName}}
+"""
+
+
+def test_elements_become_rows_with_numbered_keys(lab: Lab) -> None:
+    done = lab.run(EACH, "attached")
+    assert [fact["key"] for fact in done.of("attached")] == [*(f"role-0#{n}" for n in range(5)), "role-1#0"]
+
+
+def test_elements_that_could_not_be_read_are_not_none(lab: Lab) -> None:
+    lab.proxy.faults[:] = [Fault("denied", operation="ListAttachedRolePolicies", param="RoleName=role-1")]
+    done = lab.run(EACH, "attached")
+    assert [fact["key"] for fact in done.whole("attached")] == [f"role-0#{n}" for n in range(5)]
+    assert done.ghosts("attached") == [("global", Reason.DENIED)]
+
+
+def test_what_two_tables_ask_is_asked_once(lab: Lab) -> None:
+    """As one listing, as a listing read in two ways, and as a part of one and children of another."""
+    arns = """
+    aws.lab.arn:
+      about: The same call with other items.
+      once_per: account
+      list: {call: iam:ListRoles, items: 'Roles[].Arn', needs: iam:ListRoles}
+      key: '{@}'
+      columns: {name: {type: text, from: '@'}}
+"""
+    done = lab.run(
+        ROLES + HELD.replace("items: Att", "fixed: {MaxItems: 2}, items: Att") + EACH + arns, "role", "holding", "attached", "arn"
+    )
+    assert len(lab.asked("ListRoles")) == 1
+    hashes = Counter(call.params_sha256 for call in lab.asked())
+    assert set(hashes.values()) == {1}
+    assert {table: len(done.of(table)) for table in ("role", "holding", "attached", "arn")} == {
+        "role": 5,
+        "holding": 6,
+        "attached": 6,
+        "arn": 5,
+    }
+
+
+def test_a_shared_call_that_fails_fails_for_all(lab: Lab) -> None:
+    lab.proxy.faults[:] = [Fault("throttled", operation="ListRoles")]
+    done = lab.run(ROLES + EACH, "role", "attached", attempts=2, deadline=5)
+    assert done.ghosts("role") == done.ghosts("attached") == [("global", Reason.THROTTLED)]
+    assert len(lab.asked("ListRoles")) == 2
+
+
+def test_a_key_that_the_answer_does_not_give_is_a_bug_and_costs_one_row(lab: Lab) -> None:
+    done = lab.run(ROLES.replace("key: '{Arn}'", "key: '{PermissionsBoundary.PermissionsBoundaryArn}'"), "role")
+    assert done.ghosts("role") == [("global", Reason.COLLECTOR_BUG)] * 5
+    assert not done.line("role", region="global").complete
+
+
+def test_an_operation_that_does_not_exist_is_a_gap_and_not_the_end(lab: Lab) -> None:
+    done = lab.run(ROLES.replace("iam:ListRoles,", "iam:ListRolls,", 1) + TABLES, "role", "table")
+    assert done.ghosts("role") == [("global", Reason.COLLECTOR_BUG)]
+    assert len(done.whole("table")) == 5
+
+
+# ---- regions -------------------------------------------------------------------------------------------------------------
+
+
+def states(done: Done) -> dict[str, tuple[str | None, str]]:
+    return {region.name: (region.state, region.seen) for region in done.collected.regions}
+
+
+def test_closed_regions_are_not_asked_and_excluded_ones_stay_visible(lab: Lab) -> None:
+    done = lab.run(TABLES, "table", regions=[AWAY])
+    said = states(done)
+    assert said[AWAY] == ("enabled", "listed")
+    assert said[HOME] == ("enabled", "excluded")
+    assert said["ap-northeast-1"] == ("opt_in_off", "off")
+    assert {call.region for call in lab.asked()} == {AWAY}
+    own = [fact for fact in done.kept.facts if fact["table"] == "aws.account.region"]
+    assert {fact["key"]: fact["data"]["seen"] for fact in own} == {name: seen for name, (_, seen) in said.items()}
+
+
+def test_a_region_where_everything_is_denied_is_denied(lab: Lab) -> None:
+    lab.proxy.faults[:] = [Fault("denied_scp", region=AWAY)]
+    done = lab.run(TABLES + SETS, "table", "set", regions=())
+    assert states(done)[AWAY] == ("enabled", "denied")
+    assert states(done)[HOME] == ("enabled", "listed")
+    assert done.ghosts("table") == done.ghosts("set") == [(AWAY, Reason.DENIED)]
+
+
+def test_a_region_that_is_off_after_all_is_off(lab: Lab) -> None:
+    lab.proxy.faults[:] = [Fault("region_disabled", region=AWAY)]
+    done = lab.run(TABLES + SETS, "table", "set", regions=())
+    assert states(done)[AWAY][1] == "off"
+
+
+def test_regions_that_may_not_be_listed_are_the_usual_ones(lab: Lab) -> None:
+    lab.proxy.faults[:] = [Fault("denied", operation="DescribeRegions")]
+    done = lab.run(TABLES, "table", regions=())
+    said = states(done)
+    assert set(said) == set(lab.provider.default_regions())
+    assert set(said.values()) == {(None, "listed")}
+    (line,) = [line for line in done.kept.lines if line.table == "aws.account.region"]
+    assert (line.status, line.complete) == ("denied", False)
+
+
+def test_naming_regions_that_may_not_be_listed_leaves_the_others_visible(lab: Lab) -> None:
+    """What was left out is excluded, whether regions can be listed or not: less seen must not look like less there."""
+    lab.proxy.faults[:] = [Fault("denied", operation="DescribeRegions")]
+    done = lab.run(TABLES, "table", regions=[HOME])
+    said = states(done)
+    assert said[HOME] == (None, "listed")
+    assert said[AWAY] == (None, "excluded")
+    assert {call.region for call in lab.asked()} == {HOME}
+
+
+# ---- the ledger ----------------------------------------------------------------------------------------------------------
+
+
+def test_calls_and_retries_are_counted(lab: Lab) -> None:
+    lab.proxy.faults[:] = [Fault("throttled", operation="ListTables", times=2)]
+    done = lab.run(TABLES, "table", attempts=5, deadline=30)
+    assert len(lab.asked("ListTables")) == 5
+    assert (done.collected.calls, done.collected.retries) == (5, 2)
+    line = done.line("table")
+    assert (line.status, line.calls, line.retries, line.items) == ("ok", 3, 2, 5)
+
+
+def test_a_fact_names_the_calls_that_it_came_from(lab: Lab) -> None:
+    done = lab.run(BUCKETS, "bucket", reads={"bucket": "versioning"})
+    calls = {fact["key"]: fact["calls"] for fact in done.of("bucket")}["bucket-there"]
+    assert [call["operation"] for call in calls] == ["s3:ListBuckets", "s3:GetBucketVersioning"]
+    assert calls[1]["request"] == {"Bucket": "bucket-there"}
+    assert calls[1]["region"] == AWAY
+    assert all(datetime.fromisoformat(call["at"]) for call in calls)
+
+
+def test_progress_ends_where_it_began(lab: Lab) -> None:
+    """Every listing that is said to be under way is also said to be done, failed ones included."""
+    lab.proxy.faults[:] = [Fault("denied", operation="ListAttachedRolePolicies", param="RoleName=role-1")]
+    seen: Counter[str] = Counter()
+
+    class Told:
+        def queued(self, service: str, region: str) -> None:
+            seen["queued"] += 1
+
+        def done(self, service: str, region: str) -> None:
+            seen["done"] += 1
+
+    plan = make_plan(lab.content(ROLES + HELD + TABLES, "holding", "table"), Selection(), ["aws"])
+    collect(plan, lab.provider, Kept(), started=datetime.now(UTC), regions=[HOME], limits=Limits(attempts=1), progress=Told())
+    assert seen["queued"] == seen["done"] == 1 + 5 + 1

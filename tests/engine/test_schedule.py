@@ -1,0 +1,331 @@
+"""The pool of calls: every call ends exactly once, retries stop, rates hold, and what is hopeless is not asked."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from cnamm_scan.engine.schedule import DARK_AFTER, Limits, Outcome, Scheduler, _Bucket
+from cnamm_scan.model import Reason
+from cnamm_scan.providers.interface import Answer, CallFailedError, Request
+
+QUICK = Limits(concurrency=4, rate=10_000, burst=10_000, attempts=3, deadline=5)
+Ask = Callable[[Request], Answer]
+
+
+def request(number: int = 0, client: str = "s3", region: str = "us-east-1") -> Request:
+    return Request(client, "GetThing", region, {"n": number})
+
+
+def answered(asked: Request) -> Answer:
+    return Answer(dict(asked.parameters))
+
+
+class Failing:
+    """Fails the first `times` calls of a request, then answers; `calls` counts what came in."""
+
+    def __init__(self, reason: Reason, times: int = 1_000, *, retry: bool = True, after: float | None = 0.0) -> None:
+        self.reason, self.times, self.retry, self.after = reason, times, retry, after
+        self.calls = 0
+        self.lock = threading.Lock()
+
+    def __call__(self, asked: Request) -> Answer:
+        with self.lock:
+            self.calls += 1
+            is_failing = self.calls <= self.times
+        if is_failing:
+            raise CallFailedError(self.reason, "Planted", retry=self.retry, after=self.after)
+        return answered(asked)
+
+
+def run(limits: Limits, *asks: tuple[Request, Ask]) -> tuple[Scheduler, list[Outcome]]:
+    """All these calls through one scheduler; their outcomes in the order of the calls."""
+    scheduler = Scheduler(limits)
+    found: dict[int, Outcome] = {}
+
+    def keep(number: int) -> Callable[[Outcome], None]:
+        def then(outcome: Outcome) -> None:
+            assert number not in found, "an outcome came twice"
+            found[number] = outcome
+
+        return then
+
+    for number, (asked, ask) in enumerate(asks):
+        scheduler.submit(asked, ask, keep(number), depth=0)
+    scheduler.run()
+    return scheduler, [found[number] for number in range(len(asks))]
+
+
+# ---- every call ends once ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("concurrency", [1, 16])
+def test_every_call_ends_exactly_once(concurrency: int) -> None:
+    limits = Limits(concurrency=concurrency, rate=10_000, burst=10_000)
+    scheduler, outcomes = run(limits, *[(request(n), answered) for n in range(300)])
+    assert [outcome.answer.data["n"] for outcome in outcomes if outcome.answer] == list(range(300))
+    assert (scheduler.calls, scheduler.retries) == (300, 0)
+    assert all(outcome.failure is None and outcome.retries == 0 for outcome in outcomes)
+
+
+def test_callbacks_may_ask_more_and_run_waits_for_it() -> None:
+    scheduler = Scheduler(QUICK)
+    seen: Counter[int] = Counter()
+    lock = threading.Lock()
+
+    def then(outcome: Outcome) -> None:
+        assert outcome.answer is not None
+        depth = outcome.answer.data["n"]
+        with lock:
+            seen[depth] += 1
+        if depth < 4:
+            for _ in range(3):
+                scheduler.submit(request(depth + 1), answered, then, depth=depth + 1)
+
+    scheduler.submit(request(0), answered, then, depth=0)
+    scheduler.run()
+    assert seen == {0: 1, 1: 3, 2: 9, 3: 27, 4: 81}
+
+
+def test_deeper_calls_go_first() -> None:
+    scheduler = Scheduler(Limits(concurrency=1, rate=10_000, burst=10_000))
+    order: list[int] = []
+
+    def ask(asked: Request) -> Answer:
+        order.append(asked.parameters["n"])
+        return Answer({})
+
+    for depth in (0, 2, 1, 2, 0):
+        scheduler.submit(request(depth), ask, lambda _: None, depth=depth)
+    scheduler.run()
+    assert order == [2, 2, 1, 0, 0]
+
+
+def test_a_bug_in_a_callback_ends_the_run_and_is_raised() -> None:
+    scheduler = Scheduler(QUICK)
+
+    def then(outcome: Outcome) -> None:
+        raise ZeroDivisionError("planted")
+
+    for number in range(20):
+        scheduler.submit(request(number), answered, then, depth=0)
+    with pytest.raises(ZeroDivisionError, match="planted"):
+        scheduler.run()
+    assert scheduler.calls < 20  # and no more calls are made for nothing
+
+
+def test_an_error_that_is_no_refusal_is_a_bug_and_is_raised() -> None:
+    def ask(asked: Request) -> Answer:
+        raise KeyError("planted")
+
+    with pytest.raises(KeyError, match="planted"):
+        run(QUICK, (request(), ask))
+
+
+def test_nothing_to_do_is_done() -> None:
+    scheduler, outcomes = run(QUICK)
+    assert (scheduler.calls, outcomes) == (0, [])
+
+
+# ---- retries -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_retry_that_helps_is_counted() -> None:
+    ask = Failing(Reason.THROTTLED, times=2)
+    scheduler, (outcome,) = run(QUICK, (request(), ask))
+    assert outcome.answer is not None
+    assert outcome.failure is None
+    assert (outcome.retries, scheduler.retries, scheduler.calls, ask.calls) == (2, 2, 3, 3)
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 5])
+def test_retries_stop_after_so_many_attempts(attempts: int) -> None:
+    ask = Failing(Reason.SERVER_ERROR)
+    _, (outcome,) = run(Limits(rate=10_000, burst=10_000, attempts=attempts), (request(), ask))
+    assert ask.calls == attempts
+    assert outcome.retries == attempts - 1
+    assert outcome.failure is not None
+    assert (outcome.failure.reason, outcome.failure.code) == (Reason.SERVER_ERROR, "Planted")
+
+
+def test_what_cannot_be_helped_is_not_asked_again() -> None:
+    ask = Failing(Reason.DENIED, retry=False)
+    _, (outcome,) = run(QUICK, (request(), ask))
+    assert ask.calls == 1
+    assert outcome.failure is not None
+    assert outcome.failure.reason is Reason.DENIED
+
+
+def test_a_wait_beyond_the_deadline_is_not_waited() -> None:
+    """The provider asks for an hour: the call ends now, not in an hour."""
+    ask = Failing(Reason.THROTTLED, after=3600.0)
+    _, (outcome,) = run(Limits(attempts=5, deadline=3), (request(), ask))
+    assert ask.calls == 1
+    assert outcome.failure is not None
+    assert outcome.failure.reason is Reason.THROTTLED
+
+
+def test_without_a_word_from_the_provider_the_pause_is_drawn_by_chance() -> None:
+    ask = Failing(Reason.THROTTLED, times=1, after=None)
+    scheduler, (outcome,) = run(Limits(attempts=2, deadline=60), (request(), ask))
+    assert outcome.answer is not None
+    assert scheduler.retries == 1
+
+
+def test_a_waiting_retry_holds_no_thread() -> None:
+    """With one thread, calls behind one that waits for its retry go through before it."""
+    order: list[str] = []
+    slow = Failing(Reason.THROTTLED, times=1, after=0.3)
+
+    def ask_slow(asked: Request) -> Answer:
+        order.append("slow")
+        return slow(asked)
+
+    def ask(asked: Request) -> Answer:
+        order.append("quick")
+        return Answer({})
+
+    limits = Limits(concurrency=1, rate=10_000, burst=10_000)
+    run(limits, (request(client="a"), ask_slow), *[(request(n, client="b"), ask) for n in range(5)])
+    assert order == ["slow", *["quick"] * 5, "slow"]
+
+
+# ---- stopping ------------------------------------------------------------------------------------------------------------
+
+
+def test_credentials_that_end_stop_everything_still_queued() -> None:
+    scheduler = Scheduler(Limits(concurrency=1, rate=10_000, burst=10_000))
+    outcomes: list[Outcome] = []
+    ended = Failing(Reason.CREDENTIALS, retry=False)
+    scheduler.submit(request(0), ended, outcomes.append, depth=1)
+    for number in range(10):
+        scheduler.submit(request(number), answered, outcomes.append, depth=0)
+    scheduler.run()
+    assert scheduler.calls == 1
+    assert scheduler.stopped is Reason.CREDENTIALS
+    failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
+    assert [(failure.reason, failure.code) for failure in failures] == [
+        (Reason.CREDENTIALS, "Planted"),
+        *[(Reason.CREDENTIALS, "NotAsked")] * 10,
+    ]
+
+
+def test_a_stop_also_ends_what_waits_for_a_retry() -> None:
+    scheduler = Scheduler(Limits(concurrency=2, rate=10_000, burst=10_000, deadline=1_000))
+    outcomes: list[Outcome] = []
+    waiting = Failing(Reason.THROTTLED, after=900.0)
+    scheduler.submit(request(0), waiting, outcomes.append, depth=1)
+
+    def ask(asked: Request) -> Answer:
+        scheduler.stop(Reason.INTERRUPTED)
+        return Answer({})
+
+    scheduler.submit(request(1), ask, lambda _: None, depth=0)
+    scheduler.run()
+    (outcome,) = outcomes
+    assert outcome.failure is not None
+    assert outcome.failure.reason in (Reason.INTERRUPTED, Reason.THROTTLED)  # the latter when the stop came first
+
+
+def test_the_first_reason_to_stop_is_the_one_told() -> None:
+    scheduler = Scheduler(QUICK)
+    scheduler.stop(Reason.CREDENTIALS)
+    scheduler.stop(Reason.INTERRUPTED)
+    assert scheduler.stopped is Reason.CREDENTIALS
+
+
+# ---- dark regions --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", [Reason.UNREACHABLE, Reason.TIMED_OUT])
+def test_a_region_that_nobody_reaches_is_left_alone(reason: Reason) -> None:
+    ask = Failing(reason, retry=False)
+    limits = Limits(concurrency=1, rate=10_000, burst=10_000, attempts=1)
+    _, outcomes = run(limits, *[(request(n, client=f"service-{n}", region="dark"), ask) for n in range(40)])
+    assert ask.calls == DARK_AFTER
+    codes = Counter(outcome.failure.code for outcome in outcomes if outcome.failure is not None)
+    assert codes == {"Planted": DARK_AFTER, "RegionIsDark": 40 - DARK_AFTER}
+    assert all(outcome.failure is not None and outcome.failure.reason in (reason, Reason.UNREACHABLE) for outcome in outcomes)
+
+
+def test_a_region_where_something_answers_is_not_dark() -> None:
+    """One service is down, the others answer, if only with a refusal."""
+    down, refused = Failing(Reason.UNREACHABLE, retry=False), Failing(Reason.DENIED, retry=False)
+    limits = Limits(concurrency=1, rate=10_000, burst=10_000, attempts=1)
+    asks: list[tuple[Request, Ask]] = [(request(0, client="up"), refused)]
+    asks += [(request(n, client=f"down-{n}"), down) for n in range(10)]
+    run(limits, *asks)
+    assert down.calls == 10
+
+
+def test_a_dark_region_leaves_the_others_alone() -> None:
+    down = Failing(Reason.UNREACHABLE, retry=False)
+    asks: list[tuple[Request, Ask]] = [(request(n, client=f"s{n}", region="dark"), down) for n in range(10)]
+    asks += [(request(n, client=f"s{n}", region="light"), answered) for n in range(10)]
+    _, outcomes = run(Limits(concurrency=1, attempts=1), *asks)
+    assert [outcome.failure for outcome in outcomes[10:]] == [None] * 10
+
+
+# ---- rates ---------------------------------------------------------------------------------------------------------------
+
+
+def taken(bucket: _Bucket, start: float, seconds: float, step: float = 0.01) -> int:
+    """Tokens that a bucket gives away when it is asked every `step` of a clock of ours."""
+    bucket.at = start
+    return sum(bucket.take(start + tick * step) == 0.0 for tick in range(round(seconds / step) + 1))
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(5.0, 1.0), (20.0, 10.0), (2.5, 5.0)])
+def test_a_bucket_keeps_to_its_rate(rate: float, burst: float) -> None:
+    given = taken(_Bucket(rate, burst), start=100.0, seconds=30)
+    assert 0.9 * rate * 30 <= given <= burst + rate * 30
+
+
+def test_a_bucket_says_how_long_to_wait() -> None:
+    bucket = _Bucket(rate=4.0, burst=1.0)
+    bucket.at = 10.0
+    assert bucket.take(10.0) == 0.0
+    assert bucket.take(10.0) == pytest.approx(0.25)
+    assert bucket.take(10.25) == 0.0
+
+
+def test_idle_time_saves_no_more_than_a_burst() -> None:
+    bucket = _Bucket(rate=10.0, burst=3.0)
+    bucket.at = 0.0
+    assert [bucket.take(1_000.0) == 0.0 for _ in range(5)] == [True, True, True, False, False]
+
+
+def test_throttling_halves_the_rate_and_it_comes_back_by_and_by() -> None:
+    bucket = _Bucket(rate=100.0, burst=50.0)
+    bucket.slow_down()
+    assert bucket.rate == 50.0
+    bucket.slow_down()
+    assert bucket.rate == 25.0
+    assert taken(bucket, start=0.0, seconds=10) <= 250  # the saved burst is gone too
+    bucket.recover()
+    assert 25.0 < bucket.rate < 50.0
+    for _ in range(200):
+        bucket.recover()
+    assert bucket.rate == 100.0
+
+
+def test_a_rate_never_falls_to_nothing() -> None:
+    bucket = _Bucket(rate=100.0, burst=50.0)
+    for _ in range(40):
+        bucket.slow_down()
+    assert bucket.rate == 0.5
+
+
+def test_throttling_slows_only_that_service_in_that_region() -> None:
+    throttled = Failing(Reason.THROTTLED, times=1)
+    scheduler, _ = run(
+        Limits(concurrency=1, rate=64, burst=64),
+        (request(0, client="iam", region="here"), throttled),
+        (request(1, client="iam", region="there"), answered),
+        (request(2, client="s3", region="here"), answered),
+    )
+    rates = {key: bucket.rate for key, bucket in scheduler._buckets.items()}
+    assert rates == {("here", "iam"): pytest.approx(32 * 1.05), ("there", "iam"): 64, ("here", "s3"): 64}

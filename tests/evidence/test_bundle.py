@@ -1,0 +1,437 @@
+"""Bundles: written whole or not at all, read back as written, and refused after any change."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnamm_scan.api import scan_id
+from cnamm_scan.errors import BundleError
+from cnamm_scan.evidence import merkle
+from cnamm_scan.evidence.bundle import BundleWriter, fact_id, open_bundle, verify
+from cnamm_scan.evidence.canonical import canonical
+from cnamm_scan.model import Coverage, Reason, Region, Target
+from tests.bundles import BUCKETS, FILES, FIRST, HOME, ONE, RULES, SCAN_ID, SECOND, TWO, pocket, write_bundle
+
+
+@pytest.fixture(scope="module")
+def _whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bundle(tmp_path_factory.mktemp("whole"), FIRST, SECOND)
+
+
+@pytest.fixture
+def bundle(_whole: Path, tmp_path: Path) -> Path:
+    """A bundle of one's own, to be broken."""
+    return Path(shutil.copytree(_whole, tmp_path / _whole.name))
+
+
+def _writer(folder: Path, scan: str = SCAN_ID) -> BundleWriter:
+    return BundleWriter(folder, scan, redaction_key=b"tests")
+
+
+def _finish(writer: BundleWriter) -> Path:
+    return writer.finish(pocket(), {"scan": {"targets": []}, "plan": {"rules": [], "tables": {}}})
+
+
+def _fact(writer: BundleWriter, key: str, table: str = "aws.s3.bucket", data: Any = None) -> None:
+    writer.fact(table=table, target=ONE, region=HOME, key=key, data=data or {"name": key}, gaps={}, calls=(), redact=())
+
+
+def _check(path: Path) -> list[str]:
+    return list(verify(open_bundle(path)))
+
+
+# ---- written and read back -----------------------------------------------------------------------------------------------
+
+
+def test_what_was_written_is_read_back(bundle: Path) -> None:
+    opened = open_bundle(bundle)
+    assert opened.targets() == [Target(ONE, "aws", "111111111111", "arn:aws:iam::1:role/audit"), Target(TWO, "aws", "222222222222", "arn:aws:iam::1:role/audit")]
+    assert opened.regions() == {target: [Region(HOME, "enabled", "listed", "")] for target in (ONE, TWO)}
+    assert opened.method() == dict(FILES)
+    assert opened.scan["id"] == SCAN_ID
+    facts = [fact for fact in opened.entries("fact") if fact["table"] == "aws.s3.bucket" and fact["target"] == ONE]
+    assert [fact["key"] for fact in facts] == [row["key"] for row in BUCKETS]
+    assert facts[0] == {
+        "kind": "fact",
+        "id": fact_id("aws.s3.bucket", ONE, "global", "arn:aws:s3:::invoices"),
+        "table": "aws.s3.bucket",
+        "target": ONE,
+        "region": "global",
+        "key": "arn:aws:s3:::invoices",
+        "data": {"name": "invoices", "versioning": {"Status": "Enabled"}, "encrypted": True, "logged": True},
+        "gaps": {},
+        "calls": [],
+    }
+    assert facts[2]["gaps"] == {"versioning": "throttled"}
+    assert {tally["rule"] for tally in opened.entries("tally")} == {rule.id for rule in RULES}
+    assert [line["id"] for line in opened.entries("score")] == ["cnamm"]
+    assert list(opened.entries("no such kind")) == []
+
+
+def test_verify_recomputes_counts_and_root(bundle: Path) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_bytes())
+    key = (bundle / "salts.bin").read_bytes()
+    leaves, counts = [], dict.fromkeys(manifest["counts"], 0)
+    for entry in manifest["files"]:
+        if entry["path"].startswith("entries/"):
+            for line in gzip.decompress((bundle / entry["path"]).read_bytes()).splitlines():
+                parsed = json.loads(line)
+                assert canonical(parsed) == line
+                counts[parsed["kind"]] += 1
+                leaves.append(merkle.leaf(merkle.salt(key, parsed["kind"], parsed["id"]), line))
+    assert counts == manifest["counts"]
+    assert manifest["tree"] == {"alg": "rfc6962-sha256-salted", "size": len(leaves), "root": merkle.root(leaves).hex()}
+    said = _check(bundle)
+    assert said[0] == f"{len(manifest['files'])} files match their hashes in the manifest"
+    assert said[1].startswith(f"{len(leaves)} entries tie out: ")
+    assert said[2] == f"the tree's root is {manifest['tree']['root']}"
+
+
+def test_the_hash_beside_the_manifest_is_what_sha256sum_reads(bundle: Path) -> None:
+    digest = hashlib.sha256((bundle / "manifest.json").read_bytes()).hexdigest()
+    assert (bundle / "manifest.sha256").read_text() == f"{digest}  manifest.json\n"
+
+
+def test_salts_differ_from_scan_to_scan_and_shards_do_not(tmp_path: Path) -> None:
+    one, other = write_bundle(tmp_path / "1", FIRST), write_bundle(tmp_path / "2", FIRST)
+    assert (one / "salts.bin").read_bytes() != (other / "salts.bin").read_bytes()
+    for shard in (one / "entries").iterdir():
+        assert shard.read_bytes() == (other / "entries" / shard.name).read_bytes()
+
+
+def test_secrets_are_gone_before_the_disk(tmp_path: Path) -> None:
+    writer = _writer(tmp_path)
+    calls = [{"operation": "Get", "request": {"Uri": "https://user:canary-canary@host/"}}]
+    writer.fact(table="t", target=ONE, region=HOME, key="k", data={"pin": "canary", "n": 1}, gaps={}, calls=calls, redact=["pin"])
+    path = _finish(writer)
+    assert all(b"canary" not in gzip.decompress(shard.read_bytes()) for shard in (path / "entries").iterdir())
+    (fact,) = open_bundle(path).entries("fact")
+    assert fact["data"]["n"] == 1
+
+
+def test_coverage_is_kept_line_by_line(bundle: Path) -> None:
+    lines = {(line["target"], line["table"], line["part"]): line for line in open_bundle(bundle).entries("coverage")}
+    refused = lines[ONE, "aws.logs.group", "list"]
+    read = Coverage(**{name: refused[name] for name in Coverage.__slots__})
+    assert read == Coverage(
+        ONE, HOME, "aws.logs.group", "list", "DescribeLogGroups", "denied", False, 1, 1, 0, 0, {Reason.DENIED.value: 1}, "AccessDenied"
+    )
+
+
+# ---- changed afterwards --------------------------------------------------------------------------------------------------
+
+
+def test_one_changed_byte_anywhere_is_refused(bundle: Path) -> None:
+    files = sorted(file for file in bundle.rglob("*") if file.is_file())
+    assert {"manifest.json", "manifest.sha256", "salts.bin", "00000.jsonl.gz", "cnamm.yaml"} <= {file.name for file in files}
+    for file in files:
+        raw = file.read_bytes()
+        for at in (0, len(raw) // 2, len(raw) - 1):
+            file.write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
+            with pytest.raises(BundleError) as refused:
+                open_bundle(bundle)
+            assert file.name in str(refused.value), (file, at)
+            assert refused.value.do
+        file.write_bytes(raw)
+    assert _check(bundle)
+
+
+@pytest.mark.parametrize("cut", [0, 10, -1])
+def test_a_truncated_file_is_refused(bundle: Path, cut: int) -> None:
+    shard = bundle / "entries" / "00001.jsonl.gz"
+    shard.write_bytes(shard.read_bytes()[:cut])
+    with pytest.raises(BundleError, match=r"00001\.jsonl\.gz has \d+ bytes, expected \d+"):
+        open_bundle(bundle)
+
+
+def test_a_longer_file_is_refused(bundle: Path) -> None:
+    with (bundle / "entries" / "00000.jsonl.gz").open("ab") as shard:
+        shard.write(b"\0")
+    with pytest.raises(BundleError, match=r"00000\.jsonl\.gz has"):
+        open_bundle(bundle)
+
+
+def test_a_missing_file_is_refused(bundle: Path) -> None:
+    for file in sorted(file for file in bundle.rglob("*") if file.is_file()):
+        raw = file.read_bytes()
+        file.unlink()
+        with pytest.raises(BundleError) as refused:
+            open_bundle(bundle)
+        assert f"{file.name} is missing" in str(refused.value)
+        file.write_bytes(raw)
+
+
+def test_an_entry_file_too_many_is_refused(bundle: Path) -> None:
+    shutil.copy(bundle / "entries" / "00000.jsonl.gz", bundle / "entries" / "99999.jsonl.gz")
+    with pytest.raises(BundleError, match=r"99999\.jsonl\.gz is not named in the manifest"):
+        open_bundle(bundle)
+
+
+def test_an_unfinished_bundle_is_refused(bundle: Path) -> None:
+    partial = bundle.rename(bundle.with_name(bundle.name + ".partial"))
+    with pytest.raises(BundleError, match="never finished"):
+        open_bundle(partial)
+
+
+@pytest.mark.parametrize("name", ["no-such.cnamm", "file"])
+def test_what_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("no bundle")
+    with pytest.raises(BundleError, match="there is no bundle"):
+        open_bundle(tmp_path / name)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"manifest\.json is missing"):
+        open_bundle(tmp_path)
+
+
+# ---- forged: the manifest says what the forger wants, and its hash is right -----------------------------------------------
+
+
+def _forge(bundle: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Rewrite the manifest and the hash beside it."""
+    manifest = json.loads((bundle / "manifest.json").read_bytes())
+    manifest = change(manifest) or manifest
+    raw = canonical(manifest) + b"\n"
+    (bundle / "manifest.json").write_bytes(raw)
+    (bundle / "manifest.sha256").write_text(f"{hashlib.sha256(raw).hexdigest()}  manifest.json\n")
+
+
+def _forge_shard(bundle: Path, name: str, change: Callable[[list[bytes]], list[bytes]], *, lines: bool = True) -> None:
+    """Rewrite a shard's lines, and everything that the manifest says of the file itself."""
+    file = bundle / name
+    made = change(gzip.decompress(file.read_bytes()).splitlines())
+    raw = gzip.compress(b"".join(line + b"\n" for line in made), mtime=0)
+    file.write_bytes(raw)
+
+    def of_file(manifest: dict[str, Any]) -> None:
+        for entry in manifest["files"]:
+            if entry["path"] == name:
+                entry.update(sha256=hashlib.sha256(raw).hexdigest(), size=len(raw))
+                if lines:
+                    more = len(made) - entry["lines"]
+                    entry["lines"] += more
+                    manifest["counts"][entry["kind"]] += more
+                    manifest["tree"]["size"] += more
+
+    _forge(bundle, of_file)
+
+
+@pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", "entries/../../outside", "method/../../../etc/passwd"])
+def test_a_manifest_that_names_a_file_outside_is_refused(bundle: Path, path: str) -> None:
+    def name_it(manifest: dict[str, Any]) -> None:
+        manifest["files"].append({"path": path, "sha256": "0" * 64, "size": 0})
+
+    _forge(bundle, name_it)
+    with pytest.raises(BundleError) as refused:
+        open_bundle(bundle)
+    assert "manifest.json names a file outside the bundle" in str(refused.value)
+    assert path in str(refused.value)
+
+
+@pytest.mark.parametrize("schema", ["cnamm-scan/bundle/2", "", None])
+def test_another_schema_is_refused(bundle: Path, schema: str | None) -> None:
+    _forge(bundle, lambda manifest: manifest.update(schema=schema))
+    with pytest.raises(BundleError, match="expected 'cnamm-scan/bundle/1'"):
+        open_bundle(bundle)
+
+
+@pytest.mark.parametrize("manifest", [[], "text", 1])
+def test_a_manifest_that_is_no_object_is_refused(bundle: Path, manifest: Any) -> None:
+    _forge(bundle, lambda _: manifest or [0])
+    with pytest.raises(BundleError, match="schema is 'None'"):
+        open_bundle(bundle)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest.pop("files"),
+        lambda manifest: manifest.update(files=None),
+        lambda manifest: manifest.update(files=["entries/00000.jsonl.gz"]),
+        lambda manifest: manifest["files"][0].pop("sha256"),
+        lambda manifest: manifest["files"][0].pop("lines"),
+        lambda manifest: manifest["files"].append({"path": 7, "size": 1, "sha256": ""}),
+        lambda manifest: manifest.pop("scan"),
+        lambda manifest: manifest.pop("tree"),
+        lambda manifest: manifest.pop("counts"),
+    ],
+)
+def test_a_manifest_that_lacks_something_is_refused(bundle: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    def quietly(manifest: dict[str, Any]) -> None:
+        change(manifest)
+
+    _forge(bundle, quietly)
+    with pytest.raises(BundleError, match=r"manifest\.json"):
+        _check(bundle)
+
+
+def test_a_dropped_line_shows_in_the_counts(bundle: Path) -> None:
+    _forge_shard(bundle, "entries/00000.jsonl.gz", lambda lines: lines[1:], lines=False)
+    with pytest.raises(BundleError, match=r"00000\.jsonl\.gz has \d+ lines, expected \d+"):
+        _check(bundle)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lines: lines[1:],
+        lambda lines: [*lines, lines[0]],
+        lambda lines: [lines[1], lines[0], *lines[2:]],
+        lambda lines: [lines[0].replace(b"true", b"false", 1), *lines[1:]],
+    ],
+    ids=["dropped", "doubled", "swapped", "edited"],
+)
+def test_a_forged_shard_shows_in_the_root(bundle: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
+    _forge_shard(bundle, "entries/00000.jsonl.gz", change)
+    with pytest.raises(BundleError, match="the tree's root is"):
+        _check(bundle)
+
+
+def test_forged_counts_show(bundle: Path) -> None:
+    _forge(bundle, lambda manifest: manifest["counts"].update(fact=manifest["counts"]["fact"] + 1))
+    with pytest.raises(BundleError, match=r"manifest\.json counts \d+ entries"):
+        _check(bundle)
+
+
+def test_another_salt_shows_in_the_root(bundle: Path) -> None:
+    salts = bytes(32)
+    (bundle / "salts.bin").write_bytes(salts)
+
+    def of_file(manifest: dict[str, Any]) -> None:
+        entry = next(entry for entry in manifest["files"] if entry["path"] == "salts.bin")
+        entry.update(sha256=hashlib.sha256(salts).hexdigest())
+
+    _forge(bundle, of_file)
+    with pytest.raises(BundleError, match="the tree's root is"):
+        _check(bundle)
+
+
+@pytest.mark.parametrize("line", [b'{"id": "x", "kind": "fact"}', b"no json", b"[1]", b'{"kind":"fact"}', b'{"id":7}', b"\xff"])
+def test_a_line_that_is_no_canonical_entry_is_refused(bundle: Path, line: bytes) -> None:
+    _forge_shard(bundle, "entries/00000.jsonl.gz", lambda lines: [line, *lines])
+    with pytest.raises(BundleError, match=r"00000\.jsonl\.gz line 1 is no canonical entry"):
+        _check(bundle)
+
+
+def test_a_shard_that_is_no_gzip_is_refused(bundle: Path) -> None:
+    raw = b"plain text"
+    (bundle / "entries" / "00000.jsonl.gz").write_bytes(raw)
+
+    def of_file(manifest: dict[str, Any]) -> None:
+        manifest["files"][0].update(sha256=hashlib.sha256(raw).hexdigest(), size=len(raw))
+
+    _forge(bundle, of_file)
+    with pytest.raises(BundleError, match=r"00000\.jsonl\.gz is cut or damaged"):
+        _check(bundle)
+
+
+# ---- the writer ----------------------------------------------------------------------------------------------------------
+
+
+def test_many_threads_write_at_once(tmp_path: Path) -> None:
+    writer = _writer(tmp_path)
+    start = threading.Barrier(8)
+
+    def work(number: int) -> None:
+        start.wait()
+        for n in range(300):
+            _fact(writer, f"{number}-{n}", f"aws.t.t{number % 3}")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    path = _finish(writer)
+    assert "2400 entries tie out: 2400 fact" in _check(path)
+    opened = open_bundle(path)
+    assert {fact["key"] for fact in opened.entries("fact")} == {f"{number}-{n}" for number in range(8) for n in range(300)}
+    for table, file in opened.files("fact"):
+        assert {json.loads(line)["table"] for line in gzip.decompress(file.read_bytes()).splitlines()} == {table}
+
+
+def test_shards_roll_over_at_five_thousand_lines(tmp_path: Path) -> None:
+    writer = _writer(tmp_path)
+    for n in range(10_001):
+        writer.entry("objective", str(n), {})
+    _fact(writer, "one")
+    opened = open_bundle(_finish(writer))
+    assert [(entry["kind"], entry["lines"]) for entry in opened.manifest["files"] if "kind" in entry] == [
+        ("objective", 5000),
+        ("objective", 5000),
+        ("objective", 1),
+        ("fact", 1),
+    ]
+    assert [int(line["id"]) for line in opened.entries("objective")] == list(range(10_001))
+    assert len(list(verify(opened))) == 3
+
+
+def test_settle_hands_over_readable_facts_and_writing_may_go_on(tmp_path: Path) -> None:
+    writer = _writer(tmp_path)
+    _fact(writer, "one")
+    ((table, files),) = writer.settle().items()
+    assert table == "aws.s3.bucket"
+    assert [json.loads(gzip.decompress(file.read_bytes()))["key"] for file in files] == ["one"]
+    _fact(writer, "two")
+    assert [fact["key"] for fact in open_bundle(_finish(writer)).entries("fact")] == ["one", "two"]
+
+
+def test_a_bundle_without_entries_is_whole_too(tmp_path: Path) -> None:
+    path = _finish(_writer(tmp_path))
+    assert open_bundle(path).manifest["tree"] == {"alg": merkle.ALGORITHM, "size": 0, "root": hashlib.sha256(b"").hexdigest()}
+    assert len(_check(path)) == 3
+
+
+def test_two_bundles_never_share_a_name(tmp_path: Path) -> None:
+    first = _writer(tmp_path)
+    with pytest.raises(BundleError):
+        _writer(tmp_path)
+    _fact(first, "one")
+    path = _finish(first)
+    with pytest.raises(BundleError, match="exists already"):
+        _writer(tmp_path)
+    assert [fact["key"] for fact in open_bundle(path).entries("fact")] == ["one"]
+
+
+def test_scans_of_one_second_have_ids_of_their_own() -> None:
+    from datetime import UTC, datetime
+
+    started = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    made = {scan_id(started) for _ in range(200)}
+    assert len(made) == 200
+    assert all(name.startswith("20260102T030405Z-") for name in made)
+
+
+def test_abandon_leaves_nothing(tmp_path: Path) -> None:
+    writer = _writer(tmp_path)
+    for n in range(10):
+        _fact(writer, str(n), f"aws.t.t{n}")
+    writer.abandon()
+    assert list(tmp_path.iterdir()) == []
+    writer.abandon()
+    assert _finish(_writer(tmp_path)).is_dir()
+
+
+def test_until_the_end_nothing_bears_the_name(tmp_path: Path) -> None:
+    writer = _writer(tmp_path)
+    _fact(writer, "one")
+    writer.settle()
+    assert [file.name for file in tmp_path.iterdir()] == [f"{SCAN_ID}.cnamm.partial"]
+    _finish(writer)
+    assert [file.name for file in tmp_path.iterdir()] == [f"{SCAN_ID}.cnamm"]
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(BundleError, match="cannot be written"):
+        _writer(tmp_path / "file")

@@ -1,0 +1,495 @@
+"""Reports: the JSON validates and adds up by hand; text, Markdown and CSV show it whole and safely; equal scans give equal bytes."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction as F
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from rich.console import Console
+
+from cnamm_scan import api
+from cnamm_scan.model import Verdict
+from cnamm_scan.report import markdown, tabular, text
+from cnamm_scan.text import safe
+from tests.bundles import ALL_GOOD, BUCKETS, DARK, FIRST, HOME, NOTHING, SECOND, TWO, Found, pocket, write_bundle
+
+SCHEMA: dict[str, Any] = json.loads((files("cnamm_scan.report") / "report-1.schema.json").read_text())
+VALIDATOR = Draft202012Validator(SCHEMA)
+THIRD = replace(ALL_GOOD, target="aws:333333333333", excluded=("us-east-1", "us-west-2"))
+ESTATES: Mapping[str, tuple[Found, ...]] = {
+    "one": (FIRST,),
+    "several": (FIRST, SECOND, THIRD),
+    "good": (ALL_GOOD,),
+    "nothing": (NOTHING,),
+    "dark": (DARK,),
+}
+WIDTH = 110
+
+
+def _report(path: Path) -> Any:
+    """The report as a reader of the JSON gets it."""
+    with api.load_bundle(path) as done:
+        return json.loads(json.dumps(done.report()))
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+    return {name: _report(write_bundle(tmp_path_factory.mktemp(name), *estate)) for name, estate in ESTATES.items()}
+
+
+def _text(report: Mapping[str, Any], **more: Any) -> str:
+    out = io.StringIO()
+    text.render(report, Console(file=out, width=WIDTH, no_color=True, highlight=False), **more)
+    return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
+
+
+# ---- the schema ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_schema_is_a_schema() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    open_ones = [node for node in _objects(SCHEMA) if node.get("type") == "object" and node.get("additionalProperties") is not False]
+    assert [node["description"] for node in open_ones] == ["The columns that were read."]
+
+
+@pytest.mark.parametrize("name", ESTATES)
+def test_every_report_validates(reports: Mapping[str, Any], name: str) -> None:
+    VALIDATOR.validate(reports[name])
+
+
+def test_the_report_of_a_real_scan_validates(fresh_moto: str, tmp_path: Path) -> None:
+    boto3.client("s3", endpoint_url=fresh_moto, region_name="us-east-1").create_bucket(Bucket="invoices")
+    rules = ["aws.s3.bucket_versioning", "aws.account.root_mfa"]
+    options = api.TargetOptions(endpoint_url=fresh_moto)
+    with api.scan(["aws"], rules=rules, regions=["us-east-1"], output=tmp_path, options=options) as done:
+        made = json.loads(json.dumps(done.report()))
+        assert done.path is not None
+        stored = _report(done.path)
+    VALIDATOR.validate(made)
+    assert stored == made
+    assert any("invoices" in finding["resource"] for finding in made["findings"])
+    _adds_up(made)
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        for part in value.values():
+            yield from _objects(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _objects(part)
+
+
+def test_the_schema_is_strict(reports: Mapping[str, Any]) -> None:
+    report = copy.deepcopy(reports["one"])
+    free = {id(finding["values"]) for finding in report["findings"]}
+    optional = {"unjudged", "not_applicable"}
+    seen = set()
+    for node in _objects(report):
+        if id(node) in free or frozenset(node) in seen:
+            continue
+        seen.add(frozenset(node))
+        node["unheard_of"] = 1
+        assert not VALIDATOR.is_valid(report), f"{sorted(node)} may hold anything"
+        del node["unheard_of"]
+        for key in set(node) - (optional if "stream" in node else set()):
+            kept = node.pop(key)
+            assert not VALIDATOR.is_valid(report), f"'{key}' may be missing"
+            node[key] = kept
+    assert len(seen) > 15
+    VALIDATOR.validate(report)
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [("low", -0.1), ("low", 5.1), ("low", "1.0"), ("coverage", 1.1), ("attained", 6), ("attained_name", "Gold"), ("id", "")],
+)
+def test_the_schema_knows_ranges(reports: Mapping[str, Any], where: str, value: Any) -> None:
+    report = copy.deepcopy(reports["one"])
+    report["models"][0]["functions"][0][where] = value
+    assert not VALIDATOR.is_valid(report)
+
+
+# ---- the numbers ---------------------------------------------------------------------------------------------------------
+
+Bounds = tuple[F, F, F]
+WEIGHT = {"critical": 8, "high": 4, "medium": 2, "low": 1}
+
+
+def _mean(parts: Sequence[tuple[F | int, Bounds]]) -> Bounds | None:
+    total = sum(weight for weight, _ in parts)
+    if not parts:
+        return None
+    low, high, coverage = (sum(weight * part[n] for weight, part in parts) / F(total) for n in range(3))
+    return low, high, coverage
+
+
+def _of_rule(counts: Mapping[str, int]) -> Bounds | None:
+    unseen = counts["unknown"] + counts["error"]
+    n = counts["pass"] + counts["fail"] + unseen
+    return (F(counts["pass"], n), F(counts["pass"] + unseen, n), F(counts["pass"] + counts["fail"], n)) if n else None
+
+
+def _of_objective(objective: Mapping[str, Any]) -> Bounds | None:
+    by_target: dict[str, list[tuple[F | int, Bounds]]] = {}
+    for rule in objective["rules"]:
+        for counts in rule.get("targets", [{**rule, "target": "the only one"}]):
+            bounds = _of_rule(counts)
+            if bounds is not None:
+                by_target.setdefault(counts["target"], []).append((WEIGHT[rule["severity"]], bounds))
+    means = [_mean(parts) for parts in by_target.values()]
+    return _mean([(1, each) for each in means if each is not None])
+
+
+def _of_level(level: Mapping[str, Any]) -> Bounds | None:
+    judged, seen = [], []
+    for stream, weight in (("A", F(6, 10)), ("B", F(4, 10))):
+        own = [(each, _of_objective(each)) for each in level["objectives"] if each["stream"] == stream]
+        bounds = _mean([(1, made) for _, made in own if made is not None])
+        if bounds is not None:
+            judged.append((weight, bounds))
+        coverage = _mean([(1, made or (F(0), F(1), F(0))) for each, made in own if made is not None or "unjudged" in each])
+        if coverage is not None:
+            seen.append((weight, coverage))
+    whole, part = _mean(judged), _mean(seen)
+    return (whole[0], whole[1], part[2]) if whole and part else None
+
+
+def _of_practice(practice: Mapping[str, Any]) -> Bounds | None:
+    levels = [_of_level(level) for level in practice["levels"]]
+    if not any(levels):
+        return None
+    low, high, coverage = F(0), F(0), F(0)
+    cap_low, cap_high = F(1), F(1)
+    for level in levels:
+        if level is not None:
+            cap_low, cap_high = min(cap_low, level[0]), min(cap_high, level[1])
+            low, coverage = low + cap_low, coverage + level[2] / 5
+        high += cap_high
+    return low, high, coverage
+
+
+def _is(shown: Mapping[str, Any], expected: Bounds | None) -> bool:
+    got = [shown[name] for name in ("low", "high", "coverage")]
+    return got == ([None] * 3 if expected is None else [round(float(bound), 6) for bound in expected])
+
+
+def _adds_up(report: Mapping[str, Any]) -> int:
+    """Everything in the tree follows from the counts at its leaves; how many nodes that were."""
+    count = 0
+    for model in report["models"]:
+        functions = []
+        for function in model["functions"]:
+            practices = []
+            for practice in function["practices"]:
+                for level in practice["levels"]:
+                    assert _is(level, _of_level(level)), (practice["id"], level["level"])
+                    for objective in level["objectives"]:
+                        assert _is(objective, _of_objective(objective)), objective["id"]
+                        assert ("unjudged" in objective or "not_applicable" in objective) == (objective["low"] is None)
+                        count += 1
+                made = _of_practice(practice)
+                assert _is(practice, made), practice["id"]
+                practices += [(1, made)] if made else []
+            mean = _mean(practices)
+            assert _is(function, mean), function["id"]
+            functions += [(1, mean)] if mean else []
+        assert _is(model["overall"], _mean(functions))
+    return count
+
+
+@pytest.mark.parametrize("name", ESTATES)
+def test_the_numbers_add_up(reports: Mapping[str, Any], name: str) -> None:
+    assert _adds_up(reports[name]) == 10
+
+
+def test_the_numbers_by_hand(reports: Mapping[str, Any]) -> None:
+    data, identity, runtime, detection = reports["one"]["models"][0]["functions"]
+    storage, retention = data["practices"]
+    # level 1: 0.6 · (1 of 3, one unseen) + 0.4 · (3 of 4); level 2: 3 of 4, one unseen; level 3 has no rule
+    first, second = storage["levels"][:2]
+    assert (first["low"], first["high"], first["coverage"]) == (0.5, 0.7, 0.8)
+    assert (second["low"], second["high"], second["coverage"]) == (0.75, 1.0, 0.75)
+    assert (storage["low"], storage["high"], storage["coverage"]) == (1.0, 3.5, 0.31)
+    assert retention["low"] is None
+    assert retention["levels"][0]["objectives"][0]["unjudged"] == "no rule yet for aws"
+    # people: ½ (ann of ann and bob), ½, and logging ¾ capped by the ½ beneath
+    assert (identity["low"], identity["high"], identity["coverage"]) == (1.5, 2.5, 0.6)
+    assert (runtime["low"], runtime["attained_name"]) == (None, "not yet Foundation")
+    assert (detection["low"], detection["high"], detection["coverage"]) == (0.0, 5.0, 0.0)
+    assert reports["one"]["models"][0]["overall"] == {"low": 0.833333, "high": 3.666667, "coverage": 0.303333}
+
+
+def test_counts_are_those_of_the_results(tmp_path: Path) -> None:
+    with api.load_bundle(write_bundle(tmp_path, FIRST, SECOND)) as done:
+        report = done.report()
+        counts = {rule["id"]: rule for m in report["models"] for node in _objects(m) for rule in node.get("rules", [])}
+        for name, rule in counts.items():
+            for verdict in Verdict:
+                assert rule[verdict.value] == sum(1 for _ in done.results(verdict, rule=name)), (name, verdict)
+        assert len(report["findings"]) == sum(1 for _ in done.results("fail"))
+    assert set(counts) == set(pocket().rules)
+
+
+def test_each_target_has_the_score_that_it_would_have_alone(reports: Mapping[str, Any], tmp_path: Path) -> None:
+    for target, alone in zip(reports["several"]["targets"], (FIRST, SECOND, THIRD), strict=True):
+        own = _report(write_bundle(tmp_path / target["name"], alone))
+        assert target["models"][0]["overall"] == own["models"][0]["overall"]
+        shown = [{name: each[name] for name in ("id", "low", "high", "coverage", "attained")} for each in own["models"][0]["functions"]]
+        assert target["models"][0]["functions"] == shown
+
+
+@pytest.mark.parametrize("name", ESTATES)
+def test_judging_again_gives_the_same_report(name: str, tmp_path: Path) -> None:
+    """The bundle's verdicts were written by hand: the package's own rules must come to the same."""
+    path = write_bundle(tmp_path, *ESTATES[name])
+    with api.evaluate(path) as done:
+        assert json.loads(json.dumps(done.report())) == _report(path)
+        judged = list(done.results())
+    with api.load_bundle(path) as done:
+        assert judged == list(done.results())
+
+
+def test_gaps_say_what_was_not_seen_and_which_rules_suffer(reports: Mapping[str, Any]) -> None:
+    denied, throttled = reports["one"]["gaps"]
+    assert denied == {
+        "reason": "denied",
+        "code": "AccessDenied",
+        "target": FIRST.target,
+        "region": HOME,
+        "operation": "DescribeLogGroups",
+        "tables": ["aws.logs.group"],
+        "calls": 1,
+        "rules": ["aws.logs.group_kept"],
+    }
+    assert (throttled["reason"], throttled["operation"], throttled["calls"]) == ("throttled", "GetBucketVersioning", 1)
+    assert "aws.s3.bucket_versioned" in throttled["rules"]
+    excluded = [gap["region"] for gap in reports["several"]["gaps"] if gap["reason"] == "excluded"]
+    assert excluded == ["us-east-1", "us-west-2"]
+
+
+def test_findings_come_worst_first_with_what_was_seen_and_what_to_do(reports: Mapping[str, Any]) -> None:
+    findings = reports["one"]["findings"]
+    assert [(each["severity"], each["resource"]) for each in findings] == [
+        ("critical", "bob"),
+        ("medium", "bob"),
+        ("medium", "arn:aws:s3:::letters"),
+        ("low", "arn:aws:s3:::letters"),
+    ]
+    assert findings[1]["message"] == "bob: the key is 400 days old, at most 90"
+    assert findings[1]["fix"] == "rotate the key of bob"
+    assert findings[1]["values"] == {"key_age": 400, "name": "bob"}
+
+
+# ---- text ----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_text_report_whole(reports: Mapping[str, Any]) -> None:
+    got = _text(reports["one"], path="SCAN.cnamm")
+    assert got == (Path(__file__).parent / "one.txt").read_text().replace("{content}", pocket().sha256[:12])
+
+
+def test_the_text_report_of_several_targets_whole(reports: Mapping[str, Any]) -> None:
+    got = _text(reports["several"], findings=1)
+    assert got == (Path(__file__).parent / "several.txt").read_text().replace("{content}", pocket().sha256[:12])
+
+
+@pytest.mark.parametrize("name", ESTATES)
+def test_text_fits_and_has_no_colour_where_none_is_wanted(reports: Mapping[str, Any], name: str) -> None:
+    got = _text(reports[name], path="SCAN.cnamm")
+    assert max(map(len, got.split("\n"))) <= WIDTH
+    assert "\x1b" not in got
+
+
+def test_not_applicable_is_written_out_and_never_a_number(reports: Mapping[str, Any]) -> None:
+    nothing, dark = _text(reports["nothing"]), _text(reports["dark"])
+    for got, why in ((nothing, "nothing that it concerns was found"), (dark, "nothing of it could be seen")):
+        rows = [line for line in got.split("\n") if line.startswith(("Data", "Identity", "Runtime", "Detection", "Overall"))]
+        assert len(rows) == 5
+        assert all(why in row and "N/A" in row and not re.search(r"\d\.\d", row) for row in rows)
+    assert "What could not be seen  nothing: every planned call was answered" in nothing
+    assert "denied" in dark
+
+
+def test_an_interrupted_scan_says_so(tmp_path: Path) -> None:
+    report = _report(write_bundle(tmp_path, FIRST, interrupted=True))
+    VALIDATOR.validate(report)
+    assert "stopped before its end: what was not asked is unknown" in _text(report)
+    assert "**The scan was stopped before its end**" in markdown.render(report)
+
+
+def test_a_filter_changes_what_is_shown_and_no_score(reports: Mapping[str, Any]) -> None:
+    whole, part = _text(reports["one"]), _text(reports["one"], functions=["identity"])
+    (row,) = [line for line in part.split("\n") if "…" in line and line.startswith("Identity")]
+    assert row.split() == next(line for line in whole.split("\n") if line.startswith("Identity")).split()
+    assert "Overall" not in part
+    assert not re.search(r"^Data", part, re.MULTILINE)
+
+
+@given(st.integers(0, 5_000_000), st.integers(0, 5_000_000), st.integers(1, 1_000_000))
+def test_low_is_rounded_down_and_high_up(one: int, other: int, coverage: int) -> None:
+    low, high = sorted((one, other))
+    shown = text.interval({"low": low / 10**6, "high": high / 10**6, "coverage": coverage / 10**6})
+    said = [F(part) for part in shown.split(" … ")]
+    assert said[0] == F(low * 10 // 10**6, 10)
+    if low == high:
+        assert len(said) == 1
+    else:
+        assert said[1] == -F(-high * 10 // 10**6, 10)
+    assert text.percent(coverage / 10**6) == f"{coverage * 100 // 10**6} %"
+
+
+@pytest.mark.parametrize("scored", [{"low": None, "high": None, "coverage": None}, {"low": 0.0, "high": 5.0, "coverage": 0.0}])
+def test_no_evidence_is_never_a_number(scored: Mapping[str, Any]) -> None:
+    assert text.interval(scored) == "N/A"
+
+
+def test_a_step_names_the_function_that_gains(tmp_path: Path) -> None:
+    # data.logged is asked for by identity as well: its gain is that of the function that the step is planned in
+    report = _report(write_bundle(tmp_path, FIRST))
+    homes = {p["id"]: f["id"] for f in report["models"][0]["functions"] for p in f["practices"]}
+    steps = report["roadmap"][0]["best"]
+    assert [step["objective"] for step in steps if step["objective"] == "data.logged"]
+    shown = _text(report)
+    for step in steps:
+        assert f"+{step['function_gain']:.2f} in {homes[step['practice']]})" in shown
+
+
+# ---- what names may hold -------------------------------------------------------------------------------------------------
+
+NASTY = (
+    "=cmd|' /C calc'!A0",
+    "a|b|c",
+    "<script>alert(1)</script>",
+    "\x1b[31mred\x1b[0m \x9b2J \u202eevil",
+    "[link](http://example.com) [/red] [bold]",
+    "back\\[slash]\\",
+    "*stars* _lines_ `ticks` ~~gone~~ &lt;",
+    "two\nlines\r\n# head\t.",
+    "+1", "-1", "@a", "'quoted', \"too\"",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def nasty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rows = tuple({"key": name, "name": name, "versioning": "Never", "encrypted": True, "logged": True} for name in NASTY)
+    found = replace(ALL_GOOD, rows={**ALL_GOOD.rows, "aws.s3.bucket": rows})
+    return write_bundle(tmp_path_factory.mktemp("nasty"), found)
+
+
+def test_markdown_cells_hold_what_they_are_given(nasty: Path) -> None:
+    made = markdown.render(_report(nasty))
+    assert all(char == "\n" or char.isprintable() for char in made)
+    head = made.split("\n").index("| severity | rule | resource | what was seen |")
+    rows = made.split("\n")[head + 2 : head + 2 + len(NASTY)]
+    for row in rows:
+        cells = re.split(r"(?<!\\)(?:\\\\)*\|", row)
+        assert len(cells) == 6, row
+        assert not re.search(r"(?<!\\)(?:\\\\)*[<>`*_~&]", "".join(cells[3:5])), row
+    assert made.count("\n#") == len(re.findall(r"^## |^# ", made, re.MULTILINE)) - 1
+    for name in NASTY:
+        assert markdown.cell(name) in made
+
+
+@given(st.text())
+def test_a_markdown_cell_shows_itself(name: str) -> None:
+    shown = markdown.cell(name)
+    assert re.sub(r"\\(.)", r"\1", shown) == safe(name)
+    assert not re.search(r"(?<!\\)(?:\\\\)*[|<>`*_\[\]~&]", shown)
+    assert "\n" not in shown
+
+
+def test_csv_holds_no_formula_and_no_escape(nasty: Path) -> None:
+    with api.load_bundle(nasty) as done:
+        lines = list(tabular.csv_lines(tabular.RESULT_COLUMNS, (list(tabular.result_row(r).values()) for r in done.results("fail"))))
+    assert all(line.isprintable() for line in lines)
+    head, *rows = csv.reader(lines)
+    assert tuple(head) == tabular.RESULT_COLUMNS
+    resources = {row[3] for row in rows}
+    assert resources == {("'" if name[0] in "=+-@" else "") + safe(name) for name in NASTY}
+    assert not any(cell[:1] in ("=", "+", "-", "@") for row in rows for cell in row)
+    assert all(len(row) == len(head) for row in rows)
+
+
+@given(st.lists(st.text() | st.integers() | st.booleans() | st.none() | st.lists(st.text()), min_size=2, max_size=4))
+def test_any_row_is_one_line_of_csv(cells: list[Any]) -> None:
+    head, line = tabular.csv_lines([str(n) for n in range(len(cells))], [cells])
+    assert line.isprintable()
+    (row,) = csv.reader([line])
+    assert len(row) == len(cells) == len(head.split(","))
+    for given_cell, shown in zip(cells, row, strict=True):
+        if isinstance(given_cell, str):
+            assert shown == ("'" if given_cell[:1] in ("=", "+", "-", "@", "\t", "\r") and given_cell else "") + safe(given_cell)
+
+
+def test_jsonl_gives_back_what_it_was_given(nasty: Path) -> None:
+    with api.load_bundle(nasty) as done:
+        results = list(done.results("fail"))
+        lines = list(tabular.jsonl(map(tabular.result_row, results)))
+    assert {json.loads(line)["resource"] for line in lines} == set(NASTY)
+    assert all("\n" not in line and "\x1b" not in line for line in lines)
+
+
+def test_the_text_report_obeys_no_name(nasty: Path) -> None:
+    shown = _text(_report(nasty), findings=99)
+    assert all(char == "\n" or char.isprintable() for char in shown)
+    for name in NASTY:
+        assert safe(name) in shown
+
+
+# ---- the score tree as rows, and the same twice ----------------------------------------------------------------------------
+
+
+def test_the_score_tree_as_csv(reports: Mapping[str, Any]) -> None:
+    rows = list(csv.DictReader(tabular.csv_lines(tabular.SCORE_COLUMNS, tabular.scores(reports["one"]))))
+    by_node = {tuple(row[name] for name in ("function", "practice", "level", "objective")): row for row in rows}
+    assert by_node["", "", "", ""]["low"] == "0.833333"
+    assert (by_node["data", "storage", "1", ""]["low"], by_node["data", "storage", "1", ""]["high"]) == ("0.5", "0.7")
+    assert by_node["runtime", "", "", ""]["low"] == ""
+    assert by_node["data", "storage", "1", "data.logged"]["coverage"] == "1.0"
+    assert len(by_node) == len(rows) == 1 + 4 + 5 + 5 * 5 + 10
+
+
+def _forms(path: Path) -> Iterator[str]:
+    with api.load_bundle(path) as done:
+        report = done.report()
+        yield json.dumps(report)
+        yield _text(report)
+        yield markdown.render(report)
+        yield "\n".join(tabular.csv_lines(tabular.SCORE_COLUMNS, tabular.scores(report)))
+        yield "\n".join(tabular.jsonl(map(tabular.result_row, done.results())))
+
+
+def test_the_same_bundle_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    one, other = write_bundle(tmp_path / "1", FIRST, SECOND), write_bundle(tmp_path / "2", FIRST, SECOND)
+    assert list(_forms(one)) == list(_forms(one)) == list(_forms(other))
+
+
+def test_markdown_whole(reports: Mapping[str, Any]) -> None:
+    made = markdown.render(reports["one"])
+    version = reports["one"]["scan"]["tool"]["version"]
+    expected = (Path(__file__).parent / "one.md").read_text()
+    assert made == expected.replace("{content}", pocket().sha256[:12]).replace("{version}", version)
+
+
+def test_a_target_without_findings_or_gaps(tmp_path: Path) -> None:
+    good = replace(SECOND, rows={**SECOND.rows, "aws.s3.bucket": BUCKETS[:1]}, target=TWO)
+    made = markdown.render(_report(write_bundle(tmp_path, good)))
+    assert "## Findings (0)\n\nNone." in made
+    assert "Nothing: every planned call was answered." in made
+    assert "What to do next" not in made
