@@ -261,9 +261,18 @@ def _judge_and_seal(
     regions = {provider.target.id: list(done.regions) for provider, done in zip(connected, collected, strict=True)}
     files = writer.settle()
     store = _open_store(
-        plan.content, {table for rule in plan.rules for table in rule.reads}, started, files, plan.describe(), regions, targets
+        plan.content,
+        {table for rule in plan.rules for table in rule.reads},
+        started,
+        files,
+        plan.describe(),
+        regions,
+        targets,
+        writer.partial,
     )
     try:
+        for line in _broken(store, targets):
+            writer.coverage(line)
         tallies: list[Tally] = []
         for rule in plan.rules:
             tallies += count(rule, targets, _written(writer, rule, results(store, rule, targets)))
@@ -336,6 +345,7 @@ def evaluate(
     judged = _judge(whole, plan.rules, store, targets)
     found = _scan_of(judged, bundle.scan, bundle.path, bundle, bool(bundle.scan.get("interrupted")))
     found._stack.callback(store.close)
+    found.coverage = [*found.coverage, *_broken(store, targets)]
 
     def results() -> Iterator[Result]:
         for rule in plan.rules:
@@ -370,6 +380,23 @@ def _unselected(content: Content, rules: Sequence[CompiledRule], targets: Sequen
     for rule in _rules_of(content, targets):
         if rule.id not in run:
             yield from (Tally(rule.id, target.id, unknown=1) for target in targets if rule.provider in ("estate", target.provider))
+
+
+def _broken(store: Store, targets: Sequence[Target]) -> Iterator[Coverage]:
+    """Tables and views that content describes wrongly, as lines of the coverage ledger."""
+    for table, what in sorted(store.broken.items()):
+        for target in targets:
+            yield Coverage(
+                target=target.id,
+                region="global",
+                table=table,
+                part="load",
+                operation="<load>",
+                status=Reason.COLLECTOR_BUG.value,
+                complete=False,
+                gaps={Reason.COLLECTOR_BUG.value: 1},
+                code=what[:300],
+            )
 
 
 def _written(writer: BundleWriter, rule: CompiledRule, results: Iterable[Result]) -> Iterator[Result]:
@@ -484,6 +511,7 @@ def _load(bundle: Bundle, content: Content, tables: Iterable[str]) -> Store:
         bundle.manifest["plan"]["tables"],
         bundle.regions(),
         bundle.targets(),
+        bundle.path,
     )
 
 
@@ -495,12 +523,14 @@ def _open_store(
     collected: Mapping[str, Mapping[str, Sequence[str]]],
     regions: Mapping[str, Sequence[Region]],
     targets: Sequence[Target],
+    folder: Path,
 ) -> Store:
     """Fact tables loaded, ghosts laid for what was never asked, views made, doors shut."""
     from cnamm_scan.engine.store import Shards, Store
 
     few = sum(file.stat().st_size for own in files.values() for file in own) < FEW_BYTES
-    store = Store(content, tables, scan_time=utc(started).rstrip("Z"), threads=1 if few else None)
+    store = Store(content, tables, scan_time=utc(started).rstrip("Z"), folder=folder, threads=1 if few else None)
+    store.places = {target.id: ("global", *(region.name for region in regions.get(target.id, ()))) for target in targets}
     try:
         for table in sorted(store.tables - set(content.views)):
             said = collected.get(table)

@@ -152,7 +152,12 @@ PARTS = {
 FROM = {"versioning": "versioning.Status"}
 """Where a column stands, when it is not where its name says."""
 ONCE_PER = {"aws.eks.cluster": "region", "aws.logs.group": "region"}
-CALLS = {"aws.s3.bucket": "ListBuckets", "aws.iam.user": "ListUsers", "aws.eks.cluster": "ListClusters", "aws.logs.group": "DescribeLogGroups"}
+CALLS = {
+    "aws.s3.bucket": "ListBuckets",
+    "aws.iam.user": "ListUsers",
+    "aws.eks.cluster": "ListClusters",
+    "aws.logs.group": "DescribeLogGroups",
+}
 
 
 def _boolean_tests(column: str) -> str:
@@ -317,7 +322,7 @@ ALL_GOOD = Found(
         "aws.logs.group": ({"key": "app", "days": 30},),
     },
 )
-NOTHING = Found(ONE, {table: () for table in TABLES})
+NOTHING = Found(ONE, dict.fromkeys(TABLES, ()))
 DARK = Found(ONE, {}, dict.fromkeys(TABLES, Reason.DENIED))
 
 
@@ -394,9 +399,7 @@ def _facts(writer: BundleWriter, found: Found) -> None:
             writer.fact(table=table, target=found.target, region=region, key=row["key"], data=data, gaps=own, calls=(), redact=())
         seen = {reason.value: 1} if reason else {}
         status, code = (reason.value, "AccessDenied") if reason else ("ok", "")
-        writer.coverage(
-            Coverage(found.target, region, table, "list", CALLS[table], status, reason is None, 1, 1, len(rows), 0, seen, code)
-        )
+        writer.coverage(Coverage(found.target, region, table, "list", CALLS[table], status, reason is None, 1, 1, len(rows), 0, seen, code))
         for name in sorted({name for row in rows for name in found.gaps.get(row["key"], {})}):
             why = Counter(gap.value for row in rows for part, gap in found.gaps.get(row["key"], {}).items() if part == name)
             operation = f"GetBucket{name.title()}"

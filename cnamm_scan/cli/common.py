@@ -106,7 +106,7 @@ def console(context: click.Context, *, err: bool = False) -> Console:
     made = Console(
         stderr=err,
         force_terminal=True if color == "always" else None,
-        no_color=True if color == "never" else None,
+        no_color={"never": True, "always": False}.get(color),
         highlight=False,
         soft_wrap=False,
     )

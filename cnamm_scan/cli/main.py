@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextvars import ContextVar
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -12,6 +13,9 @@ import click
 
 from cnamm_scan import __version__
 from cnamm_scan.errors import CnammError, did_you_mean
+
+_COLOR: ContextVar[bool | None] = ContextVar("color", default=None)
+"""What was asked for, for the errors that are shown when the command's own context is gone."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "scan": ("scan", "Scan targets and say how mature they are."),
@@ -82,6 +86,7 @@ def cli(ctx: click.Context, color: str) -> None:
     """Say how mature a cloud estate is, with the evidence and without a questionnaire."""
     ctx.obj = {"color": color}
     ctx.color = True if color == "always" else False if color == "never" or os.environ.get("NO_COLOR") else None
+    _COLOR.set(ctx.color)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -94,7 +99,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         outcome: Any = cli.main(args=list(arguments) if arguments is not None else None, prog_name="cnamm-scan", standalone_mode=False)
     except CnammError as error:
-        click.echo(f"{click.style('error', fg='red', bold=True)}: {error}", err=True, color=_color())
+        click.echo(f"{click.style('error', fg='red', bold=True)}: {error}", err=True, color=_COLOR.get())
         return error.exit_code
     except click.ClickException as error:
         error.show()
@@ -103,7 +108,3 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo("interrupted", err=True)
         return 1
     return outcome if isinstance(outcome, int) else 0
-
-
-def _color() -> bool | None:
-    return False if os.environ.get("NO_COLOR") else None

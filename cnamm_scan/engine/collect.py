@@ -266,11 +266,14 @@ class _Collection:
     def _regions(self, only: Sequence[str]) -> list[Region]:
         if self.provider.region_table is None:
             return []
-        try:
-            known = list(self.provider.regions())
-        except CallFailedError as failure:
+        outcomes: list[Outcome] = []
+        asked = Request("regions", "regions", GLOBAL)
+        self.scheduler.submit(asked, lambda _: Answer(list(self.provider.regions())), outcomes.append, depth=0)  # with its retries
+        self.scheduler.run()
+        known, failure = (outcomes[0].answer.data if outcomes[0].answer is not None else []), outcomes[0].failure
+        if failure is not None:
             # naming regions is a courtesy of the API: a scan that may not ask for them still goes to those it was told, or the usual ones
-            self.ledger.note(GLOBAL, self.provider.region_table, GHOST_PART, "regions", outcome=None, failure=failure)
+            self.ledger.note(GLOBAL, self.provider.region_table, GHOST_PART, "regions", outcome=outcomes[0], failure=failure)
             known = [Region(name, None) for name in sorted({*only, *self.provider.default_regions()})]
         if only:
             known = [region if region.name in only or region.state == "opt_in_off" else _seen_as(region, "excluded") for region in known]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnamm_scan.content import columns_of
-from cnamm_scan.engine.sql import Expression, Subquery, quoted, read_expression, read_view
+from cnamm_scan.engine.sql import Expression, Subquery, expand, quoted, read_expression, read_view
 from cnamm_scan.engine.store import Store, StoreError, gap_key
 from cnamm_scan.errors import ContentError
 from cnamm_scan.model import Content, Reason, Result, Rule, Tally, Target, Verdict
@@ -234,24 +234,6 @@ def _parts(content: Content, table: str, columns: Iterable[str]) -> tuple[str, .
         return ()
     keys = {gap_key(column.path) for name in expand(content, table, columns) if (column := spec.columns.get(name)) and column.path}
     return tuple(sorted(key for key in keys if key in spec.then or key.startswith("parent.")))
-
-
-def expand(content: Content, table: str, columns: Iterable[str]) -> frozenset[str]:
-    """The columns and, for derived ones, those that they are derived from."""
-    from cnamm_scan.engine.sql import read_column
-
-    known = columns_of(content, table)
-    todo, done = list(columns), set()
-    while todo:
-        name = todo.pop()
-        if name in done:
-            continue
-        done.add(name)
-        column = known[name]
-        if column.is_:
-            where = f"{content.tables[table].source} ({table}.{name})"
-            todo += read_column(content, table, column.is_, where=where).reads.get(table, frozenset())
-    return frozenset(done)
 
 
 def _message(rule: Rule, verdict: Verdict, reason: str, values: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -371,6 +371,22 @@ def read_column(content: Content, table: str, text: str, *, where: str) -> Expre
     if reader.parameters:
         raise ContentError("a column has no parameters", where=where, do="put the threshold into the rule")
     return Expression(text, {name: frozenset(columns) for name, columns in reader.reads.items()})
+
+
+def expand(content: Content, table: str, columns: Iterable[str]) -> frozenset[str]:
+    """The columns and, for derived ones, those that they are derived from."""
+    known = columns_of(content, table)
+    todo, done = list(columns), set()
+    while todo:
+        name = todo.pop()
+        if name in done:
+            continue
+        done.add(name)
+        column = known[name]
+        if column.is_:
+            where = f"{content.tables[table].source} ({table}.{name})"
+            todo += read_column(content, table, column.is_, where=where).reads.get(table, frozenset())
+    return frozenset(done)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import duckdb
 
 from cnamm_scan import paths
 from cnamm_scan.content import ENGINE_TABLES, ROW_COLUMNS, columns_of
-from cnamm_scan.engine.sql import quoted, read_view
+from cnamm_scan.engine.sql import expand, quoted, read_column, read_view
 from cnamm_scan.errors import CnammError, did_you_mean
 from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, UNSET, Column, Content, Reason, Table
 
@@ -57,17 +57,32 @@ class Store:
     """An in-memory database of fact tables. A context manager: `close` gives memory and spill space back."""
 
     def __init__(
-        self, content: Content, tables: Iterable[str], *, scan_time: str, memory: str = "1400MB", threads: int | None = None
+        self,
+        content: Content,
+        tables: Iterable[str],
+        *,
+        scan_time: str,
+        folder: Path | None = None,
+        memory: str = "1400MB",
+        threads: int | None = None,
     ) -> None:
-        """Create empty typed tables. `scan_time` is the scan's start, ISO 8601 in UTC."""
+        """Create empty typed tables. `scan_time` is the scan's start, ISO 8601 in UTC; `folder` the only one that SQL may read."""
         self.content = content
         self.scan_time = scan_time
         self.uncollected: dict[str, frozenset[str]] = {}
         """Columns by table that this bundle does not hold, so that they are NULL for the reason 'not_collected'."""
+        self.broken: dict[str, str] = {}
+        """Tables and views that could not be made from their facts, with what DuckDB said: bugs in content, to be reported loudly."""
+        self.places: Mapping[str, Sequence[str]] = {}
+        """Target id -> every region that a row of it may name."""
         self._dark: dict[tuple[str, tuple[str, ...]], dict[tuple[str, str | None], str]] = {}
         self._spill = tempfile.TemporaryDirectory(prefix="cnamm-scan-")
         self._db = duckdb.connect(":memory:", config={"memory_limit": memory, "temp_directory": self._spill.name})
         self._db.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false; SET TimeZone = 'UTC'")
+        if folder is not None:
+            # from here on SQL reaches the bundle's own files and nothing else: expressions of third-party packs run while loading
+            allowed = str(folder.resolve()).replace("'", "''")
+            self._db.execute(f"SET allowed_directories = ['{allowed}']; SET enable_external_access = false")
         if threads:
             self._db.execute(f"SET threads = {int(threads)}")
         wanted = set(tables) | {ESTATE_TABLE}
@@ -108,7 +123,7 @@ class Store:
     def add_rows(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Put rows in by column name, as tests of content do. Derived columns that a row does not name are computed."""
         columns = columns_of(self.content, table)
-        derived = {name: column.is_ for name, column in columns.items() if column.is_}
+        derived = {name for name, column in columns.items() if column.is_}
         for row in rows:
             values: list[Any] = []
             picks = []
@@ -119,9 +134,7 @@ class Store:
                     values.append(json.dumps(value) if column.type == "json" and value is not None else value)
                     picks.append(f"CAST(? AS {kind}) AS {quoted(name)}")
             outer = [
-                quoted(name)
-                if name in row or name not in derived
-                else f"CAST(({derived[name]}) AS {SQL_TYPES[column.type]}) AS {quoted(name)}"
+                quoted(name) if name in row or name not in derived else f"{self._derived(table, name, column)} AS {quoted(name)}"
                 for name, column in columns.items()
             ]
             gaps = row.get("_gaps") or {}
@@ -133,6 +146,11 @@ class Store:
                 values,
             )
 
+    def _derived(self, table: str, name: str, column: Column) -> str:
+        """SQL of a column made from others. Raises ContentError for what a column may not ask: it will run, so it is read again here."""
+        read_column(self.content, table, column.is_ or "", where=f"{table}.{name}")
+        return f"CAST(({column.is_}) AS {SQL_TYPES[column.type]})"
+
     def add_ghosts(self, table: str, ghosts: Iterable[tuple[str, str, Reason, bool]]) -> None:
         """Leave a row for each listing that failed: (target, region, reason, shadow).
 
@@ -143,8 +161,8 @@ class Store:
             return
         values = ", ".join(["(?, ?, ?, ?)"] * len(rows))
         self._run(
-            f"INSERT INTO {quoted(table)} BY NAME SELECT target, region, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact, reason AS _ghost,"
-            f" MAP(['{GHOST_PART}'], [reason]) AS _gaps, CAST(shadow AS BOOLEAN) AS _shadow"
+            f"INSERT INTO {quoted(table)} BY NAME SELECT target, region, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact,"
+            f" reason AS _ghost, MAP(['{GHOST_PART}'], [reason]) AS _gaps, CAST(shadow AS BOOLEAN) AS _shadow"
             f" FROM (VALUES {values}) AS dark(target, region, reason, shadow)",
             [value for row in rows for value in row],
         )
@@ -156,15 +174,12 @@ class Store:
         spec = self.content.tables.get(table)
         columns = spec.columns if spec else ENGINE_TABLES[table][1]
         missing = {name for name, column in columns.items() if column.path and not _was_kept(column.path, spec, shards)}
-        missing |= {
-            name
-            for name, column in columns.items()
-            if column.is_ and any(re.search(rf"\b{re.escape(other)}\b", column.is_) for other in missing)
-        }
+        missing |= {name for name, column in columns.items() if column.is_ and missing & expand(self.content, table, [name])}
         self.uncollected[table] = frozenset(missing)
         kept = {name: column for name, column in columns.items() if name not in missing}
         extracted = [f"{_extract(column, spec)} AS {quoted(name)}" for name, column in kept.items() if column.path]
-        derived = [f"CAST(({column.is_}) AS {SQL_TYPES[column.type]}) AS {quoted(name)}" for name, column in kept.items() if column.is_]
+        # TRY: an odd value in one row makes that row's column unknown, and no other row's
+        derived = [f"TRY({self._derived(table, name, column)}) AS {quoted(name)}" for name, column in kept.items() if column.is_]
         files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in shards.files)
         structure = _structure(column for column in kept.values() if column.from_ and column.type != "json")
         document = f"json_transform(data, '{structure}')" if structure != "{}" else "NULL"
@@ -183,31 +198,49 @@ class Store:
             "false AS _shadow",
         ]
         inner = f"SELECT {', '.join(fixed + extracted)} FROM ({rows})"
-        self._run(f"INSERT INTO {quoted(table)} BY NAME SELECT *{''.join(', ' + column for column in derived)} FROM ({inner})")
+        try:
+            self._run(f"INSERT INTO {quoted(table)} BY NAME SELECT *{''.join(', ' + column for column in derived)} FROM ({inner})")
+        except StoreError as error:
+            self._give_up(table, error)
+
+    def _give_up(self, table: str, error: StoreError) -> None:
+        """A table or view that content describes wrongly is unknown in every target; no other table suffers."""
+        self.broken[table] = error.what
+        self._run(f"DELETE FROM {quoted(table)}")
+        self.add_ghosts(
+            table,
+            [
+                (target, region, Reason.COLLECTOR_BUG, number > 0)
+                for target, regions in self.places.items()
+                for number, region in enumerate(regions)
+            ],
+        )
 
     def make_views(self) -> None:
         """Compute every view over the loaded tables, NULL-honest about listings that failed."""
         for view in self.views:
-            spec = self.content.views[view]
-            bases = sorted(read_view(self.content, view).tables)
-            casts = ", ".join(
-                f"CAST({quoted(name)} AS {SQL_TYPES[column.type]}) AS {quoted(name)}" for name, column in spec.columns.items()
-            )
-            self._run(
-                f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, key, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact,"
-                f" NULL AS _ghost, {NO_GAPS} AS _gaps, false AS _shadow, {casts} FROM ({spec.select})"
-            )
-            dark = " UNION ALL ".join(
-                f"SELECT target, region, _ghost, _shadow FROM {quoted(base)} WHERE _ghost IS NOT NULL" for base in bases
-            )
-            regional = all(self._is_regional(base) for base in bases)
-            match = f"d.target = {quoted(view)}.target" + (f" AND d.region = {quoted(view)}.region" if regional else "")
-            self._run(f"DELETE FROM {quoted(view)} WHERE key IS NULL OR EXISTS (SELECT 1 FROM ({dark}) d WHERE {match})")
-            self._run(
-                f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact,"
-                f" min(_ghost) AS _ghost, MAP(['{GHOST_PART}'], [min(_ghost)]) AS _gaps, bool_and(_shadow) AS _shadow"
-                f" FROM ({dark}) GROUP BY ALL"
-            )
+            try:
+                self._make_view(view)
+            except StoreError as error:
+                self._give_up(view, error)
+
+    def _make_view(self, view: str) -> None:
+        spec = self.content.views[view]
+        bases = sorted(read_view(self.content, view).tables)
+        casts = ", ".join(f"CAST({quoted(name)} AS {SQL_TYPES[column.type]}) AS {quoted(name)}" for name, column in spec.columns.items())
+        self._run(
+            f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, key, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact,"
+            f" NULL AS _ghost, {NO_GAPS} AS _gaps, false AS _shadow, {casts} FROM ({spec.select})"
+        )
+        dark = " UNION ALL ".join(f"SELECT target, region, _ghost, _shadow FROM {quoted(base)} WHERE _ghost IS NOT NULL" for base in bases)
+        regional = all(self._is_regional(base) for base in bases)
+        match = f"d.target = {quoted(view)}.target" + (f" AND d.region = {quoted(view)}.region" if regional else "")
+        self._run(f"DELETE FROM {quoted(view)} WHERE key IS NULL OR EXISTS (SELECT 1 FROM ({dark}) d WHERE {match})")
+        self._run(
+            f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact,"
+            f" min(_ghost) AS _ghost, MAP(['{GHOST_PART}'], [min(_ghost)]) AS _gaps, bool_and(_shadow) AS _shadow"
+            f" FROM ({dark}) GROUP BY ALL"
+        )
 
     def _is_regional(self, table: str) -> bool:
         if table in self.content.tables:
@@ -262,7 +295,8 @@ class Store:
         if known is None:
             gaps = ", ".join(["_ghost", *(f"_gaps[{_literal(part, 'VARCHAR')}]" for part in parts)])
             known = {}
-            sql = f"SELECT target, region, min(COALESCE({gaps}, NULL)) FROM {quoted(table)} GROUP BY ALL HAVING min(COALESCE({gaps}, NULL)) IS NOT NULL"
+            first = f"min(COALESCE({gaps}, NULL))"
+            sql = f"SELECT target, region, {first} FROM {quoted(table)} GROUP BY ALL HAVING {first} IS NOT NULL"
             for target, region, reason in sorted(self.rows(sql)):
                 known[target, region] = reason
                 known.setdefault((target, None), reason)

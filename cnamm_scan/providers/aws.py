@@ -93,15 +93,15 @@ class AwsProvider:
         from botocore.session import Session
 
         inner = Session(profile=self.options.profile)
-        if self.options.operations is not None:
-            from cnamm_scan.providers.aws_loader import LeanLoader
-
-            asked = {client: {*operations} for client, operations in self.options.operations.items()}
-            for client, operation in OWN_CALLS:
-                asked.setdefault(client, set()).add(operation)
-            wanted = {client: frozenset(operations) for client, operations in asked.items()}
-            inner.register_component("data_loader", LeanLoader(inner.get_component("data_loader"), wanted))
         try:
+            if self.options.operations is not None:
+                from cnamm_scan.providers.aws_loader import LeanLoader
+
+                asked = {client: {*operations} for client, operations in self.options.operations.items()}
+                for client, operation in OWN_CALLS:
+                    asked.setdefault(client, set()).add(operation)
+                wanted = {client: frozenset(operations) for client, operations in asked.items()}
+                inner.register_component("data_loader", LeanLoader(inner.get_component("data_loader"), wanted))
             session = boto3.Session(botocore_session=inner)
         except ProfileNotFound as error:
             known = boto3.Session().available_profiles
@@ -145,7 +145,7 @@ class AwsProvider:
     def _identify(self) -> Target:
         start = self._session.region_name or HOME["aws"]
         try:
-            answer = self.call(Request("sts", "GetCallerIdentity", start))
+            answer = self._asked_again(Request("sts", "GetCallerIdentity", start))
         except CallFailedError as failure:
             if failure.reason is Reason.CREDENTIALS:
                 raise _no_credentials(self._name, failure.message) from failure
@@ -164,6 +164,17 @@ class AwsProvider:
         self.partition = arn.split(":")[1]
         self._known["sts", "GetCallerIdentity"] = answer
         return Target(f"aws:{account}", "aws", account, arn)
+
+    def _asked_again(self, request: Request, attempts: int = 3) -> Answer:
+        """As `call`, but one bad moment does not end the scan before it begins."""
+        for attempt in range(1, attempts):
+            try:
+                return self.call(request)
+            except CallFailedError as failure:
+                if not failure.retry:
+                    raise
+                time.sleep(min(failure.after if failure.after is not None else 0.3 * attempt, 5.0))
+        return self.call(request)
 
     def home_region(self) -> str:
         """us-east-1, or its like in another partition."""

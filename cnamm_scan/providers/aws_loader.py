@@ -46,7 +46,9 @@ class LeanLoader(Loader):  # type: ignore[misc]
 
 def pruned(model: Json, keep: frozenset[str]) -> Json:
     """A service description with these operations and the shapes that they reach."""
-    operations = {name: {k: v for k, v in model["operations"][name].items() if k != "documentation"} for name in keep if name in model["operations"]}
+    operations = {
+        name: {k: v for k, v in model["operations"][name].items() if k != "documentation"} for name in keep if name in model["operations"]
+    }
     shapes: Json = {}
     todo = [ref["shape"] for operation in operations.values() for ref in _references(operation)]
     while todo:

@@ -360,7 +360,9 @@ def test_items_with_several_parts_are_written_once(lab: Lab) -> None:
 TABLE_PARTS = """
       then:
         detail: {call: dynamodb:DescribeTable, with: {TableName: '@'}, needs: dynamodb:DescribeTable}
-        backups: {call: dynamodb:DescribeContinuousBackups, with: {TableName: detail.Table.TableName}, needs: dynamodb:DescribeContinuousBackups}
+        backups:
+          {call: dynamodb:DescribeContinuousBackups, with: {TableName: detail.Table.TableName},
+           needs: dynamodb:DescribeContinuousBackups}
       columns:
         name: {type: text, from: detail.Table.TableName}
         backup: {type: text, from: backups.ContinuousBackupsDescription.ContinuousBackupsStatus}
@@ -559,6 +561,14 @@ def test_regions_that_may_not_be_listed_are_the_usual_ones(lab: Lab) -> None:
     assert (line.status, line.complete) == ("denied", False)
 
 
+def test_regions_are_asked_for_again_when_the_first_try_fails(lab: Lab) -> None:
+    lab.proxy.faults[:] = [Fault("throttled", operation="DescribeRegions", times=2)]
+    done = lab.run(TABLES, "table", regions=(), attempts=3, deadline=10)
+    assert states(done)[AWAY] == ("enabled", "listed")
+    assert states(done)["ap-northeast-1"] == ("opt_in_off", "off")
+    assert all(line.complete for line in done.kept.lines)
+
+
 def test_naming_regions_that_may_not_be_listed_leaves_the_others_visible(lab: Lab) -> None:
     """What was left out is excluded, whether regions can be listed or not: less seen must not look like less there."""
     lab.proxy.faults[:] = [Fault("denied", operation="DescribeRegions")]
@@ -576,7 +586,7 @@ def test_calls_and_retries_are_counted(lab: Lab) -> None:
     lab.proxy.faults[:] = [Fault("throttled", operation="ListTables", times=2)]
     done = lab.run(TABLES, "table", attempts=5, deadline=30)
     assert len(lab.asked("ListTables")) == 5
-    assert (done.collected.calls, done.collected.retries) == (5, 2)
+    assert (done.collected.calls, done.collected.retries) == (1 + 5, 2)  # the regions, too, are a call
     line = done.line("table")
     assert (line.status, line.calls, line.retries, line.items) == ("ok", 3, 2, 5)
 

@@ -54,7 +54,10 @@ def _check(path: Path) -> list[str]:
 
 def test_what_was_written_is_read_back(bundle: Path) -> None:
     opened = open_bundle(bundle)
-    assert opened.targets() == [Target(ONE, "aws", "111111111111", "arn:aws:iam::1:role/audit"), Target(TWO, "aws", "222222222222", "arn:aws:iam::1:role/audit")]
+    assert opened.targets() == [
+        Target(ONE, "aws", "111111111111", "arn:aws:iam::1:role/audit"),
+        Target(TWO, "aws", "222222222222", "arn:aws:iam::1:role/audit"),
+    ]
     assert opened.regions() == {target: [Region(HOME, "enabled", "listed", "")] for target in (ONE, TWO)}
     assert opened.method() == dict(FILES)
     assert opened.scan["id"] == SCAN_ID

@@ -98,7 +98,9 @@ def test_a_secret_need_not_be_text(value: Any) -> None:
 # ---- tags ----------------------------------------------------------------------------------------------------------------
 
 tag_names = st.sampled_from(["Tags", "tags", "TagSet", "TagList", "labels", "ResourceTags", "tag"])
-tag_pairs = st.dictionaries(st.text(string.ascii_letters + ":-", min_size=1), st.text(string.ascii_letters, min_size=1), min_size=1, max_size=4)
+tag_pairs = st.dictionaries(
+    st.text(string.ascii_letters + ":-", min_size=1), st.text(string.ascii_letters, min_size=1), min_size=1, max_size=4
+)
 
 
 @given(tag_names, tag_pairs, st.sampled_from([("Key", "Value"), ("key", "value"), ("TagKey", "TagValue")]))
@@ -180,7 +182,9 @@ urls = st.builds(
 )
 named = st.builds(
     lambda name, sign, secret: (secret, f"{name}{sign}{secret}"),
-    st.sampled_from(["AccountKey", "SharedAccessKey", "aws_secret_access_key", "PASSWORD", "password", "api_key", "ApiKey", "client_secret"]),
+    st.sampled_from(
+        ["AccountKey", "SharedAccessKey", "aws_secret_access_key", "PASSWORD", "password", "api_key", "ApiKey", "client_secret"]
+    ),
     st.sampled_from(["=", ": ", " = "]),
     text_of(word + "+/=!", 12, 60).filter(lambda secret: secret[0] not in "="),
 )
@@ -254,7 +258,9 @@ def test_a_changed_secret_shows_as_drift(one: str, other: str) -> None:
     assert redactor.clean({"a": one}, ["a"], HERE) != redactor.clean({"a": other}, ["a"], HERE)
 
 
-@given(st.recursive(leaves | st.floats() | st.integers() | st.datetimes() | st.binary(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+@given(
+    st.recursive(leaves | st.floats() | st.integers() | st.datetimes() | st.binary(), lambda x: st.lists(x) | st.dictionaries(st.text(), x))
+)
 def test_what_comes_out_can_be_stored(value: Any) -> None:
     assert canonical(Redactor(KEY).clean(value, ["a"], HERE))
 

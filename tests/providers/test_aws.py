@@ -114,12 +114,12 @@ def test_an_operation_that_does_not_exist_is_a_bug_of_the_collector(desk: Desk) 
 
 
 def test_a_wait_that_the_provider_asks_for_is_passed_on() -> None:
-    with _Answering(b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n") as url:
+    with _Answering(b"HTTP/1.1 503 Busy\r\nRetry-After: 0.5\r\nContent-Length: 0\r\n\r\n") as url:
         with pytest.raises(ProviderError) as caught:
             AwsProvider(Options(endpoint_url=url))
         cause = caught.value.__cause__
     assert isinstance(cause, CallFailedError)
-    assert (cause.reason, cause.after, cause.retry) == (Reason.SERVER_ERROR, 7.0, True)
+    assert (cause.reason, cause.after, cause.retry) == (Reason.SERVER_ERROR, 0.5, True)
 
 
 # ---- an answer without content is no answer ----------------------------------------------------------------------------------
@@ -311,6 +311,15 @@ def test_an_endpoint_where_nobody_listens_is_said_so() -> None:
             AwsProvider(Options(endpoint_url=url, call_timeout=2))
     assert caught.value.where == url
     assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize("kind", ["throttled", "server_error", "timeout", "reset", "malformed"])
+def test_one_bad_moment_at_the_door_is_no_end(proxy: FaultProxy, kind: Kind) -> None:
+    proxy.faults[:] = [Fault(kind, operation="GetCallerIdentity", times=1, hold=2)]
+    provider = AwsProvider(Options(endpoint_url=proxy.url, call_timeout=0.7))
+    assert provider.target.name == "123456789012"
+    assert [call.operation for call in proxy.calls] == ["GetCallerIdentity"] * 2
+    provider.close()
 
 
 def test_an_unknown_profile_gets_a_hint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, moto_url: str) -> None:

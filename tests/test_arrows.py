@@ -1,0 +1,267 @@
+"""The arrows of the house, one way: read from the imports themselves, never from what happens to be loaded."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import cnamm_scan
+
+PACKAGE = Path(cnamm_scan.__file__).parent
+ROOT = "cnamm_scan"
+LAYERS = ("aggregator", "cli", "demo", "engine", "evidence", "providers", "report")
+COMMON = frozenset({"", "model", "errors", "text", "paths"})
+"""What anyone may import: the package's own name and version, and the modules that belong to no layer."""
+ALLOWED: Mapping[str, frozenset[str]] = {
+    "model": frozenset(),
+    "errors": frozenset(),
+    "text": frozenset(),
+    "paths": frozenset({"errors"}),
+    "content": frozenset({"", "model", "errors", "paths"}),
+    "aggregator": frozenset({"model"}),
+    "engine": frozenset({*COMMON, "content"}),
+    "evidence": COMMON,
+    "providers": COMMON,
+    "report": frozenset({"model", "text"}),
+    "api": frozenset({*COMMON, "content", "aggregator", "engine", "evidence", "providers", "report"}),
+    "cli": frozenset({*COMMON, "content", "aggregator", "engine", "evidence", "providers", "report", "demo", "api"}),
+    "demo": frozenset({*COMMON, "content", "aggregator", "engine", "evidence", "providers", "report", "api"}),
+    "": frozenset({"api"}),
+    "__main__": frozenset({"cli"}),
+}
+"""Layer or module -> what of ours it may import besides itself."""
+SETTLED: Mapping[tuple[str, str], str] = {
+    ("engine", f"{ROOT}.providers.interface"): "the engine asks providers through their interface, and sees nothing else of them",
+    ("report/reference.py", f"{ROOT}.content"): "pages about content read the engine-made tables and columns there",
+    ("report/reference.py", f"{ROOT}.errors"): "a file that a new rule starts from may be refused",
+}
+"""(layer or file, module) -> why it may be imported all the same."""
+SDKS = frozenset({"boto3", "botocore", "kubernetes", "azure", "google"})
+OWNERS: Mapping[str, frozenset[str]] = {
+    "duckdb": frozenset({"engine/store.py", "engine/sql.py"}),
+    "yaml": frozenset({"content.py"}),
+    "pydantic": frozenset({"content.py"}),
+}
+"""Heavy library -> the only files that may import it."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, as `file` imports it."""
+
+    file: str
+    line: int
+    module: str
+    at_top: bool
+    """Whether importing the file imports it."""
+
+    @property
+    def where(self) -> str:
+        return f"{self.file}:{self.line} imports {self.module}"
+
+    @property
+    def ours(self) -> bool:
+        return self.module.split(".")[0] == ROOT
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def _walk(node: ast.AST, at_top: bool) -> Iterator[tuple[ast.AST, bool]]:
+    """Every node that runs, and whether it runs on import; what is there for type checkers alone is left out."""
+    for child in ast.iter_child_nodes(node):
+        yield child, at_top
+        inside = at_top and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        if _is_type_checking(child):
+            assert isinstance(child, ast.If)
+            for other in child.orelse:
+                yield from _walk(other, inside)
+        else:
+            yield from _walk(child, inside)
+
+
+def _modules() -> set[str]:
+    names = (file.relative_to(PACKAGE.parent).with_suffix("").as_posix().replace("/", ".") for file in PACKAGE.rglob("*.py"))
+    return {name.removesuffix(".__init__") for name in names}
+
+
+MODULES = _modules()
+
+
+def _imports(file: Path) -> Iterator[Import]:
+    name = file.relative_to(PACKAGE).as_posix()
+    own = [ROOT, *file.relative_to(PACKAGE).parent.parts]
+    for node, at_top in _walk(ast.parse(file.read_bytes()), True):
+        found: list[str] = []
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = (
+                ".".join([*own[: len(own) - node.level + 1], *([node.module] if node.module else [])]) if node.level else node.module or ""
+            )
+            found = [f"{base}.{alias.name}" if f"{base}.{alias.name}" in MODULES else base for alias in node.names]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__") and node.args:
+            text = node.args[0]
+            if isinstance(text, ast.Constant):
+                found = [str(text.value)]
+            elif isinstance(text, ast.JoinedStr) and isinstance(text.values[0], ast.Constant):
+                found = [str(text.values[0].value).rstrip(".")]
+            else:
+                pytest.fail(f"{name}:{node.lineno} imports a name that no reader can see")
+        for module in dict.fromkeys(found):
+            yield Import(name, getattr(node, "lineno", 0), module, at_top)
+
+
+def _layer(file: str) -> str:
+    """`engine/sql.py` -> engine, `text.py` -> text, `__init__.py` -> the package itself."""
+    first, _, rest = file.partition("/")
+    return first if rest else first.removesuffix(".py").replace("__init__", "")
+
+
+def _layer_of(module: str) -> str:
+    return [*module.split("."), ""][1]
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+FOUND = [each for file in FILES if "_content" not in file.parts for each in _imports(file)]
+
+
+LAZY = {each.file for each in FOUND if each.at_top and each.module.split(".")[0] in SDKS} - {
+    each.module.removeprefix(f"{ROOT}.").replace(".", "/") + ".py" for each in FOUND if each.at_top
+}
+"""Files that import an SDK when they are imported, and that nothing imports before it is needed."""
+
+
+def test_the_reader_reads() -> None:
+    """What follows would hold of nothing too."""
+    assert len(FOUND) > 300
+    seen = {(each.file, each.module, each.at_top) for each in FOUND}
+    assert ("engine/store.py", "duckdb", True) in seen
+    assert ("api.py", "cnamm_scan.providers.aws", False) in seen
+    assert ("api.py", "cnamm_scan.content", True) in seen
+    assert ("cli/main.py", "cnamm_scan.cli", False) in seen
+    assert not any(each.file == "report/data.py" and each.module == "cnamm_scan.api" for each in FOUND)  # for type checkers alone
+
+
+def test_every_file_is_in_a_layer_that_has_a_rule() -> None:
+    assert {_layer(file.relative_to(PACKAGE).as_posix()) for file in FILES} <= set(ALLOWED)
+    assert {file.parent.name for file in PACKAGE.glob("*/__init__.py")} == set(LAYERS)
+
+
+def test_arrows_go_one_way() -> None:
+    wrong = []
+    for each in FOUND:
+        if not each.ours:
+            continue
+        layer, reached = _layer(each.file), _layer_of(each.module)
+        if reached == layer or reached in ALLOWED[layer]:
+            continue
+        if (layer, each.module) not in SETTLED and (each.file, each.module) not in SETTLED:
+            wrong.append(each.where)
+    assert wrong == []
+
+
+def test_every_exception_is_still_needed() -> None:
+    used = {(_layer(each.file), each.module) for each in FOUND} | {(each.file, each.module) for each in FOUND}
+    assert set(SETTLED) <= used
+
+
+def test_nothing_imports_the_command_line() -> None:
+    assert [
+        each.where for each in FOUND if each.ours and _layer_of(each.module) == "cli" and _layer(each.file) not in ("cli", "__main__")
+    ] == []
+
+
+def test_only_those_who_wire_import_several_layers() -> None:
+    reached: dict[str, set[str]] = {}
+    for each in FOUND:
+        if each.ours and _layer_of(each.module) in LAYERS:
+            reached.setdefault(_layer(each.file), set()).add(_layer_of(each.module))
+    wires = {layer for layer, others in reached.items() if len(others - {layer}) > 1}
+    assert wires <= {"api", "cli", "demo"}
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_heavy_libraries_have_an_owner(library: str) -> None:
+    importers = {each.file for each in FOUND if each.module.split(".")[0] == library}
+    assert importers
+    assert importers <= OWNERS[library]
+
+
+def test_only_providers_import_sdks_and_only_when_they_are_needed() -> None:
+    importers = [each for each in FOUND if each.module.split(".")[0] in SDKS]
+    assert {_layer(each.file) for each in importers} <= {"providers", "demo"}
+    assert any(_layer(each.file) == "providers" for each in importers)
+    assert [each.where for each in importers if each.at_top and each.file not in LAZY] == []
+
+
+def test_the_base_install_can_import_all_but_the_lazy_files() -> None:
+    """A file may stand on an SDK (subclass its classes, say) when nothing imports that file before it is needed."""
+    assert all(file.startswith("providers/") for file in LAZY)
+
+
+def test_the_arithmetic_needs_the_standard_library_and_the_model_alone() -> None:
+    for each in FOUND:
+        if _layer(each.file) in ("aggregator", "model", "errors"):
+            name = each.module.split(".")[0]
+            assert name in sys.stdlib_module_names or each.module == f"{ROOT}.model" or each.module.startswith(f"{ROOT}.aggregator"), (
+                each.where
+            )
+
+
+_ROT = frozenset({"open", "print", "input", "exec", "eval"})
+_WORK = frozenset({"socket", "subprocess", "requests", "urllib.request", "http.client"})
+
+
+def test_no_module_works_when_it_is_imported() -> None:
+    """No call at the top of a module opens, prints, connects or starts anything."""
+    wrong = []
+    for file in FILES:
+        known = {
+            alias.asname or alias.name
+            for node, _ in _walk(ast.parse(file.read_bytes()), True)
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        }
+        for node, at_top in _walk(ast.parse(file.read_bytes()), True):
+            if at_top and isinstance(node, ast.Call):
+                name = ast.unparse(node.func)
+                works = name in _ROT or (name.rpartition(".")[0] in _WORK & known)
+                reads = name.endswith(
+                    (".read_text", ".read_bytes", ".write_text", ".mkdir", ".connect", ".client", ".Session", ".run", ".start")
+                )
+                if works or reads:
+                    wrong.append(f"{file.relative_to(PACKAGE)}:{node.lineno} calls {name}")
+    allowed = ["__main__.py"]
+    assert [each for each in wrong if each.split(":")[0] not in allowed] == []
+
+
+def test_importing_everything_starts_opens_and_connects_nothing() -> None:
+    """The same, seen from outside: an audit hook hears every file that is written, every socket and every process."""
+    script = (
+        "import json, sys, importlib\n"
+        "heard = []\n"
+        "def hook(event, arguments):\n"
+        "    if event in ('socket.connect', 'socket.bind', 'subprocess.Popen', 'os.system', 'os.mkdir', 'os.remove', 'os.rename'):\n"
+        "        heard.append([event, str(arguments)])\n"
+        "    if event == 'open' and isinstance(arguments[1], str) and set(arguments[1]) & set('wax+'):\n"
+        "        heard.append([event, str(arguments)])\n"
+        "sys.dont_write_bytecode = True\n"
+        "sys.addaudithook(hook)\n"
+        "import threading\n"
+        "for name in json.loads(sys.argv[1]): importlib.import_module(name)\n"
+        "print(json.dumps([heard, threading.active_count()]))\n"
+    )
+    left_out = {"__main__.py", *LAZY}  # an SDK of others may try whether the machine has IPv6, for one
+    names = json.dumps(sorted(MODULES - {f"{ROOT}.{file.removesuffix('.py').replace('/', '.')}" for file in left_out}))
+    done = subprocess.run([sys.executable, "-c", script, names], capture_output=True, text=True, check=True, timeout=120)
+    assert json.loads(done.stdout) == [[], 1]
+    assert done.stderr == ""
