@@ -182,6 +182,19 @@ def show_command(name: str, packs: tuple[Path, ...]) -> None:
     click.echo(text, nl=False)
 
 
+def _rights(content: Content) -> dict[str, str]:
+    """The least rights of a whole scan, as policies that fit."""
+    from cnamm_scan.engine.plan import Selection, make_plan
+    from cnamm_scan.providers.rights import LIMITS, parts
+
+    made = {}
+    for provider in LIMITS:
+        needs = make_plan(content, Selection(), [provider]).needs(provider)
+        for number, part in enumerate(parts(provider, needs), 1):
+            made[f"permissions/cnamm-scan-{provider}-{number}.json"] = json.dumps(part, indent=2) + "\n"
+    return made
+
+
 @command.command("docs")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--check", is_flag=True, help="Write nothing; exit 2 when the folder is not what would be written.")
@@ -197,8 +210,13 @@ def docs_command(folder: Path, check: bool, packs: tuple[Path, ...]) -> None:
     from cnamm_scan import content as reader
     from cnamm_scan.report.reference import pages
 
-    made = pages(reader.load(packs))
-    there = {file.relative_to(folder).as_posix(): file.read_text() for file in folder.rglob("*.md")} if folder.is_dir() else {}
+    content = reader.load(packs)
+    made = {**pages(content), **_rights(content)}
+    there = {
+        file.relative_to(folder).as_posix(): file.read_text()
+        for pattern in ("*.md", "*.json")
+        for file in (folder.rglob(pattern) if folder.is_dir() else ())
+    }
     stale = sorted(name for name in {*made, *there} if made.get(name) != there.get(name))
     if check:
         if stale:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,12 @@ if TYPE_CHECKING:
 @reach
 @selection
 @click.option("--permissions", is_flag=True, help="Print the least policy that lets the scan read everything it plans to.")
+@click.option(
+    "--split-into",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="With --permissions: write as many policy files as IAM's size limit asks for.",
+)
 @click.option("--preflight", is_flag=True, help="Try one cheap call for each service and say what would be unknown. Needs credentials.")
 @click.option("--format", "out_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_context
@@ -37,6 +42,7 @@ def command(
     packs: tuple[Path, ...],
     parameters: tuple[str, ...],
     permissions: bool,
+    split_into: Path | None,
     preflight: bool,
     out_format: str,
 ) -> None:
@@ -46,6 +52,7 @@ def command(
     Examples:
       cnamm-scan plan aws
       cnamm-scan plan aws --permissions > policy.json
+      cnamm-scan plan aws --permissions --split-into policies/
       cnamm-scan plan aws --function detection --preflight
     """
     from cnamm_scan import api
@@ -59,7 +66,7 @@ def command(
         raise UsageError("--permissions and --preflight do not go together", do="run plan twice")
     if permissions:
         for provider in dict.fromkeys(providers):
-            click.echo(json.dumps(_policy(provider, plan.needs(provider)), indent=2))
+            _permissions(provider, plan.needs(provider), split_into)
         return
     if preflight:
         options = api.TargetOptions(role_arn, external_id, endpoint_url, call_timeout)
@@ -74,10 +81,25 @@ def command(
         _print(context, each)
 
 
-def _policy(provider: str, needs: list[str]) -> Any:
-    from cnamm_scan.providers.rights import policy
+def _permissions(provider: str, needs: list[str], folder: Path | None) -> None:
+    """Print the least policy, or write it in parts that fit. What is too large for one policy is said on stderr."""
+    from cnamm_scan.providers.rights import LIMITS, parts, policy
 
-    return policy(provider, needs)
+    if folder is None:
+        whole = policy(provider, needs)
+        click.echo(json.dumps(whole, indent=2))
+        size, limit = len(json.dumps(whole, separators=(",", ":"))), LIMITS[provider]
+        if size > limit:
+            click.echo(f"{size} characters are more than one policy holds ({limit}): --split-into DIR writes it in parts", err=True)
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, part in enumerate(parts(provider, needs), 1):
+            file = folder / f"cnamm-scan-{provider}-{number}.json"
+            file.write_text(json.dumps(part, indent=2) + "\n")
+            click.echo(str(file))
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", where=str(folder), do="choose another folder") from error
 
 
 def _described(plan: Plan, provider: str, regions: int) -> dict[str, Any]:
@@ -109,12 +131,13 @@ def _count(source: Source, services: dict[str, dict[str, Any]]) -> None:
         entry["region"] += 1
     else:
         entry["account"] += 1
-    asked: Counter[str] = Counter()
+    asked: dict[tuple[str, str], str] = {}  # tables on one listing share a call that they declare alike
     for each in source.tables:
         for part in each.parts:
             call = each.table.then[part]
-            asked[f"{call.operation} for each {each.table.id.rsplit('.', 1)[-1]}" + (f" ({call.size} at a time)" if call.many else "")] += 1
-    entry["item"].extend(asked)
+            said = f"{call.operation} for each {each.table.id.rsplit('.', 1)[-1]}" + (f" ({call.size} at a time)" if call.many else "")
+            asked.setdefault((call.operation, json.dumps([dict(call.with_), dict(call.fixed)], sort_keys=True)), said)
+    entry["item"].extend(asked.values())
 
 
 def _print(context: click.Context, described: dict[str, Any]) -> None:

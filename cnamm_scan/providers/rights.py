@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,3 +24,18 @@ def _iam(actions: Sequence[str]) -> Mapping[str, Any]:
 
 
 _POLICIES = {"aws": _iam}
+LIMITS: Mapping[str, int] = {"aws": 6144}
+"""Characters that one policy may hold, white space not counted. AWS: a customer managed policy; ten of them go on a role."""
+
+
+def parts(provider: str, needs: Sequence[str]) -> list[Mapping[str, Any]]:
+    """The same rights as as many policies as the provider's limit asks for, in order."""
+    rights = sorted({*needs, *BASE[provider]})
+    made: list[Mapping[str, Any]] = []
+    while rights:
+        count = len(rights)
+        while count > 1 and len(json.dumps(_POLICIES[provider](rights[:count]), separators=(",", ":"))) > LIMITS[provider]:
+            count -= 1
+        made.append(_POLICIES[provider](rights[:count]))
+        rights = rights[count:]
+    return made
