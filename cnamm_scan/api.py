@@ -40,6 +40,7 @@ from cnamm_scan.model import (
     Target,
     Verdict,
 )
+from cnamm_scan.providers.interface import CallFailedError
 
 if TYPE_CHECKING:
     from cnamm_scan.engine.collect import Collected, Progress
@@ -591,8 +592,16 @@ def _refuse_unknown_regions(connected: Sequence[Provider], regions: Sequence[str
         return
     known = {name for provider in connected if provider.region_table for name in provider.default_regions()}
     for name in regions:
-        if known and name not in known:
+        if known and name not in known and not any(name == region.name for provider in connected for region in _regions_of(provider)):
             raise UsageError(f"no region '{name}'", where="--region", do=did_you_mean(name, known))
+
+
+def _regions_of(provider: Provider) -> Sequence[Region]:
+    """The regions that the target itself names: newer ones than the SDK knows. Empty when it may not be asked."""
+    try:
+        return provider.regions() if provider.region_table else ()
+    except CallFailedError:
+        return ()
 
 
 __all__ = ["CnammError", "Limits", "Scan", "TargetOptions", "evaluate", "load_bundle", "scan"]

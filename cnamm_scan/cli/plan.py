@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,7 +177,7 @@ def _preflight(context: click.Context, plan: Plan, spec: str, options: Any, out_
 
     provider = api.connect(spec, options)
     try:
-        tried = list(preflight(plan, provider))
+        tried = list(preflight(plan, provider, datetime.now(UTC)))
     finally:
         provider.close()
     if out_format == "json":
@@ -188,7 +189,7 @@ def _preflight(context: click.Context, plan: Plan, spec: str, options: Any, out_
     for name in ("service", "tried", "answer", "objectives that would be unknown"):
         table.add_column(name, overflow="fold")
     for each in tried:
-        table.add_row(each["service"], each["operation"], each["status"], ", ".join(each["objectives"]) if each["status"] != "ok" else "")
+        table.add_row(each["service"], each["operation"], each["status"], "\n".join(each["objectives"]) if each["status"] != "ok" else "")
     console(context).print(table)
     refused = [each for each in tried if each["status"] != "ok"]
     unknown = {objective for each in refused for objective in each["objectives"]}

@@ -199,18 +199,18 @@ def _made(service: Service, region: str, operation: str, protocol: str) -> Ident
 def _by_route(request: Request, region: str, candidates: tuple[Service, ...]) -> Identity:
     query = dict(request.query)
     path = unquote(request.path)
+    best: tuple[tuple[int, int, int, int], Service, str] | None = None  # of all services: S3's paths also fit those of S3 Control
     for service in candidates:
         if not service.protocol.startswith("rest-"):
             continue
-        best: tuple[tuple[int, int, int, int], str] | None = None
         for route in _routes(service.name).get(request.method, ()):
             if route.pattern.fullmatch(path) is None:
                 continue
             weight = route.weight(query, request.headers)
             if weight is not None and (best is None or weight > best[0]):
-                best = (weight, route.operation)
-        if best is not None:
-            return _made(service, region, best[1], service.protocol)
+                best = (weight, service, route.operation)
+    if best is not None:
+        return _made(best[1], region, best[2], best[1].protocol)
     return _made(candidates[0], region, "", candidates[0].protocol)
 
 

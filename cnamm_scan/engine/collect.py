@@ -634,9 +634,7 @@ class _Collection:
 
     def _variable(self, text: str, place: str) -> Any:
         if text.startswith("$now"):
-            _, _, back = text.partition("-")
-            days = int(back.removesuffix("d")) if back else 0
-            return self.started - timedelta(days=days)
+            return moment(text, self.started)
         known = self.variables.get(place)
         if known is None:
             known = self.variables[place] = self.provider.variables(place)
@@ -681,8 +679,10 @@ class _Collection:
             for number, element in enumerate(_elements(document, paths.parse(table.each).steps)):
                 key = f"{self._key(table.key, element, item.place)}#{number}"
                 self._fact(plan, shape, item, element, lifted, key)
-        except KeyError as missing:
-            failure = CallFailedError(Reason.COLLECTOR_BUG, f"key has no {missing}")
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            # an item that our own declarations did not foresee costs itself, not the scan
+            said = f"key has no {error}" if isinstance(error, KeyError) else type(error).__name__
+            failure = CallFailedError(Reason.COLLECTOR_BUG, said)
             self.ledger.note(item.region, table.id, GHOST_PART, stream.operation, outcome=None, failure=failure)
             self._ghost(plan, item.region, Reason.COLLECTOR_BUG)
 
@@ -713,6 +713,12 @@ class _Collection:
                 raise KeyError(name)
             text = text.replace("{" + name + "}", str(value))
         return text
+
+
+def moment(text: str, started: datetime) -> datetime:
+    """The time that `$now` or `$now-90d` names: days before the scan began."""
+    _, _, back = text.partition("-")
+    return started - timedelta(days=int(back.removesuffix("d")) if back else 0)
 
 
 @dataclass

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
+from cnamm_scan.engine.collect import moment
 from cnamm_scan.engine.plan import Plan, Source, split_operation, tables_of
 from cnamm_scan.providers.interface import CallFailedError, Provider, Request
 
 
-def preflight(plan: Plan, provider: Provider) -> Iterator[dict[str, Any]]:
+def preflight(plan: Plan, provider: Provider, started: datetime) -> Iterator[dict[str, Any]]:
     """For each service: the call that was tried, `ok` or why not, and the objectives that rest on the service's tables.
 
     The call is a listing without parameters of an item, in the home region, first page only: what is denied there is denied to the scan.
@@ -24,7 +26,10 @@ def preflight(plan: Plan, provider: Provider) -> Iterator[dict[str, Any]]:
         client, operation = split_operation(source.call, source.client)
         place = provider.home_region()
         variables = provider.variables(place)
-        parameters = {**source.call.fixed, **{name: variables.get(text, text) for name, text in source.call.with_.items()}}
+        parameters = {
+            **source.call.fixed,
+            **{name: moment(text, started) if text.startswith("$now") else variables[text] for name, text in source.call.with_.items()},
+        }
         status = "ok"
         try:
             provider.call(Request(client, operation, place, parameters))

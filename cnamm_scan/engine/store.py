@@ -124,25 +124,22 @@ class Store:
         """Put rows in by column name, as tests of content do. Derived columns that a row does not name are computed."""
         columns = columns_of(self.content, table)
         derived = {name for name, column in columns.items() if column.is_}
+        alike: dict[frozenset[str], list[Mapping[str, Any]]] = {}
         for row in rows:
-            values: list[Any] = []
-            picks = []
-            for name, column in columns.items():
-                kind = SQL_TYPES[column.type]
-                if name in row or name not in derived:
-                    value = row.get(name)
-                    values.append(json.dumps(value) if column.type == "json" and value is not None else value)
-                    picks.append(f"CAST(? AS {kind}) AS {quoted(name)}")
+            alike.setdefault(frozenset(derived - row.keys()), []).append(row)
+        for computed, group in alike.items():
+            given = {name: column for name, column in columns.items() if name not in computed}
+            names = [*given, "_fact", "_ghost", "_gap_names", "_gap_reasons"]
+            casts = [*(SQL_TYPES[column.type] for column in given.values()), "VARCHAR", "VARCHAR", "VARCHAR[]", "VARCHAR[]"]
+            line = "(" + ", ".join(f"CAST(? AS {kind})" for kind in casts) + ")"
             outer = [
-                quoted(name) if name in row or name not in derived else f"{self._derived(table, name, column)} AS {quoted(name)}"
+                f"{self._derived(table, name, column)} AS {quoted(name)}" if name in computed else quoted(name)
                 for name, column in columns.items()
             ]
-            gaps = row.get("_gaps") or {}
-            values += [row.get("_fact", ""), row.get("_ghost"), list(gaps), list(gaps.values())]
-            picks += ["CAST(? AS VARCHAR) AS _fact", "CAST(? AS VARCHAR) AS _ghost", "MAP(?::VARCHAR[], ?::VARCHAR[]) AS _gaps"]
+            values = [value for row in group for value in _values(row, given)]
             self._run(
-                f"INSERT INTO {quoted(table)} BY NAME SELECT {', '.join(outer)}, _fact, _ghost, _gaps, false AS _shadow"
-                f" FROM (SELECT {', '.join(picks)})",
+                f"INSERT INTO {quoted(table)} BY NAME SELECT {', '.join(outer)}, _fact, _ghost, MAP(_gap_names, _gap_reasons) AS _gaps,"
+                f" false AS _shadow FROM (VALUES {', '.join([line] * len(group))}) AS given({', '.join(map(quoted_key, names))})",
                 values,
             )
 
@@ -326,6 +323,15 @@ class Store:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close."""
         self.close()
+
+
+def _values(row: Mapping[str, Any], columns: Mapping[str, Column]) -> Iterator[Any]:
+    """A row's values in the order of its columns, then those that every row has."""
+    for name, column in columns.items():
+        value = row.get(name)
+        yield json.dumps(value) if column.type == "json" and value is not None else value
+    gaps = row.get("_gaps") or {}
+    yield from (row.get("_fact", ""), row.get("_ghost"), list(gaps), list(gaps.values()))
 
 
 def _translated(error: duckdb.Error, tables: Iterable[str] = ()) -> StoreError:

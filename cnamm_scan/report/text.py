@@ -183,25 +183,40 @@ def _findings(report: Mapping[str, Any], most: int) -> RenderableType:
 
 
 def _gaps(report: Mapping[str, Any]) -> RenderableType:
-    grouped: dict[tuple[str, str], dict[str, Any]] = {}
+    places: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
     for gap in report["gaps"]:
-        place = gap["region"]
-        entry = grouped.setdefault((gap["reason"], place), {"operations": [], "rules": set()})
-        if gap["operation"]:
-            entry["operations"].append(gap["operation"])
-        entry["rules"].update(gap["rules"])
-    if not grouped:
+        operations, rules = places.setdefault((gap["reason"], gap["region"]), (set(), set()))
+        services = {table.split(".")[1] for table in gap["tables"] if table.count(".") == 2}
+        operations.update(f"{service}:{gap['operation']}" for service in services or ({""} if gap["operation"] else ()))
+        rules.update(gap["rules"])
+    if not places:
         return Group(Text.assemble(("What could not be seen", "bold"), "  nothing: every planned call was answered"), "")
+    alike: dict[tuple[str, str], list[str]] = {}  # regions that were refused the same way stand together
+    for (reason, region), (operations, rules) in sorted(places.items()):
+        alike.setdefault((reason, _what(operations, rules)), []).append(region)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for (reason, region), entry in sorted(grouped.items()):
-        names = sorted(set(entry["operations"]))
-        said = ", ".join(names[:4]) + (f" and {len(names) - 4} more calls" if len(names) > 4 else "")
-        rules = f"{len(entry['rules'])} rules with unknowns" if entry["rules"] else ""
-        table.add_row(Text(region), REASON_WORDS.get(reason, reason), Text("; ".join(part for part in (said, rules) if part)))
+    for (reason, what), regions in alike.items():
+        where = ", ".join(regions[:3]) + (f" and {len(regions) - 3} more regions" if len(regions) > 3 else "")
+        table.add_row(REASON_WORDS.get(reason, reason), Text(f"{where}: {what}" if what else where))
     return Group(Text("What could not be seen, and why", style="bold"), table, "")
+
+
+def _what(operations: set[str], rules: set[str]) -> str:
+    """The calls of a gap in a few words: their names when they are few, else their services."""
+    names = sorted(name.lstrip(":") for name in operations)
+    if len(names) > 4:
+        services = sorted({name.split(":")[0] for name in names})
+        shown = ", ".join(services[:6]) + (f" and {len(services) - 6} more services" if len(services) > 6 else "")
+        said = f"{len(names)} calls of {shown}"
+    else:
+        said = ", ".join(names)
+    return "; ".join(part for part in (said, f"{_counted(len(rules), 'rule')} with unknowns" if rules else "") if part)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _foot(report: Mapping[str, Any], path: str) -> RenderableType:

@@ -290,26 +290,28 @@ class Seen:
 
 
 def look(url: str, pack: Path, faults: list[Fault], regions: tuple[str, ...] = ()) -> Seen:
-    with FaultProxy(url, faults=faults, rewrite=demo_rewrite) as proxy:
-        with api.scan(
+    with (
+        FaultProxy(url, faults=faults, rewrite=demo_rewrite) as proxy,
+        api.scan(
             ["aws"],
             rules=["aws.probe"],
             content=[pack],
             regions=regions,
             options=api.TargetOptions(endpoint_url=proxy.url, call_timeout=0.7),
             limits=Limits(attempts=2, deadline=3, rate=1000, burst=1000),
-        ) as done:
-            results = list(done.results())
-            keys = [(result.rule, result.region, PORT.sub("", result.resource)) for result in results]
-            assert len(set(keys)) == len(keys)
-            counts = {tally.rule: tally.pass_ + tally.fail + tally.unknown + tally.not_applicable for tally in done.tallies}
-            return Seen(
-                dict(zip(keys, [result.verdict.value for result in results], strict=True)),
-                dict(zip(keys, [result.reason for result in results], strict=True)),
-                list(proxy.calls),
-                list(done.coverage),
-                {rule: count for rule, count in counts.items() if rule.startswith("aws.probe.")},
-            )
+        ) as done,
+    ):
+        results = list(done.results())
+        keys = [(result.rule, result.region, PORT.sub("", result.resource)) for result in results]
+        assert len(set(keys)) == len(keys)
+        counts = {tally.rule: tally.pass_ + tally.fail + tally.unknown + tally.not_applicable for tally in done.tallies}
+        return Seen(
+            dict(zip(keys, [result.verdict.value for result in results], strict=True)),
+            dict(zip(keys, [result.reason for result in results], strict=True)),
+            list(proxy.calls),
+            list(done.coverage),
+            {rule: count for rule, count in counts.items() if rule.startswith("aws.probe.")},
+        )
 
 
 @pytest.fixture(scope="module")
