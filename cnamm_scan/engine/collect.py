@@ -380,7 +380,11 @@ class _Collection:
         else:
             for item in batch:
                 self._finished(stream, item)
-        if answer is not None and answer.next_page is not None:
+        if answer is not None and answer.next_page is not None and answer.next_page == request.page:
+            # a service that hands the same token out again would be read for ever
+            self._dark(stream, region, Reason.TRUNCATED, "SameTokenAgain", parent)
+            self._listed(stream, region)
+        elif answer is not None and answer.next_page is not None:
             following = Request(request.client, request.operation, request.region, request.parameters, answer.next_page)
             self._page(stream, following, region, parent, above, calls, before + len(items))
         else:
@@ -520,6 +524,8 @@ class _Collection:
 
     def _part_came(self, stream: _Stream, part: _Part, item: _Item, request: Request, outcome: Outcome, pages: list[Json]) -> None:
         failure, answer = outcome.failure, outcome.answer
+        if answer is not None and answer.next_page is not None and answer.next_page == request.page:
+            answer, failure = None, CallFailedError(Reason.TRUNCATED, "SameTokenAgain")
         if answer is not None and answer.next_page is not None:
             following = Request(request.client, request.operation, request.region, request.parameters, answer.next_page)
             self._note_part(part, item, outcome, None)

@@ -17,6 +17,9 @@ from cnamm_scan.model import Column, Content, Reason, Rule, Table, Target, Verdi
 TEST_TIME = "2026-01-01T00:00:00"
 TEST_REGION = "test-region"
 
+Case = tuple[str, Verdict, Mapping[str, Any]]
+"""(name, expected verdict, row) of one case of a rule's tests."""
+
 
 def lint(content: Content) -> list[ContentError]:
     """Every problem of tables, views and rules. Empty when the content is sound."""
@@ -182,39 +185,54 @@ def run_tests(content: Content, rules: Iterable[Rule]) -> Iterator[CaseResult]:
 
 def _run_rule(store: Store, compiled: CompiledRule) -> Iterator[CaseResult]:
     rule = compiled.rule
-    cases = [
+    cases: list[Case] = [
         (f"{expected.value}[{number}]", expected, case)
         for expected in (Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN, Verdict.NOT_APPLICABLE)
         for number, case in enumerate(case for verdict, case in rule.tests.cases() if verdict is expected)
     ]
-    batches = [[case] for case in cases] if rule.scope == "estate" else [cases]
-    for batch in batches:
-        for table in compiled.reads:
-            store._run(f"DELETE FROM {table}")
-        targets = [Target(f"{rule.provider}:{name}", rule.provider, name) for name, _, _ in batch]
-        try:
-            for target, (_, _, case) in zip(targets, batch, strict=True):
-                _fill(store, compiled, target.id, case)
-        except StoreError as error:
-            for name, expected, _ in batch:
-                yield CaseResult(rule.id, name, expected, f"a row that does not fit: {error.what}")
-            continue
-        got: dict[str, list[str]] = {}
-        for result in results(store, compiled, targets):
-            got.setdefault(result.target, []).append(result.verdict.value if result.verdict is not Verdict.ERROR else result.message)
-        for target, (name, expected, _) in zip(targets, batch, strict=True):
-            verdicts = sorted(set(got.get(target.id, ["no row"])))
-            yield CaseResult(rule.id, name, expected, " and ".join(verdicts))
+    if rule.scope == "estate":
+        for case in cases:
+            yield from _run_cases(store, compiled, [case])
+    else:
+        yield from _run_cases(store, compiled, cases)
 
 
-def _fill(store: Store, compiled: CompiledRule, target: str, case: Mapping[str, Any]) -> None:
-    base = {"target": target, "region": TEST_REGION, "scan_time": TEST_TIME}
-    own = {name: value for name, value in case.items() if "." not in name}
-    store.add_rows(compiled.rule.for_each, [{**base, "key": "test", **own}])
-    for table, rows in case.items():
-        if "." not in table:
-            continue
-        if rows == "unreadable":
-            store.add_ghosts(table, [(target, TEST_REGION, Reason.DENIED, False)])
+def _run_cases(store: Store, compiled: CompiledRule, cases: list[Case]) -> Iterator[CaseResult]:
+    rule = compiled.rule
+    for table in compiled.reads:
+        store.clear(table)
+    targets = [Target(f"{rule.provider}:{name}", rule.provider, name) for name, _, _ in cases]
+    try:
+        _fill(store, compiled, {target.id: case for target, (_, _, case) in zip(targets, cases, strict=True)})
+    except StoreError as error:
+        if len(cases) > 1:  # find the row that does not fit
+            for case in cases:
+                yield from _run_cases(store, compiled, [case])
         else:
-            store.add_rows(table, [{**base, "key": f"{table}#{number}", **row} for number, row in enumerate(rows)])
+            yield CaseResult(rule.id, cases[0][0], cases[0][1], f"a row that does not fit: {error.what}")
+        return
+    got: dict[str, list[str]] = {}
+    for result in results(store, compiled, targets):
+        got.setdefault(result.target, []).append(result.verdict.value if result.verdict is not Verdict.ERROR else result.message)
+    for target, (name, expected, _) in zip(targets, cases, strict=True):
+        verdicts = sorted(set(got.get(target.id, ["no row"])))
+        yield CaseResult(rule.id, name, expected, " and ".join(verdicts))
+
+
+def _fill(store: Store, compiled: CompiledRule, cases: Mapping[str, Mapping[str, Any]]) -> None:
+    """Put the rows of all cases in, a table at a time; each case is a target."""
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    dark: dict[str, list[tuple[str, str, Reason, bool]]] = {}
+    for target, case in cases.items():
+        base = {"target": target, "region": TEST_REGION, "scan_time": TEST_TIME}
+        own = {name: value for name, value in case.items() if "." not in name}
+        rows.setdefault(compiled.rule.for_each, []).append({**base, "key": "test", **own})
+        for table, given in case.items():
+            if "." in table and given == "unreadable":
+                dark.setdefault(table, []).append((target, TEST_REGION, Reason.DENIED, False))
+            elif "." in table:
+                rows.setdefault(table, []).extend({**base, "key": f"{table}#{number}", **row} for number, row in enumerate(given))
+    for table, given_rows in rows.items():
+        store.add_rows(table, given_rows)
+    for table, ghosts in dark.items():
+        store.add_ghosts(table, ghosts)

@@ -246,10 +246,10 @@ class Store:
             return table != ESTATE_TABLE
         return table in self.content.views and all(self._is_regional(base) for base in read_view(self.content, table).tables)
 
-    def clear(self) -> None:
-        """Empty every table."""
-        for table in self.tables:
-            self._db.execute(f"DELETE FROM {quoted(table)}")
+    def clear(self, table: str) -> None:
+        """Empty a table."""
+        self._db.execute(f"DELETE FROM {quoted(table)}")
+        self._dark.clear()
 
     def lock(self) -> None:
         """Shut files, network, extensions and settings. There is no way back."""

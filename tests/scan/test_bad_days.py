@@ -89,7 +89,7 @@ def three_parts(error: str) -> tuple[str, str, str]:
 # ---- bodies --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("body", [b'{"oops": [', b"", b"null", b"<html><body>Sign in</body></html>"], ids=["cut", "empty", "null", "page"])
+@pytest.mark.parametrize("body", [b'{"oops": [', b""], ids=["cut", "empty"])
 def test_keys_that_were_not_told_are_not_no_keys(bed: FaultProxy, body: bytes) -> None:
     """botocore makes {} of it, and {} would say that there is no key: not applicable."""
 

