@@ -44,7 +44,7 @@ def command(context: click.Context, output: Path | None) -> None:
     os.environ.update(AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing")
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_DEFAULT_PROFILE"):
         os.environ.pop(name, None)
-    with MotoServer() as moto:
+    with MotoServer(fill_holes=True) as moto:
         seeded = seed(moto.url)
         err.print(f"an embedded account of {seeded.resources} resources in {' and '.join(seeded.regions)} is up; scanning it")
         with FaultProxy(moto.url, faults=demo_faults(), rewrite=demo_rewrite) as proxy, Shown(err) as progress:

@@ -19,8 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from cnamm_scan.demo.answers import by_hand, corrected, from_nothing
+from cnamm_scan.demo.fill import Filled
 from cnamm_scan.demo.identify import Request, identify
-from cnamm_scan.demo.refusals import refusal
+from cnamm_scan.demo.refusals import Refusal, refusal
 
 MOTO_ENV = {
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",  # they bring about 1,300 snapshots a region
@@ -32,7 +34,7 @@ CHILD = """
 import sys
 sys.path.append(sys.argv[1])
 from cnamm_scan.demo.bed import serve
-serve(int(sys.argv[2]))
+serve(int(sys.argv[2]), sys.argv[3] == "fill")
 """
 NOT_FOUND_PAGE = b"<!doctype html"  # werkzeug's, for a path that moto does not know
 
@@ -47,11 +49,16 @@ class MotoServer:
     A child process and not a thread, so that its CPU and memory never count as the scanner's.
     The child also ends when this process dies, because it watches its standard input.
     Raises BedError on entering when moto is missing or does not answer within `start_timeout` seconds.
+
+    What moto lacks, it answers as AWS answers an operation that it does not know. With `fill_holes` it
+    answers instead as an account of the demo that has none of it: see answers.py. That is for show:
+    a test or a benchmark keeps the holes, so that what was not looked at is seen to be unknown.
     """
 
-    def __init__(self, start_timeout: float = 60.0) -> None:
+    def __init__(self, start_timeout: float = 60.0, *, fill_holes: bool = False) -> None:
         """Nothing starts before the `with`."""
         self.start_timeout = start_timeout
+        self.fill_holes = fill_holes
         self.url = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._stderr: Any = None
@@ -69,7 +76,15 @@ class MotoServer:
         self.url = f"http://127.0.0.1:{port}"
         self._stderr = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", CHILD, str(Path(__file__).resolve().parents[2]), str(port)],
+            [
+                sys.executable,
+                "-P",
+                "-c",
+                CHILD,
+                str(Path(__file__).resolve().parents[2]),
+                str(port),
+                "fill" if self.fill_holes else "leave",
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=self._stderr,
@@ -143,19 +158,19 @@ def _answers(port: int) -> bool:
         connection.close()
 
 
-def serve(port: int) -> None:
+def serve(port: int, fill_holes: bool = False) -> None:
     """Run moto in this process until standard input closes; what the child does.
 
     Moto's own handler closes the connection after each answer, logs each call and lingers 10 ms in a
     thread; this one keeps connections alive and is silent, which doubles the calls a second. It also
-    answers operations that moto lacks as AWS answers ones that it lacks, not with a 500.
+    answers operations that moto lacks as AWS answers ones that it lacks, not with a 500; or fills them.
     """
     serving = import_module("werkzeug.serving")
     app_module = import_module("moto.moto_server.werkzeug_app")
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _load_policies_once()
     app = _dispatcher(app_module)(app_module.create_backend_app)
-    server = serving.make_server("127.0.0.1", port, app, threaded=True, request_handler=_handler(app_module))
+    server = serving.make_server("127.0.0.1", port, app, threaded=True, request_handler=_handler(app_module, fill_holes))
     server.daemon_threads = True
     server.serve_forever()
 
@@ -185,7 +200,7 @@ def _dispatcher(app_module: Any) -> Any:
     return Dispatcher
 
 
-def _handler(app_module: Any) -> Any:
+def _handler(app_module: Any, fill_holes: bool) -> Any:
     """The request handler class; made here because its base comes from moto."""
 
     class Handler(app_module.MotoRequestHandler):  # type: ignore[misc]
@@ -205,11 +220,14 @@ def _handler(app_module: Any) -> Any:
             environ["wsgi.input"] = io.BytesIO(body)
             answer = _Answer()
             try:
-                answer.run(self.server.app, environ)
+                if fill_holes:
+                    answer.fill(self._request(body), self.server.app, environ)
+                else:
+                    answer.run(self.server.app, environ)
             except NotImplementedError:
                 answer.refuse(self._request(body))
             finally:  # another exception is moto's bug: answer 500, let the server print the trace
-                if answer.status.startswith("404") and answer.body[:20].lower().startswith(NOT_FOUND_PAGE):
+                if answer.is_hole:
                     answer.refuse(self._request(body))
                 self.connection.sendall(answer.wire(self.command == "HEAD"))
                 self.close_connection = answer.failed or self.close_connection
@@ -243,12 +261,40 @@ class _Answer:
         if hasattr(chunks, "close"):
             chunks.close()
 
+    @property
+    def is_hole(self) -> bool:
+        """Whether moto did not know the path."""
+        return self.status.startswith("404") and self.body[:20].lower().startswith(NOT_FOUND_PAGE)
+
+    def fill(self, request: Request, app: Any, environ: dict[str, Any]) -> None:
+        """Answer as the demo's account: by hand, else by moto, else from nothing."""
+        identity = identify(request)
+        given = by_hand(request, identity)
+        if given is not None:
+            self._say(given)
+            return
+        try:
+            self.run(app, environ)
+        except Exception:  # a hole, or moto's bug
+            made = from_nothing(identity)
+            if made is None:
+                raise
+            self._say(made)
+        if self.is_hole:
+            made = from_nothing(identity)
+            if made is not None:
+                self._say(made)
+        self.body = corrected(identity, self.status, self.body)
+
     def refuse(self, request: Request) -> None:
         """Say that the operation is not known."""
-        refused = refusal("unsupported", identify(request))
-        self.status = f"{refused.status} {HTTPStatus(refused.status).phrase}"
-        self.headers = list(refused.headers.items())
-        self.body = refused.body
+        self._say(refusal("unsupported", identify(request)))
+
+    def _say(self, said: Filled | Refusal) -> None:
+        status = said.status if isinstance(said, Refusal) else HTTPStatus.OK
+        self.status = f"{int(status)} {HTTPStatus(status).phrase}"
+        self.headers = list(said.headers.items())
+        self.body = said.body
         self.failed = False
 
     def wire(self, is_head: bool) -> bytes:

@@ -125,16 +125,22 @@ _MESSAGES = {
 
 def refusal(kind: str, identity: Identity) -> Refusal:
     """The error answer of this kind, in the protocol that the request was made in."""
-    protocol = identity.protocol or "rest-xml"
-    status, code = _code(kind, identity.service, protocol)
+    status, code = _code(kind, identity.service, identity.protocol or "rest-xml")
     message = _MESSAGES[kind].format(caller=CALLER, action=f"{identity.signing_name}:{identity.operation}", operation=identity.operation)
+    query_code = _query_code(kind, identity.service) if identity.query_compatible else ""
+    return worded(identity, status, code, message, query_code)
+
+
+def worded(identity: Identity, status: int, code: str, message: str, query_code: str = "") -> Refusal:
+    """An error of these words, in the protocol that the request was made in; `query_code` is for services that keep such codes."""
+    protocol = identity.protocol or "rest-xml"
     if protocol in {"query", "ec2", "rest-xml"}:
         body = _xml(identity.service, protocol, status, code, message)
         content = "application/xml" if protocol == "rest-xml" else "text/xml"
         return Refusal(status, {"Content-Type": content, "x-amzn-RequestId": REQUEST_ID}, body)
     headers = {"x-amzn-RequestId": REQUEST_ID}
-    if identity.query_compatible:  # SQS and CloudWatch keep the codes of their query days
-        headers["x-amzn-query-error"] = f"{_query_code(kind, identity.service)};{_fault(status)}"
+    if query_code:  # SQS and CloudWatch keep the codes of their query days
+        headers["x-amzn-query-error"] = f"{query_code};{_fault(status)}"
     if protocol == "smithy-rpc-v2-cbor":
         headers |= {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}
         return Refusal(status, headers, _cbor({"__type": f"com.amazonaws.demo#{code}", "message": message}))

@@ -216,6 +216,8 @@ class _Stream:
     client: str
     operation: str
     parts: Mapping[str, _Part]
+    names: Mapping[str, Mapping[str, str]]
+    """Table -> name of a part in it -> part key."""
     children: tuple[_Stream, ...]
     depth: int
 
@@ -660,14 +662,14 @@ class _Collection:
 
     def _as_parent(self, stream: _Stream, child: _Stream, item: _Item) -> tuple[dict[str, Json], dict[str, Reason]]:
         """The item as its children see it: with the parts under the names that the table of `for:` gives them."""
-        names = _names(stream, child.source.call.for_ or "")
+        names = stream.names.get(child.source.call.for_ or "", {})
         document = {**item.document, **{name: item.parts[key] for name, key in names.items() if key in item.parts}}
         gaps = {name: item.gaps[key] for name, key in names.items() if key in item.gaps}
         return document, {**gaps, **item.above}
 
     def _facts(self, plan: TablePlan, stream: _Stream, item: _Item) -> None:
         table, shape = plan.table, self.shapes[plan.table.id]
-        names = _names(stream, table.id)
+        names = stream.names.get(table.id, {})
         document = {**item.document, **{name: item.parts[key] for name, key in names.items() if key in item.parts}}
         gaps = {name: item.gaps[key] for name, key in names.items() if key in item.gaps}
         for path, normalise in shape.normalise:
@@ -771,7 +773,12 @@ class _Shape:
 
 def _stream(source: Source, depth: int) -> _Stream:
     client, operation = split_operation(source.call, source.client)
-    return _Stream(source, client, operation, _parts(source), tuple(_stream(child, depth + 2) for child in source.children), depth)
+    parts = _parts(source)
+    names: dict[str, dict[str, str]] = {}
+    for part in parts.values():
+        for table, name in part.users:
+            names.setdefault(table, {})[name] = part.key
+    return _Stream(source, client, operation, parts, names, tuple(_stream(child, depth + 2) for child in source.children), depth)
 
 
 def _parts(source: Source) -> dict[str, _Part]:
@@ -793,11 +800,6 @@ def _parts(source: Source) -> dict[str, _Part]:
 
 def _head(text: str) -> str:
     return text if text.startswith("$") else paths.parse(text).head
-
-
-def _names(stream: _Stream, table: str) -> dict[str, str]:
-    """Name of a part in the table -> part key."""
-    return {name: part.key for part in stream.parts.values() for user, name in part.users if user == table}
 
 
 def _beneath(stream: _Stream) -> Iterator[_Stream]:

@@ -16,6 +16,8 @@ RETRY_BASE = 0.4
 RETRY_CAP = 20.0
 DARK_AFTER = 3
 """So many services unreachable in a region, and none reached, make the region dark: the rest is not asked."""
+DARK_ATTEMPTS = 24
+"""So do so many attempts in vain, should they all be of a service or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Scheduler:
         self._buckets: dict[tuple[str, str], _Bucket] = {}
         self._reached: set[str] = set()
         self._unreached: dict[str, set[str]] = {}
+        self._in_vain: dict[str, int] = {}
         self._stopped: Reason | None = None
         self._broken: BaseException | None = None
 
@@ -173,7 +176,9 @@ class Scheduler:
         return bucket
 
     def _is_dark(self, region: str) -> bool:
-        return region not in self._reached and len(self._unreached.get(region, ())) >= DARK_AFTER
+        if region in self._reached:
+            return False
+        return len(self._unreached.get(region, ())) >= DARK_AFTER or self._in_vain.get(region, 0) >= DARK_ATTEMPTS
 
     def _do(self, task: _Task) -> None:
         failure: CallFailedError | None = None
@@ -209,6 +214,7 @@ class Scheduler:
                 self._reached.add(request.region)
             else:
                 self._unreached.setdefault(request.region, set()).add(request.client)
+                self._in_vain[request.region] = self._in_vain.get(request.region, 0) + 1
             if failure is None:
                 bucket.recover()
                 return False

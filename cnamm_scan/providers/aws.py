@@ -225,10 +225,7 @@ class AwsProvider:
         metadata = data.pop("ResponseMetadata", {})
         if not (data.keys() - {"message"}) & pager.body:  # botocore also puts a body that it cannot read under `message`
             self._refuse_cut_body(pager)
-        following = pager.next_page(data)
-        if following is not None and following == request.page:
-            raise CallFailedError(Reason.MALFORMED, "SameToken")  # such a listing has no end
-        return Answer(data, metadata.get("RequestId") or metadata.get("HTTPHeaders", {}).get("x-amzn-requestid", ""), following)
+        return Answer(data, metadata.get("RequestId") or metadata.get("HTTPHeaders", {}).get("x-amzn-requestid", ""), pager.next_page(data))
 
     def pager(self, client: Any, operation: str) -> _Pager:
         """How an operation is asked and continued; worked out once for all regions."""

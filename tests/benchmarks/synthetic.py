@@ -16,7 +16,6 @@ from cnamm_scan.evidence.canonical import utc
 from cnamm_scan.model import SCORING_MODEL, Column, Content, Table
 
 
-
 def bundle(folder: Path, facts: int, tables: Sequence[str], started: Any) -> Path:
     """Write a bundle of `facts` facts spread evenly over `tables`, of one account and two regions."""
     content = reader.load()
@@ -48,7 +47,9 @@ def _manifest(writer: BundleWriter, content: Content, plan: Plan, target: str, s
             "started_at": utc(started),
             "finished_at": utc(started),
             "interrupted": False,
-            "targets": [{"id": target, "provider": "aws", "name": "123456789012", "identity": "", "regions": regions, "calls": 0, "retries": 0}],
+            "targets": [
+                {"id": target, "provider": "aws", "name": "123456789012", "identity": "", "regions": regions, "calls": 0, "retries": 0}
+            ],
             "content": {"version": content.version, "sha256": content.sha256},
             "method": SCORING_MODEL,
             "tool": tool(),

@@ -261,7 +261,7 @@ def test_a_token_that_leads_nowhere_is_not_followed_for_ever(lab: Lab) -> None:
     lab.proxy.rewrite = endless
     done = lab.run(TABLES, "table")
     assert len(asked) <= 3
-    assert done.ghosts("table") == [(HOME, Reason.MALFORMED)]
+    assert done.ghosts("table") == [(HOME, Reason.TRUNCATED)]
     assert not done.line("table").complete
 
 
