@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from cnamm_scan.demo.aws import ACCOUNT, HOME, role_arn
+from cnamm_scan.demo.aws import ACCOUNT, HOME, REGIONS, role_arn
 from cnamm_scan.demo.fill import Filled, empty, filled, is_read
 from cnamm_scan.demo.identify import Identity, Request
 from cnamm_scan.demo.refusals import Refusal, worded
@@ -179,6 +179,49 @@ def _standards(ask: Ask) -> Given:
     return {"StandardsSubscriptions": [subscribed]}
 
 
+CONTROL_FAILURES = (  # title, resource, severity, days ago, workflow
+    ("RDS DB Instances should prohibit public access", "rds:us-east-1:123456789012:db:legacy", "CRITICAL", 140, "NEW"),
+    ("S3 general purpose buckets should block public read access", "s3:::shop-website", "CRITICAL", 3, "NOTIFIED"),
+    ("EC2 instances should use IMDSv2", "ec2:us-east-1:123456789012:instance/legacy", "HIGH", 2, "NEW"),
+)
+
+
+def _hub_findings(ask: Ask) -> Given:
+    """What failed Security Hub's controls; moto keeps no filter and gives every finding to each question."""
+    if not _is_hub(ask):
+        return _hub_off(ask)
+    if "ComplianceStatus" not in ask.fields.get("Filters", {}):
+        return {"Findings": []}
+    return {"Findings": [_control_failure(ask, number, *failure) for number, failure in enumerate(CONTROL_FAILURES)]}
+
+
+def _control_failure(ask: Ask, number: int, title: str, resource: str, severity: str, days: int, workflow: str) -> dict[str, Any]:
+    return {
+        "SchemaVersion": "2018-10-08",
+        "Id": ask.arn("securityhub", f"security-control/{number}"),
+        "ProductArn": f"arn:aws:securityhub:{ask.region}::product/aws/securityhub",
+        "ProductName": "Security Hub",
+        "GeneratorId": f"security-control/{number}",
+        "AwsAccountId": ACCOUNT,
+        "Region": ask.region,
+        "Types": ["Software and Configuration Checks/Industry and Regulatory Standards"],
+        "CreatedAt": _ago(days).isoformat(),
+        "UpdatedAt": _ago(hours=8).isoformat(),
+        "Severity": {"Label": severity},
+        "Title": title,
+        "Description": title,
+        "Compliance": {"Status": "FAILED"},
+        "Workflow": {"Status": workflow},
+        "RecordState": "ACTIVE",
+        "Resources": [{"Type": "Other", "Id": f"arn:aws:{resource}"}],
+    }
+
+
+def _macie(ask: Ask) -> Given:
+    """Moto has another error for a region where Macie is off."""
+    return None if _backend("macie2", ask.region).macie_session else MACIE_OFF
+
+
 def _listed_in_hub(name: str) -> Callable[[Ask], Given]:
     return lambda ask: _hub_off(ask) or {name: []}
 
@@ -300,6 +343,15 @@ def _flaw(ask: Ask, machine: str, name: str, severity: str, exploited: str, days
         "fixAvailable": "YES",
         "exploitAvailable": exploited,
     }
+
+
+def _selectors(ask: Ask) -> Given:
+    """A trail for all regions is seen from each; moto knows its selectors at home only."""
+    trail: str = ask.fields["TrailName"]
+    if not trail.startswith("arn:") or trail.split(":")[3] == ask.region:
+        return None
+    selectors, advanced = _backend("cloudtrail", trail.split(":")[3]).get_trail(trail).get_event_selectors()
+    return {"TrailARN": trail, "EventSelectors": selectors, "AdvancedEventSelectors": advanced}
 
 
 # --- who changed what: name, source, days ago, user agent, kind of caller, role
@@ -424,6 +476,8 @@ def _managed(ask: Ask) -> Given:
 
 
 def _patched(ask: Ask) -> Given:
+    if ask.region not in REGIONS:
+        return {"ResourceComplianceSummaryItems": []}
     missing = 0 if ask.is_home else 3
     row = {
         "ComplianceType": "Patch",
@@ -437,6 +491,8 @@ def _patched(ask: Ask) -> Given:
 
 
 def _associations(ask: Ask) -> Given:
+    if ask.region not in REGIONS:
+        return {"Associations": []}
     row = {
         "AssociationId": f"0d1e2f3a-{ask.region}",
         "Name": "AWS-RunPatchBaseline",
@@ -575,7 +631,28 @@ def _spending(body: bytes) -> bytes:
     return json.dumps(said).encode()
 
 
+def _signing_in(body: bytes) -> bytes:
+    """Say how one signs in to a cluster."""
+    said = json.loads(body)
+    said["cluster"].setdefault("accessConfig", {"authenticationMode": "CONFIG_MAP"})
+    return json.dumps(said).encode()
+
+
+def _dated(body: bytes) -> bytes:
+    """Say when each stage was made."""
+    said = json.loads(body)
+    for stage in said["item"]:
+        stage.setdefault("createdDate", _ago(120).timestamp())
+    return json.dumps(said).encode()
+
+
+def _root_password(body: bytes) -> bytes:
+    """Say that root has a password, as the credential report does."""
+    return body.replace(b"</SummaryMap>", b"<entry><key>AccountPasswordPresent</key><value>1</value></entry></SummaryMap>")
+
+
 NO_VAULT_PART = Told("ResourceNotFoundException", "The vault has none")
+MACIE_OFF = Told("AccessDeniedException", "Macie is not enabled", HTTPStatus.FORBIDDEN)
 NO_POLICY = Told("EffectivePolicyNotFoundException", "There is no effective policy of this type")
 NOT_FOUND = HTTPStatus.NOT_FOUND
 
@@ -596,6 +673,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any] | Told | Callable[[Ask], Given]] =
     },
     ("ce", "ListCostCategoryDefinitions"): _cost_categories,
     ("cloudtrail", "LookupEvents"): _events,
+    ("cloudtrail", "GetEventSelectors"): _selectors,
     ("compute-optimizer", "GetEnrollmentStatus"): {"status": "Active", "memberAccountsEnrolled": False},
     ("compute-optimizer", "GetIdleRecommendations"): _idle,
     ("config", "DescribeComplianceByConfigRule"): _compliance,
@@ -637,6 +715,9 @@ ANSWERS: dict[tuple[str, str], dict[str, Any] | Told | Callable[[Ask], Given]] =
     ("lambda", "GetFunctionRecursionConfig"): {"RecursiveLoop": "Terminate"},
     ("lambda", "GetRuntimeManagementConfig"): {"UpdateRuntimeOn": "Auto"},
     ("lambda", "ListFunctionUrlConfigs"): _function_urls,
+    ("macie2", "DescribeBuckets"): lambda ask: _macie(ask) or {"buckets": []},
+    ("macie2", "GetMacieSession"): _macie,
+    ("macie2", "ListFindings"): lambda ask: _macie(ask) or {"findingIds": []},
     ("macie2", "GetAutomatedDiscoveryConfiguration"): {"status": "DISABLED"},
     ("organizations", "DescribeEffectivePolicy"): NO_POLICY,
     ("rds", "DescribeDBMajorEngineVersions"): _engine_versions,
@@ -644,6 +725,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any] | Told | Callable[[Ask], Given]] =
     ("securityhub", "DescribeOrganizationConfiguration"): _hub_organisation,
     ("securityhub", "DescribeSecurityHubV2"): Told("ResourceNotFoundException", "There is no Security Hub V2", NOT_FOUND),
     ("securityhub", "GetEnabledStandards"): _standards,
+    ("securityhub", "GetFindings"): _hub_findings,
     ("securityhub", "GetInsights"): _listed_in_hub("Insights"),
     ("securityhub", "ListAutomationRules"): _listed_in_hub("AutomationRulesMetadata"),
     ("securityhub", "ListFindingAggregators"): _listed_in_hub("FindingAggregators"),
@@ -657,4 +739,10 @@ ANSWERS: dict[tuple[str, str], dict[str, Any] | Told | Callable[[Ask], Given]] =
 }
 """By boto3's client name and operation."""
 
-CORRECTIONS: dict[tuple[str, str], Callable[[bytes], bytes]] = {("budgets", "DescribeBudgets"): _spending}
+CORRECTIONS: dict[tuple[str, str], Callable[[bytes], bytes]] = {
+    ("apigateway", "GetStages"): _dated,
+    ("budgets", "DescribeBudgets"): _spending,
+    ("eks", "DescribeCluster"): _signing_in,
+    ("iam", "GetAccountSummary"): _root_password,
+}
+"""What to put into moto's answers."""

@@ -284,7 +284,10 @@ class _Answer:
             made = from_nothing(identity)
             if made is not None:
                 self._say(made)
-        self.body = corrected(identity, self.status, self.body)
+        body = corrected(identity, self.status, self.body)
+        if body is not self.body:
+            self.body = body
+            self.headers = [(name, value) for name, value in self.headers if name.lower() != "content-length"]
 
     def refuse(self, request: Request) -> None:
         """Say that the operation is not known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import sys
 import threading
@@ -29,10 +30,8 @@ def main(recording: Path, endpoint: str) -> None:
                 if service == "s3control":
                     made.meta.events.register("before-call.s3-control", keep_host(endpoint))
                 clients[service, region] = made
-        try:
+        with contextlib.suppress(ClientError, BotoCoreError):
             getattr(clients[service, region], method)(**parameters)
-        except (ClientError, BotoCoreError):
-            pass
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(ask, calls))

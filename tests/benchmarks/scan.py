@@ -32,28 +32,14 @@ def main() -> None:
                 floor_calls = len(proxy.calls)
                 proxy.calls.clear()
                 out = Path(folder) / f"bundles{number}"
-                command = [
-                    PYTHON,
-                    "-m",
-                    "cnamm_scan",
-                    "scan",
-                    "aws",
-                    "--endpoint-url",
-                    proxy.url,
-                    "--output",
-                    str(out),
-                    "--api-budget",
-                    "1000",
-                ]
+                command = [PYTHON, "-m", "cnamm_scan", "scan", "aws", "--output", str(out), "--api-budget", "1000"]
+                command += ["--endpoint-url", proxy.url]
                 for region in REGIONS:
                     command += ["--region", region]
                 scans.append(run(command))
                 calls = len(proxy.calls)
-                twice = [
-                    call
-                    for call, count in Counter((c.service, c.region, c.operation, c.params_sha256) for c in proxy.calls).items()
-                    if count > 1
-                ]
+                made = Counter((c.service, c.region, c.operation, c.params_sha256) for c in proxy.calls)
+                twice = [call for call, count in made.items() if count > 1]
                 bundle = next(out.glob("*.cnamm"))
                 size = sum(file.stat().st_size for file in bundle.rglob("*") if file.is_file())
     floor, scan = min(floors, key=lambda cost: cost.wall), min(scans, key=lambda cost: cost.wall)

@@ -41,15 +41,22 @@ def bundle(folder: Path, facts: int, tables: Sequence[str], started: Any) -> Pat
 
 def _manifest(writer: BundleWriter, content: Content, plan: Plan, target: str, started: Any) -> dict[str, Any]:
     regions = [{"name": name, "state": "enabled", "seen": "listed", "opt_in": None} for name in ("us-east-1", "eu-west-1")]
+    account = {
+        "id": target,
+        "provider": "aws",
+        "name": target.partition(":")[2],
+        "identity": "",
+        "regions": regions,
+        "calls": 0,
+        "retries": 0,
+    }
     return {
         "scan": {
             "id": writer.scan_id,
             "started_at": utc(started),
             "finished_at": utc(started),
             "interrupted": False,
-            "targets": [
-                {"id": target, "provider": "aws", "name": "123456789012", "identity": "", "regions": regions, "calls": 0, "retries": 0}
-            ],
+            "targets": [account],
             "content": {"version": content.version, "sha256": content.sha256},
             "method": SCORING_MODEL,
             "tool": tool(),

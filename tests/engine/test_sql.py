@@ -372,7 +372,8 @@ def test_a_view_is_one_select_over_fact_tables(select: str, what: str) -> None:
 
 def test_a_view_may_count_and_answer_for_null() -> None:
     made = _with_view(
-        f"WITH q AS (SELECT * FROM {LOCK}) SELECT b.target, b.region, b.key, CASE WHEN bool_or(l.strong IS NULL) THEN NULL ELSE count(l.key) END AS n"
+        f"WITH q AS (SELECT * FROM {LOCK}) SELECT b.target, b.region, b.key,"
+        " CASE WHEN bool_or(l.strong IS NULL) THEN NULL ELSE count(l.key) END AS n"
         f" FROM {BOX} b LEFT JOIN q l ON l.lock_id = b.lock_id GROUP BY ALL"
     )
     assert read_view(made, "aws.lab.pile").tables == {BOX, LOCK}
