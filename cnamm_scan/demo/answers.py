@@ -74,7 +74,7 @@ def from_nothing(identity: Identity) -> Filled | None:
 def corrected(identity: Identity, status: str, body: bytes) -> bytes:
     """Moto's answer, with what it cannot know put in."""
     correct = CORRECTIONS.get((identity.service, identity.operation))
-    return correct(body) if correct is not None and status.startswith("200") else body
+    return correct(body, identity.region) if correct is not None and status.startswith("200") else body
 
 
 def _ask(request: Request, identity: Identity) -> Ask:
@@ -218,8 +218,8 @@ def _control_failure(ask: Ask, number: int, title: str, resource: str, severity:
 
 
 def _macie(ask: Ask) -> Given:
-    """Moto has another error for a region where Macie is off."""
-    return None if _backend("macie2", ask.region).macie_session else MACIE_OFF
+    """Moto's Macie is on everywhere; ours is on, and paused, at home."""
+    return None if ask.is_home else MACIE_OFF
 
 
 def _listed_in_hub(name: str) -> Callable[[Ask], Given]:
@@ -516,7 +516,16 @@ def _sharing(ask: Ask) -> Given:
     return {"ServiceSetting": {**setting, "Status": "Customized" if ask.is_home else "Default"}}
 
 
-# --- functions and containers
+# --- buckets, functions and containers
+
+
+BUCKETS_WITH_ACLS = ("shop-legacy", "shop-logs")  # the others were made after ACLs went off by default
+
+
+def _ownership(ask: Ask) -> Given:
+    if ask.path[0] in BUCKETS_WITH_ACLS:
+        return None
+    return {"OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}}
 
 
 def _function_urls(ask: Ask) -> Given:
@@ -545,9 +554,9 @@ VERSIONS = {"1.35": "STANDARD_SUPPORT", "1.34": "STANDARD_SUPPORT", "1.33": "STA
     ("1.32", "1.31", "1.30", "1.29"), "EXTENDED_SUPPORT"
 )
 ENGINES = (  # engine, major version, days until standard and extended support end
-    ("postgres", "13", 100, 1_200),
+    ("postgres", "13", -260, 830),
     ("postgres", "16", 800, 1_900),
-    ("aurora-postgresql", "13", 100, 1_200),
+    ("aurora-postgresql", "13", -260, 830),
     ("aurora-postgresql", "16", 800, 1_900),
 )
 
@@ -617,38 +626,6 @@ def _idle(ask: Ask) -> Given:
         for one in loose
     ]
     return {"idleRecommendations": rows}
-
-
-SPENT = {"monthly": "3920.18", "quarterly": "9310.40"}
-
-
-def _spending(body: bytes) -> bytes:
-    """Put into each budget what was spent; in moto nothing costs anything."""
-    said = json.loads(body)
-    for budget in said["Budgets"]:
-        amount = SPENT.get(budget["BudgetName"], "0")
-        budget["CalculatedSpend"] = {"ActualSpend": {"Amount": amount, "Unit": "USD"}}
-    return json.dumps(said).encode()
-
-
-def _signing_in(body: bytes) -> bytes:
-    """Say how one signs in to a cluster."""
-    said = json.loads(body)
-    said["cluster"].setdefault("accessConfig", {"authenticationMode": "CONFIG_MAP"})
-    return json.dumps(said).encode()
-
-
-def _dated(body: bytes) -> bytes:
-    """Say when each stage was made."""
-    said = json.loads(body)
-    for stage in said["item"]:
-        stage.setdefault("createdDate", _ago(120).timestamp())
-    return json.dumps(said).encode()
-
-
-def _root_password(body: bytes) -> bytes:
-    """Say that root has a password, as the credential report does."""
-    return body.replace(b"</SummaryMap>", b"<entry><key>AccountPasswordPresent</key><value>1</value></entry></SummaryMap>")
 
 
 NO_VAULT_PART = Told("ResourceNotFoundException", "The vault has none")
@@ -721,6 +698,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any] | Told | Callable[[Ask], Given]] =
     ("macie2", "GetAutomatedDiscoveryConfiguration"): {"status": "DISABLED"},
     ("organizations", "DescribeEffectivePolicy"): NO_POLICY,
     ("rds", "DescribeDBMajorEngineVersions"): _engine_versions,
+    ("s3", "GetBucketOwnershipControls"): _ownership,
     ("security-ir", "ListCases"): Told("SecurityIncidentResponseNotActiveException", "Security Incident Response is not active"),
     ("securityhub", "DescribeOrganizationConfiguration"): _hub_organisation,
     ("securityhub", "DescribeSecurityHubV2"): Told("ResourceNotFoundException", "There is no Security Hub V2", NOT_FOUND),
@@ -731,6 +709,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any] | Told | Callable[[Ask], Given]] =
     ("securityhub", "ListFindingAggregators"): _listed_in_hub("FindingAggregators"),
     ("securitylake", "ListLogSources"): Told("ResourceNotFoundException", "There is no data lake", NOT_FOUND),
     ("service-quotas", "GetAutoManagementConfiguration"): {"OptInLevel": "ACCOUNT", "OptInStatus": "DISABLED"},
+    ("sso-admin", "ListInstances"): {"Instances": []},  # moto makes one in each region
     ("ssm", "DescribeInstanceInformation"): _managed,
     ("ssm", "DescribeSessions"): _sessions,
     ("ssm", "GetServiceSetting"): _sharing,
@@ -739,10 +718,87 @@ ANSWERS: dict[tuple[str, str], dict[str, Any] | Told | Callable[[Ask], Given]] =
 }
 """By boto3's client name and operation."""
 
-CORRECTIONS: dict[tuple[str, str], Callable[[bytes], bytes]] = {
-    ("apigateway", "GetStages"): _dated,
-    ("budgets", "DescribeBudgets"): _spending,
-    ("eks", "DescribeCluster"): _signing_in,
+SPENT = {"monthly": "3920.18", "quarterly": "9310.40"}
+
+
+def _spending(said: dict[str, Any], region: str) -> None:
+    """In moto nothing costs anything."""
+    for budget in said["Budgets"]:
+        amount = SPENT.get(budget["BudgetName"], "0")
+        budget["CalculatedSpend"] = {"ActualSpend": {"Amount": amount, "Unit": "USD"}}
+
+
+def _signing_in(said: dict[str, Any], region: str) -> None:
+    said["cluster"].setdefault("accessConfig", {"authenticationMode": "CONFIG_MAP"})
+
+
+def _nodes(said: dict[str, Any], region: str) -> None:
+    """Moto's machines are of 2021 and have an SSH key that nobody asked for."""
+    said["nodegroup"]["releaseVersion"] = "1.29.15-20260214"
+    said["nodegroup"].pop("remoteAccess", None)
+
+
+def _dated(said: dict[str, Any], region: str) -> None:
+    """Moto does not say when a stage was made."""
+    for stage in said["item"]:
+        stage.setdefault("createdDate", _ago(120).timestamp())
+
+
+def _delivered(said: dict[str, Any], region: str) -> None:
+    """Moto's trails deliver no digests."""
+    if said["IsLogging"]:
+        said["LatestDeliveryTime"] = _ago(hours=0.2).timestamp()
+        said["LatestDigestDeliveryTime"] = _ago(hours=0.7).timestamp()
+
+
+def _issued(said: dict[str, Any], region: str) -> None:
+    """Moto's certificates stay pending for a minute, whoever validates them."""
+    if "DNS" in [each.get("ValidationMethod") for each in said["Certificate"].get("DomainValidationOptions", ())]:
+        said["Certificate"]["Status"] = "ISSUED"
+
+
+def _of_the_region(said: dict[str, Any], region: str) -> None:
+    """Moto lists all buckets in each region."""
+    rows = said["ResourceTagMappingList"]
+    regions = _bucket_regions()
+    said["ResourceTagMappingList"] = [row for row in rows if regions.get(row["ResourceARN"].removeprefix("arn:aws:s3:::"), region) == region]
+
+
+def _as_json(correct: Callable[[dict[str, Any], str], None]) -> Callable[[bytes, str], bytes]:
+    def change(body: bytes, region: str) -> bytes:
+        said = json.loads(body)
+        correct(said, region)
+        return json.dumps(said).encode()
+
+    return change
+
+
+def _bucket_regions() -> dict[str, str]:
+    return {name: bucket.region_name for name, bucket in _backend("s3", "aws").buckets.items()}
+
+
+def _with_regions(body: bytes, region: str) -> bytes:
+    """Moto does not say where a bucket is."""
+    for name, where in _bucket_regions().items():
+        named = f"<Name>{name}</Name>"
+        body = body.replace(named.encode(), f"{named}<BucketRegion>{where}</BucketRegion>".encode())
+    return body
+
+
+def _root_password(body: bytes, region: str) -> bytes:
+    """Root has a password, as the credential report says."""
+    return body.replace(b"</SummaryMap>", b"<entry><key>AccountPasswordPresent</key><value>1</value></entry></SummaryMap>")
+
+
+CORRECTIONS: dict[tuple[str, str], Callable[[bytes, str], bytes]] = {
+    ("acm", "DescribeCertificate"): _as_json(_issued),
+    ("apigateway", "GetStages"): _as_json(_dated),
+    ("budgets", "DescribeBudgets"): _as_json(_spending),
+    ("cloudtrail", "GetTrailStatus"): _as_json(_delivered),
+    ("eks", "DescribeCluster"): _as_json(_signing_in),
+    ("eks", "DescribeNodegroup"): _as_json(_nodes),
     ("iam", "GetAccountSummary"): _root_password,
+    ("resourcegroupstaggingapi", "GetResources"): _as_json(_of_the_region),
+    ("s3", "ListBuckets"): _with_regions,
 }
-"""What to put into moto's answers."""
+"""What to put into moto's answers, by body and region."""

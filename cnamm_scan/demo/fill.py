@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 from xml.sax.saxutils import escape
 
-from cnamm_scan.demo.identify import TOKEN_NAME, Identity
+from cnamm_scan.demo.identify import TOKEN_NAME, Identity, service_model
 from cnamm_scan.demo.refusals import REQUEST_ID
 
 READS = re.compile(r"(List|Describe|Get|BatchGet|Search|Lookup)[A-Z]")
@@ -126,11 +126,14 @@ def _operation(service: str, operation: str) -> Any:
     """Botocore's model of an operation, None when it has none."""
     if not service or not operation:
         return None
-    model = import_module("botocore.model")
-    loaded = import_module("botocore.loaders").create_loader().load_service_model(service, "service-2")
-    if operation not in loaded["operations"]:
+    if operation not in service_model(service)["operations"]:
         return None
-    return model.ServiceModel(loaded, service_name=service).operation_model(operation)
+    return _service(service).operation_model(operation)
+
+
+@cache
+def _service(service: str) -> Any:
+    return import_module("botocore.model").ServiceModel(service_model(service), service_name=service)
 
 
 def _check(shape: Any, values: Mapping[str, Any]) -> None:

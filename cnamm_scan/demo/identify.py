@@ -161,7 +161,7 @@ def paginator_tokens(service: str, operation: str) -> frozenset[str]:
         return frozenset()
     given = page.get("input_token", [])
     names = {given} if isinstance(given, str) else set(given)
-    model = _model(service)
+    model = service_model(service)
     shape = model["operations"][operation].get("input", {}).get("shape", "")
     members = model["shapes"].get(shape, {}).get("members", {})
     return frozenset(names | {members.get(name, {}).get("locationName", name) for name in names})
@@ -215,7 +215,8 @@ def _by_route(request: Request, region: str, candidates: tuple[Service, ...]) ->
 
 
 @cache
-def _model(service: str) -> dict[str, Any]:
+def service_model(service: str) -> dict[str, Any]:
+    """A service's model as botocore ships it; kept, and not to be changed."""
     loaded: dict[str, Any] = import_module("botocore.loaders").create_loader().load_service_model(service, "service-2")
     return loaded
 
@@ -223,7 +224,7 @@ def _model(service: str) -> dict[str, Any]:
 @cache
 def _routes(service: str) -> dict[str, tuple[_Route, ...]]:
     """A service's REST operations by HTTP method."""
-    model = _model(service)
+    model = service_model(service)
     found: dict[str, list[_Route]] = {}
     for name, operation in model["operations"].items():
         template: str = operation["http"]["requestUri"]

@@ -226,6 +226,7 @@ def _rds(rds: Any, region: str, keys: dict[str, str], network: Network) -> None:
     rds.create_db_instance(
         **common,
         DBInstanceIdentifier="orders",
+        EngineVersion="16.4",
         MultiAZ=True,
         StorageEncrypted=True,
         KmsKeyId=keys["data" if region == HOME else f"{AWAY}/data"],
@@ -243,6 +244,7 @@ def _rds(rds: Any, region: str, keys: dict[str, str], network: Network) -> None:
     rds.create_db_instance(
         **common,
         DBInstanceIdentifier="legacy",
+        EngineVersion="13.18",
         MultiAZ=False,
         StorageEncrypted=False,
         BackupRetentionPeriod=0,
@@ -253,6 +255,7 @@ def _rds(rds: Any, region: str, keys: dict[str, str], network: Network) -> None:
     rds.create_db_cluster(
         DBClusterIdentifier="catalogue",
         Engine="aurora-postgresql",
+        EngineVersion="16.4",
         MasterUsername="demo",
         MasterUserPassword="Demo-only-1",
         DBSubnetGroupName="shop",

@@ -6,7 +6,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -226,6 +226,26 @@ class _Stream:
         return self.source.tables[0].table.service if self.source.tables else self.client
 
 
+@dataclass(frozen=True, slots=True)
+class _Parent:
+    """The item that a listing is made for: its document with its parts, what of it was not read, and the calls that it came by."""
+
+    document: Mapping[str, Json]
+    gaps: Mapping[str, Reason]
+    calls: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """One listing under way: the page to ask, where its rows say that they are, for whom, and the items seen before."""
+
+    stream: _Stream
+    request: Request
+    region: str
+    parent: _Parent | None
+    before: int = 0
+
+
 class _Collection:
     def __init__(
         self, plan: Plan, provider: Provider, writer: FactWriter, started: datetime, limits: Limits, progress: Progress | None
@@ -251,7 +271,7 @@ class _Collection:
             stream = _stream(source, 0)
             places = asked if source.once_per == "region" else [self.provider.home_region()]
             for place in places:
-                self._list(stream, place, GLOBAL if source.once_per != "region" else place, None, {}, [])
+                self._list(stream, place, GLOBAL if source.once_per != "region" else place, None)
         interrupted = False
         try:
             self.scheduler.run()
@@ -309,143 +329,102 @@ class _Collection:
 
     # ---- listings ----------------------------------------------------------------------------------------------------
 
-    def _list(
-        self,
-        stream: _Stream,
-        place: str,
-        region: str,
-        parent: dict[str, Json] | None,
-        above: Mapping[str, Reason],
-        calls: Sequence[Mapping[str, Any]],
-    ) -> None:
+    def _list(self, stream: _Stream, place: str, region: str, parent: _Parent | None) -> None:
         """Ask for a listing in a place; `region` is what its rows say (GLOBAL for once-per-target things)."""
-        call = stream.source.call
-        parameters, missing = self._parameters(call, {"parent": parent}, place)
+        above = parent.gaps if parent is not None else {}
+        parameters, missing = self._parameters(stream.source.call, {"parent": parent.document if parent else None}, place)
         if missing is not None:
             # a parameter that the parent could not give: unread if the parent's part was unread, else there is nothing to list
             wanted = missing.removeprefix("parent.")
             reason = next((reason for gap, reason in above.items() if wanted.startswith(f"{gap}.") or wanted == gap), None)
             if reason is not None:
-                self._dark(stream, region, reason, "ParentNotRead", parent)
+                self._dark(stream, region, CallFailedError(reason, "ParentNotRead"), parent)
             return
         if self.progress:
             self.progress.queued(stream.service, region)
-        request = Request(stream.client, stream.operation, place, parameters)
-        self._page(stream, request, region, parent, above, calls, 0)
+        self._page(_Listing(stream, Request(stream.client, stream.operation, place, parameters), region, parent))
 
-    def _page(
-        self,
-        stream: _Stream,
-        request: Request,
-        region: str,
-        parent: dict[str, Json] | None,
-        above: Mapping[str, Reason],
-        calls: Sequence[Mapping[str, Any]],
-        before: int,
-    ) -> None:
-        def then(outcome: Outcome) -> None:
-            self._paged(stream, request, region, parent, above, calls, before, outcome)
+    def _page(self, listing: _Listing) -> None:
+        # a later page waits until the items of this one have their parts: memory then holds a page of each listing
+        depth = listing.stream.depth if listing.request.page is None else listing.stream.depth - 1
+        self._ask(listing.stream.source.call, listing.request, lambda outcome: self._paged(listing, outcome), depth)
 
-        self._ask(stream.source.call, request, then, stream.depth if request.page is None else stream.depth - 1)
-
-    def _paged(
-        self,
-        stream: _Stream,
-        request: Request,
-        region: str,
-        parent: dict[str, Json] | None,
-        above: Mapping[str, Reason],
-        calls: Sequence[Mapping[str, Any]],
-        before: int,
-        outcome: Outcome,
-    ) -> None:
-        call, failure = stream.source.call, outcome.failure
-        is_absent = failure is not None and self.provider.matches(failure, call.absent_on)
-        is_gone = failure is not None and self.provider.matches(failure, call.gone_on)
-        if failure is not None and not is_absent and not is_gone:
-            self._dark(stream, region, failure.reason, failure.code, parent, outcome)
-            self._listed(stream, region)
+    def _paged(self, listing: _Listing, outcome: Outcome) -> None:
+        stream, request, region, before = listing.stream, listing.request, listing.region, listing.before
+        call, failure, answer = stream.source.call, outcome.failure, outcome.answer
+        if failure is not None and not self.provider.matches(failure, (*call.absent_on, *call.gone_on)):
+            self._dark(stream, region, failure, listing.parent, outcome)
+            self._listed(listing)
             return
-        items: list[Json] = []
-        answer = outcome.answer
-        if answer is not None:
-            items = self._items(call, answer)
+        items = self._items(call, answer) if answer is not None else []
+        following = answer.next_page if answer is not None else None
         if call.at_most is not None and before + len(items) >= call.at_most:
-            items = items[: call.at_most - before]
-            answer = Answer(answer.data, answer.request_id) if answer is not None else None
+            items, following = items[: call.at_most - before], None
         for table in stream.source.tables:
             self.ledger.note(region, table.table.id, GHOST_PART, stream.operation, outcome=outcome, items=len(items))
-        made = [*calls, _call(request, outcome)]
-        batch = [self._item(stream, raw, region, request.region, parent, above, made) for raw in items]
+        calls = [*(listing.parent.calls if listing.parent else ()), _call(request, outcome)]
+        batch = [self._item(listing, raw, calls) for raw in items]
         if batch and stream.parts:
             self._ask_parts(stream, batch)
         else:
             for item in batch:
                 self._finished(stream, item)
-        if answer is not None and answer.next_page is not None and answer.next_page == request.page:
+        if following is None:
+            self._listed(listing)
+        elif following == request.page:
             # a service that hands the same token out again would be read for ever
-            self._dark(stream, region, Reason.TRUNCATED, "SameTokenAgain", parent)
-            self._listed(stream, region)
-        elif answer is not None and answer.next_page is not None:
-            following = Request(request.client, request.operation, request.region, request.parameters, answer.next_page)
-            self._page(stream, following, region, parent, above, calls, before + len(items))
+            self._dark(stream, region, CallFailedError(Reason.TRUNCATED, "SameTokenAgain"), listing.parent)
+            self._listed(listing)
         else:
-            self._listed(stream, region)
+            self._page(replace(listing, request=replace(request, page=following), before=before + len(items)))
 
-    def _listed(self, stream: _Stream, region: str) -> None:
+    def _listed(self, listing: _Listing) -> None:
         if self.progress:
-            self.progress.done(stream.service, region)
+            self.progress.done(listing.stream.service, listing.region)
 
     def _items(self, call: Call, answer: Answer) -> list[Json]:
         if call.items in (None, paths.SELF):
             return answer.data if isinstance(answer.data, list) else [answer.data]
-        path = paths.parse(call.items or "")
         found: list[Json] = []
-        for value in paths.find(answer.data, path):
+        for value in paths.find(answer.data, paths.parse(call.items or "")):
             if isinstance(value, list):
                 found.extend(value)
             else:
                 found.append(value)
         return found
 
-    def _item(
-        self,
-        stream: _Stream,
-        raw: Json,
-        region: str,
-        place: str,
-        parent: dict[str, Json] | None,
-        above: Mapping[str, Reason],
-        calls: list[Mapping[str, Any]],
-    ) -> _Item:
+    def _item(self, listing: _Listing, raw: Json, calls: list[Mapping[str, Any]]) -> _Item:
         document: dict[str, Json] = dict(raw) if isinstance(raw, Mapping) else {paths.SELF: raw}
-        if parent is not None:
-            document["parent"] = parent
-        if stream.source.call.in_region:
-            where = paths.get(document, paths.parse(stream.source.call.in_region))
+        region, place, above = listing.region, listing.request.region, {}
+        if listing.parent is not None:
+            document["parent"] = listing.parent.document
+            above = {f"parent.{name}": reason for name, reason in listing.parent.gaps.items()}
+        if listing.stream.source.call.in_region:
+            where = paths.get(document, paths.parse(listing.stream.source.call.in_region))
             if isinstance(where, str) and where:
                 region = place = where
-        gaps = {f"parent.{name}": reason for name, reason in above.items()}
-        return _Item(document, region, place, list(calls), above=gaps)
+        return _Item(document, region, place, list(calls), above=above)
 
-    def _dark(
-        self,
-        stream: _Stream,
-        region: str,
-        reason: Reason,
-        code: str,
-        parent: dict[str, Json] | None,
-        outcome: Outcome | None = None,
-    ) -> None:
+    def _dark(self, stream: _Stream, region: str, failure: CallFailedError, parent: _Parent | None, outcome: Outcome | None = None) -> None:
         """Leave a ghost in every table that lives on a listing that failed."""
-        failure = CallFailedError(reason, code)
-        for each in _beneath(stream):
-            for plan in each.source.tables:
-                own = outcome if each is stream else None
-                self.ledger.note(region, plan.table.id, GHOST_PART, each.operation, outcome=own, failure=failure)
-                self._ghost(plan, region, reason)
+        self._darken(stream, region, failure, {"parent": parent.document} if parent is not None else {}, outcome)
 
-    def _ghost(self, plan: TablePlan, region: str, reason: Reason) -> None:
+    def _darken(
+        self, stream: _Stream, region: str, failure: CallFailedError, item: Mapping[str, Json], outcome: Outcome | None = None
+    ) -> None:
+        for plan in stream.source.tables:
+            self.ledger.note(region, plan.table.id, GHOST_PART, stream.operation, outcome=outcome, failure=failure)
+            self._ghost(plan, region, failure.reason, item)
+        for child in stream.children:
+            self._darken(child, region, failure, {"parent": item})
+
+    def _ghost(self, plan: TablePlan, region: str, reason: Reason, item: Mapping[str, Json]) -> None:
+        """A row for what was not read. It keeps what is known of whom it belongs to, so that a join by that id darkens no other."""
+        shape = self.shapes[plan.table.id]
+        document: Mapping[str, Json] = item
+        for _ in range(shape.hops):
+            document = {"parent": document}
+        keep = {name: subtree for name, subtree in shape.keep.items() if name == "parent"}
         with self.shared_lock:
             self.ghosts[plan.table.id, region] += 1
             number = self.ghosts[plan.table.id, region]
@@ -454,10 +433,10 @@ class _Collection:
             target=self.target.id,
             region=region,
             key=f"unread#{number}",
-            data={},
+            data=paths.project(document, keep),
             gaps={GHOST_PART: reason},
             calls=(),
-            redact=(),
+            redact=plan.table.redact,
         )
 
     # ---- parts -------------------------------------------------------------------------------------------------------
@@ -529,7 +508,7 @@ class _Collection:
         if answer is not None and answer.next_page is not None and answer.next_page == request.page:
             answer, failure = None, CallFailedError(Reason.TRUNCATED, "SameTokenAgain")
         if answer is not None and answer.next_page is not None:
-            following = Request(request.client, request.operation, request.region, request.parameters, answer.next_page)
+            following = replace(request, page=answer.next_page)
             self._note_part(part, item, outcome, None)
             collected = [*pages, answer.data]
             self._ask(
@@ -657,15 +636,14 @@ class _Collection:
         for plan in stream.source.tables:
             self._facts(plan, stream, item)
         for child in stream.children:
-            parent, gaps = self._as_parent(stream, child, item)
-            self._list(child, item.place, item.region, parent, gaps, item.calls)
+            self._list(child, item.place, item.region, self._as_parent(stream, child, item))
 
-    def _as_parent(self, stream: _Stream, child: _Stream, item: _Item) -> tuple[dict[str, Json], dict[str, Reason]]:
+    def _as_parent(self, stream: _Stream, child: _Stream, item: _Item) -> _Parent:
         """The item as its children see it: with the parts under the names that the table of `for:` gives them."""
         names = stream.names.get(child.source.call.for_ or "", {})
         document = {**item.document, **{name: item.parts[key] for name, key in names.items() if key in item.parts}}
         gaps = {name: item.gaps[key] for name, key in names.items() if key in item.gaps}
-        return document, {**gaps, **item.above}
+        return _Parent(document, {**gaps, **item.above}, item.calls)
 
     def _facts(self, plan: TablePlan, stream: _Stream, item: _Item) -> None:
         table, shape = plan.table, self.shapes[plan.table.id]
@@ -681,7 +659,7 @@ class _Collection:
                 return
             head = paths.parse(table.each).head
             if head in gaps:
-                self._ghost(plan, item.region, gaps[head])
+                self._ghost(plan, item.region, gaps[head], document)
                 return
             lifted = {f"{'parent.' * shape.hops}{name}": reason for name, reason in {**gaps, **item.above}.items()}
             for number, element in enumerate(_elements(document, paths.parse(table.each).steps)):
@@ -692,7 +670,7 @@ class _Collection:
             said = f"key has no {error}" if isinstance(error, KeyError) else type(error).__name__
             failure = CallFailedError(Reason.COLLECTOR_BUG, said)
             self.ledger.note(item.region, table.id, GHOST_PART, stream.operation, outcome=None, failure=failure)
-            self._ghost(plan, item.region, Reason.COLLECTOR_BUG)
+            self._ghost(plan, item.region, Reason.COLLECTOR_BUG, {})
 
     def _fact(
         self, plan: TablePlan, shape: _Shape, item: _Item, document: Mapping[str, Json], gaps: Mapping[str, Reason], key: str
@@ -800,12 +778,6 @@ def _parts(source: Source) -> dict[str, _Part]:
 
 def _head(text: str) -> str:
     return text if text.startswith("$") else paths.parse(text).head
-
-
-def _beneath(stream: _Stream) -> Iterator[_Stream]:
-    yield stream
-    for child in stream.children:
-        yield from _beneath(child)
 
 
 def _seen_as(region: Region, seen: str) -> Region:

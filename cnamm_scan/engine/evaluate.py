@@ -97,9 +97,13 @@ def _same_place(subquery: Subquery) -> str:
 
 
 def _blind(subquery: Subquery) -> str:
+    # an unread row whose id is known can only be missed by whoever joins that id
     unread = " OR ".join(["b._ghost IS NOT NULL", *(f"b.{quoted(inner)} IS NULL" for inner, _ in subquery.joins)])
+    may_join = " AND ".join(f"(b.{quoted(inner)} IS NULL OR b.{quoted(inner)} = this.{quoted(outer)})" for inner, outer in subquery.joins)
     unjoined = " OR ".join(f"this.{quoted(outer)} IS NULL" for _, outer in subquery.joins)
-    return f"({unjoined} OR EXISTS (SELECT 1 FROM {quoted(subquery.table)} AS b WHERE {_same_place(subquery)} AND ({unread})))"
+    return (
+        f"({unjoined} OR EXISTS (SELECT 1 FROM {quoted(subquery.table)} AS b WHERE {_same_place(subquery)} AND ({unread}) AND {may_join}))"
+    )
 
 
 def tally(store: Store, compiled: CompiledRule, targets: Iterable[Target]) -> list[Tally]:

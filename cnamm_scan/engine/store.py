@@ -456,7 +456,8 @@ def _extract(column: Column, spec: Table | None) -> str:
         silent += f" AND COALESCE(json_type(data, '{_json_path(path)}'), 'NULL') = 'NULL'"
     if column.absent is UNSET or column.absent is None:
         return typed
-    return f"CASE WHEN {' OR '.join(unseen)} THEN NULL WHEN {silent} THEN {_literal(column.absent, kind)} ELSE {typed} END"
+    # a ghost still knows whom it belongs to: its `parent.` values are read, its silence is not
+    return f"CASE WHEN NOT ({silent}) THEN {typed} WHEN {' OR '.join(unseen)} THEN NULL ELSE {_literal(column.absent, kind)} END"
 
 
 def _literal(value: Any, kind: str) -> str:
