@@ -761,7 +761,9 @@ def _of_the_region(said: dict[str, Any], region: str) -> None:
     """Moto lists all buckets in each region."""
     rows = said["ResourceTagMappingList"]
     regions = _bucket_regions()
-    said["ResourceTagMappingList"] = [row for row in rows if regions.get(row["ResourceARN"].removeprefix("arn:aws:s3:::"), region) == region]
+    said["ResourceTagMappingList"] = [
+        row for row in rows if regions.get(row["ResourceARN"].removeprefix("arn:aws:s3:::"), region) == region
+    ]
 
 
 def _as_json(correct: Callable[[dict[str, Any], str], None]) -> Callable[[bytes, str], bytes]:

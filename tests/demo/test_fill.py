@@ -52,14 +52,19 @@ VALUES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("lambda", "GetFunctionRecursionConfig", "rest-json", {"RecursiveLoop": "Terminate"}),
     ("iam", "GetAccountSummary", "query", {"SummaryMap": {"Users": 3}}),
     ("iam", "GetUser", "query", {"User": {"UserName": "<a&b>", "CreateDate": WHEN}}),
-    ("sqs", "ListQueues", "query", {"QueueUrls": ["a", "b"]}),  # flattened
+    ("sdb", "ListDomains", "query", {"DomainNames": ["a", "b"]}),  # flattened
     ("ec2", "DescribeVpcs", "ec2", {"Vpcs": [{"VpcId": "v", "IsDefault": False, "Tags": [{"Key": "k", "Value": "v"}]}]}),
     ("ec2", "GetInstanceMetadataDefaults", "ec2", {"AccountLevel": {"HttpPutResponseHopLimit": 2}}),
     ("s3", "GetBucketOwnershipControls", "rest-xml", {"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}}),
     ("s3", "GetBucketTagging", "rest-xml", {"TagSet": [{"Key": "k", "Value": "v"}]}),
     ("s3", "HeadBucket", "rest-xml", {"BucketRegion": HOME}),  # in a header
     ("s3", "GetBucketPolicy", "rest-xml", {"Policy": '{"a": 1}'}),  # the body itself
-    ("cloudwatch", "DescribeAlarms", "smithy-rpc-v2-cbor", {"MetricAlarms": [{"Threshold": 0.5, "Period": 70_000, "ActionsEnabled": True}]}),
+    (
+        "cloudwatch",
+        "DescribeAlarms",
+        "smithy-rpc-v2-cbor",
+        {"MetricAlarms": [{"Threshold": 0.5, "Period": 70_000, "ActionsEnabled": True}]},
+    ),
     ("cloudwatch", "DescribeAlarms", "smithy-rpc-v2-cbor", {"MetricAlarms": [{"StateUpdatedTimestamp": WHEN, "AlarmName": "n" * 300}]}),
     ("cloudwatch", "DescribeAlarms", "smithy-rpc-v2-cbor", {"MetricAlarms": [{"Period": -7, "EvaluationPeriods": 200}]}),
 ]
