@@ -35,7 +35,6 @@ from cnamm_scan.model import (
     Result,
     Roadmap,
     Rule,
-    Severity,
     Tally,
     Target,
     Verdict,
@@ -430,20 +429,7 @@ def _results_of(store: Store, rule: CompiledRule, targets: Sequence[Target]) -> 
 def _scan_of(judged: _Judged, account: Mapping[str, Any], path: Path | None, bundle: Bundle, interrupted: bool) -> Scan:
     def stored() -> Iterator[Result]:
         for line in bundle.entries("result"):
-            yield Result(
-                rule=line["rule"],
-                target=line["target"],
-                region=line["region"],
-                resource=line["resource"],
-                verdict=Verdict(line["verdict"]),
-                severity=Severity(line["severity"]),
-                objective=line["objective"],
-                message=line["message"],
-                fact=next(iter(line["facts"]), ""),
-                reason=line["reason"],
-                values=line["values"],
-                parameters=line["parameters"],
-            )
+            yield Result.of_row({**line, "fact": next(iter(line["facts"]), "")})
 
     coverage = [Coverage(**{name: line[name] for name in Coverage.__slots__}) for line in bundle.entries("coverage")]
     return Scan(

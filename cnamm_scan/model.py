@@ -366,6 +366,29 @@ class Result:
     values: Mapping[str, Any]
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
+    def row(self) -> dict[str, Any]:
+        """The result as plain data, one value a field."""
+        return {
+            "rule": self.rule,
+            "target": self.target,
+            "region": self.region,
+            "resource": self.resource,
+            "verdict": self.verdict.value,
+            "severity": self.severity.value,
+            "objective": self.objective,
+            "message": self.message,
+            "reason": self.reason,
+            "fact": self.fact,
+            "values": dict(self.values),
+            "parameters": dict(self.parameters),
+        }
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Result:
+        """The result that gave a row; other keys of the row are left alone."""
+        given = {name: row[name] for name in cls.__slots__}
+        return cls(**{**given, "verdict": Verdict(row["verdict"]), "severity": Severity(row["severity"])})
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:

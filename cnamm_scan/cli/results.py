@@ -34,7 +34,7 @@ def command(context: click.Context, bundle: Path, verdicts: tuple[str, ...], rul
       cnamm-scan results SCAN.cnamm --format csv > results.csv
     """
     from cnamm_scan import api
-    from cnamm_scan.report.tabular import RESULT_COLUMNS, csv_lines, result_row
+    from cnamm_scan.report.tabular import RESULT_COLUMNS, csv_lines
 
     with api.load_bundle(bundle) as done:
         for name in rules:
@@ -47,9 +47,9 @@ def command(context: click.Context, bundle: Path, verdicts: tuple[str, ...], rul
                     yield result
 
         if out_format == "jsonl":
-            written(result_row(result) for result in chosen())
+            written(result.row() for result in chosen())
         elif out_format == "csv":
-            rows = (list(result_row(result).values()) for result in chosen())
+            rows = (list(result.row().values()) for result in chosen())
             for line in csv_lines(RESULT_COLUMNS, rows):
                 click.echo(line)
         else:

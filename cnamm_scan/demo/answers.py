@@ -103,7 +103,7 @@ def _instances(region: str) -> Iterator[tuple[str, Any]]:
 
 def _named(region: str, name: str) -> str:
     """The id of the instance of this name."""
-    return next(instance.id for found, instance in _instances(region) if found == name)
+    return next(str(instance.id) for found, instance in _instances(region) if found == name)
 
 
 def _is_hub(ask: Ask) -> bool:
@@ -369,6 +369,7 @@ ATTACHED = ("AttachPolicy", "organizations", 36.0, "Mozilla/5.0", "IAMUser", "")
 
 def _events(ask: Ask) -> Given:
     looked_for = ask.fields.get("LookupAttributes", [{}])[0]
+    seen: tuple[tuple[str, str, float, str, str, str], ...]
     match looked_for.get("AttributeKey"), looked_for.get("AttributeValue"):
         case "ReadOnly", "false":
             seen = CHANGES if ask.is_home else ()

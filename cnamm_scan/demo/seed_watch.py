@@ -69,7 +69,12 @@ def seed_detection(aws: Aws) -> None:
                 "Source": {"Owner": "AWS", "SourceIdentifier": name},
             }
         )
-    aws("guardduty").create_detector(Enable=True, FindingPublishingFrequency="FIFTEEN_MINUTES", Tags=OWNED)
+    aws("guardduty").create_detector(
+        Enable=True,
+        FindingPublishingFrequency="FIFTEEN_MINUTES",
+        Features=[{"Name": "S3_DATA_EVENTS", "Status": "ENABLED"}],
+        Tags=OWNED,
+    )
     hub = aws("securityhub")
     hub.enable_security_hub(EnableDefaultStandards=True)
     hub.batch_import_findings(Findings=[_finding("root-key", "CRITICAL", "NEW"), _finding("old-tls", "MEDIUM", "RESOLVED")])

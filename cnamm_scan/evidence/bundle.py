@@ -126,21 +126,9 @@ class BundleWriter:
     def result(self, result: Result, rule_sha256: str) -> None:
         """Store one verdict."""
         identifier = "|".join((result.rule, result.target, result.region, result.resource, result.fact))
-        body = {
-            "rule": result.rule,
-            "rule_sha256": rule_sha256,
-            "target": result.target,
-            "region": result.region,
-            "resource": result.resource,
-            "verdict": result.verdict.value,
-            "severity": result.severity.value,
-            "objective": result.objective,
-            "message": result.message,
-            "facts": [result.fact] if result.fact else [],
-            "reason": result.reason,
-            "values": plain(result.values),
-            "parameters": plain(result.parameters),
-        }
+        row = result.row()
+        fact = row.pop("fact")
+        body = {**plain(row), "facts": [fact] if fact else [], "rule_sha256": rule_sha256}
         self._write("result", "", identifier, {"kind": "result", "id": identifier, **body})
 
     def entry(self, kind: str, identifier: str, body: Mapping[str, Any]) -> None:

@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from cnamm_scan.model import Result
 from cnamm_scan.text import safe
 
 RESULT_COLUMNS = (
@@ -26,24 +25,6 @@ RESULT_COLUMNS = (
     "parameters",
 )
 SCORE_COLUMNS = ("model", "function", "practice", "level", "objective", "low", "high", "coverage", "attained")
-
-
-def result_row(result: Result) -> dict[str, Any]:
-    """A result as one flat row; `values` stays an object."""
-    return {
-        "rule": result.rule,
-        "target": result.target,
-        "region": result.region,
-        "resource": result.resource,
-        "verdict": result.verdict.value,
-        "severity": result.severity.value,
-        "objective": result.objective,
-        "message": result.message,
-        "reason": result.reason,
-        "fact": result.fact,
-        "values": dict(result.values),
-        "parameters": dict(result.parameters),
-    }
 
 
 def jsonl(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -181,7 +181,7 @@ def test_a_region_without_seeds_has_none_of_it(url: str, client: Client) -> None
     assert client("accessanalyzer", url, BARE).list_analyzers()["analyzers"] == []
     assert client("cloudtrail", url, BARE).lookup_events()["Events"] == []
     for service, method in (("securityhub", "get_findings"), ("securityhub", "get_enabled_standards"), ("macie2", "get_macie_session")):
-        with pytest.raises(ClientError, match="not subscribed|not enabled"):
+        with pytest.raises(ClientError, match=r"not subscribed|not enabled"):
             getattr(client(service, url, BARE), method)()
 
 

@@ -419,7 +419,7 @@ def test_a_markdown_cell_shows_itself(name: str) -> None:
 
 def test_csv_holds_no_formula_and_no_escape(nasty: Path) -> None:
     with api.load_bundle(nasty) as done:
-        lines = list(tabular.csv_lines(tabular.RESULT_COLUMNS, (list(tabular.result_row(r).values()) for r in done.results("fail"))))
+        lines = list(tabular.csv_lines(tabular.RESULT_COLUMNS, (list(r.row().values()) for r in done.results("fail"))))
     assert all(line.isprintable() for line in lines)
     head, *rows = csv.reader(lines)
     assert tuple(head) == tabular.RESULT_COLUMNS
@@ -443,7 +443,7 @@ def test_any_row_is_one_line_of_csv(cells: list[Any]) -> None:
 def test_jsonl_gives_back_what_it_was_given(nasty: Path) -> None:
     with api.load_bundle(nasty) as done:
         results = list(done.results("fail"))
-        lines = list(tabular.jsonl(map(tabular.result_row, results)))
+        lines = list(tabular.jsonl(result.row() for result in results))
     assert {json.loads(line)["resource"] for line in lines} == set(NASTY)
     assert all("\n" not in line and "\x1b" not in line for line in lines)
 
@@ -475,7 +475,7 @@ def _forms(path: Path) -> Iterator[str]:
         yield _text(report)
         yield markdown.render(report)
         yield "\n".join(tabular.csv_lines(tabular.SCORE_COLUMNS, tabular.scores(report)))
-        yield "\n".join(tabular.jsonl(map(tabular.result_row, done.results())))
+        yield "\n".join(tabular.jsonl(result.row() for result in done.results()))
 
 
 def test_the_same_bundle_twice_gives_the_same_bytes(tmp_path: Path) -> None:
