@@ -241,6 +241,8 @@ class _StrictLoader(_Loader):  # type: ignore[misc,valid-type]
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = key_node.value
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key is no text", key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"'{key}' stands twice", key_node.start_mark)
             seen.add(key)
@@ -375,7 +377,8 @@ def load(packs: Iterable[Path] = (), *, bundled: bool = True) -> Content:
 
 def load_files(files: Mapping[str, bytes]) -> Content:
     """Content from files in memory, as `method/` of a bundle holds them: name inside the pack -> bytes."""
-    return _build([[_Source(name, f"method/{name}", raw) for name, raw in sorted(files.items())]])
+    ordered = sorted(files.items(), key=lambda file: (b"\noverrides:" in b"\n" + file[1], file[0]))  # what is overridden comes first
+    return _build([[_Source(name, f"method/{name}", raw) for name, raw in ordered]])
 
 
 @dataclass
@@ -392,6 +395,7 @@ class _Builder:
     files: dict[str, bytes] = field(default_factory=dict)
     problems: list[ContentError] = field(default_factory=list)
     placed: list[tuple[_Source, tuple[str | int, ...], str]] = field(default_factory=list)
+    judging: list[tuple[_Source, str]] = field(default_factory=list)
 
     def read(self, source: _Source) -> None:
         """Take one file in."""
@@ -405,6 +409,8 @@ class _Builder:
                 pass  # read by the exports that need them
             elif len(rest) == 1:
                 model = source.parse(ModelFile)
+                if model.model in self.models:
+                    self._fail(source, f"model '{model.model}' is already defined", "give yours another name", ("model",))
                 self.models[model.model] = model
             else:
                 self._function(source, rest[0])
@@ -448,11 +454,16 @@ class _Builder:
                 )
             self.tables[table_id] = made
         for view_id, view in file.views.items():
+            if view_id in self.tables or view_id in ENGINE_TABLES:
+                self._fail(source, f"'{view_id}' is a table", "choose another name for the view", ("views", view_id))
             if view_id in self.views and view_id not in file.overrides:
                 self._fail(source, f"view '{view_id}' is already defined", f"write overrides: {view_id}", ("views", view_id))
             columns = {name: column.model() for name, column in view.columns.items()}
             self.views[view_id] = View(view_id, view.about, columns, view.select, source.shown)
-        self.files[source.name] = source.raw
+        name = source.name
+        while name in self.files:  # packs may each have a file of a service: both are kept
+            name = name.removesuffix(".yaml") + "_.yaml"
+        self.files[name] = source.raw
 
     def _rule(self, source: _Source) -> None:
         file = source.parse(RuleFile)
@@ -486,6 +497,7 @@ class _Builder:
             sha256=hashlib.sha256(source.raw).hexdigest(),
         )
         self.placed.append((source, ("objective",), file.objective))
+        self.judging.append((source, file.for_each))
         self.files[source.name] = source.raw
 
     def _function(self, source: _Source, model: str) -> None:
@@ -508,7 +520,10 @@ class _Builder:
                     self.merged[also.instead_of] = also.id
             placements.sort(key=lambda placed: (placed.level, placed.stream))
             practices.append(Practice(practice.id, practice.title, tuple(placements)))
-        self.functions.setdefault(model, {})[file.function] = Function(file.function, file.title, tuple(practices), source.shown)
+        known = self.functions.setdefault(model, {})
+        if file.function in known:
+            self._fail(source, f"function '{file.function}' is already defined in {known[file.function].source}", "make your own", ("function",))
+        known[file.function] = Function(file.function, file.title, tuple(practices), source.shown)
         self.files[source.name] = source.raw
 
     def _fail(self, source: _Source, what: str, do: str, location: Sequence[str | int] = ()) -> None:
@@ -522,11 +537,9 @@ class _Builder:
             elif objective not in self.objectives and self.objectives:
                 self._fail(source, f"no objective '{objective}'", did_you_mean(objective, self.objectives), location)
         known = {*self.tables, *self.views, *ENGINE_TABLES}
-        for rule in self.rules.values():
-            if rule.for_each not in known:
-                self.problems.append(
-                    ContentError(f"{rule.id}: no table '{rule.for_each}'", where=rule.source, do=did_you_mean(rule.for_each, known))
-                )
+        for source, table in self.judging:
+            if table not in known:
+                self._fail(source, f"no table '{table}'", did_you_mean(table, known), ("for_each",))
 
     def made_models(self) -> tuple[Model, ...]:
         """The models with their functions in the order that the model's file gives."""

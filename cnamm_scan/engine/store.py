@@ -134,7 +134,7 @@ class Store:
             line = "(" + ", ".join(f"CAST(? AS {kind})" for kind in casts) + ")"
             outer = [
                 f"{self._derived(table, name, column)} AS {quoted(name)}" if name in computed else quoted(name)
-                for name, column in columns.items()
+                for name, column in self._in_order(table, columns)
             ]
             values = [value for row in group for value in _values(row, given)]
             self._run(
@@ -142,6 +142,10 @@ class Store:
                 f" false AS _shadow FROM (VALUES {', '.join([line] * len(group))}) AS given({', '.join(map(quoted_key, names))})",
                 values,
             )
+
+    def _in_order(self, table: str, columns: Mapping[str, Column]) -> list[tuple[str, Column]]:
+        """Each derived column after those that it is made from: SQL knows no name before it is defined."""
+        return sorted(columns.items(), key=lambda item: len(expand(self.content, table, [item[0]])))
 
     def _derived(self, table: str, name: str, column: Column) -> str:
         """SQL of a column made from others. Raises ContentError for what a column may not ask: it will run, so it is read again here."""
@@ -176,7 +180,7 @@ class Store:
         kept = {name: column for name, column in columns.items() if name not in missing}
         extracted = [f"{_extract(column, spec)} AS {quoted(name)}" for name, column in kept.items() if column.path]
         # TRY: an odd value in one row makes that row's column unknown, and no other row's
-        derived = [f"TRY({self._derived(table, name, column)}) AS {quoted(name)}" for name, column in kept.items() if column.is_]
+        derived = [f"TRY({self._derived(table, name, column)}) AS {quoted(name)}" for name, column in self._in_order(table, kept) if column.is_]
         files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in shards.files)
         structure = _structure(column for column in kept.values() if column.from_ and column.type != "json")
         document = f"json_transform(data, '{structure}')" if structure != "{}" else "NULL"
