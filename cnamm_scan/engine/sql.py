@@ -39,10 +39,10 @@ ALLOWED_FUNCTIONS = frozenset(
 """Functions that a rule may use: each gives NULL for NULL and depends on its arguments alone."""
 
 ALLOWED_AGGREGATES = frozenset(
-    "count count_star sum avg min max median quantile_cont bool_or bool_and any_value list string_agg count_if mode"
-    " arg_max arg_min max_by min_by coalesce nullif ifnull if greatest least concat unnest".split()
+    "count count_star sum avg min max median quantile_cont bool_or bool_and count_if"
+    " coalesce nullif ifnull if greatest least concat unnest".split()
 )
-"""What a view may use besides: a view's author answers for NULL."""
+"""What a view may use besides: a view's author answers for NULL. None depends on the order of rows, as mode or any_value would."""
 
 _SWALLOWS = {
     "coalesce": "COALESCE",
