@@ -522,7 +522,9 @@ class _Builder:
             practices.append(Practice(practice.id, practice.title, tuple(placements)))
         known = self.functions.setdefault(model, {})
         if file.function in known:
-            self._fail(source, f"function '{file.function}' is already defined in {known[file.function].source}", "make your own", ("function",))
+            self._fail(
+                source, f"function '{file.function}' is already defined in {known[file.function].source}", "make your own", ("function",)
+            )
         known[file.function] = Function(file.function, file.title, tuple(practices), source.shown)
         self.files[source.name] = source.raw
 

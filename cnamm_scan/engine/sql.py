@@ -44,6 +44,9 @@ ALLOWED_AGGREGATES = frozenset(
 )
 """What a view may use besides: a view's author answers for NULL. None depends on the order of rows, as mode or any_value would."""
 
+_BY_ORDER = frozenset("any_value first last mode list array_agg string_agg arg_max arg_min max_by min_by".split())
+"""Aggregates that give another answer for another order of rows: refused in views too."""
+
 _SWALLOWS = {
     "coalesce": "COALESCE",
     "ifnull": "IFNULL",
@@ -181,7 +184,7 @@ class _Reader:
             raise self.fail(f"'{name}' gives another answer tomorrow", "use scan_time, which a replay keeps")
         if name in _SWALLOWS:
             raise self.fail(f"{_SWALLOWS[name]} turns 'not seen' into an answer", _HONEST)
-        if name in ALLOWED_AGGREGATES:
+        if name in ALLOWED_AGGREGATES | _BY_ORDER:
             raise self.fail(f"aggregate '{name}' swallows what was not seen", "ask with ANY or ALL, or count in a view of the collector")
         if name not in ALLOWED_FUNCTIONS:
             raise self.fail(f"function '{name}' is not allowed in a rule", did_you_mean(name, ALLOWED_FUNCTIONS))

@@ -180,7 +180,9 @@ class Store:
         kept = {name: column for name, column in columns.items() if name not in missing}
         extracted = [f"{_extract(column, spec)} AS {quoted(name)}" for name, column in kept.items() if column.path]
         # TRY: an odd value in one row makes that row's column unknown, and no other row's
-        derived = [f"TRY({self._derived(table, name, column)}) AS {quoted(name)}" for name, column in self._in_order(table, kept) if column.is_]
+        derived = [
+            f"TRY({self._derived(table, name, column)}) AS {quoted(name)}" for name, column in self._in_order(table, kept) if column.is_
+        ]
         files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in shards.files)
         structure = _structure(column for column in kept.values() if column.from_ and column.type != "json")
         document = f"json_transform(data, '{structure}')" if structure != "{}" else "NULL"

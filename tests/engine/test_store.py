@@ -104,7 +104,9 @@ def test_a_value_of_the_wrong_type_breaks_no_other_row(tmp_path: Path, name: str
     made = content(collector=collector({BOX: table(OWN)}))
     with filled(made, tmp_path, [fact(BOX, {name: value}), fact(BOX, {}, key="k2")]) as store:
         assert list(store.rows(f"SELECT {name} FROM {BOX} WHERE key = 'k2'")) != [(None,)]
-        assert list(store.rows(f"SELECT {name} FROM {BOX} WHERE key = 'k'")) != list(store.rows(f"SELECT {name} FROM {BOX} WHERE key = 'k2'"))
+        assert list(store.rows(f"SELECT {name} FROM {BOX} WHERE key = 'k'")) != list(
+            store.rows(f"SELECT {name} FROM {BOX} WHERE key = 'k2'")
+        )
 
 
 @pytest.mark.xfail(strict=True, reason="a cast from text rounds: 1.5 becomes 2, so `size <= 1` fails where it was not seen to")
@@ -186,7 +188,11 @@ def test_quoted_keys(tmp_path: Path) -> None:
 
 
 def test_variables_and_whole_items(tmp_path: Path) -> None:
-    columns = {"acc": {"type": "text", "from": "$account"}, "url": {"type": "text", "from": "@"}, "up": {"type": "text", "from": "parent.x"}}
+    columns = {
+        "acc": {"type": "text", "from": "$account"},
+        "url": {"type": "text", "from": "@"},
+        "up": {"type": "text", "from": "parent.x"},
+    }
     data = {"$account": "1", "@": "https://queue", "parent": {"x": "y"}}
     assert _row(tmp_path, columns, data) == {"acc": "1", "url": "https://queue", "up": "y"}
 
@@ -351,7 +357,9 @@ def _boxes() -> list[dict[str, Any]]:
 
 
 def _locks() -> list[dict[str, Any]]:
-    return [fact(LOCK, {"LockId": key}, target=target, region=region, key=key) for target in (A, B) for region in ("r1", "r2") for key in "xy"]
+    return [
+        fact(LOCK, {"LockId": key}, target=target, region=region, key=key) for target in (A, B) for region in ("r1", "r2") for key in "xy"
+    ]
 
 
 def test_a_view_over_whole_tables(tmp_path: Path) -> None:
@@ -511,7 +519,9 @@ def test_an_unknown_table_is_told_with_the_nearest(locked: Store) -> None:
     assert BOX in caught.value.do
 
 
-@pytest.mark.parametrize("sql", [f"SELECT colour FROM {BOX}", f"SELECT name + 1 FROM {BOX}", "SELECT nope(1)", "SELEC", "SELECT error('x')"])
+@pytest.mark.parametrize(
+    "sql", [f"SELECT colour FROM {BOX}", f"SELECT name + 1 FROM {BOX}", "SELECT nope(1)", "SELEC", "SELECT error('x')"]
+)
 def test_what_does_not_work_is_a_store_error(locked: Store, sql: str) -> None:
     with pytest.raises(StoreError) as caught:
         list(locked.rows(sql))

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnamm_scan.engine.policies import NORMALISERS, iam_policy, parse_json
+
+NOBODY = {"aws": [], "service": [], "federated": [], "canonicaluser": [], "any": False}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('{"a": 1}', {"a": 1}),
+        (" [1] ", [1]),
+        ("null", None),
+        ("not json", None),
+        ("", None),
+        (quote('{"a": "b c"}'), {"a": "b c"}),
+        ({"a": 1}, {"a": 1}),
+        (3, 3),
+        (None, None),
+    ],
+)
+def test_parse_json(value: Any, expected: Any) -> None:
+    assert parse_json(value) == expected
+
+
+def test_a_policy_in_one_form() -> None:
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Sid": "One",
+            "Effect": "Allow",
+            "Action": "s3:GetObject",
+            "NotResource": ["arn:aws:s3:::A", "arn:aws:s3:::b"],
+            "Principal": {"AWS": "111111111111", "Service": ["a.amazonaws.com"]},
+            "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}, "Bool": {"aws:SecureTransport": ["true"]}},
+        },
+    }
+    expected = {
+        "version": "2012-10-17",
+        "statement": [
+            {
+                "sid": "One",
+                "effect": "Allow",
+                "action": ["s3:GetObject"],
+                "notaction": [],
+                "resource": [],
+                "notresource": ["arn:aws:s3:::A", "arn:aws:s3:::b"],
+                "principal": {**NOBODY, "aws": ["111111111111"], "service": ["a.amazonaws.com"]},
+                "notprincipal": NOBODY,
+                "condition": {"stringequals": {"aws:sourcevpc": ["vpc-1"]}, "bool": {"aws:securetransport": ["true"]}},
+            }
+        ],
+    }
+    assert iam_policy(policy) == expected
+    assert iam_policy(json.dumps(policy)) == expected
+    assert iam_policy(quote(json.dumps(policy))) == expected
+
+
+@pytest.mark.parametrize("key", ["Principal", "principal", "PRINCIPAL"])
+@pytest.mark.parametrize("value", ["*", {"AWS": "*"}, {"aws": ["*"]}, {"AWS": ["111111111111", "*"]}])
+def test_everybody(key: str, value: Any) -> None:
+    assert iam_policy({"Statement": [{key: value}]})["statement"][0]["principal"]["any"] is True
+
+
+@pytest.mark.parametrize("value", [None, {}, {"Service": "*"}, {"AWS": "arn:aws:iam::1:role/*"}, {"Federated": "*"}])
+def test_not_everybody(value: Any) -> None:
+    assert iam_policy({"Statement": [{"Principal": value}]})["statement"][0]["principal"]["any"] is False
+
+
+@pytest.mark.parametrize("value", [None, "not json", "[]", "3", [], 3, ""])
+def test_what_is_no_policy_is_not_seen(value: Any) -> None:
+    assert iam_policy(value) is None
+
+
+def test_a_policy_without_statements() -> None:
+    assert iam_policy({}) == {"version": "2008-10-17", "statement": []}
+    assert iam_policy({"Statement": ["text", None]})["statement"] == []
+
+
+def test_the_names_that_collectors_use() -> None:
+    assert dict(NORMALISERS) == {"json": parse_json, "iam_policy": iam_policy}
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["Statement", "statement", "Principal", "AWS", "Action", "Condition", "StringLike", "Effect"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(ANYTHING)
+def test_anything_is_a_policy_or_nothing(value: Any) -> None:
+    made = iam_policy(value)
+    if made is None:
+        return
+    assert set(made) == {"version", "statement"}
+    for statement in made["statement"]:
+        for name in ("action", "notaction", "resource", "notresource"):
+            assert all(isinstance(each, str) for each in statement[name])
+        assert isinstance(statement["principal"]["any"], bool)
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_json_or_nothing(text: str) -> None:
+    value = parse_json(text)
+    assert value is None or json.loads(json.dumps(value)) == value or value != value
