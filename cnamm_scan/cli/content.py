@@ -82,7 +82,9 @@ def test_command(ids: tuple[str, ...], packs: tuple[Path, ...]) -> None:
     results = list(run_tests(content, rules))
     failed = [result for result in results if not result.passed]
     for result in failed:
-        click.echo(f"{result.rule} {result.case}: got '{result.got}', expected '{result.expected}'")
+        click.echo(
+            f"{content.rules[result.rule].source} ({result.rule}) tests: {result.case}: got '{result.got}', expected '{result.expected}'"
+        )
     click.echo(f"{len(rules)} rules, {len(results)} cases, {len(failed)} failed", err=True)
     if failed:
         raise ContentError(f"{len(failed)} case(s) failed", do="mend the rule or its tests")

@@ -38,6 +38,7 @@ def command(context: click.Context, output: Path | None) -> None:
     from cnamm_scan.demo.bed import MotoServer
     from cnamm_scan.demo.estate import demo_faults, demo_rewrite, seed
     from cnamm_scan.demo.proxy import FaultProxy
+    from cnamm_scan.report.markdown import render
 
     err = console(context, err=True)
     folder = output or Path(tempfile.mkdtemp(prefix="cnamm-scan-demo-"))
@@ -57,5 +58,7 @@ def command(context: click.Context, output: Path | None) -> None:
             )
     with done:
         show(done, "text", context)
-        click.echo(f"open it: cnamm-scan report {done.path} --format markdown", err=True)
-        click.echo(f'ask it:  cnamm-scan query {done.path} "SELECT name, versioning FROM aws.s3.bucket"', err=True)
+        report = folder / "report.md"
+        report.write_text(render(done.report()))
+        click.echo(f"open the report: {report}", err=True)
+        click.echo(f'ask the facts:   cnamm-scan query {done.path} "SELECT name, versioning FROM aws.s3.bucket"', err=True)

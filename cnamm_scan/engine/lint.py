@@ -120,8 +120,11 @@ def _rule(content: Content, store: Store, rule: Rule) -> Iterator[ContentError]:
         return
     try:
         store.check(compiled.judged, compiled.parameters)
+        said = f"SELECT ({rule.where or 'true'}\n) AS w, ({rule.pass_}\n) AS p FROM {rule.for_each} AS this"
+        store.check(f"SELECT bool_and(w), bool_and(p) FROM ({said})", compiled.parameters)  # takes booleans alone
     except StoreError as error:
-        yield ContentError(error.what, where=where, do=error.do)
+        what = "'where' or 'pass' is not true or false" if "bool_and(" in error.what else error.what
+        yield ContentError(what, where=where, do="write a comparison" if what != error.what else error.do)
     for group in (rule.title, rule.why, rule.message, rule.fix):
         if not group.strip():
             yield ContentError("title, why, message and fix must say something", where=where, do="write a sentence")

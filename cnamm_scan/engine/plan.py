@@ -112,7 +112,7 @@ def select(content: Content, selection: Selection) -> list[Rule]:
     for name in selection.parameters:
         if name not in known:
             raise UsageError(f"no parameter '{name}'", where="--parameter", do=did_you_mean(name, known))
-    return [rule for rule in pool if not wanted or rule.objective in wanted]
+    return [rule for rule in pool if not selection.functions or rule.objective in wanted]
 
 
 def make_plan(content: Content, selection: Selection, providers: Iterable[str]) -> Plan:

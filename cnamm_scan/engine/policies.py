@@ -35,6 +35,8 @@ def iam_policy(value: Json) -> Json:
     statements = low.get("statement", [])
     if isinstance(statements, Mapping):
         statements = [statements]
+    if not isinstance(statements, list):
+        return None
     return {
         "version": low.get("version", "2008-10-17"),
         "statement": [_statement(each) for each in statements if isinstance(each, Mapping)],

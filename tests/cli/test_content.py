@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cnamm_scan import content as reader
+from cnamm_scan.cli.main import run
+from tests.packs import lab, rule, write
+
+RULE = "rules/aws/lab/r.yaml"
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Path:
+    """A pack of its own service, over an objective that ships."""
+    return write(tmp_path / "pack", {"collectors/aws/lab.yaml": lab(), RULE: rule(objective=_objective())})
+
+
+def _objective() -> str:
+    return min(reader.load().objectives)
+
+
+def _run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = run(["content", *map(str, arguments)])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_what_ships_lints(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = _run(capsys, "lint")
+    assert (code, out) == (0, "")
+    assert err.startswith("sound: ")
+
+
+def test_a_refusal_names_rule_file_and_advice(capsys: pytest.CaptureFixture[str], pack: Path) -> None:
+    write(pack, {RULE: rule(objective=_objective(), **{"pass": "EXISTS (SELECT 1 FROM aws.lab.lock)"})})
+    code, out, err = _run(capsys, "lint", "--content", pack)
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        "error: content does not lint: 1 problem(s)",
+        "EXISTS turns 'not seen' into an answer",
+        f"  at: {pack / RULE} (aws.lab.r) pass:",
+        "  do: write true = ANY (SELECT condition FROM …), which keeps NULL",
+    ]
+
+
+def test_what_does_not_validate_names_file_and_line(capsys: pytest.CaptureFixture[str], pack: Path) -> None:
+    write(pack, {RULE: "id: aws.lab.r\ncolour: red\n"})
+    for command in (["lint"], ["test"], ["list"], ["show", "aws.lab.r"], ["docs", str(pack / "docs")], ["new", "rule", "aws.lab.n"]):
+        code, out, err = _run(capsys, *command, "--content", pack)
+        assert (code, out) == (2, "")
+        assert "'colour': extra inputs are not permitted, got 'red'" in err
+        assert f"  at: {pack / RULE}:2\n" in err
+    assert not (pack / "docs").exists()
+
+
+def test_a_folder_that_is_no_pack(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _, err = _run(capsys, "lint", "--content", tmp_path)
+    assert code == 2
+    assert "is no content pack" in err
+
+
+def test_tests_that_hold(capsys: pytest.CaptureFixture[str], pack: Path) -> None:
+    assert _run(capsys, "test", "aws.lab", "--content", pack) == (0, "", "1 rules, 3 cases, 0 failed\n")
+
+
+def test_a_wrong_expectation_fails(capsys: pytest.CaptureFixture[str], pack: Path) -> None:
+    tests = {"pass": [{"state": "On"}, {"state": "Off"}], "fail": [{"state": "Off"}], "unknown": [{"state": None}]}
+    write(pack, {RULE: rule(objective=_objective(), tests=tests)})
+    code, out, err = _run(capsys, "test", "aws.lab.r", "--content", pack)
+    assert code == 2
+    assert out == f"{pack / RULE} (aws.lab.r) tests: pass[1]: got 'fail', expected 'pass'\n"
+    assert err.splitlines() == ["1 rules, 4 cases, 1 failed", "error: 1 case(s) failed", "  do: mend the rule or its tests"]
+
+
+def test_a_rule_that_breaks_fails_its_tests(capsys: pytest.CaptureFixture[str], pack: Path) -> None:
+    tests = {"pass": [{"name": "1"}], "fail": [{"name": "word"}], "unknown": [{}]}
+    write(pack, {RULE: rule(objective=_objective(), tests=tests, **{"pass": "CAST(name AS INTEGER) = 1"})})
+    code, out, _ = _run(capsys, "test", "aws.lab.r", "--content", pack)
+    assert code == 2
+    assert out.count("the rule broke") == 3
+
+
+@pytest.mark.parametrize("command", ["test", "list"])
+def test_an_unknown_rule(capsys: pytest.CaptureFixture[str], pack: Path, command: str) -> None:
+    code, _, err = _run(capsys, command, "aws.lab.q", "--content", pack)
+    assert code == 2
+    assert "no rule 'aws.lab.q'" in err
+    assert "  do: " in err
+
+
+def test_a_beginning_of_an_id_is_a_service_first(capsys: pytest.CaptureFixture[str], pack: Path) -> None:
+    write(pack, {"rules/aws/lab/r2.yaml": rule("r2", objective=_objective())})
+    assert "1 rules" in _run(capsys, "test", "aws.lab.r", "--content", pack)[2]
+    assert "2 rules" in _run(capsys, "test", "aws.lab.", "--content", pack)[2]
+    assert "2 rules" in _run(capsys, "test", "aws.la", "--content", pack)[2]
+
+
+def test_list_rules(capsys: pytest.CaptureFixture[str], pack: Path) -> None:
+    code, out, _ = _run(capsys, "list", "aws.lab", "--format", "jsonl", "--content", pack)
+    assert code == 0
+    assert [json.loads(line) for line in out.splitlines()] == [
+        {"id": "aws.lab.r", "severity": "medium", "objective": _objective(), "title": "Boxes are on"}
+    ]
+    assert "aws.lab.r" in _run(capsys, "list", "aws.lab", "--content", pack)[1]
+
+
+def test_list_by_function(capsys: pytest.CaptureFixture[str], pack: Path) -> None:
+    function = _objective().split(".")[0]
+    found = [
+        json.loads(line) for line in _run(capsys, "list", "--function", function, "--format", "jsonl", "--content", pack)[1].splitlines()
+    ]
+    assert "aws.lab.r" in {each["id"] for each in found}
+    assert len(found) < len(_run(capsys, "list", "--format", "jsonl", "--content", pack)[1].splitlines())
+    code, _, err = _run(capsys, "list", "--function", function[:-1])
+    assert code == 2
+    assert f"'{function}'" in err
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "keys"), [("tables", "aws.lab.box", {"id", "rows"}), ("objectives", "", {"id", "level", "stream", "rules", "title"})]
+)
+def test_list_other_kinds(capsys: pytest.CaptureFixture[str], pack: Path, kind: str, name: str, keys: set[str]) -> None:
+    code, out, _ = _run(capsys, "list", "--kind", kind, "--format", "jsonl", "--content", pack)
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert all(set(row) == keys for row in rows)
+    assert (name or _objective()) in {row["id"] for row in rows}
+
+
+def test_show(capsys: pytest.CaptureFixture[str], pack: Path) -> None:
+    code, out, _ = _run(capsys, "show", "aws.lab.r", "--content", pack)
+    assert code == 0
+    assert "**Boxes are on.**" in out
+    assert "state = 'On'" in out
+    code, out, _ = _run(capsys, "show", "aws.lab.box", "--content", pack)
+    assert "| sealed | boolean | `seal.Sealed` | `false` |" in out
+    assert "aws.lab.r" in out
+
+
+def test_show_a_typo(capsys: pytest.CaptureFixture[str], pack: Path) -> None:
+    code, out, err = _run(capsys, "show", "aws.lab.bx", "--content", pack)
+    assert (code, out) == (2, "")
+    assert "did you mean 'aws.lab.box'" in err
+
+
+def test_a_new_rule_lints_and_passes(capsys: pytest.CaptureFixture[str], pack: Path) -> None:
+    """For every service that ships, and one that does not."""
+    code, out, err = _run(capsys, "new", "rule", "aws.lab.lock_is_strong", "--into", pack, "--content", pack)
+    file = pack / "rules/aws/lab/lock_is_strong.yaml"
+    assert (code, out) == (0, f"{file}\n")
+    assert f"--content {pack}" in err
+    assert "for_each: aws.lab.lock " in file.read_text()
+    services = sorted({".".join(name.split(".")[:2]) for name in reader.load().tables})
+    for service in services:
+        assert _run(capsys, "new", "rule", f"{service}.new_one", "--into", pack)[0] == 0
+    assert _run(capsys, "lint", "--content", pack)[0] == 0
+    assert _run(capsys, "test", "aws.lab.lock_is_strong", *(f"{service}.new_one" for service in services), "--content", pack)[0] == 0
+
+
+def test_a_new_rule_overwrites_nothing(capsys: pytest.CaptureFixture[str], pack: Path, tmp_path: Path) -> None:
+    code, _, err = _run(capsys, "new", "rule", "aws.lab.r", "--into", pack, "--content", pack)
+    assert code == 2
+    assert "exists already" in err
+    file = write(tmp_path / "other", {"rules/aws/lab/mine.yaml": "mine\n"}) / "rules/aws/lab/mine.yaml"
+    code, _, err = _run(capsys, "new", "rule", "aws.lab.mine", "--into", tmp_path / "other", "--content", pack)
+    assert code == 2
+    assert "the file exists already" in err
+    assert file.read_text() == "mine\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("aws.nothing.x", "no fact table of 'aws.nothing'"), ("x", "'x' is no rule id"), ("aws..x", "'aws..x' is no rule id")],
+)
+def test_a_new_rule_of_nothing(capsys: pytest.CaptureFixture[str], pack: Path, name: str, what: str) -> None:
+    code, _, err = _run(capsys, "new", "rule", name, "--into", pack)
+    assert code == 2
+    assert what in err
+    assert "  do: " in err
+
+
+def test_a_new_rule_where_nothing_can_be_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "rules").write_text("a file\n")
+    code, _, err = _run(capsys, "new", "rule", "aws.s3.mine", "--into", tmp_path)
+    assert code == 2
+    assert "cannot be written" in err
+
+
+def test_docs(capsys: pytest.CaptureFixture[str], pack: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    assert _run(capsys, "docs", folder, "--check", "--content", pack)[0] == 2
+    assert not folder.exists()
+    assert _run(capsys, "docs", folder, "--content", pack)[0] == 0
+    assert (folder / "rules/aws.lab.r.md").is_file()
+    assert _run(capsys, "docs", folder, "--check", "--content", pack)[0] == 0
+    (folder / "rules/aws.lab.r.md").write_text("changed\n")
+    (folder / "rules/aws.lab.gone.md").write_text("of a rule that went\n")
+    code, _, err = _run(capsys, "docs", folder, "--check", "--content", pack)
+    assert code == 2
+    assert "2 page(s) are not up to date" in err
+    assert _run(capsys, "docs", folder, "--content", pack)[0] == 0
+    assert not (folder / "rules/aws.lab.gone.md").exists()
+    assert _run(capsys, "docs", folder, "--check", "--content", pack)[0] == 0
