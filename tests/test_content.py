@@ -290,7 +290,7 @@ def test_one_run_names_every_problem(tmp_path: Path) -> None:
 
 
 def test_the_ending_is_yaml(tmp_path: Path) -> None:
-    with pytest.raises(ContentError, match="end in .yaml") as caught:
+    with pytest.raises(ContentError, match=r"end in \.yaml") as caught:
         _load(tmp_path, {**files(), "rules/aws/lab/r.yml": rule()})
     assert "r.yaml" in caught.value.do
 

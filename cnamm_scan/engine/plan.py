@@ -10,9 +10,13 @@ from typing import Any
 from cnamm_scan import paths
 from cnamm_scan.content import ENGINE_TABLES
 from cnamm_scan.engine.evaluate import CompiledRule, compile_rule
-from cnamm_scan.engine.sql import expand, read_view
+from cnamm_scan.engine.sql import expand, read_ahead, read_view
 from cnamm_scan.errors import UsageError, did_you_mean
 from cnamm_scan.model import Call, Content, Rule, Table
+
+
+READ_AT_ONCE = 64
+"""Rules whose expressions are parsed together: most of what batching saves, and little memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +122,13 @@ def select(content: Content, selection: Selection) -> list[Rule]:
 def make_plan(content: Content, selection: Selection, providers: Iterable[str]) -> Plan:
     """The calls that the selected rules of these providers need. Raises ContentError or UsageError."""
     providers = frozenset(providers)
-    rules = tuple(
-        compile_rule(content, rule, selection.parameters)
-        for rule in select(content, selection)
-        if rule.provider in providers or rule.provider == "estate"
-    )
+    chosen = [rule for rule in select(content, selection) if rule.provider in providers or rule.provider == "estate"]
+    compiled: list[CompiledRule] = []
+    for start in range(0, len(chosen), READ_AT_ONCE):
+        some = chosen[start : start + READ_AT_ONCE]
+        read_ahead(text for rule in some for text in (rule.where, rule.pass_) if text is not None)
+        compiled += [compile_rule(content, rule, selection.parameters) for rule in some]
+    rules = tuple(compiled)
     wanted: dict[str, set[str]] = {}
     for rule in rules:
         for table, columns in rule.reads.items():

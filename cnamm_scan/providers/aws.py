@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from cnamm_scan import __version__
 from cnamm_scan.errors import CredentialsError, ProviderError, UsageError, did_you_mean
 from cnamm_scan.model import Reason, Region, Target
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, code_matches
@@ -240,6 +241,7 @@ class AwsProvider:
         client = self._clients.get(key)
         if client is not None:
             return client
+        from botocore import __version__ as botocore_version
         from botocore.config import Config
 
         with self._lock:  # sessions make clients one at a time; clients are used by many threads
@@ -253,7 +255,7 @@ class AwsProvider:
                     max_pool_connections=self.options.connections,
                     parameter_validation=False,  # content lint checks names; types come from answers
                     inject_host_prefix=not has_endpoint,
-                    user_agent_extra="cnamm-scan",
+                    user_agent=f"cnamm-scan/{__version__} Botocore/{botocore_version}",  # else it is put together anew for each call
                     s3={"addressing_style": "path"} if has_endpoint else None,
                 )
                 client = self._session.client(service, region_name=region, endpoint_url=self.options.endpoint_url, config=config)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
 import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -23,17 +22,24 @@ class Cost:
         return f"wall {self.wall:6.2f} s   cpu {self.cpu:6.2f} s   peak {self.peak / 1e6:6.0f} MB"
 
 
-def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Cost:
+# a child's peak starts at its parent's at the fork: so a small process starts it, and tells what it cost on its last line
+_STARTER = """
+import json, os, resource, subprocess, sys, time
+started = time.monotonic()
+code = subprocess.call(sys.argv[1:], stderr=subprocess.STDOUT)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([code, time.monotonic() - started, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024]))
+"""
+
+
+def run(command: Sequence[str]) -> Cost:
     """Run to the end and measure. Raises RuntimeError with what it said when it fails."""
-    started = time.monotonic()
-    process = subprocess.Popen(command, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert process.stdout is not None
-    said = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{command[0]} ended with {process.returncode}:\n{said.decode(errors='replace')[-3000:]}")
-    return Cost(time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    done = subprocess.run([PYTHON, "-S", "-c", _STARTER, *command], stdout=subprocess.PIPE, text=True, check=True)
+    *said, last = done.stdout.splitlines()
+    code, wall, cpu, peak = json.loads(last)
+    if code:
+        raise RuntimeError(f"{' '.join(command[:4])} ended with {code}:\n" + "\n".join(said[-40:]))
+    return Cost(wall, cpu, peak)
 
 
 PYTHON = sys.executable

@@ -198,7 +198,8 @@ def test_cases_of_an_estate_rule_are_estates_of_their_own() -> None:
 
 def test_rows_have_a_target_a_region_and_the_fixed_time() -> None:
     document = asked(
-        f"target <> '' AND region <> '' AND scan_time = TIMESTAMP '2026-01-01 00:00:00' AND made_at < scan_time AND true = ANY (SELECT t.region = this.region {LOCKS})",
+        "target <> '' AND region <> '' AND scan_time = TIMESTAMP '2026-01-01 00:00:00' AND made_at < scan_time"
+        f" AND true = ANY (SELECT t.region = this.region {LOCKS})",
         tests={
             "pass": [{"made_at": "2025-12-31T23:59:59Z", LOCK: [{}]}],
             "fail": [{"made_at": "2026-01-01T00:00:00Z", LOCK: [{}]}],
@@ -259,7 +260,8 @@ def test_the_example_of_the_docs_lints_and_passes() -> None:
     one = next(block for block in blocks if block.startswith("service: s3"))
     two = next(block for block in blocks if "id: aws.s3.bucket_versioning" in block)
     three = next(block for block in blocks if block.startswith("function: resilience"))
-    elsewhere = "function: detection\ntitle: D\npractices: [{id: p, title: P, objectives: [{id: detection.evidence-can-be-kept, level: 4, stream: B, title: T}]}]\n"
+    kept = "{id: detection.evidence-can-be-kept, level: 4, stream: B, title: T}"
+    elsewhere = f"function: detection\ntitle: D\npractices: [{{id: p, title: P, objectives: [{kept}]}}]\n"
     made = reader.load_files(
         {
             "collectors/aws/s3.yaml": one.encode(),

@@ -67,7 +67,7 @@ def test_a_view_asks_for_what_it_reads() -> None:
     view = {
         "about": "x.",
         "columns": {"n": {"type": "integer"}},
-        "select": f"SELECT b.target, b.region, b.key, count(l.strong) AS n FROM {BOX} b LEFT JOIN {LOCK} l ON l.target = b.target GROUP BY ALL",
+        "select": f"SELECT b.target, b.region, b.key, count(l.strong) AS n FROM {BOX} b LEFT JOIN {LOCK} l USING (target) GROUP BY ALL",
     }
     over = {"about": "x.", "columns": {"m": {"type": "integer"}}, "select": "SELECT target, region, key, n AS m FROM aws.lab.pile"}
     document = asked("m > 1", for_each="aws.lab.heap")

@@ -12,7 +12,7 @@ from cnamm_scan.engine.store import Store, StoreError
 from cnamm_scan.model import Content, Reason
 from tests.packs import BOX, LOCK, NOW, A, B, collector, content, fact, filled, ghost, lab, part, shard, table
 
-OWN = {
+OWN: dict[str, dict[str, Any]] = {
     "t": {"type": "text", "from": "t", "absent": "none"},
     "i": {"type": "integer", "from": "i", "absent": -1},
     "n": {"type": "number", "from": "n", "absent": -1.5},
@@ -270,7 +270,7 @@ def test_add_rows_computes_derived_columns(tmp_path: Path) -> None:
     made = content(collector=collector({BOX: table(DERIVED, then={"p": part()})}))
     with Store(made, [BOX], scan_time=NOW) as store:
         store.add_rows(BOX, [{"target": A, "state": "On"}, {"target": B, "is_on": True}])
-        found = dict((row[0], row[1:]) for row in store.rows(f"SELECT target, state, is_on, is_off FROM {BOX}"))
+        found = {row[0]: row[1:] for row in store.rows(f"SELECT target, state, is_on, is_off FROM {BOX}")}
     assert found == {A: ("On", True, False), B: (None, True, False)}
 
 
@@ -345,8 +345,9 @@ def _view(select: str, **columns: str) -> dict[str, Any]:
 
 def _views() -> Content:
     facts = lab()["facts"]
-    count = f"SELECT b.target, b.region, b.key, count(l.key) AS n FROM {BOX} b LEFT JOIN {LOCK} l ON l.target = b.target AND l.region = b.region GROUP BY ALL"
-    wide = "SELECT b.target, b.region, b.key, count(a.key) AS n FROM aws.lab.box b LEFT JOIN aws.lab.account a ON a.target = b.target GROUP BY ALL"
+    head = "SELECT b.target, b.region, b.key,"
+    count = f"{head} count(l.key) AS n FROM {BOX} b LEFT JOIN {LOCK} l ON l.target = b.target AND l.region = b.region GROUP BY ALL"
+    wide = f"{head} count(a.key) AS n FROM {BOX} b LEFT JOIN aws.lab.account a ON a.target = b.target GROUP BY ALL"
     over = f"SELECT target, region, key, n > 1 AS is_high FROM {PILE}"
     views = {PILE: _view(count, n="integer"), HEAP: _view(over, is_high="boolean"), "aws.lab.wide": _view(wide, n="integer")}
     return content(collector=collector(facts, views))
@@ -490,7 +491,7 @@ def _settings(store: Store) -> list[tuple[Any, ...]]:
 
 
 def test_the_doors_are_shut(locked: Store) -> None:
-    settings = {name: value for name, value in locked.rows("SELECT name, value FROM duckdb_settings()")}
+    settings = {row[0]: row[1] for row in locked.rows("SELECT name, value FROM duckdb_settings()")}
     assert (settings["enable_external_access"], settings["lock_configuration"]) == ("false", "true")
 
 
