@@ -690,6 +690,18 @@ def key_paths(template: str) -> tuple[str, ...]:
     return tuple(piece.split("}", 1)[0] for piece in template.split("{")[1:] if "}" in piece)
 
 
+def line_of(content: Content, name: str, key: str = "") -> int | None:
+    """The line at which a rule, table or view stands, or one of its keys or columns; None when its file is not at hand."""
+    if name in content.rules:
+        raw = content.files.get(f"rules/{name.replace('.', '/')}.yaml")
+        return None if raw is None else _line_of(raw.decode(), (key,) if key else ())
+    for file, raw in content.files.items():
+        kind = "facts" if name in content.tables else "views"
+        if file.startswith("collectors/") and f"  {name}:".encode() in raw:
+            return _line_of(raw.decode(), (kind, name, "columns", key) if key else (kind, name))
+    return None
+
+
 @lru_cache(maxsize=2048)
 def columns_of(content: Content, table: str) -> Mapping[str, Column]:
     """The columns of a table, view or engine-made table, with those that every row has. KeyError for an unknown one."""

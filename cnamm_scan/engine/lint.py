@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cnamm_scan import paths
-from cnamm_scan.content import ENGINE_TABLES, columns_of
+from cnamm_scan.content import ENGINE_TABLES, columns_of, line_of
 from cnamm_scan.engine.evaluate import CompiledRule, compile_rule, results
 from cnamm_scan.engine.sql import read_column, read_view
 from cnamm_scan.engine.store import Store, StoreError
@@ -22,7 +23,28 @@ Case = tuple[str, Verdict, Mapping[str, Any]]
 
 
 def lint(content: Content) -> list[ContentError]:
-    """Every problem of tables, views and rules. Empty when the content is sound."""
+    """Every problem of tables, views and rules, each with its file and line. Empty when the content is sound."""
+    return [_with_line(content, problem) for problem in _problems(content)]
+
+
+_PLACE = re.compile(r"(?P<file>\S+\.yaml) \((?P<id>[a-z0-9_.-]+)\)(?:\.(?P<column>\w+))?(?: (?P<key>where|pass):)?")
+
+
+def _with_line(content: Content, problem: ContentError) -> ContentError:
+    """The problem with the line of its rule's key or its table's column behind the file."""
+    said = _PLACE.fullmatch(problem.where)
+    if said is None:
+        return problem
+    name, column = said["id"], said["column"] or ""
+    if name not in content.rules and name not in content.tables and name not in content.views:
+        name, _, column = name.rpartition(".")
+    line = line_of(content, name, said["key"] or column)
+    file = said["file"] if line is None else f"{said['file']}:{line}"
+    key = f" {said['key']}:" if said["key"] else ""
+    return ContentError(problem.what, where=f"{file} ({name}{'.' if column else ''}{column}){key}", do=problem.do)
+
+
+def _problems(content: Content) -> list[ContentError]:
     problems: list[ContentError] = []
     for table in content.tables.values():
         problems += _table(content, table)

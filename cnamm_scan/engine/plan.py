@@ -14,7 +14,6 @@ from cnamm_scan.engine.sql import expand, read_ahead, read_view
 from cnamm_scan.errors import UsageError, did_you_mean
 from cnamm_scan.model import Call, Content, Rule, Table
 
-
 READ_AT_ONCE = 64
 """Rules whose expressions are parsed together: most of what batching saves, and little memory."""
 

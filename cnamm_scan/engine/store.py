@@ -461,6 +461,8 @@ def _extract(column: Column, spec: Table | None) -> str:
     else:
         raw = _access("d", path.steps)
     typed = raw if column.type in ("json", "text") else f"TRY_CAST({raw} AS {kind})"
+    if column.type == "integer":  # a cast would round: 1.5 is no integer that was seen
+        typed = f"CASE WHEN regexp_full_match({raw}, '[+-]?[0-9]+([.]0*)?') THEN {typed} END"
     if column.type == "timestamp":  # a cast to TIMESTAMP would drop the offset
         typed = f"TRY_CAST({raw} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
     silent = f"{raw} IS NULL"
