@@ -49,7 +49,7 @@ def test_a_refusal_names_rule_file_and_advice(capsys: pytest.CaptureFixture[str]
     assert err.splitlines() == [
         "error: content does not lint: 1 problem(s)",
         "EXISTS turns 'not seen' into an answer",
-        f"  at: {tmp_path / name} (aws.s3.mine) pass:",
+        f"  at: {tmp_path / name}:7 (aws.s3.mine) pass:",
         "  do: write true = ANY (SELECT condition FROM …), which keeps NULL",
     ]
     write(tmp_path, {name: {**own, "pass": "versioning = 'Enabled'", "tests": tests}})
