@@ -117,6 +117,7 @@ class Scan:
     interrupted: bool = False
     _results: Callable[[], Iterator[Result]] = field(default=lambda: iter(()), repr=False)
     _store: Store | None = field(default=None, repr=False)
+    _compiled: Sequence[CompiledRule] = field(default=(), repr=False)
     _stack: ExitStack = field(default_factory=ExitStack, repr=False)
 
     def results(self, *verdicts: Verdict | str, rule: str | None = None) -> Iterator[Result]:
@@ -151,14 +152,19 @@ class Scan:
         return list(_scored(self.content, own, [target]).models)
 
     def unknown_rules(self) -> dict[str, set[str]]:
-        """Table -> the rules that have unknowns and read it, straight or through a view."""
-        from cnamm_scan.engine.plan import tables_of
+        """Table -> the rules that were run, have unknowns and read it, straight or through a view."""
+        from cnamm_scan.engine.plan import compile_rules, tables_of
 
         unknown = {tally.rule for tally in self.tallies if tally.unknown or tally.error}
+        rules: Iterable[CompiledRule] = self._compiled
+        if not rules and self.bundle is not None:
+            run = unknown & set(self.bundle.manifest["plan"]["rules"])
+            rules = compile_rules(self.content, [rule for rule in self.content.rules.values() if rule.id in run])
         found: dict[str, set[str]] = {}
-        for name in unknown & set(self.content.rules):
-            for table in tables_of(self.content, self.content.rules[name]):
-                found.setdefault(table, set()).add(name)
+        for rule in rules:
+            if rule.rule.id in unknown:
+                for table in tables_of(self.content, rule):
+                    found.setdefault(table, set()).add(rule.rule.id)
         return found
 
     def query(self, sql: str) -> list[dict[str, Any]]:
@@ -305,7 +311,9 @@ def _judge_and_seal(
         store.close()
         raise
     store.close()  # it held only what the rules read; a query loads every table of the bundle
-    return _scan_of(judged, account, path, open_bundle(path), interrupted)
+    done = _scan_of(judged, account, path, open_bundle(path), interrupted)
+    done._compiled = plan.rules
+    return done
 
 
 def load_bundle(path: Path | str) -> Scan:
@@ -352,6 +360,7 @@ def evaluate(
             yield from _results_of(store, rule, targets)
 
     found._results = results
+    found._compiled = plan.rules
     return found
 
 

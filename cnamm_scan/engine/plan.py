@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,12 +122,7 @@ def make_plan(content: Content, selection: Selection, providers: Iterable[str]) 
     """The calls that the selected rules of these providers need. Raises ContentError or UsageError."""
     providers = frozenset(providers)
     chosen = [rule for rule in select(content, selection) if rule.provider in providers or rule.provider == "estate"]
-    compiled: list[CompiledRule] = []
-    for start in range(0, len(chosen), READ_AT_ONCE):
-        some = chosen[start : start + READ_AT_ONCE]
-        read_ahead(text for rule in some for text in (rule.where, rule.pass_) if text is not None)
-        compiled += [compile_rule(content, rule, selection.parameters) for rule in some]
-    rules = tuple(compiled)
+    rules = tuple(compile_rules(content, chosen, selection.parameters))
     wanted: dict[str, set[str]] = {}
     for rule in rules:
         for table, columns in rule.reads.items():
@@ -142,10 +137,18 @@ def make_plan(content: Content, selection: Selection, providers: Iterable[str]) 
     return Plan(content, rules, tables, grown, _shared(grown))
 
 
-def tables_of(content: Content, rule: Rule) -> set[str]:
-    """The fact tables that a rule's verdict rests on, straight or through views. Raises ContentError."""
+def compile_rules(content: Content, rules: Sequence[Rule], parameters: Mapping[str, Any] | None = None) -> Iterator[CompiledRule]:
+    """Compile rules in order, parsing many at a time. Raises ContentError."""
+    for start in range(0, len(rules), READ_AT_ONCE):
+        some = rules[start : start + READ_AT_ONCE]
+        read_ahead(text for rule in some for text in (rule.where, rule.pass_) if text is not None)
+        yield from (compile_rule(content, rule, parameters) for rule in some)
+
+
+def tables_of(content: Content, rule: CompiledRule) -> set[str]:
+    """The fact tables that a rule's verdict rests on, straight or through views."""
     wanted: dict[str, set[str]] = {}
-    for table, columns in compile_rule(content, rule).reads.items():
+    for table, columns in rule.reads.items():
         _want(content, table, columns, wanted)
     return set(wanted)
 

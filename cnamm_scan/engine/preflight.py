@@ -52,7 +52,7 @@ def _cost(source: Source) -> int:
 def _objectives(plan: Plan) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for rule in plan.rules:
-        for table in tables_of(plan.content, rule.rule):
+        for table in tables_of(plan.content, rule):
             if table in plan.tables:
                 found.setdefault(plan.tables[table].table.service, set()).add(rule.rule.objective)
     return found

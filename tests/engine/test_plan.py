@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from cnamm_scan.engine.evaluate import compile_rule
 from cnamm_scan.engine.plan import Plan, Selection, make_plan, select, split_operation, tables_of
 from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Call, Content
@@ -74,7 +75,7 @@ def test_a_view_asks_for_what_it_reads() -> None:
     made = collector(lab()["facts"], {"aws.lab.pile": view, "aws.lab.heap": over})
     assert _parts(_plan(document, collector=made)) == {BOX: (), LOCK: ("info",)}
     whole = content(document, collector=made)
-    assert tables_of(whole, whole.rules["aws.lab.r"]) == {BOX, LOCK}
+    assert tables_of(whole, compile_rule(whole, whole.rules["aws.lab.r"])) == {BOX, LOCK}
 
 
 def test_tables_of_the_engine_ask_nothing() -> None:
