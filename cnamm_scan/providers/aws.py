@@ -43,13 +43,14 @@ _UNSUPPORTED = frozenset(
 _DISABLED = frozenset("SubscriptionRequiredException OptInRequiredException AWSOrganizationsNotInUseException".split())
 
 OWN_CALLS = (
-    ("sts", "GetCallerIdentity"),
-    ("sts", "AssumeRole"),
     ("ec2", "DescribeRegions"),
     ("iam", "GenerateCredentialReport"),
     ("iam", "GetCredentialReport"),
 )
 """What the provider and its readers ask by themselves."""
+
+SIGNING_IN = ("sts", "sso", "sso-oidc", "signin")
+"""Services that botocore's own ways of signing in use, with operations that no plan names: their descriptions stay whole."""
 
 CREDENTIALS_TRIED = "environment variables, shared config and credentials files, SSO, web identity, container and instance roles"
 
@@ -101,7 +102,7 @@ class AwsProvider:
                 asked = {client: {*operations} for client, operations in self.options.operations.items()}
                 for client, operation in OWN_CALLS:
                     asked.setdefault(client, set()).add(operation)
-                wanted = {client: frozenset(operations) for client, operations in asked.items()}
+                wanted = {client: frozenset(operations) for client, operations in asked.items() if client not in SIGNING_IN}
                 inner.register_component("data_loader", LeanLoader(inner.get_component("data_loader"), wanted))
             session = boto3.Session(botocore_session=inner)
         except ProfileNotFound as error:
