@@ -168,7 +168,10 @@ class Scan:
         return found
 
     def query(self, sql: str) -> list[dict[str, Any]]:
-        """One SELECT over the fact tables, sandboxed. Raises UsageError or StoreError."""
+        """One SELECT over the fact tables, sandboxed.
+
+        Raises UsageError for SQL that does not bind, StoreError for what breaks on the way.
+        """
         names, rows = self.query_table(sql)
         return [dict(zip(names, row, strict=True)) for row in rows]
 
@@ -178,7 +181,13 @@ class Scan:
 
         if not is_one_select(sql):
             raise UsageError("not one SELECT", where="query", do="write a single SELECT over fact tables such as aws.s3.bucket")
-        return self.store().table(sql)
+        from cnamm_scan.engine.store import StoreError
+
+        store = self.store()
+        try:
+            return store.table(sql)
+        except StoreError as error:
+            raise UsageError(error.what, where="query", do=error.do) from error
 
     def store(self) -> Store:
         """The loaded fact tables."""
