@@ -34,14 +34,14 @@ def command(context: click.Context, output: Path | None) -> None:
 
     need("moto", "demo")
     from cnamm_scan import api
-    from cnamm_scan.cli.common import collect_garbage_rarely
+    from cnamm_scan.cli.common import tune_process
     from cnamm_scan.cli.progress import Shown
     from cnamm_scan.demo.bed import MotoServer
     from cnamm_scan.demo.estate import demo_faults, demo_rewrite, seed
     from cnamm_scan.demo.proxy import FaultProxy
     from cnamm_scan.report.markdown import render
 
-    collect_garbage_rarely()
+    tune_process()
     err = console(context, err=True)
     folder = output or Path(tempfile.mkdtemp(prefix="cnamm-scan-demo-"))
     os.environ.update(AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing")

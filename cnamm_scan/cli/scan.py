@@ -66,10 +66,10 @@ def command(
       cnamm-scan scan aws --format json > report.json
     """
     from cnamm_scan import api
-    from cnamm_scan.cli.common import collect_garbage_rarely
+    from cnamm_scan.cli.common import tune_process
     from cnamm_scan.cli.progress import Shown
 
-    collect_garbage_rarely()
+    tune_process()
     bursts = max(1.0, min(50.0, api_budget))
     with Shown(console(context, err=True)) as progress:
         done = api.scan(
