@@ -349,6 +349,7 @@ def evaluate(
 
     With `content=None` by the bundle's own method, else by the installed content and these packs.
     """
+    from cnamm_scan.engine.evaluate import results as results_of
     from cnamm_scan.engine.plan import Selection, make_plan
 
     bundle = open_bundle(Path(path))
@@ -366,7 +367,7 @@ def evaluate(
 
     def results() -> Iterator[Result]:
         for rule in plan.rules:
-            yield from _results_of(store, rule, targets)
+            yield from results_of(store, rule, targets)
 
     found._results = results
     found._compiled = plan.rules
@@ -436,12 +437,6 @@ def _scored(content: Content, tallies: Sequence[Tally], targets: Sequence[Target
     models = [scorer.model(model) for model in content.models]
     ways = {model.id: roadmap(scorer, model, score) for model, score in zip(content.models, models, strict=True)}
     return _Judged(content, targets, tallies, models, ways)
-
-
-def _results_of(store: Store, rule: CompiledRule, targets: Sequence[Target]) -> Iterator[Result]:
-    from cnamm_scan.engine.evaluate import results
-
-    return results(store, rule, targets)
 
 
 def _scan_of(judged: _Judged, account: Mapping[str, Any], path: Path | None, bundle: Bundle, interrupted: bool) -> Scan:

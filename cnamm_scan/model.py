@@ -315,20 +315,6 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """One resource with the parts that were read of it."""
-
-    id: str
-    table: str
-    target: str
-    region: str
-    key: str
-    data: Mapping[str, Any]
-    gaps: Mapping[str, Reason]
-    calls: tuple[Mapping[str, Any], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Coverage:
     """How one planned call went in one target and region."""
 

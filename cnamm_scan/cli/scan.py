@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from cnamm_scan.cli.common import FORMAT, check_gates, console, gates, parsed_parameters, reach, selection, show
 from cnamm_scan.errors import InterruptedScanError
+from cnamm_scan.model import Coverage, Reason
 
 
 @click.command("scan")
@@ -98,11 +100,9 @@ def command(
         check_gates(done, fail_under=fail_under, fail_on=fail_on, min_coverage=min_coverage)
 
 
-def credentials_ended(coverage: object) -> str:
+def credentials_ended(coverage: Iterable[Coverage]) -> str:
     """The one message about credentials that ran out during a scan; empty when they did not."""
-    from cnamm_scan.model import Coverage
-
-    lines = [line for line in coverage if isinstance(line, Coverage) and "credentials" in line.gaps]  # type: ignore[attr-defined]
+    lines = [line for line in coverage if Reason.CREDENTIALS.value in line.gaps]
     if not lines:
         return ""
     code = next((line.code for line in lines if line.code not in ("", "NotAsked")), "")

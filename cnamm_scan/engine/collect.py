@@ -15,9 +15,8 @@ from cnamm_scan.content import key_paths
 from cnamm_scan.engine.plan import Plan, Source, TablePlan, split_operation
 from cnamm_scan.engine.policies import NORMALISERS
 from cnamm_scan.engine.schedule import Limits, Outcome, Scheduler
-from cnamm_scan.errors import InterruptedScanError
 from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, Call, Coverage, Reason, Region, Target
-from cnamm_scan.providers.interface import Answer, CallFailedError, Provider, Request, code_matches
+from cnamm_scan.providers.interface import Answer, CallFailedError, Provider, Request
 
 GLOBAL = "global"
 """The region of what exists once for a target."""
@@ -165,7 +164,7 @@ def collect(
 ) -> Collected:
     """Ask a target everything in the plan. `regions` narrows it; what is left out stays visible as excluded.
 
-    A call that fails is a gap, never an exception. Raises InterruptedScanError after Ctrl-C, when all that was collected is written.
+    A call that fails is a gap, never an exception. Ctrl-C ends it early: all that was collected is written, and `interrupted` says so.
     """
     return _Collection(plan, provider, writer, started, limits or Limits(), progress).run(regions)
 
@@ -853,6 +852,3 @@ def _keys_for_maps(data: Json, path: paths.Path) -> None:
         data = data.get(key) if isinstance(data, dict) else None
     if isinstance(data, dict) and isinstance(data.get(last), Mapping):
         data[last] = sorted(data[last])
-
-
-__all__ = ["Collected", "FactWriter", "InterruptedScanError", "Ledger", "Progress", "code_matches", "collect"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -261,12 +260,3 @@ def gaps(scan: Scan) -> list[dict[str, Any]]:
         if region["seen"] == "excluded"
     )
     return found
-
-
-def verdict_counts(scan: Scan) -> Counter[str]:
-    """How many results gave each verdict."""
-    counts: Counter[str] = Counter()
-    for tally in scan.tallies:
-        for verdict, count in _counts([tally]).items():
-            counts[verdict] += count
-    return counts
