@@ -39,6 +39,7 @@ from cnamm_scan.model import (
     Target,
     Verdict,
 )
+from cnamm_scan.providers.catalog import KINDS, Operations, TargetOptions
 from cnamm_scan.providers.interface import CallFailedError
 
 if TYPE_CHECKING:
@@ -48,55 +49,24 @@ if TYPE_CHECKING:
     from cnamm_scan.engine.store import Store
     from cnamm_scan.providers.interface import Provider
 
-PROVIDERS = ("aws",)
 FEW_BYTES = 10_000_000
 """Stored facts below this are judged on one thread: sharing so little costs more than it saves."""
-
-
-@dataclass(frozen=True, slots=True)
-class TargetOptions:
-    """How targets are reached: what the command line's options of the same names say."""
-
-    role_arn: str | None = None
-    external_id: str | None = None
-    endpoint_url: str | None = None
-    call_timeout: float = 20.0
-    connections: int = 16
-
-
-Operations = Mapping[str, frozenset[str]]
 
 
 def provider_of(spec: str) -> str:
     """The provider that a TARGET names. Raises UsageError with the nearest name."""
     name = spec.split(":", 1)[0]
-    if name not in PROVIDERS:
-        raise UsageError(f"no provider '{name}'", where=spec, do=did_you_mean(name, PROVIDERS))
+    if name not in KINDS:
+        raise UsageError(f"no provider '{name}'", where=spec, do=did_you_mean(name, KINDS))
     return name
 
 
 def connect(spec: str, options: TargetOptions, operations: Operations | None = None) -> Provider:
-    """Open a TARGET such as `aws` or `aws:PROFILE`. Raises CredentialsError, ProviderError or UsageError.
+    """Open a TARGET such as `aws`, `aws:PROFILE` or `kubernetes:CONTEXT`. Raises CredentialsError, ProviderError or UsageError.
 
     `operations` are those that will be asked, by client: an SDK then loads the description of no others.
     """
-    name, _, rest = spec.partition(":")
-    provider_of(spec)
-    if name == "aws":
-        from cnamm_scan.providers.aws import AwsProvider, Options
-
-        return AwsProvider(
-            Options(
-                profile=rest or None,
-                role_arn=options.role_arn,
-                external_id=options.external_id,
-                endpoint_url=options.endpoint_url,
-                call_timeout=options.call_timeout,
-                connections=options.connections,
-                operations=operations,
-            )
-        )
-    raise UsageError(f"no provider '{name}'", where=spec)
+    return KINDS[provider_of(spec)].connect(spec.partition(":")[2], options, operations)
 
 
 @dataclass
@@ -221,6 +191,7 @@ def scan(
     regions: Sequence[str] = (),
     output: Path | str | None = None,
     options: TargetOptions | None = None,
+    opted: Sequence[str] = (),
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> Scan:
@@ -236,7 +207,7 @@ def scan(
         raise UsageError("no target", do="name one, such as aws or aws:PROFILE")
     providers = [provider_of(spec) for spec in targets]
     whole = reader.load([Path(pack) for pack in content])
-    plan = make_plan(whole, Selection(tuple(rules), tuple(functions), parameters or {}), providers)
+    plan = make_plan(whole, Selection(tuple(rules), tuple(functions), parameters or {}, frozenset(opted)), providers)
     limits = limits or Limits()
     started = datetime.now(UTC)
     temporary = ExitStack()
@@ -304,6 +275,7 @@ def _judge_and_seal(
                     "provider": target.provider,
                     "name": target.name,
                     "identity": target.identity,
+                    **({"scope": dict(target.scope)} if target.scope else {}),
                     "regions": [{"name": r.name, "state": r.state, "seen": r.seen, "opt_in": r.opt_in} for r in regions[target.id]],
                     "calls": done.calls,
                     "retries": done.retries,
@@ -557,13 +529,17 @@ def _never_asked(
     spec = content.tables.get(table)
     if spec is None:
         return
+    if all(target.provider != spec.provider for target in targets):
+        # a rule of another provider may look in here: an account that was not scanned is not an empty account
+        yield "", "global", Reason.NOT_COLLECTED, True
     for target in targets:
         if target.provider != spec.provider:
             continue
         if not was_planned:
+            reason = Reason.EXCLUDED if spec.opt_in else Reason.NOT_COLLECTED
             places = [r.name for r in regions.get(target.id, ()) if r.seen != "off"] if spec.once_per == "region" else ["global"]
             for number, place in enumerate(places or ["global"]):
-                yield target.id, place, Reason.NOT_COLLECTED, number > 0
+                yield target.id, place, reason, number > 0
         elif spec.once_per == "region":
             excluded = [region.name for region in regions.get(target.id, ()) if region.seen == "excluded"]
             for number, place in enumerate(excluded):

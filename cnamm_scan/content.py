@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -34,6 +34,8 @@ from cnamm_scan.model import (
     Table,
     View,
 )
+from cnamm_scan.providers.catalog import KINDS as PROVIDERS
+from cnamm_scan.providers.catalog import REGION_COLUMNS, Kind
 
 KINDS = ("collectors", "rules", "mappings")
 VARIABLES = frozenset({"$account", "$region", "$partition", "$target", "$now"})
@@ -50,15 +52,7 @@ ENGINE_TABLES: Mapping[str, tuple[str, Mapping[str, Column]]] = {
         "One row for each target of the scan. Made by the engine.",
         {"name": Column("text", "name"), "provider": Column("text", "provider")},
     ),
-    "aws.account.region": (
-        "One row for each region of the account. Made by the engine from ec2:DescribeRegions and what the scan saw.",
-        {
-            "name": Column("text", "name"),
-            "state": Column("text", "state", about="enabled or opt_in_off; unknown when regions could not be listed."),
-            "seen": Column("text", "seen", about="listed, excluded, denied, unreachable or off."),
-            "opt_in": Column("text", "opt_in", absent="", about="The region's opt-in status as the API gives it."),
-        },
-    ),
+    **{kind.region_table: (kind.region_about, REGION_COLUMNS) for kind in PROVIDERS.values() if kind.region_table},
 }
 
 
@@ -79,7 +73,7 @@ class _File(BaseModel):
 class CallFile(_File):
     """`list:` or one part under `then:`."""
 
-    call: str | None = Field(None, pattern=r"^([a-z0-9-]+:)?[A-Za-z0-9_./]+$")
+    call: str | None = Field(None, pattern=r"^([A-Za-z0-9_.,/-]+:)?[A-Za-z0-9_./]+$")
     read: str | None = None
     needs: Texts = ()
     with_: dict[str, str] = Field({}, alias="with")
@@ -124,8 +118,9 @@ class TableFile(_File):
     columns: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ColumnFile]
     then: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], CallFile] = {}
     each: str | None = None
-    normalise: dict[str, Literal["json", "iam_policy"]] = {}
+    normalise: dict[str, str] = {}
     redact: Texts = ()
+    opt_in: str | None = None
 
 
 class ViewFile(_File):
@@ -420,6 +415,7 @@ class _Builder:
     def _collector(self, source: _Source) -> None:
         file = source.parse(CollectorFile)
         provider = source.name.split("/")[1]
+        kind = PROVIDERS.get(provider)
         for table_id, table in file.facts.items():
             where = ("facts", table_id)
             if not table_id.startswith(f"{provider}."):
@@ -436,16 +432,17 @@ class _Builder:
                 client=file.client or file.service,
                 about=table.about,
                 once_per=table.once_per,
-                list=table.list.model(),
+                list=_with_needs(table.list.model(), file.client or file.service, kind),
                 key=table.key,
                 columns={name: column.model() for name, column in table.columns.items()},
-                then={name: part.model() for name, part in table.then.items()},
+                then={name: _with_needs(part.model(), file.client or file.service, kind) for name, part in table.then.items()},
                 each=table.each,
                 normalise=table.normalise,
                 redact=table.redact,
+                opt_in=table.opt_in,
                 source=source.shown,
             )
-            for what, do, location in _table_problems(made):
+            for what, do, location in (*_table_problems(made), *_provider_problems(made, kind)):
                 self._fail(source, f"{table_id}: {what}", do, (*where, *location))
             parent = table.list.for_
             if parent and parent not in file.facts:
@@ -635,6 +632,29 @@ _ABSENT_TYPES: Mapping[str, tuple[type, ...]] = {
     "list": (list,),
     "json": (dict, list),
 }
+
+
+def _with_needs(call: Call, client: str, kind: Kind | None) -> Call:
+    """The call with the rights that its name tells, where its provider's rights follow from names."""
+    return call if call.needs or kind is None or kind.needs is None else replace(call, needs=kind.needs(call, client))
+
+
+def _provider_problems(table: Table, kind: Kind | None) -> Iterator[Problem]:
+    """What a table says that its provider does not know."""
+    if kind is None:
+        yield f"no provider '{table.provider}'", did_you_mean(table.provider, PROVIDERS), ()
+        return
+    for path, name in table.normalise.items():
+        if name not in kind.normalisers:
+            yield f"no form '{name}'", did_you_mean(name, kind.normalisers), ("normalise", path)
+    if table.opt_in is not None and table.opt_in not in kind.opt_ins:
+        yield f"no opt-in '{table.opt_in}'", did_you_mean(table.opt_in, kind.opt_ins), ("opt_in",)
+    for location, call in ((("list",), table.list), *((("then", part), call) for part, call in table.then.items())):
+        if call.read is not None and call.read not in kind.readers:
+            yield f"no reader '{call.read}'", did_you_mean(call.read, kind.readers), location
+        found = kind.call_problem(call, table.client) if kind.call_problem else None
+        if found is not None:
+            yield (*found, location)
 
 
 def _column_problems(name: str, column: Column, columns: Mapping[str, Column]) -> Iterator[Problem]:

@@ -16,6 +16,8 @@ SCORING_MODEL = "staged/1"
 ESTATE_TABLE = "estate.target"
 GHOST_PART = "list"
 """The name under which a fact's gaps say that its whole listing could not be read."""
+REST_PART = "rest"
+"""The name under which they say that there may be more than was listed: then nothing may be taken to be absent."""
 
 
 class Verdict(StrEnum):
@@ -46,6 +48,7 @@ class Reason(StrEnum):
     INTERRUPTED = "interrupted"
     NOT_COLLECTED = "not_collected"
     NOT_IN_ANSWER = "not_in_answer"
+    NOT_IN_MANIFESTS = "not_in_manifests"
     COLLECTOR_BUG = "collector_bug"
 
 
@@ -141,6 +144,8 @@ class Table:
     each: str | None = None
     normalise: Mapping[str, str] = field(default_factory=dict)
     redact: tuple[str, ...] = ()
+    opt_in: str | None = None
+    """What must be asked for by name before this is read; None: it is always read."""
     source: str = ""
 
     @property
@@ -302,6 +307,8 @@ class Target:
     name: str
     identity: str = ""
     """Who asked: the caller's own id in the provider."""
+    scope: Mapping[str, Any] = field(default_factory=dict)
+    """What a person narrowed the scan of the target to; empty: all of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,10 @@ SELF = "@"
 Step = str | int
 Json = Any
 
+
+class MalformedError(ValueError):
+    """A document that is not of the shape that its API promises: a text where an object must stand. Names the place."""
+
 _TOKEN = re.compile(r'"(?P<quoted>(?!\[\]")[^"]+)"|(?P<name>[^.\[\]"\s]+)|(?P<index>\[\d*\])|(?P<dot>\.)')
 
 
@@ -130,11 +134,14 @@ def tree(paths: Iterable[Path]) -> Tree:
 
 
 def project(document: Json, keep: Tree | None) -> Json:
-    """A copy of the document that holds only what the tree names. Lists are gone through; order and count stay."""
+    """A copy of the document that holds only what the tree names. Lists are gone through; order and count stay.
+
+    Raises MalformedError where a plain value stands in the way of a path: read as silence, it would be taken for "not configured".
+    """
     if keep is None or document is None:
         return document
     if isinstance(document, list):
         return [project(element, keep) for element in document]
     if not isinstance(document, Mapping):
-        return None
+        raise MalformedError(", ".join(sorted(keep)))
     return {key: project(document[key], subtree) for key, subtree in keep.items() if document.get(key) is not None}

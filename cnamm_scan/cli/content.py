@@ -187,12 +187,12 @@ def show_command(name: str, packs: tuple[Path, ...]) -> None:
 def _rights(content: Content) -> dict[str, str]:
     """The least rights of a whole scan, as policies that fit."""
     from cnamm_scan.engine.plan import Selection, make_plan
-    from cnamm_scan.providers.rights import LIMITS, parts
+    from cnamm_scan.providers.catalog import KINDS
 
     made = {}
-    for provider in LIMITS:
+    for provider, kind in KINDS.items():
         needs = make_plan(content, Selection(), [provider]).needs(provider)
-        for number, part in enumerate(parts(provider, needs), 1):
+        for number, part in enumerate(kind.rights.parts(needs), 1):
             made[f"permissions/cnamm-scan-{provider}-{number}.json"] = json.dumps(part, indent=2) + "\n"
     return made
 

@@ -13,9 +13,8 @@ from typing import Any, Protocol
 from cnamm_scan import paths
 from cnamm_scan.content import key_paths
 from cnamm_scan.engine.plan import Plan, Source, TablePlan, split_operation
-from cnamm_scan.engine.policies import NORMALISERS
 from cnamm_scan.engine.schedule import Limits, Outcome, Scheduler
-from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, Call, Coverage, Reason, Region, Target
+from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, REST_PART, Call, Coverage, Reason, Region, Target
 from cnamm_scan.providers.interface import Answer, CallFailedError, Provider, Request
 
 GLOBAL = "global"
@@ -92,8 +91,12 @@ class Ledger:
         outcome: Outcome | None,
         items: int = 0,
         failure: CallFailedError | None = None,
+        code: str = "",
     ) -> None:
-        """Add one call's end. `failure` is None when it counts as answered (also when its error meant "not configured")."""
+        """Add one call's end. `failure` is None when it counts as answered (also when its error meant "not configured").
+
+        `code` is what the provider called something that is no gap: an error that means "none", a snapshot that moved.
+        """
         with self._lock:
             line = self._lines.setdefault((region, table, part), _Line(operation))
             if outcome is not None:
@@ -101,12 +104,13 @@ class Ledger:
                 line.calls += asked
                 line.retries += outcome.retries
             line.items += items
+            line.code = line.code or code
             if failure is None:
                 line.pages += outcome is not None
                 line.ok += 1
             else:
                 line.gaps[failure.reason.value] += 1
-                line.code = line.code or failure.code
+                line.code = failure.code if line.complete else line.code  # the first gap's, before any note
                 line.complete = False
 
     def lines(self) -> Iterator[Coverage]:
@@ -260,7 +264,7 @@ class _Collection:
         self.shared: dict[str, _Shared] = {}
         self.shared_lock = threading.Lock()
         self.ghosts: Counter[tuple[str, str]] = Counter()
-        self.shapes = {name: _Shape.of(table) for name, table in plan.tables.items()}
+        self.shapes = {name: _Shape.of(table, provider.normalisers) for name, table in plan.tables.items() if table.table.provider == provider.name}
         self.variables: dict[str, Mapping[str, str]] = {}
 
     def run(self, only: Sequence[str]) -> Collected:
@@ -359,8 +363,9 @@ class _Collection:
         following = answer.next_page if answer is not None else None
         if call.at_most is not None and before + len(items) >= call.at_most:
             items, following = items[: call.at_most - before], None
+        code = failure.code if failure is not None else answer.note if answer is not None else ""
         for table in stream.source.tables:
-            self.ledger.note(region, table.table.id, GHOST_PART, stream.operation, outcome=outcome, items=len(items))
+            self.ledger.note(region, table.table.id, GHOST_PART, stream.operation, outcome=outcome, items=len(items), code=code)
         calls = [*(listing.parent.calls if listing.parent else ()), _call(request, outcome)]
         batch = [self._item(listing, raw, calls) for raw in items]
         if batch and stream.parts:
@@ -368,6 +373,8 @@ class _Collection:
         else:
             for item in batch:
                 self._finished(stream, item)
+        if answer is not None and answer.rest is not None:
+            self._more_unseen(stream, region, answer.rest)
         if following is None:
             self._listed(listing)
         elif following == request.page:
@@ -376,6 +383,12 @@ class _Collection:
             self._listed(listing)
         else:
             self._page(replace(listing, request=replace(request, page=following), before=before + len(items)))
+
+    def _more_unseen(self, stream: _Stream, region: str, reason: Reason) -> None:
+        """There may be more than the source can show: its rows are judged, and lookups into them take nothing to be absent."""
+        for plan in stream.source.tables:
+            self.ledger.note(region, plan.table.id, GHOST_PART, stream.operation, outcome=None, failure=CallFailedError(reason, "Partial"))
+            self._ghost(plan, region, reason, {}, part=REST_PART)
 
     def _listed(self, listing: _Listing) -> None:
         if self.progress:
@@ -417,13 +430,17 @@ class _Collection:
         for child in stream.children:
             self._darken(child, region, failure, {"parent": item})
 
-    def _ghost(self, plan: TablePlan, region: str, reason: Reason, item: Mapping[str, Json]) -> None:
+    def _ghost(self, plan: TablePlan, region: str, reason: Reason, item: Mapping[str, Json], part: str = GHOST_PART) -> None:
         """A row for what was not read. It keeps what is known of whom it belongs to, so that a join by that id darkens no other."""
         shape = self.shapes[plan.table.id]
         document: Mapping[str, Json] = item
         for _ in range(shape.hops):
             document = {"parent": document}
         keep = {name: subtree for name, subtree in shape.keep.items() if name == "parent"}
+        try:
+            known = paths.project(document, keep)
+        except paths.MalformedError:  # what it belongs to is odd too
+            known = {}
         with self.shared_lock:
             self.ghosts[plan.table.id, region] += 1
             number = self.ghosts[plan.table.id, region]
@@ -432,8 +449,8 @@ class _Collection:
             target=self.target.id,
             region=region,
             key=f"unread#{number}",
-            data=paths.project(document, keep),
-            gaps={GHOST_PART: reason},
+            data=known,
+            gaps={part: reason},
             calls=(),
             redact=plan.table.redact,
         )
@@ -665,11 +682,13 @@ class _Collection:
                 key = f"{self._key(table.key, element, item.place)}#{number}"
                 self._fact(plan, shape, item, element, lifted, key)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            # an item that our own declarations did not foresee costs itself, not the scan
+            # an odd item, or one that our own declarations did not foresee, costs itself, not the scan
             said = f"key has no {error}" if isinstance(error, KeyError) else type(error).__name__
-            failure = CallFailedError(Reason.COLLECTOR_BUG, said)
-            self.ledger.note(item.region, table.id, GHOST_PART, stream.operation, outcome=None, failure=failure)
-            self._ghost(plan, item.region, Reason.COLLECTOR_BUG, {})
+            reason = Reason.MALFORMED if isinstance(error, paths.MalformedError) else Reason.COLLECTOR_BUG
+            self.ledger.note(
+                item.region, table.id, GHOST_PART, stream.operation, outcome=None, failure=CallFailedError(reason, said.removesuffix("Error"))
+            )
+            self._ghost(plan, item.region, reason, {})
 
     def _fact(
         self, plan: TablePlan, shape: _Shape, item: _Item, document: Mapping[str, Json], gaps: Mapping[str, Reason], key: str
@@ -726,7 +745,7 @@ class _Shape:
     may_gap: frozenset[str]
 
     @classmethod
-    def of(cls, plan: TablePlan) -> _Shape:
+    def of(cls, plan: TablePlan, normalisers: Mapping[str, Callable[[Json], Json]]) -> _Shape:
         table = plan.table
         kept = [paths.parse(text) for text in plan.kept if not text.startswith("$")]
         listed = [
@@ -742,7 +761,7 @@ class _Shape:
             keep=paths.tree(kept),
             lists=tuple(listed),
             variables=tuple(text for text in plan.kept if text.startswith("$")),
-            normalise=tuple((paths.parse(text), NORMALISERS[how]) for text, how in table.normalise.items()),
+            normalise=tuple((paths.parse(text), normalisers[how]) for text, how in table.normalise.items()),
             hops=table.each.count("[]") if table.each else 0,
             may_gap=frozenset(gaps),
         )
@@ -830,6 +849,9 @@ def _elements(document: Mapping[str, Json], steps: Sequence[paths.Step]) -> Iter
 def _replaced(document: Mapping[str, Json], steps: Sequence[paths.Step], change: Callable[[Json], Json]) -> dict[str, Json]:
     """A copy of the document with the value at the path changed; nothing happens where there is none."""
     key, *rest = steps
+    if key == paths.SELF:  # the item itself; what it was listed for stays beside it
+        above = {"parent": document["parent"]} if "parent" in document else {}
+        return {**change({name: value for name, value in document.items() if name != "parent"}), **above}
     if key == paths.EACH or isinstance(key, int):
         return dict(document)
     copy = dict(document)

@@ -26,6 +26,8 @@ class Selection:
     functions: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Values that replace defaults of rules' parameters, by the parameter's name."""
+    opted: frozenset[str] = frozenset()
+    """What is read only when somebody asks for it, and was asked for: names of collectors' `opt_in:`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,11 @@ def make_plan(content: Content, selection: Selection, providers: Iterable[str]) 
     for rule in rules:
         for table, columns in rule.reads.items():
             _want(content, table, columns, wanted)
-    tables = {name: _table_plan(content, content.tables[name], columns) for name, columns in wanted.items() if name in content.tables}
+    tables = {
+        name: _table_plan(content, content.tables[name], columns)
+        for name, columns in wanted.items()
+        if name in content.tables and is_read(content, content.tables[name], selection.opted)
+    }
     _add_parents(content, tables)
     sources: dict[str, list[Source]] = {}
     made: dict[str, Source] = {}
@@ -135,6 +141,13 @@ def make_plan(content: Content, selection: Selection, providers: Iterable[str]) 
         _place(content, tables, tables[name], sources, made)
     grown = {provider: tuple(roots) for provider, roots in sources.items()}
     return Plan(content, rules, tables, grown, _shared(grown))
+
+
+def is_read(content: Content, table: Table, opted: frozenset[str]) -> bool:
+    """Whether a table may be read: it, and what it is listed for, are always read or were asked for."""
+    if table.opt_in is not None and table.opt_in not in opted:
+        return False
+    return table.list.for_ is None or is_read(content, content.tables[table.list.for_], opted)
 
 
 def compile_rules(content: Content, rules: Sequence[Rule], parameters: Mapping[str, Any] | None = None) -> Iterator[CompiledRule]:

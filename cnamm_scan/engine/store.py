@@ -22,7 +22,7 @@ from cnamm_scan import paths
 from cnamm_scan.content import ENGINE_TABLES, ROW_COLUMNS, columns_of
 from cnamm_scan.engine.sql import expand, quoted, read_column, read_view
 from cnamm_scan.errors import CnammError, did_you_mean
-from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, UNSET, Column, Content, Reason, Table
+from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, REST_PART, UNSET, Column, Content, Reason, Table
 
 SQL_TYPES: Mapping[str, str] = {
     "text": "VARCHAR",
@@ -199,12 +199,12 @@ class Store:
         fixed = [
             "target",
             "region",
-            f"CASE WHEN g['{GHOST_PART}'] IS NULL THEN key END AS key",
+            f"CASE WHEN COALESCE(g['{GHOST_PART}'], g['{REST_PART}']) IS NULL THEN key END AS key",
             f"TIMESTAMP '{self.scan_time}' AS scan_time",
             "id AS _fact",
-            f"g['{GHOST_PART}'] AS _ghost",
+            f"COALESCE(g['{GHOST_PART}'], g['{REST_PART}']) AS _ghost",
             "g AS _gaps",
-            "false AS _shadow",
+            f"g['{REST_PART}'] IS NOT NULL AS _shadow",
         ]
         inner = f"SELECT {', '.join(fixed + extracted)} FROM ({rows})"
         try:
@@ -442,7 +442,7 @@ def _extract(column: Column, spec: Table | None) -> str:
     """SQL of one column: NULL where its part was not read, `absent` where the API said nothing, else the typed value."""
     path = paths.parse(column.path or "")
     kind = SQL_TYPES[column.type]
-    unseen = [f"g['{GHOST_PART}'] IS NOT NULL"]
+    unseen = [f"g['{GHOST_PART}'] IS NOT NULL", f"g['{REST_PART}'] IS NOT NULL"]
     if _may_gap(path.text, spec):
         unseen.append(f"g['{gap_key(path.text)}'] IS NOT NULL")
     if column.exists is not None:

@@ -270,7 +270,8 @@ class Bundle:
     def targets(self) -> list[Target]:
         """The targets of the scan."""
         return [
-            Target(**{name: target.get(name, "") for name in ("id", "provider", "name", "identity")}) for target in self.scan["targets"]
+            Target(**{name: target.get(name, "") for name in ("id", "provider", "name", "identity")}, scope=target.get("scope", {}))
+            for target in self.scan["targets"]
         ]
 
     def regions(self) -> dict[str, list[Region]]:

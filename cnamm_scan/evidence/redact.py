@@ -10,25 +10,15 @@ from typing import Any
 
 from cnamm_scan import paths
 from cnamm_scan.evidence.canonical import plain
+from cnamm_scan.text import DETECTORS, HINTS
 
 TOKEN_PREFIX = "redacted:"
 
-DETECTORS = re.compile(
-    r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
-    r"|(?<=://)[^/\s:@]*:[^/\s]+(?=@)"
-    r"|(?i:AccountKey|SharedAccessKey|aws_secret_access_key|secret_?key|password|passwd|api_?key|client_secret)[\"']?\s*[=:]\s*[\"']?[^\s;,&\"']{6,}"
-    r"|\bgh[pousr]_[A-Za-z0-9]{30,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\bsk_live_[A-Za-z0-9]{16,}"
-)
-"""What a secret looks like wherever it stands: keys, PEM, JWT, user:pass@, AccountKey=, well-known tokens."""
-
-_HINTS = re.compile(r"AKIA|ASIA|ABIA|ACCA|PRIVATE KEY|eyJ|://|[=:]|gh[pousr]_|xox|sk_live_")
 _IDS = frozenset({"AccessKeyId", "access_key_id"})
 """Fields whose value is an id that looks like a key's id, and is no secret."""
 _ONE_TAG = ({"key", "value"}, {"tagkey", "tagvalue"})
 """The keys of an object that is one tag; any other object under such a name is a map of tags."""
-_TAG_LISTS = ("tags", "tagset", "taglist", "tag", "labels")
+_TAG_LISTS = ("tags", "tagset", "taglist", "tag")
 
 Json = Any
 
@@ -109,7 +99,7 @@ class Redactor:
     def _text(self, value: str, resource: str, pointer: str) -> str:
         if not value.isascii():
             value = value.encode("utf-8", "replace").decode()  # a lone surrogate has no place in UTF-8
-        if len(value) < 12 or not _HINTS.search(value):
+        if len(value) < 12 or not HINTS.search(value):
             return value
         return DETECTORS.sub(self._replacer(resource, pointer), value)
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from cnamm_scan import __version__
 from cnamm_scan.errors import CredentialsError, ProviderError, UsageError, did_you_mean
 from cnamm_scan.model import Reason, Region, Target
+from cnamm_scan.providers.policies import NORMALISERS
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, code_matches
 from cnamm_scan.providers.sdk import need
 
@@ -75,6 +76,7 @@ class AwsProvider:
 
     name = "aws"
     region_table: str | None = "aws.account.region"
+    normalisers = NORMALISERS
 
     def __init__(self, options: Options) -> None:
         need("boto3", "aws")

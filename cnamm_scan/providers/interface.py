@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -27,6 +27,10 @@ class Answer:
     data: Any
     request_id: str = ""
     next_page: Any = None
+    rest: Reason | None = None
+    """Why there may be more of this kind than the source could show. The rows stand; their absence says nothing."""
+    note: str = ""
+    """Something about the answer that the coverage ledger should keep: a provider's code."""
 
 
 class CallFailedError(Exception):
@@ -49,6 +53,8 @@ class Provider(Protocol):
     target: Target
     region_table: str | None
     """The engine-made table with one row a region; None where a target has no regions."""
+    normalisers: Mapping[str, Callable[[Any], Any]]
+    """What `normalise:` of this provider's collectors may name."""
 
     def regions(self) -> Sequence[Region]:
         """Every region of the target with its state. Raises CallFailedError when they cannot be listed."""

@@ -83,3 +83,4 @@ def _condition(value: Json) -> dict[str, dict[str, list[str]]]:
 
 
 NORMALISERS: Mapping[str, Callable[[Json], Json]] = {"json": parse_json, "iam_policy": iam_policy}
+"""What collectors may name under `normalise:`."""

@@ -1,0 +1,66 @@
+"""How collectors name the Kubernetes API: which group, version and resource a call means, and which right it needs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from cnamm_scan.model import Call
+
+_CLIENT = re.compile(r"(?:(?P<group>[a-z0-9.-]+)/)?(?P<versions>v\d\w*(?:,v\d\w*)*)")
+_CALL = re.compile(r"(?P<resource>[a-z0-9]+)(?P<sub>(?:/[A-Za-z0-9]+)*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One kind of object of the API. `versions` in the order in which they are preferred; `group` is empty for the core."""
+
+    group: str
+    versions: tuple[str, ...]
+    name: str
+    sub: str = ""
+    """What follows the name of one object: `proxy/configz`; empty for a listing."""
+
+    @property
+    def full(self) -> str:
+        """As kubectl writes it: `pods`, `deployments.apps`."""
+        return f"{self.name}.{self.group}" if self.group else self.name
+
+
+def resource_of(client: str, operation: str) -> Resource:
+    """`apps/v1`, `deployments` -> the resource. Raises ValueError for what is not written so."""
+    said, called = _CLIENT.fullmatch(client), _CALL.fullmatch(operation)
+    if said is None or called is None:
+        raise ValueError(f"{client}:{operation}")
+    return Resource(said["group"] or "", tuple(said["versions"].split(",")), called["resource"], called["sub"].removeprefix("/"))
+
+
+def _named(call: Call, client: str) -> tuple[str, str]:
+    named, colon, operation = (call.call or "").partition(":")
+    return (named, operation) if colon else (client, named)
+
+
+def needs(call: Call, client: str) -> tuple[str, ...]:
+    """The right that a call needs: `list deployments.apps`, or `get nodes/proxy` for what stands beneath one object."""
+    if call.call is None:
+        return ()
+    try:
+        resource = resource_of(*_named(call, client))
+    except ValueError:
+        return ()
+    if resource.sub:
+        name, _, group = resource.full.partition(".")
+        return (f"get {name}{'.' + group if group else ''}/{resource.sub.split('/')[0]}",)
+    return (f"list {resource.full}",)
+
+
+def problem(call: Call, client: str) -> tuple[str, str] | None:
+    """What is wrong with how a call is written; None when nothing is."""
+    if call.call is None:
+        return None
+    client, operation = _named(call, client)
+    if _CLIENT.fullmatch(client) is None:
+        return f"client '{client}' is no API group and version", "write v1, apps/v1, or kyverno.io/v1,v2 where either will do"
+    if _CALL.fullmatch(operation) is None:
+        return f"'{operation}' is no resource", "write its plural name in small letters, such as deployments"
+    return None

@@ -1,0 +1,201 @@
+"""Pods as they will run: all three kinds of containers in one list, each with the security settings that hold for it.
+
+Field meanings: Kubernetes API reference v1.36, Pod, SecurityContext and PodSecurityContext; default of the restart policy of init
+containers from the page about sidecar containers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from cnamm_scan.paths import MalformedError
+from cnamm_scan.providers.policies import parse_json
+from cnamm_scan.text import looks_secret
+
+Json = Any
+
+KINDS = (("initContainers", "init"), ("containers", "regular"), ("ephemeralContainers", "ephemeral"))
+_STATUSES = {"initContainers": "initContainerStatuses", "containers": "containerStatuses", "ephemeralContainers": "ephemeralContainerStatuses"}
+INHERITED = ("runAsUser", "runAsGroup", "runAsNonRoot", "seccompProfile", "seLinuxOptions", "appArmorProfile", "windowsOptions")
+"""Settings that a container takes from its pod when it says nothing itself."""
+APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+"""The annotation that named a container's AppArmor profile before Kubernetes 1.30; the API server still honours it."""
+_DIGEST = re.compile(r"[a-z0-9+._-]+:[0-9a-fA-F]{32,}")
+
+
+def pod(document: Json) -> Json:
+    """A Pod, or a template with `metadata` and `spec`: the same, with `effectiveContainers` beside its spec.
+
+    Each is the container as the API gave it, with `kind` (init, sidecar, regular, ephemeral), `securityContext` as it holds after the
+    pod's own was laid under it, `imageReference` and, where the pod runs, `imageID`. Raises MalformedError for what is no pod.
+    """
+    spec = _mapping(document, "spec")
+    kinds = sorted({name for each in _list(spec, "volumes") if isinstance(each, Mapping) for name in each if name != "name"})
+    phase = _optional(document, "status").get("phase")
+    return {
+        **document,
+        "effectiveContainers": list(_containers(document, spec)),
+        "volumeKinds": kinds,
+        "isFinished": phase in ("Succeeded", "Failed"),
+    }
+
+
+def _containers(document: Mapping[str, Json], spec: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
+    above = _optional(spec, "securityContext")
+    volumes = {each.get("name"): each["hostPath"].get("path") for each in _list(spec, "volumes") if isinstance(each, Mapping) and isinstance(each.get("hostPath"), Mapping)}
+    annotations = _optional(_optional(document, "metadata"), "annotations")
+    status = _optional(document, "status")
+    if not spec.get("containers"):
+        raise MalformedError("spec.containers")  # the API server refuses a pod without any
+    for field, kind in KINDS:
+        images = {each.get("name"): each.get("imageID") for each in _list(status, _STATUSES[field]) if isinstance(each, Mapping)}
+        for container in _list(spec, field):
+            if not isinstance(container, Mapping):
+                raise MalformedError(f"spec.{field}[]")
+            own = _optional(container, "securityContext")
+            context = {**{name: above[name] for name in INHERITED if above.get(name) is not None}, **_said(own)}
+            name = container.get("name")
+            profile = annotations.get(f"{APPARMOR}{name}")
+            if "appArmorProfile" not in context and isinstance(profile, str):
+                context["appArmorProfile"] = _apparmor(profile)
+            made = {**container, "securityContext": context, "imageReference": image_reference(container.get("image"))}
+            made.update(_seen_in(container, volumes))
+            made["kind"] = "sidecar" if kind == "init" and container.get("restartPolicy") == "Always" else kind
+            if images.get(name):
+                made["imageID"] = images[name]
+            yield made
+
+
+def _seen_in(container: Mapping[str, Json], volumes: Mapping[str, Json]) -> Iterator[tuple[str, list[Json] | bool]]:
+    """What no path can say about a container: whose values are written out, what of its node it reaches. Empty lists are left out."""
+    plain, secret, material = [], [], False
+    for each in _list(container, "env"):
+        source = each.get("valueFrom")
+        if source is None:
+            if each.get("value"):
+                plain.append(each.get("name"))
+                material = material or looks_secret(f"{each.get('name')}={each['value']}")
+        elif isinstance(source, Mapping) and isinstance(source.get("secretKeyRef"), Mapping):
+            secret.append(source["secretKeyRef"].get("name"))
+    for each in _list(container, "envFrom"):
+        if isinstance(each.get("secretRef"), Mapping):
+            secret.append(each["secretRef"].get("name"))
+    words = [str(word) for field in ("command", "args") for word in _list(container, field)]
+    mounts = [(volumes[each.get("name")], each) for each in _list(container, "volumeMounts") if each.get("name") in volumes] if volumes else []
+    resources = _optional(container, "resources")
+    requested = {**_optional(resources, "requests"), **_optional(resources, "limits")}
+    yield from (
+        (name, value)
+        for name, value in (
+            ("plainEnv", plain),
+            ("secretEnv", secret),
+            ("envKeyMaterial", material or any(map(looks_secret, words))),
+            ("commandNames", [word.partition("=")[0] for word in words]),
+            ("hostPathMounts", [path for path, _ in mounts]),
+            ("writableHostPaths", [path for path, mount in mounts if not mount.get("readOnly")]),
+            ("socketMounts", [path for path, _ in mounts if _reaches_socket(path)]),
+            ("extendedResources", sorted(name for name in requested if "/" in name)),
+            ("probeHosts", sorted(_probe_hosts(container))),
+        )
+        if value
+    )
+
+
+SOCKETS = ("/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/var/run/crio/crio.sock", "/run/crio/crio.sock", "/var/run/containerd/containerd.sock")
+"""Where container runtimes listen: who reaches one of them owns the node."""
+
+
+def _reaches_socket(path: Json) -> bool:
+    """Whether a mounted path is a runtime's socket, or a folder that holds one."""
+    text = str(path).rstrip("/")
+    return any(socket == text or socket.startswith(f"{text}/") for socket in SOCKETS)
+
+
+def _probe_hosts(container: Mapping[str, Json]) -> set[str]:
+    lifecycle = _optional(container, "lifecycle")
+    handlers = [container.get(name) for name in ("livenessProbe", "readinessProbe", "startupProbe")]
+    handlers += [lifecycle.get(name) for name in ("postStart", "preStop")]
+    found = set()
+    for handler in handlers:
+        for how in ("httpGet", "tcpSocket"):
+            asked = handler.get(how) if isinstance(handler, Mapping) else None
+            if isinstance(asked, Mapping) and asked.get("host"):
+                found.add(str(asked["host"]))
+    return found
+
+
+def _said(context: Mapping[str, Json]) -> dict[str, Json]:
+    return {name: value for name, value in context.items() if value is not None}
+
+
+def _apparmor(profile: str) -> dict[str, str]:
+    if profile == "runtime/default":
+        return {"type": "RuntimeDefault"}
+    if profile.startswith("localhost/"):
+        return {"type": "Localhost", "localhostProfile": profile.removeprefix("localhost/")}
+    return {"type": "Unconfined"}
+
+
+def image_reference(image: Json) -> dict[str, Json] | None:
+    """`{registry, repository, tag, digest}` of an image's name, with the runtime's defaults: docker.io, library/, latest.
+
+    `tag` is empty beside a digest that stands alone. None for what names no image.
+    """
+    if not isinstance(image, str) or not image:
+        return None
+    name, _, digest = image.partition("@")
+    first, slash, rest = name.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        registry, path = first, rest
+    else:
+        registry, path = "docker.io", name if slash else f"library/{name}"
+    path, colon, tag = path.rpartition(":") if ":" in path.rsplit("/", 1)[-1] else (path, "", "")
+    if not colon and not digest:
+        tag = "latest"
+    return {"registry": registry, "repository": path, "tag": tag, "digest": digest if _DIGEST.fullmatch(digest) else ""}
+
+
+def changes(document: Json) -> Json:
+    """The same with `changes` beside it: who wrote fields of the object when, its status left out: [{manager, operation, time}]."""
+    entries = _list(_optional(document, "metadata"), "managedFields")
+    made = [
+        {name: entry[name] for name in ("manager", "operation", "time") if entry.get(name) is not None}
+        for entry in entries
+        if isinstance(entry, Mapping) and entry.get("subresource") != "status"
+    ]
+    return {**document, "changes": made} if entries else document
+
+
+def config_map(document: Json) -> Json:
+    """The same with `hasKeyMaterial`: whether a value is shaped like a key or password. Values go no further."""
+    return {**document, "hasKeyMaterial": any(looks_secret(str(value)) for value in _optional(document, "data").values())}
+
+
+def _mapping(document: Json, field: str) -> Mapping[str, Json]:
+    value = document.get(field) if isinstance(document, Mapping) else None
+    if not isinstance(value, Mapping):
+        raise MalformedError(field)
+    return value
+
+
+def _optional(document: Mapping[str, Json], field: str) -> Mapping[str, Json]:
+    value = document.get(field)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise MalformedError(field)
+    return value
+
+
+def _list(document: Mapping[str, Json], field: str) -> list[Json]:
+    value = document.get(field)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise MalformedError(field)
+    return value
+
+
+NORMALISERS: Mapping[str, Callable[[Json], Json]] = {"json": parse_json, "pod": pod, "changes": changes, "config_map": config_map}
