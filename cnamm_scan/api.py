@@ -33,6 +33,7 @@ from cnamm_scan.model import (
     Reason,
     Region,
     Result,
+    ResultBlock,
     Roadmap,
     Rule,
     Tally,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from cnamm_scan.engine.store import Store
     from cnamm_scan.providers.interface import Provider
 
-FEW_BYTES = 10_000_000
+FEW_BYTES = 30_000_000
 """Stored facts below this are judged on one thread: sharing so little costs more than it saves."""
 
 
@@ -85,17 +86,25 @@ class Scan:
     """The bundle, when it was kept."""
     bundle: Bundle | None = None
     interrupted: bool = False
-    _results: Callable[[], Iterator[Result]] = field(default=lambda: iter(()), repr=False)
+    _blocks: Callable[[frozenset[Verdict], str | None, bool], Iterator[ResultBlock]] = field(default=lambda *_: iter(()), repr=False)
     _store: Store | None = field(default=None, repr=False)
     _compiled: Sequence[CompiledRule] = field(default=(), repr=False)
     _stack: ExitStack = field(default_factory=ExitStack, repr=False)
 
     def results(self, *verdicts: Verdict | str, rule: str | None = None) -> Iterator[Result]:
         """What each rule said about each resource; all, or those of some verdicts or of one rule."""
-        wanted = {Verdict(verdict) for verdict in verdicts}
-        for result in self._results():
-            if (not wanted or result.verdict in wanted) and rule in (None, result.rule):
-                yield result
+        for block in self.blocks(*verdicts, rule=rule):
+            yield from self.expand(block)
+
+    def expand(self, block: ResultBlock) -> Iterator[Result]:
+        """The results of a block, one for each resource."""
+        from cnamm_scan.engine.evaluate import expand_block
+
+        return expand_block(self.content, block)
+
+    def blocks(self, *verdicts: Verdict | str, rule: str | None = None, named: bool = True) -> Iterator[ResultBlock]:
+        """As `results`, several resources that a rule said the same of at a time; without `named` some only say how many there are."""
+        yield from self._blocks(frozenset(Verdict(verdict) for verdict in verdicts), rule, named)
 
     def score(self, function: str | None = None, model: str = "cnamm") -> tuple[float, float, float] | None:
         """(low, high, coverage) of a function, or of the whole model; None where it is N/A."""
@@ -241,7 +250,7 @@ def scan(
 def _judge_and_seal(
     plan: Plan, writer: BundleWriter, connected: Sequence[Provider], collected: Sequence[Collected], started: datetime, interrupted: bool
 ) -> Scan:
-    from cnamm_scan.engine.evaluate import count, results
+    from cnamm_scan.engine.evaluate import blocks, count, population
 
     targets = [provider.target for provider in connected]
     regions = {provider.target.id: list(done.regions) for provider, done in zip(connected, collected, strict=True)}
@@ -260,8 +269,12 @@ def _judge_and_seal(
         for line in _broken(store, targets):
             writer.coverage(line)
         tallies: list[Tally] = []
+        told: set[str] = set()
         for rule in plan.rules:
-            tallies += count(rule, targets, _written(writer, rule, results(store, rule, targets)))
+            tallies += count(rule, targets, _written(writer, rule, blocks(store, rule, targets, compact=True), told))
+        for view in sorted(told & plan.content.views.keys()):
+            for target, region, keys in population(store, view):
+                writer.population(view, target, region, keys)
         judged = _scored(plan.content, [*tallies, *_unselected(plan.content, plan.rules, targets)], targets)
         _write_scores(writer, judged)
         account = {
@@ -321,7 +334,7 @@ def evaluate(
 
     With `content=None` by the bundle's own method, else by the installed content and these packs.
     """
-    from cnamm_scan.engine.evaluate import results as results_of
+    from cnamm_scan.engine.evaluate import blocks
     from cnamm_scan.engine.plan import Selection, make_plan
 
     bundle = open_bundle(Path(path))
@@ -337,11 +350,12 @@ def evaluate(
     found._stack.callback(store.close)
     found.coverage = [*found.coverage, *_broken(store, targets)]
 
-    def results() -> Iterator[Result]:
+    def judged_blocks(verdicts: frozenset[Verdict], only: str | None, named: bool) -> Iterator[ResultBlock]:
         for rule in plan.rules:
-            yield from results_of(store, rule, targets)
+            if only in (None, rule.rule.id):
+                yield from (block for block in blocks(store, rule, targets, compact=not named) if not verdicts or block.verdict in verdicts)
 
-    found._results = results
+    found._blocks = judged_blocks
     found._compiled = plan.rules
     return found
 
@@ -390,10 +404,13 @@ def _broken(store: Store, targets: Sequence[Target]) -> Iterator[Coverage]:
             )
 
 
-def _written(writer: BundleWriter, rule: CompiledRule, results: Iterable[Result]) -> Iterator[Result]:
-    for result in results:
-        writer.result(result, rule.rule.sha256)
-        yield result
+def _written(writer: BundleWriter, rule: CompiledRule, found: Iterable[ResultBlock], told: set[str]) -> Iterator[ResultBlock]:
+    """Store blocks on their way; `told` gathers the tables of which some rule tells a rest."""
+    for block in found:
+        writer.result(block, rule.rule.sha256)
+        if not block.resources:
+            told.add(block.table)
+        yield block
 
 
 def _rules_of(content: Content, targets: Sequence[Target]) -> list[Rule]:
@@ -412,10 +429,6 @@ def _scored(content: Content, tallies: Sequence[Tally], targets: Sequence[Target
 
 
 def _scan_of(judged: _Judged, account: Mapping[str, Any], path: Path | None, bundle: Bundle, interrupted: bool) -> Scan:
-    def stored() -> Iterator[Result]:
-        for line in bundle.entries("result"):
-            yield Result.of_row({**line, "fact": next(iter(line["facts"]), "")})
-
     coverage = [Coverage(**{name: line[name] for name in Coverage.__slots__}) for line in bundle.entries("coverage")]
     return Scan(
         content=judged.content,
@@ -428,7 +441,7 @@ def _scan_of(judged: _Judged, account: Mapping[str, Any], path: Path | None, bun
         path=path,
         bundle=bundle,
         interrupted=interrupted,
-        _results=stored,
+        _blocks=lambda verdicts, rule, named: bundle.results(verdicts, rule, named=named),
     )
 
 

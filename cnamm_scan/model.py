@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
@@ -18,6 +19,8 @@ GHOST_PART = "list"
 """The name under which a fact's gaps say that its whole listing could not be read."""
 REST_PART = "rest"
 """The name under which they say that there may be more than was listed: then nothing may be taken to be absent."""
+SILENCE_PART = "silence"
+"""The name under which they say why the source does not speak of what it could not know."""
 
 
 class Verdict(StrEnum):
@@ -376,11 +379,37 @@ class Result:
             "parameters": dict(self.parameters),
         }
 
-    @classmethod
-    def of_row(cls, row: Mapping[str, Any]) -> Result:
-        """The result that gave a row; other keys of the row are left alone."""
-        given = {name: row[name] for name in cls.__slots__}
-        return cls(**{**given, "verdict": Verdict(row["verdict"]), "severity": Severity(row["severity"])})
+
+@dataclass(frozen=True, slots=True)
+class ResultBlock:
+    """What one rule said alike about several resources: the form in which results are stored."""
+
+    rule: str
+    table: str
+    """The rule's `for_each`: with target, region and key it names each resource's fact."""
+    target: str
+    region: str
+    verdict: Verdict
+    reason: str
+    severity: Severity
+    objective: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    number: int = 0
+    """Which block of its kind it is, from 0; -1 for the rest."""
+    count: int = 0
+    """How many resources."""
+    resources: tuple[str, ...] = ()
+    """Their keys; an empty one is something that could not be told apart. None at all: every row of the table that no other block names."""
+    facts: tuple[str, ...] = ()
+    """Fact ids where they do not follow from the keys; empty where they do."""
+    columns: tuple[str, ...] = ()
+    values: tuple[Sequence[Any], ...] = ()
+    """For each resource the values of `columns`; both empty where the facts say it all."""
+
+
+def fact_id(table: str, target: str, region: str, key: str) -> str:
+    """A fact's id: the same resource has the same id in every scan."""
+    return hashlib.sha256("\0".join((table, target, region, key)).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ Json = Any
 class MalformedError(ValueError):
     """A document that is not of the shape that its API promises: a text where an object must stand. Names the place."""
 
+
 _TOKEN = re.compile(r'"(?P<quoted>(?!\[\]")[^"]+)"|(?P<name>[^.\[\]"\s]+)|(?P<index>\[\d*\])|(?P<dot>\.)')
 
 
@@ -107,30 +108,61 @@ def _walk(value: Json, steps: Sequence[Step]) -> Iterator[Json]:
 
 def get(document: Json, path: Path) -> Json:
     """The first value of the path, or a list of all of them when the path goes through a list; None when there is none."""
-    if path.is_many:
-        return list(find(document, path))
-    return next(find(document, path), None)
+    value = document
+    for step in path.steps:
+        if value is None:
+            return [] if path.is_many else None
+        if step == EACH:
+            return list(find(document, path))
+        if isinstance(step, int):
+            value = value[step] if isinstance(value, list) and step < len(value) else None
+        else:
+            value = value.get(step) if isinstance(value, dict) else None
+    return value
 
 
 Tree = dict[str, "Tree | None"]
-"""What to keep of a document: key -> subtree, or None to keep everything beneath."""
+"""What to keep of a document: key -> subtree, None to keep everything beneath, KEYS or THERE.
+
+A subtree that has EACH among its keys is of a map whose other entries stay as names alone: true stands for what they hold.
+"""
+
+KEYS: Tree = {}
+"""What to keep where the names of a map's entries are wanted and not what they hold. Told by identity."""
+THERE: Tree = {}
+"""What to keep where it is enough to know that something stands: true. Told by identity."""
 
 
-def tree(paths: Iterable[Path]) -> Tree:
-    """Merge paths into one projection tree. The shorter of two paths wins: it keeps everything beneath it."""
+def tree(paths: Iterable[Path], names_only: Iterable[Path] = (), there: Iterable[Path] = ()) -> Tree:
+    """Merge paths into one projection tree. The shorter of two paths wins: it keeps everything beneath it.
+
+    Of a map at the end of one of `names_only` the keys are kept, sorted, or the map where another path goes on beneath it; of a list
+    there, all. At the end of one of `there` stands true in place of what was there, unless another path keeps more of it.
+    """
     root: Tree = {}
-    for path in paths:
-        node = root
-        *inner, last = path.keys
-        for key in inner:
-            if key in node and node[key] is None:
-                break
-            child = node.setdefault(key, {})
-            assert child is not None  # the line above left the loop in that case
-            node = child
-        else:
-            node[last] = None
+    for leaf, group in ((None, paths), (KEYS, names_only), (THERE, there)):
+        for path in group:
+            _graft(root, path, leaf)
     return root
+
+
+def _graft(node: Tree, path: Path, leaf: Tree | None) -> None:
+    *inner, last = path.keys
+    for key in inner:
+        if key in node and node[key] is None:
+            return
+        if node.get(key) is KEYS:
+            node[key] = {EACH: KEYS}
+        if node.get(key) is THERE:
+            del node[key]  # what stands beneath tells as well that it is there
+        child = node.setdefault(key, {})
+        assert child is not None  # the line above left the loop in that case
+        node = child
+    known = node.get(last)
+    if leaf is None or last not in node:
+        node[last] = leaf
+    elif leaf is KEYS and known:
+        known[EACH] = KEYS
 
 
 def project(document: Json, keep: Tree | None) -> Json:
@@ -140,8 +172,15 @@ def project(document: Json, keep: Tree | None) -> Json:
     """
     if keep is None or document is None:
         return document
+    if keep is THERE:
+        return True
+    if keep is KEYS:
+        return sorted(map(str, document)) if isinstance(document, Mapping) else document
     if isinstance(document, list):
         return [project(element, keep) for element in document]
     if not isinstance(document, Mapping):
-        raise MalformedError(", ".join(sorted(keep)))
-    return {key: project(document[key], subtree) for key, subtree in keep.items() if document.get(key) is not None}
+        raise MalformedError(", ".join(sorted(keep.keys() - {EACH})))
+    kept = {key: project(document[key], subtree) for key, subtree in keep.items() if key != EACH and document.get(key) is not None}
+    if EACH not in keep:
+        return kept
+    return {**{str(key): True if part is not None and key not in keep else None for key, part in document.items()}, **kept}

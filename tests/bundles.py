@@ -11,9 +11,8 @@ from typing import Any
 from cnamm_scan.aggregator.score import Scorer
 from cnamm_scan.content import load_files
 from cnamm_scan.engine.plan import Selection, make_plan
-from cnamm_scan.evidence.bundle import BundleWriter, fact_id, tool
-from cnamm_scan.model import SCORING_MODEL, Content, Coverage, Reason, Result, Tally, Verdict
-from cnamm_scan.text import fill
+from cnamm_scan.evidence.bundle import BundleWriter, tool
+from cnamm_scan.model import SCORING_MODEL, Content, Coverage, Reason, ResultBlock, Tally, Verdict, fact_id
 
 ONE, TWO = "aws:111111111111", "aws:222222222222"
 HOME = "eu-west-1"
@@ -336,9 +335,9 @@ def write_bundle(folder: Path, *estate: Found, scan_id: str = SCAN_ID, interrupt
     for rule in RULES:
         for found in estate:
             counts: Counter[Verdict] = Counter()
-            for result in _results(content, rule, found):
-                writer.result(result, content.rules[rule.id].sha256)
-                counts[result.verdict] += 1
+            for block in _blocks(content, rule, found):
+                writer.result(block, content.rules[rule.id].sha256)
+                counts[block.verdict] += block.count
             tallies.append(
                 Tally(
                     rule.id,
@@ -408,29 +407,37 @@ def _facts(writer: BundleWriter, found: Found) -> None:
             )
 
 
-def _results(content: Content, rule: PocketRule, found: Found) -> Iterable[Result]:
-    table, region = rule.table, found.region(rule.table)
+def _blocks(content: Content, rule: PocketRule, found: Found) -> Iterable[ResultBlock]:
+    """What the rule says, alike things together: by region, verdict and reason, in this order."""
+    table, home = rule.table, found.region(rule.table)
     spec = content.rules[rule.id]
-    parameters = {name: parameter.default for name, parameter in spec.parameters.items()}
-
-    def made(resource: str, verdict: Verdict, message: str, fact: str, reason: str, values: Row) -> Result:
-        return Result(
-            rule.id, found.target, region, resource, verdict, spec.severity, rule.objective, message, fact, reason, values, parameters
-        )
-
-    read = [name for name in TABLES[table] if name in rule.message + rule.pass_ + rule.where + rule.fix]
+    read = tuple(sorted(name for name in TABLES[table] if name in rule.message + rule.pass_ + rule.where + rule.fix))
+    said: dict[tuple[str, Verdict, str], list[tuple[str, str, Row]]] = {}
     if table in found.refused:
-        reason = found.refused[table].value
-        message = f"{region}: could not be judged ({reason})"
-        yield made("", Verdict.UNKNOWN, message, fact_id(table, found.target, region, "list"), reason, dict.fromkeys(read))
-    for row in sorted(found.rows.get(table, ()), key=lambda row: str(row["key"])):
-        verdict = rule.verdict(row)
-        values = {name: row.get(name) for name in read}
-        gap, message = "", fill(rule.message, {**parameters, **values, "key": row["key"]})
+        said[home, Verdict.UNKNOWN, found.refused[table].value] = [("", fact_id(table, found.target, home, "list"), {})]
+    for row in found.rows.get(table, ()):
+        verdict, key, gap = rule.verdict(row), str(row["key"]), ""
         if verdict is Verdict.UNKNOWN:
-            gap = next((why.value for part, why in found.gaps.get(row["key"], {}).items() if part in read), "not_in_answer")
-            message = f"{row['key']}: could not be judged ({gap})"
-        yield made(row["key"], verdict, message, fact_id(table, found.target, region, row["key"]), gap, values)
+            gap = next((why.value for part, why in found.gaps.get(key, {}).items() if part in read), "not_in_answer")
+        said.setdefault((home, verdict, gap), []).append((key, fact_id(table, found.target, home, key), row))
     if found.excluded and table in ONCE_PER:  # all of them together are one thing that was not seen
-        region = found.excluded[0]
-        yield made("", Verdict.UNKNOWN, f"{region}: could not be judged (excluded)", "", "excluded", dict.fromkeys(read))
+        said[found.excluded[0], Verdict.UNKNOWN, "excluded"] = [("", "", {})]
+    for (region, verdict, reason), things in sorted(said.items(), key=lambda item: item[0]):
+        things.sort(key=lambda thing: thing[:2])
+        shown = verdict in (Verdict.FAIL, Verdict.UNKNOWN)
+        yield ResultBlock(
+            rule=rule.id,
+            table=table,
+            target=found.target,
+            region=region,
+            verdict=verdict,
+            reason=reason,
+            severity=spec.severity,
+            objective=rule.objective,
+            parameters={name: parameter.default for name, parameter in spec.parameters.items()},
+            count=len(things),
+            resources=tuple(key for key, _, _ in things),
+            facts=tuple(fact for _, fact, _ in things) if verdict is Verdict.UNKNOWN else (),
+            columns=read if shown else (),
+            values=tuple([row.get(name) for name in read] for _, _, row in things) if shown else (),
+        )

@@ -12,7 +12,7 @@ import yaml
 from cnamm_scan import content as reader
 from cnamm_scan.engine.evaluate import compile_rule, results
 from cnamm_scan.engine.store import Shards, Store
-from cnamm_scan.model import Content, Result, Rule, Target
+from cnamm_scan.model import Content, Result, Rule, Target, fact_id
 
 NOW = "2026-01-01T00:00:00"
 A = "aws:111111111111"
@@ -151,7 +151,7 @@ def fact(table: str, data: Any, *, target: str = A, region: str = "r1", key: str
     """One line of a bundle's shard."""
     return {
         "kind": "fact",
-        "id": f"{table}/{target}/{region}/{key}",
+        "id": fact_id(table, target, region, key),
         "table": table,
         "target": target,
         "region": region,
@@ -163,6 +163,11 @@ def fact(table: str, data: Any, *, target: str = A, region: str = "r1", key: str
 
 def ghost(table: str, reason: str = "denied", *, target: str = A, region: str = "r1", key: str = "unread#1") -> Document:
     return fact(table, {}, target=target, region=region, key=key, gaps={"list": reason})
+
+
+def rest(table: str, reason: str = "not_in_manifests", *, target: str = A, region: str = "r1", key: str = "unread#9") -> Document:
+    """The line that says that there may be more than was listed."""
+    return fact(table, {}, target=target, region=region, key=key, gaps={"rest": reason})
 
 
 def shard(folder: Path, facts: Iterable[Document], parts: Iterable[str] | None = None, paths: Iterable[str] | None = None) -> Shards:

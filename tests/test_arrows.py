@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import cnamm_scan
+from cnamm_scan.providers.catalog import KINDS
 
 PACKAGE = Path(cnamm_scan.__file__).parent
 ROOT = "cnamm_scan"
@@ -46,7 +48,7 @@ SETTLED: Mapping[tuple[str, str], str] = {
 SDKS = frozenset({"boto3", "botocore", "kubernetes", "azure", "google"})
 OWNERS: Mapping[str, frozenset[str]] = {
     "duckdb": frozenset({"engine/store.py", "engine/sql.py"}),
-    "yaml": frozenset({"content.py"}),
+    "yaml": frozenset({"content.py", "cli/plan.py", "providers/kubernetes_manifests.py"}),
     "pydantic": frozenset({"content.py"}),
 }
 """Heavy library -> the only files that may import it."""
@@ -215,6 +217,69 @@ def test_the_arithmetic_needs_the_standard_library_and_the_model_alone() -> None
             assert name in sys.stdlib_module_names or each.module == f"{ROOT}.model" or each.module.startswith(f"{ROOT}.aggregator"), (
                 each.where
             )
+
+
+# ---- no provider is named where all are alike ------------------------------------------------------------------------------
+
+NAMED = frozenset({"aws", "azure", "gcp", "kubernetes"})
+ALIKE = ("aggregator", "engine", "evidence", "report")
+EXAMPLES: Mapping[str, frozenset[str]] = {
+    # the rule that a new file starts from, how an id is written, and the tools that a fix may call
+    "report/reference.py": frozenset({"aws", "aws.s3.bucket_has_owner", "[https://docs.aws.amazon.com/]"}),
+}
+"""File -> the words in which it may name one all the same."""
+_PROVIDER = re.compile(rf"[^\s`'\"]*(?<![a-z])(?:{'|'.join(sorted(NAMED))})(?![a-z])[^\s`'\"]*", re.IGNORECASE)
+
+
+def _providers_named(file: Path) -> Iterator[tuple[int, str]]:
+    """(line, word) of each word in a text, and each identifier, that names a provider: `aws.s3.bucket`, `is_aws`, `AwsProvider`."""
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        said: list[str] = []
+        if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+            said = [node.value if isinstance(node.value, str) else node.value.decode("latin-1")]
+        elif isinstance(node, ast.ImportFrom):
+            said = [node.module or ""]
+        names = (getattr(node, part, None) for part in ("id", "attr", "name", "arg", "asname", "rest"))
+        said += [re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name) for name in names if isinstance(name, str)]
+        for text in said:
+            for match in _PROVIDER.finditer(text):
+                yield getattr(node, "lineno", 0), match.group()
+
+
+def test_the_reader_of_names_reads(tmp_path: Path) -> None:
+    file = tmp_path / "x.py"
+    for text in (
+        "is_aws = 1",
+        "import kubernetes",
+        "from x.aws import y",
+        "class AwsProvider: ...",
+        "x.azure",
+        "f(gcp=1)",
+        "'an AWS thing'",
+        "b'aws'",
+    ):
+        file.write_text(text)
+        assert list(_providers_named(file)), text
+    for text in ("laws = 'saws'", "x = 'draws'", "rest = 'amazonaws'"):
+        file.write_text(text)
+        assert not list(_providers_named(file)), text
+    assert any(_providers_named(PACKAGE / "providers/catalog.py"))
+    assert set(KINDS) <= NAMED
+
+
+def test_the_core_names_no_provider() -> None:
+    """What differs between providers is in `providers/`, and what all of them have in common knows none of them."""
+    wrong = []
+    for layer in ALIKE:
+        for file in sorted((PACKAGE / layer).rglob("*.py")):
+            name = file.relative_to(PACKAGE).as_posix()
+            wrong += [f"{name}:{line} says {word}" for line, word in _providers_named(file) if word not in EXAMPLES.get(name, ())]
+    assert wrong == []
+
+
+def test_every_example_is_still_there() -> None:
+    for name, words in EXAMPLES.items():
+        assert words == {word for _, word in _providers_named(PACKAGE / name)}
 
 
 _ROT = frozenset({"open", "print", "input", "exec", "eval"})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -110,8 +111,8 @@ def test_head_and_keys() -> None:
     assert not paths.parse("a[0].b").is_many
 
 
-def _tree(*texts: str) -> paths.Tree:
-    return paths.tree([paths.parse(text) for text in texts])
+def _tree(*texts: str, names: Sequence[str] = (), there: Sequence[str] = ()) -> paths.Tree:
+    return paths.tree(map(paths.parse, texts), map(paths.parse, names), map(paths.parse, there))
 
 
 def test_tree_keeps_the_shorter_of_two_paths() -> None:
@@ -129,7 +130,86 @@ def test_project_keeps_what_is_named_and_counts_of_lists() -> None:
 def test_project_drops_what_is_not_named() -> None:
     assert paths.project({"a": 1}, {}) == {}
     assert paths.project({"a": 1}, None) == {"a": 1}
-    assert paths.project({"a": "text with a secret"}, _tree("a.b")) == {"a": None}
+
+
+MAP = {"z": "secret", "a": "secret", "n": None}
+
+
+@pytest.mark.parametrize(
+    ("document", "keep", "expected"),
+    [
+        ({"m": MAP}, _tree(names=["m"]), {"m": ["a", "n", "z"]}),
+        ({"m": {}}, _tree(names=["m"]), {"m": []}),
+        ({"m": {"b": 1, 2: 3}}, _tree(names=["m"]), {"m": ["2", "b"]}),
+        ({"m": ["z", "a"]}, _tree(names=["m"]), {"m": ["z", "a"]}),
+        ({"m": "text"}, _tree(names=["m"]), {"m": "text"}),
+        ({"m": None}, _tree(names=["m"]), {}),
+        ({}, _tree(names=["m"]), {}),
+        ({"rows": [{"m": MAP}, {"m": []}, {}]}, _tree(names=["rows[].m"]), {"rows": [{"m": ["a", "n", "z"]}, {"m": []}, {}]}),
+        ({"m": MAP}, _tree("m", names=["m"]), {"m": MAP}),
+        ({"x": {"m": MAP}}, _tree("x", names=["x.m"]), {"x": {"m": MAP}}),
+        ({"m": {"z": MAP, "y": 1}}, _tree(names=["m", "m.z"]), {"m": {"z": ["a", "n", "z"], "y": True}}),
+        ({"m": {"z": MAP, "y": 1}}, _tree(names=["m.z", "m"]), {"m": {"z": ["a", "n", "z"], "y": True}}),
+        ({"m": MAP}, _tree("m.a", names=["m"]), {"m": {"z": True, "a": "secret", "n": None}}),
+        ({"m": MAP}, _tree("m.n", "m.q", names=["m"]), {"m": {"z": True, "a": True, "n": None}}),
+        ({"m": {}}, _tree("m.a", names=["m"]), {"m": {}}),
+        ({"m": [{"a": 1, "b": 2}]}, _tree("m.a", names=["m"]), {"m": [{"a": 1, "b": True}]}),
+        ({"m": {1: 2, "a": 3}}, _tree("m.a", names=["m"]), {"m": {"1": True, "a": 3}}),
+    ],
+)
+def test_of_a_map_the_names_may_be_kept_alone(document: Any, keep: paths.Tree, expected: Any) -> None:
+    assert paths.project(document, keep) == expected
+
+
+@pytest.mark.parametrize(
+    ("document", "keep", "expected"),
+    [
+        ({"m": MAP, "n": MAP}, _tree(there=["m"]), {"m": True}),
+        ({"m": False}, _tree(there=["m"]), {"m": True}),
+        ({"m": {}}, _tree(there=["m"]), {"m": True}),
+        ({"m": "text"}, _tree(there=["m"]), {"m": True}),
+        ({"m": None}, _tree(there=["m"]), {}),
+        ({}, _tree(there=["m"]), {}),
+        ({"rows": [{"m": MAP}, {}]}, _tree(there=["rows[0].m"]), {"rows": [{"m": True}, {}]}),
+        ({"m": MAP}, _tree("m", there=["m"]), {"m": MAP}),
+        ({"m": MAP}, _tree("m.a", there=["m"]), {"m": {"a": "secret"}}),
+        ({"m": {"other": 1}}, _tree("m.a", there=["m"]), {"m": {}}),
+        ({"m": MAP}, _tree(there=["m", "m.a"]), {"m": {"a": True}}),
+        ({"m": MAP}, _tree(there=["m.a", "m"]), {"m": {"a": True}}),
+        ({"m": MAP}, _tree(names=["m"], there=["m"]), {"m": ["a", "n", "z"]}),
+        ({"m": MAP}, _tree(names=["m"], there=["m.a", "m.n", "m.q"]), {"m": {"z": True, "a": True, "n": None}}),
+        ({"m": MAP}, _tree("m.a", names=["m"], there=["m.z"]), {"m": {"z": True, "a": "secret", "n": None}}),
+    ],
+)
+def test_of_what_is_only_asked_whether_it_is_there_nothing_more_is_kept(document: Any, keep: paths.Tree, expected: Any) -> None:
+    assert paths.project(document, keep) == expected
+
+
+@pytest.mark.parametrize(
+    ("document", "texts"),
+    [
+        ({"a": "text with a secret"}, ["a.b"]),
+        ({"a": ""}, ["a.b"]),
+        ({"a": 0}, ["a.b"]),
+        ({"a": False}, ["a.b.c"]),
+        ({"a": {"b": "text"}}, ["a.b.c", "a.d"]),
+        ({"rows": [{"b": 1}, "text"]}, ["rows[].b"]),
+        ({"rows": [[{"b": 1}], [5]]}, ["rows[].b"]),
+        ("text", ["a"]),
+    ],
+)
+def test_a_plain_value_in_the_way_is_not_silence(document: Any, texts: list[str]) -> None:
+    """It would read as "not configured"."""
+    for keep in (_tree(*texts), _tree(names=texts), _tree(there=texts)):
+        with pytest.raises(paths.MalformedError) as caught:
+            paths.project(document, keep)
+        assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("document", [{"a": None}, {}, {"a": []}, {"a": [None]}, {"a": {}}, {"a": [[]]}])
+def test_nothing_in_the_way_is_silence(document: Any) -> None:
+    made = paths.project(document, _tree("a.b"))
+    assert made == {name: value for name, value in document.items() if value is not None}
 
 
 @given(st.text(max_size=12))
@@ -165,8 +245,27 @@ def _is_within(part: Any, whole: Any) -> bool:
     return type(part) is type(whole) and bool(part == whole)
 
 
-@given(st.lists(PATHS, max_size=5), JSON)
-def test_project_keeps_a_subset(texts: list[str], document: Any) -> None:
+def _in_the_way(value: Any, keys: Sequence[str]) -> bool:
+    """Whether these keys, followed through every list, meet a value that can have none."""
+    if value is None or not keys:
+        return False
+    if isinstance(value, list):
+        return any(_in_the_way(element, keys) for element in value)
+    return _in_the_way(value.get(keys[0]), keys[1:]) if isinstance(value, dict) else True
+
+
+def _is_malformed(document: Any, texts: list[str]) -> bool:
+    wanted = [paths.parse(text).keys for text in texts]
+    shortest = [keys for keys in wanted if not any(keys[: len(other)] == other and keys != other for other in wanted)]
+    return any(_in_the_way(document, keys) for keys in shortest)
+
+
+@given(st.lists(PATHS, min_size=1, max_size=5), JSON)
+def test_project_keeps_a_subset_or_says_what_is_malformed(texts: list[str], document: Any) -> None:
+    if _is_malformed(document, texts):
+        with pytest.raises(paths.MalformedError):
+            paths.project(document, _tree(*texts))
+        return
     kept = paths.project(document, _tree(*texts))
     assert _is_within(kept, document)
     if isinstance(kept, dict):
@@ -175,6 +274,7 @@ def test_project_keeps_a_subset(texts: list[str], document: Any) -> None:
 
 @given(st.lists(PATHS, min_size=1, max_size=5), st.dictionaries(NAMES, JSON, max_size=5))
 def test_project_keeps_what_every_path_finds(texts: list[str], document: dict[str, Any]) -> None:
+    texts = [text for text in texts if not _is_malformed(document, [text])]
     kept = paths.project(document, _tree(*texts))
     for text in texts:
         path = paths.parse(text)

@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from cnamm_scan.text import fill, placeholders, safe
+from cnamm_scan.text import DETECTORS, fill, looks_secret, may_be_secret, placeholders, safe
 
 
 def test_placeholders_are_column_names_in_braces() -> None:
@@ -52,6 +52,32 @@ def test_a_terminal_obeys_nothing(bad: str) -> None:
 
 def test_safe_keeps_letters_of_the_world() -> None:
     assert safe("Größe 東京 ✓") == "Größe 東京 ✓"
+
+
+# ---- what looks like a secret --------------------------------------------------------------------------------------------
+
+
+@given(st.from_regex(DETECTORS))
+@example("AKIAIOSFODNN7EXAMPLE")
+@example("postgres://u:hunter22@db")
+@example("ApiKey = hunter22")
+@example("Client_Secret: hunter22")
+@example('"password" : "hunter22"')
+@example("-----BEGIN PRIVATE KEY-----")
+def test_the_quick_look_misses_no_secret(text: str) -> None:
+    assume(len(text) >= 12)
+    assert may_be_secret(text)
+    assert looks_secret(text)
+
+
+@given(st.text())
+def test_what_the_quick_look_lets_pass_is_none(text: str) -> None:
+    assert looks_secret(text) == (len(text) >= 12 and DETECTORS.search(text) is not None)
+
+
+@pytest.mark.parametrize("text", ["", "AKIA", "a" * 100, "arn:aws:s3:::bucket", "2026-01-02T03:04:05Z", "image:v1", "a=b,c=d,e=f,g=h"])
+def test_most_values_need_no_closer_look(text: str) -> None:
+    assert not may_be_secret(text)
 
 
 @given(st.text())

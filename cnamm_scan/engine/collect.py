@@ -14,7 +14,7 @@ from cnamm_scan import paths
 from cnamm_scan.content import key_paths
 from cnamm_scan.engine.plan import Plan, Source, TablePlan, split_operation
 from cnamm_scan.engine.schedule import Limits, Outcome, Scheduler
-from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, REST_PART, Call, Coverage, Reason, Region, Target
+from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, REST_PART, SILENCE_PART, Call, Coverage, Reason, Region, Target
 from cnamm_scan.providers.interface import Answer, CallFailedError, Provider, Request
 
 GLOBAL = "global"
@@ -37,8 +37,10 @@ class FactWriter(Protocol):
         gaps: Mapping[str, Reason],
         calls: Sequence[Mapping[str, Any]],
         redact: Sequence[str],
+        keep: paths.Tree | None = None,
+        also: Mapping[str, Json] | None = None,
     ) -> None:
-        """Redact and store one fact."""
+        """Redact and store one fact: of `data` what `keep` names, and `also`. Raises MalformedError for data of another shape."""
         ...
 
     def coverage(self, line: Coverage) -> None:
@@ -183,6 +185,7 @@ class _Item:
     place: str
     """Where its parts are asked."""
     calls: list[Mapping[str, Any]]
+    """What it was read with; items without parts share their page's."""
     parts: dict[str, Json] = field(default_factory=dict)
     """Part key -> its answer."""
     gaps: dict[str, Reason] = field(default_factory=dict)
@@ -193,6 +196,14 @@ class _Item:
     finished: bool = False
     asked: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    formed: dict[tuple[str, Callable[[Json], Json]], dict[str, Json]] = field(default_factory=dict)
+
+    def normal(self, path: paths.Path, normalise: Callable[[Json], Json]) -> dict[str, Json]:
+        """The document with what stands at the path in its one form; worked out once for all tables that want it."""
+        known = self.formed.get((path.text, normalise))
+        if known is None:
+            known = self.formed[path.text, normalise] = _replaced(self.document, path.steps, normalise)
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +275,9 @@ class _Collection:
         self.shared: dict[str, _Shared] = {}
         self.shared_lock = threading.Lock()
         self.ghosts: Counter[tuple[str, str]] = Counter()
-        self.shapes = {name: _Shape.of(table, provider.normalisers) for name, table in plan.tables.items() if table.table.provider == provider.name}
+        self.shapes = {
+            name: _Shape.of(table, provider.normalisers) for name, table in plan.tables.items() if table.table.provider == provider.name
+        }
         self.variables: dict[str, Mapping[str, str]] = {}
 
     def run(self, only: Sequence[str]) -> Collected:
@@ -367,14 +380,16 @@ class _Collection:
         for table in stream.source.tables:
             self.ledger.note(region, table.table.id, GHOST_PART, stream.operation, outcome=outcome, items=len(items), code=code)
         calls = [*(listing.parent.calls if listing.parent else ()), _call(request, outcome)]
-        batch = [self._item(listing, raw, calls) for raw in items]
-        if batch and stream.parts:
-            self._ask_parts(stream, batch)
+        made = (self._item(listing, raw, calls if not stream.parts else list(calls), answer) for raw in items)
+        if stream.parts:
+            self._ask_parts(stream, list(made))
         else:
-            for item in batch:
+            for item in made:  # one by one: each is written before the next is made
                 self._finished(stream, item)
         if answer is not None and answer.rest is not None:
-            self._more_unseen(stream, region, answer.rest)
+            self._more_unseen(stream, region, answer.rest, REST_PART)
+        if answer is not None and answer.left_out is not None:
+            self._more_unseen(stream, region, answer.left_out, GHOST_PART, answer.left_out_count)
         if following is None:
             self._listed(listing)
         elif following == request.page:
@@ -384,11 +399,14 @@ class _Collection:
         else:
             self._page(replace(listing, request=replace(request, page=following), before=before + len(items)))
 
-    def _more_unseen(self, stream: _Stream, region: str, reason: Reason) -> None:
-        """There may be more than the source can show: its rows are judged, and lookups into them take nothing to be absent."""
+    def _more_unseen(self, stream: _Stream, region: str, reason: Reason, part: str, count: int = 1) -> None:
+        """There is more than the rows that were read, or may be: they are judged, and lookups into them take nothing to be absent."""
         for plan in stream.source.tables:
-            self.ledger.note(region, plan.table.id, GHOST_PART, stream.operation, outcome=None, failure=CallFailedError(reason, "Partial"))
-            self._ghost(plan, region, reason, {}, part=REST_PART)
+            self.ledger.note(region, plan.table.id, part, stream.operation, outcome=None, failure=CallFailedError(reason, "Partial"))
+            for _ in range(count):
+                self._ghost(plan, region, reason, {}, part=part)
+        for child in stream.children:
+            self._more_unseen(child, region, reason, part, count)
 
     def _listed(self, listing: _Listing) -> None:
         if self.progress:
@@ -405,17 +423,19 @@ class _Collection:
                 found.append(value)
         return found
 
-    def _item(self, listing: _Listing, raw: Json, calls: list[Mapping[str, Any]]) -> _Item:
+    def _item(self, listing: _Listing, raw: Json, calls: list[Mapping[str, Any]], answer: Answer | None) -> _Item:
+        if answer is not None and answer.decode is not None:
+            raw = answer.decode(raw)
         document: dict[str, Json] = dict(raw) if isinstance(raw, Mapping) else {paths.SELF: raw}
-        region, place, above = listing.region, listing.request.region, {}
+        region, place, above = listing.region, listing.request.region, dict(answer.blind) if answer is not None else {}
         if listing.parent is not None:
             document["parent"] = listing.parent.document
-            above = {f"parent.{name}": reason for name, reason in listing.parent.gaps.items()}
+            above.update({f"parent.{name}": reason for name, reason in listing.parent.gaps.items()})
         if listing.stream.source.call.in_region:
             where = paths.get(document, paths.parse(listing.stream.source.call.in_region))
             if isinstance(where, str) and where:
                 region = place = where
-        return _Item(document, region, place, list(calls), above=above)
+        return _Item(document, region, place, calls, above=above)
 
     def _dark(self, stream: _Stream, region: str, failure: CallFailedError, parent: _Parent | None, outcome: Outcome | None = None) -> None:
         """Leave a ghost in every table that lives on a listing that failed."""
@@ -619,7 +639,7 @@ class _Collection:
         self.scheduler.submit(request, ask, done, depth=depth)
 
     def _reader(self, name: str) -> Callable[[Request], Answer]:
-        return lambda request: Answer(list(self.provider.read(name, request.region)))
+        return lambda request: self.provider.read(name, request.region)
 
     def _parameters(self, call: Call, document: Mapping[str, Json], place: str) -> tuple[dict[str, Any], str | None]:
         """The call's parameters, or the path of the first one that the document does not give."""
@@ -664,59 +684,75 @@ class _Collection:
     def _facts(self, plan: TablePlan, stream: _Stream, item: _Item) -> None:
         table, shape = plan.table, self.shapes[plan.table.id]
         names = stream.names.get(table.id, {})
-        document = {**item.document, **{name: item.parts[key] for name, key in names.items() if key in item.parts}}
-        gaps = {name: item.gaps[key] for name, key in names.items() if key in item.gaps}
-        for path, normalise in shape.normalise:
-            document = _replaced(document, path.steps, normalise)
+        document: Mapping[str, Json] = item.document
+        gaps: Mapping[str, Reason] = {}
+        if names:
+            document = {**document, **{name: item.parts[key] for name, key in names.items() if key in item.parts}}
+            gaps = {name: item.gaps[key] for name, key in names.items() if key in item.gaps}
         try:
-            key = self._key(table.key, document, item.place) if not table.each else ""
+            for path, normalise in shape.normalise:
+                document = item.normal(path, normalise) if document is item.document else _replaced(document, path.steps, normalise)
+            key = self._key(shape, document, item.place) if not table.each else ""
             if not table.each:
                 self._fact(plan, shape, item, document, {**gaps, **item.above}, key)
                 return
-            head = paths.parse(table.each).head
-            if head in gaps:
-                self._ghost(plan, item.region, gaps[head], document)
+            each, unread = paths.parse(table.each), {**gaps, **item.above}
+            elements = list(_elements(document, each.steps))
+            if not elements and each.head in unread:
+                self._ghost(plan, item.region, unread[each.head], document)
                 return
-            lifted = {f"{'parent.' * shape.hops}{name}": reason for name, reason in {**gaps, **item.above}.items()}
-            for number, element in enumerate(_elements(document, paths.parse(table.each).steps)):
-                key = f"{self._key(table.key, element, item.place)}#{number}"
+            lifted = {f"{'parent.' * shape.hops}{name}": reason for name, reason in unread.items()}
+            for number, element in enumerate(elements):
+                key = f"{self._key(shape, element, item.place)}#{number}"
                 self._fact(plan, shape, item, element, lifted, key)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
             # an odd item, or one that our own declarations did not foresee, costs itself, not the scan
             said = f"key has no {error}" if isinstance(error, KeyError) else type(error).__name__
-            reason = Reason.MALFORMED if isinstance(error, paths.MalformedError) else Reason.COLLECTOR_BUG
+            reason = Reason.MALFORMED if isinstance(error, paths.MalformedError | RecursionError) else Reason.COLLECTOR_BUG
             self.ledger.note(
-                item.region, table.id, GHOST_PART, stream.operation, outcome=None, failure=CallFailedError(reason, said.removesuffix("Error"))
+                item.region,
+                table.id,
+                GHOST_PART,
+                stream.operation,
+                outcome=None,
+                failure=CallFailedError(reason, said.removesuffix("Error")),
             )
             self._ghost(plan, item.region, reason, {})
 
     def _fact(
         self, plan: TablePlan, shape: _Shape, item: _Item, document: Mapping[str, Json], gaps: Mapping[str, Reason], key: str
     ) -> None:
-        data = paths.project(document, shape.keep)
-        for path in shape.lists:
-            _keys_for_maps(data, path)
-        for name in shape.variables:
-            data[name] = self._variable(name, item.place)
         self.writer.fact(
             table=plan.table.id,
             target=self.target.id,
             region=item.region,
             key=key,
-            data=data,
-            gaps={name: reason for name, reason in gaps.items() if name in shape.may_gap},
+            data=document,
+            keep=shape.keep,
+            also={name: self._variable(name, item.place) for name in shape.variables} if shape.variables else None,
+            gaps=self._gaps(gaps, shape) if gaps else {},
             calls=item.calls,
             redact=plan.table.redact,
         )
 
-    def _key(self, template: str, document: Mapping[str, Json], place: str) -> str:
-        text = template
-        for name in key_paths(template):
-            value = self._variable(name, place) if name.startswith("$") else paths.get(document, paths.parse(name))
+    @staticmethod
+    def _gaps(gaps: Mapping[str, Reason], shape: _Shape) -> dict[str, Reason]:
+        """The gaps that a column of the table can meet, and why the source is silent where it is."""
+        kept = {name: reason for name, reason in gaps.items() if name in shape.may_gap}
+        silent = next((reason for name, reason in gaps.items() if name.rsplit(".", 1)[-1] == SILENCE_PART), None)
+        return {**kept, SILENCE_PART: silent} if silent is not None else kept
+
+    def _key(self, shape: _Shape, document: Mapping[str, Json], place: str) -> str:
+        made = ""
+        for text, path in shape.key:
+            made += text
+            if path is None:
+                continue
+            value = self._variable(path.text, place) if path.text.startswith("$") else paths.get(document, path)
             if value is None:
-                raise KeyError(name)
-            text = text.replace("{" + name + "}", str(value))
-        return text
+                raise KeyError(path.text)
+            made += str(value)
+        return made
 
 
 def moment(text: str, started: datetime) -> datetime:
@@ -738,9 +774,10 @@ class _Shape:
     """How a table's documents become data: worked out once, used for every item."""
 
     keep: paths.Tree
-    lists: tuple[paths.Path, ...]
     variables: tuple[str, ...]
     normalise: tuple[tuple[paths.Path, Callable[[Json], Json]], ...]
+    key: tuple[tuple[str, paths.Path | None], ...]
+    """The key's template in pieces: a text, then the path whose value follows it."""
     hops: int
     may_gap: frozenset[str]
 
@@ -753,18 +790,30 @@ class _Shape:
             for column in table.columns.values()
             if column.type == "list" and column.from_ in plan.kept and column.from_ and not paths.parse(column.from_).is_many
         ]
+        known = {column.from_ for column in table.columns.values() if column.from_}
+        # an element that is asked for by its place is looked for in its list
+        there = [path for path in kept if path.text not in known and not path.is_many and isinstance(path.steps[-1], str)]
         gaps = set()
         for path in kept:
             depth = next((n for n, key in enumerate(path.keys) if key != "parent"), len(path.keys) - 1)
             gaps.add(".".join(path.keys[: depth + 1]))
         return cls(
-            keep=paths.tree(kept),
-            lists=tuple(listed),
+            keep=paths.tree((path for path in kept if path not in listed and path not in there), listed, there),
             variables=tuple(text for text in plan.kept if text.startswith("$")),
             normalise=tuple((paths.parse(text), normalisers[how]) for text, how in table.normalise.items()),
+            key=_pieces(table.key),
             hops=table.each.count("[]") if table.each else 0,
             may_gap=frozenset(gaps),
         )
+
+
+def _pieces(template: str) -> tuple[tuple[str, paths.Path | None], ...]:
+    made: list[tuple[str, paths.Path | None]] = []
+    rest = template
+    for name in key_paths(template):
+        before, _, rest = rest.partition("{" + name + "}")
+        made.append((before, paths.Path(name, ()) if name.startswith("$") else paths.parse(name)))
+    return (*made, (rest, None))
 
 
 def _stream(source: Source, depth: int) -> _Stream:
@@ -865,12 +914,3 @@ def _replaced(document: Mapping[str, Json], steps: Sequence[paths.Step], change:
     elif isinstance(value, Mapping):
         copy[key] = _replaced(value, rest, change)
     return copy
-
-
-def _keys_for_maps(data: Json, path: paths.Path) -> None:
-    """A `list` column over a map keeps its keys alone."""
-    *inner, last = path.keys
-    for key in inner:
-        data = data.get(key) if isinstance(data, dict) else None
-    if isinstance(data, dict) and isinstance(data.get(last), Mapping):
-        data[last] = sorted(data[last])

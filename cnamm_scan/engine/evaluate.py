@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from cnamm_scan.content import columns_of
+import msgspec
+
+from cnamm_scan.content import ENGINE_TABLES, columns_of
 from cnamm_scan.engine.sql import Expression, Subquery, expand, quoted, read_expression, read_view
-from cnamm_scan.engine.store import Store, StoreError, gap_key
+from cnamm_scan.engine.store import Store, StoreError, gap_key, literal
 from cnamm_scan.errors import ContentError
-from cnamm_scan.model import Content, Reason, Result, Rule, Tally, Target, Verdict
+from cnamm_scan.model import SILENCE_PART, Content, Reason, Result, ResultBlock, Rule, Tally, Target, Verdict, fact_id
 from cnamm_scan.text import fill, placeholders, safe
 
 
@@ -119,13 +122,13 @@ def tally(store: Store, compiled: CompiledRule, targets: Iterable[Target]) -> li
     return _tallies(compiled.rule, counts)
 
 
-def count(compiled: CompiledRule, targets: Iterable[Target], results: Iterable[Result]) -> list[Tally]:
+def count(compiled: CompiledRule, targets: Iterable[Target], found: Iterable[ResultBlock]) -> list[Tally]:
     """As `tally`, from results that are at hand: each is counted once, those that could not be told apart too."""
     counts: dict[str, dict[str, int]] = {target: {} for target in _concerned(compiled.rule, targets)}
-    for result in results:
-        own = counts.get(result.target)
+    for block in found:
+        own = counts.get(block.target)
         if own is not None:
-            own[result.verdict] = own.get(result.verdict, 0) + 1
+            own[block.verdict] = own.get(block.verdict, 0) + block.count
     return _tallies(compiled.rule, counts)
 
 
@@ -148,54 +151,134 @@ def _tallies(rule: Rule, counts: Mapping[str, Mapping[str, int]]) -> list[Tally]
     ]
 
 
-def results(
-    store: Store, compiled: CompiledRule, targets: Iterable[Target], verdicts: frozenset[Verdict] | None = None
-) -> Iterator[Result]:
-    """The rule's verdict on each resource, ordered by target, region and key. A rule that breaks gives one `error` a target."""
+SPOKEN = (Verdict.FAIL, Verdict.UNKNOWN)
+"""Verdicts whose results keep the values that were seen. What passed can be looked up: its fact is in the same bundle."""
+BLOCK = 256
+"""Most resources in one block."""
+MANY = 1000
+"""A group may be told as "the rest" from here on; of those that failed so many are still named, with what was seen."""
+
+
+def blocks(store: Store, compiled: CompiledRule, targets: Iterable[Target], *, compact: bool = False) -> Iterator[ResultBlock]:
+    """The rule's verdicts, as blocks of resources that got the same one for the same reason in the same place.
+
+    Ordered by target, region, verdict, reason and key. A rule that breaks gives one `error` a target. With `compact` the largest group of a
+    place, when it is large, is told as the rest: a block that names nobody and says how many there are besides all who are named.
+    """
     rule = compiled.rule
-    only = f"WHERE _v IN ({', '.join(repr(verdict.value) for verdict in sorted(verdicts))})" if verdicts else ""
-    packed = f"to_json({{{', '.join(f'{quoted(name)}: {quoted(name)}' for name in compiled.values)}}})" if compiled.values else "'{}'"
-    sql = (
-        "SELECT target, region, key, _fact, _v, CASE WHEN _v = 'unknown' THEN _ghost END, CASE WHEN _v = 'unknown' THEN _gaps END,"
-        f" {packed} FROM ({compiled.judged}) AS this {only} ORDER BY target, region, key, _fact"
-    )
     reasons = _Reasons(store, compiled)
+    base = ResultBlock(rule.id, rule.for_each, "", "", Verdict.PASS, "", rule.severity, rule.objective, compiled.parameters)
     try:
-        for target, region, key, fact, verdict, ghost, gaps, values in store.rows(sql, compiled.parameters):
-            seen = json.loads(values)
-            reason = reasons.of(target, region, ghost, gaps) if verdict == Verdict.UNKNOWN else ""
-            yield Result(
-                rule=rule.id,
-                target=target,
-                region=region or "",
-                resource=key or "",
-                verdict=Verdict(verdict),
-                severity=rule.severity,
-                objective=rule.objective,
-                message=_message(
-                    rule, Verdict(verdict), reason, {**seen, "key": key, "region": region, "target": target}, compiled.parameters
-                ),
-                fact=fact or "",
-                reason=reason,
-                values=seen,
-                parameters=compiled.parameters,
-            )
+        rows = store.rows(_block_sql(compiled, reasons, compact=compact), compiled.parameters)
+        for target, region, verdict, reason, number, named, facts, shown, first in _reasoned(rows, reasons):
+            columns = compiled.values if verdict in SPOKEN else ()
+            group = replace(base, target=target, region=region, verdict=verdict, reason=reason)
+            keys, seen = named or [], shown or []
+            if named is None:  # the rest
+                keys, seen = [each["key"] for each in first or ()], [each["seen"] for each in first or ()]
+            for start in range(0, len(keys), BLOCK):
+                part = slice(start, start + BLOCK)
+                yield replace(
+                    group,
+                    columns=columns,
+                    number=start // BLOCK,
+                    count=len(keys[part]),
+                    resources=tuple(keys[part]),
+                    facts=tuple(facts[part]) if verdict is Verdict.UNKNOWN else (),
+                    values=tuple(_decoded(f"[{','.join(seen[part])}]")) if columns else (),
+                )
+            if named is None:
+                yield replace(group, count=number - len(keys), number=-1)
     except StoreError as error:
         for concerned in targets:
             if rule.provider in ("estate", concerned.provider):
-                yield Result(
-                    rule=rule.id,
-                    target=concerned.id,
-                    region="",
-                    resource="",
-                    verdict=Verdict.ERROR,
-                    severity=rule.severity,
-                    objective=rule.objective,
-                    message=f"the rule broke: {error.what}",
-                    fact="",
-                    reason="rule_bug",
-                    values={},
-                )
+                broken = replace(base, target=concerned.id, verdict=Verdict.ERROR, reason="rule_bug", parameters={})
+                yield replace(broken, count=1, resources=("",), columns=("error",), values=((error.what,),))
+
+
+def _reasoned(rows: Iterable[tuple[Any, ...]], reasons: _Reasons) -> Iterator[tuple[Any, ...]]:
+    """Groups with their reasons. Some bear theirs, others find it around them: those that come to the same one are one."""
+    for (target, region, said), groups in itertools.groupby(rows, key=lambda row: row[:3]):
+        place = (target, region or "", Verdict(said))
+        by_reason: dict[str, list[tuple[Any, ...]]] = {}
+        for group in groups:
+            reason = "" if place[2] is not Verdict.UNKNOWN else group[3] or reasons.around(target, region)
+            by_reason.setdefault(reason, []).append(group[4:])
+        for reason, several in sorted(by_reason.items()):
+            named = [told for told in several if told[1] is not None]
+            if len(named) > 1:
+                things = sorted((thing for told in named for thing in zip(*told[1:4], strict=True)), key=lambda thing: thing[:2])
+                named = [(len(things), *(list(each) for each in zip(*things, strict=True)), None)]
+            for told in (*named, *(told for told in several if told[1] is None)):
+                yield (*place, reason, *told)
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:  # what is no number, or has no end: JSON knows neither, DuckDB writes them
+        return json.loads(text)
+
+
+def _block_sql(compiled: CompiledRule, reasons: _Reasons, *, compact: bool) -> str:
+    spoken = ", ".join(literal(verdict.value) for verdict in SPOKEN)
+    seen = f"json_array({', '.join(map(quoted, compiled.values))})::VARCHAR" if compiled.values else "NULL"
+    judged = (
+        f"SELECT target, region, COALESCE(key, '') AS key, _v, {reasons.own('_v')} AS _why,"
+        f" CASE WHEN _v IN ({spoken}) THEN {seen} END AS _seen,"
+        f" CASE WHEN _v = 'unknown' THEN COALESCE(_fact, '') END AS _fact FROM ({compiled.judged}) AS this"
+    )
+    named = "list(key ORDER BY key, _fact){0}, list(_fact ORDER BY key, _fact){0}, list(_seen ORDER BY key, _fact){0}"
+    if not compact:
+        lists = named.format("")
+        return f"SELECT target, region, _v, _why, count(*), {lists}, NULL FROM ({judged}) GROUP BY ALL ORDER BY target, region, _v, _why"
+    rest = "{v: _v, w: _why}"
+    first = f"min({{key: key, seen: _seen}}, {MANY}) FILTER (_v = 'fail' AND {rest} = _rest)"
+    return (
+        f"WITH judged AS MATERIALIZED ({judged}), grouped AS (SELECT target, region, _v, _why, count(*) AS n FROM judged GROUP BY ALL"
+        f" HAVING n > {MANY} AND bool_and(key <> '')),"
+        f" large AS (SELECT target, region, arg_max({rest}, n) AS _rest FROM grouped GROUP BY ALL)"
+        f" SELECT target, region, _v, _why, count(*), {named.format(f' FILTER ({rest} IS DISTINCT FROM _rest)')}, {first}"
+        " FROM judged LEFT JOIN large USING (target, region) GROUP BY ALL ORDER BY target, region, _v, _why"
+    )
+
+
+def population(store: Store, table: str) -> Iterator[tuple[str, str, list[str]]]:
+    """(target, region, keys) of everything in a table or view that a rule over it judges and can tell apart."""
+    yield from store.rows(
+        f"SELECT target, COALESCE(region, ''), list(key ORDER BY key) FROM {quoted(table)}"
+        " WHERE NOT _shadow AND key IS NOT NULL GROUP BY ALL ORDER BY ALL"
+    )
+
+
+def results(store: Store, compiled: CompiledRule, targets: Iterable[Target]) -> Iterator[Result]:
+    """The rule's verdict on each resource, in the order of `blocks`."""
+    content = store.content
+    for block in blocks(store, compiled, targets):
+        yield from expand_block(content, block)
+
+
+def expand_block(content: Content, block: ResultBlock) -> Iterator[Result]:
+    """The results of a block, one for each resource, with the message that the rule's content makes of what was seen."""
+    rule = content.rules.get(block.rule)
+    is_fact = block.table in content.tables or block.table in ENGINE_TABLES
+    for number, key in enumerate(block.resources):
+        seen = dict(zip(block.columns, block.values[number], strict=True)) if block.columns else {}
+        fact = fact_id(block.table, block.target, block.region, key) if is_fact and key else ""
+        yield Result(
+            rule=block.rule,
+            target=block.target,
+            region=block.region,
+            resource=key,
+            verdict=block.verdict,
+            severity=block.severity,
+            objective=block.objective,
+            message=_message(rule, block, key, seen),
+            fact=block.facts[number] if block.facts else fact,
+            reason=block.reason,
+            values={} if block.verdict is Verdict.ERROR else seen,
+            parameters=block.parameters,
+        )
 
 
 class _Reasons:
@@ -205,25 +288,25 @@ class _Reasons:
         self.store = store
         content, rule = store.content, compiled.rule
         own = compiled.reads[rule.for_each]
-        self.own_parts = _parts(content, rule.for_each, own)
+        self.own_parts = (*_heads(content, rule.for_each, own), SILENCE_PART)
         self.own_uncollected = bool(store.uncollected.get(rule.for_each, frozenset()) & own)
         looked_into = [(subquery.table, subquery.by_region) for subquery in compiled.subqueries]
         if rule.for_each in content.views:
             looked_into += [(base, False) for base in sorted(read_view(content, rule.for_each).tables)]
         self.looked_into = [(table, by_region, compiled.reads.get(table, frozenset())) for table, by_region in looked_into]
 
-    def of(self, target: str, region: str | None, ghost: str | None, gaps: Mapping[str, str] | None) -> str:
-        """The reason; `not_in_answer` when everything was read and the answer was silent."""
-        if ghost is not None:
-            return ghost
-        for part in self.own_parts:
-            if gaps and part in gaps:
-                return gaps[part]
+    def own(self, verdict: str) -> str:
+        """SQL of the reason that a row bears itself; NULL where it lies with what the rule looked into, or where nothing was unread."""
+        gaps = ", ".join(f"_gaps[{literal(part)}]" for part in self.own_parts)
+        return f"CASE WHEN {verdict} = 'unknown' THEN COALESCE(_ghost, {gaps}) END"
+
+    def around(self, target: str, region: str | None) -> str:
+        """The reason of a row that bears none; `not_in_answer` when everything was read and the answer was silent."""
         if self.own_uncollected:
             return Reason.NOT_COLLECTED.value
         for table, by_region, columns in self.looked_into:
             found = self.store.dark(table, _parts(self.store.content, table, columns))
-            reason = found.get((target, region if by_region else None))
+            reason = found.get((target, region if by_region else None)) or found.get(("", None))
             if reason is not None:
                 return reason
             if self.store.uncollected.get(table, frozenset()) & columns:
@@ -231,17 +314,36 @@ class _Reasons:
         return Reason.NOT_IN_ANSWER.value
 
 
-def _parts(content: Content, table: str, columns: Iterable[str]) -> tuple[str, ...]:
+def _heads(content: Content, table: str, columns: Iterable[str]) -> tuple[str, ...]:
     """The names under which a fact's gaps would tell that one of the columns was not read."""
     spec = content.tables.get(table)
     if spec is None:
         return ()
-    keys = {gap_key(column.path) for name in expand(content, table, columns) if (column := spec.columns.get(name)) and column.path}
-    return tuple(sorted(key for key in keys if key in spec.then or key.startswith("parent.")))
+    named = (spec.columns.get(name) for name in expand(content, table, columns))
+    return tuple(sorted({gap_key(column.path) for column in named if column is not None and column.path}))
 
 
-def _message(rule: Rule, verdict: Verdict, reason: str, values: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
-    if verdict is Verdict.UNKNOWN:
-        name = values.get("key") or values.get("region") or values.get("target")
-        return safe(f"{name}: could not be judged ({reason})")
-    return fill(rule.message, {**parameters, **values})
+def _parts(content: Content, table: str, columns: Iterable[str]) -> tuple[str, ...]:
+    """Those of them that a whole table is searched for: the calls that its rows are made of, and what the source never says."""
+    spec = content.tables.get(table)
+    if spec is None:
+        return ()
+    return (*(key for key in _heads(content, table, columns) if key in spec.then or key.startswith("parent.")), SILENCE_PART)
+
+
+def _message(rule: Rule | None, block: ResultBlock, key: str, seen: Mapping[str, Any]) -> str:
+    """What a person reads. Of what passed: what is now known to be true; that is what a title says."""
+    place = {"key": key or None, "region": block.region, "target": block.target}
+    name = key or block.region or block.target
+    if block.verdict is Verdict.ERROR:
+        return f"the rule broke: {seen.get('error')}"
+    if block.verdict is Verdict.UNKNOWN:
+        return safe(f"{name}: could not be judged ({block.reason})")
+    if rule is None:
+        return safe(name)
+    if block.verdict is Verdict.FAIL:
+        known = {**block.parameters, **seen, **place}
+        if not block.columns and not known.keys() >= set(placeholders(rule.message)):
+            return safe(f"{name}: does not hold: {rule.title}")  # one of very many: what was seen stands in its fact
+        return fill(rule.message, known)
+    return safe(f"{name}: {rule.title}" if block.verdict is Verdict.PASS else f"{name}: does not concern it")

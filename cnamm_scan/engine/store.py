@@ -37,6 +37,9 @@ _INTERNAL = '"_fact" VARCHAR, "_ghost" VARCHAR, "_gaps" MAP(VARCHAR, VARCHAR), "
 _FACT_COLUMNS = (
     "{kind: 'VARCHAR', id: 'VARCHAR', target: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', data: 'JSON', gaps: 'MAP(VARCHAR, VARCHAR)'}"
 )
+FILES_AT_ONCE = 4
+LARGE = 200_000
+"""Bytes of stored facts from which on a table is compressed in memory."""
 NO_GAPS = "MAP {}::MAP(VARCHAR, VARCHAR)"
 
 
@@ -77,9 +80,13 @@ class Store:
         """Target id -> every region that a row of it may name."""
         self._dark: dict[tuple[str, tuple[str, ...]], dict[tuple[str, str | None], str]] = {}
         self._places_of: dict[tuple[tuple[str, str, str, bool], ...], str] = {}
+        self._large = False
         self._spill = tempfile.TemporaryDirectory(prefix="cnamm-scan-")
         self._db = duckdb.connect(":memory:", config={"memory_limit": memory, "temp_directory": self._spill.name})
         self._db.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false; SET TimeZone = 'UTC'")
+        # what a rule has used goes back to the system, not into a reserve: a scan's peak is what its owner notices
+        for name, value in (("flush_threshold", "'1MB'"), ("bulk_deallocation_flush_threshold", "'1MB'"), ("background_threads", "true")):
+            self._db.execute(f"SET allocator_{name} = {value}")
         if folder is not None:
             # from here on SQL reaches the bundle's own files and nothing else: expressions of third-party packs run while loading
             allowed = str(folder.resolve()).replace("'", "''")
@@ -184,18 +191,13 @@ class Store:
         missing |= {name for name, column in columns.items() if column.is_ and missing & expand(self.content, table, [name])}
         self.uncollected[table] = frozenset(missing)
         kept = {name: column for name, column in columns.items() if name not in missing}
-        extracted = [f"{_extract(column, spec)} AS {quoted(name)}" for name, column in kept.items() if column.path]
+        structure, shape = _structure(column for column in kept.values() if column.path)
+        extracted = [f"{_extract(column, spec, shape)} AS {quoted(name)}" for name, column in kept.items() if column.path]
         # TRY: an odd value in one row makes that row's column unknown, and no other row's
         derived = [
             f"TRY({self._derived(table, name, column)}) AS {quoted(name)}" for name, column in self._in_order(table, kept) if column.is_
         ]
-        files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in shards.files)
-        structure = _structure(column for column in kept.values() if column.from_ and column.type != "json")
         document = f"json_transform(data, '{structure}')" if structure != "{}" else "NULL"
-        rows = (
-            f"SELECT target, region, key, id, data, COALESCE(gaps, {NO_GAPS}) AS g, {document} AS d"
-            f" FROM read_json([{files}], format = 'newline_delimited', columns = {_FACT_COLUMNS})"
-        )
         fixed = [
             "target",
             "region",
@@ -206,11 +208,25 @@ class Store:
             "g AS _gaps",
             f"g['{REST_PART}'] IS NOT NULL AS _shadow",
         ]
-        inner = f"SELECT {', '.join(fixed + extracted)} FROM ({rows})"
         try:
-            self._run(f"INSERT INTO {quoted(table)} BY NAME SELECT *{''.join(', ' + column for column in derived)} FROM ({inner})")
+            for start in range(0, len(shards.files), FILES_AT_ONCE):  # memory holds what these say, not the whole table
+                files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in shards.files[start : start + FILES_AT_ONCE])
+                rows = (
+                    f"SELECT target, region, key, id, data, COALESCE(gaps, {NO_GAPS}) AS g, {document} AS d"
+                    f" FROM read_json([{files}], format = 'newline_delimited', columns = {_FACT_COLUMNS})"
+                )
+                inner = f"SELECT {', '.join(fixed + extracted)} FROM ({rows})"
+                self._run(f"INSERT INTO {quoted(table)} BY NAME SELECT *{''.join(', ' + column for column in derived)} FROM ({inner})")
         except StoreError as error:
             self._give_up(table, error)
+        if sum(file.stat().st_size for file in shards.files) >= LARGE:
+            self._compress(table)
+
+    def _compress(self, table: str) -> None:
+        """Pack a large table: columns of facts repeat themselves, and then take a tenth of the memory."""
+        if table.count(".") == 2:
+            self._large = True
+            self._run(f"CHECKPOINT {quoted(table.split('.', maxsplit=1)[0])}")
 
     def _give_up(self, table: str, error: StoreError) -> None:
         """A table or view that content describes wrongly is unknown in every target; no other table suffers."""
@@ -232,6 +248,9 @@ class Store:
                 self._make_view(view)
             except StoreError as error:
                 self._give_up(view, error)
+        if self._large and self.views:
+            for catalog in sorted({view.split(".")[0] for view in self.views if view.count(".") == 2}):
+                self._run(f"CHECKPOINT {quoted(catalog)}")
 
     def _make_view(self, view: str) -> None:
         spec = self.content.views[view]
@@ -241,15 +260,20 @@ class Store:
             f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, key, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact,"
             f" NULL AS _ghost, {NO_GAPS} AS _gaps, false AS _shadow, {casts} FROM ({spec.select})"
         )
-        dark = " UNION ALL ".join(f"SELECT target, region, _ghost, _shadow FROM {quoted(base)} WHERE _ghost IS NOT NULL" for base in bases)
+        unread = f"SELECT target, region, _ghost, _shadow, _gaps['{REST_PART}'] IS NOT NULL AS _rest FROM {{}} WHERE _ghost IS NOT NULL"
+        dark = " UNION ALL ".join(unread.format(quoted(base)) for base in bases)
         regional = all(self._is_regional(base) for base in bases)
-        match = f"d.target = {quoted(view)}.target" + (f" AND d.region = {quoted(view)}.region" if regional else "")
-        self._run(f"DELETE FROM {quoted(view)} WHERE key IS NULL OR EXISTS (SELECT 1 FROM ({dark}) d WHERE {match})")
+        match = "d.target = v.target" + (" AND d.region = v.region" if regional else "")
+        # rows that more of a kind could have made other ones are one unread row together: a shadow alone would make them vanish
+        lost = f"_rest AND EXISTS (SELECT 1 FROM {quoted(view)} AS v WHERE {match} AND v.key IS NOT NULL)"
         self._run(
-            f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact,"
-            f" min(_ghost) AS _ghost, MAP(['{GHOST_PART}'], [min(_ghost)]) AS _gaps, bool_and(_shadow) AS _shadow"
-            f" FROM ({dark}) GROUP BY ALL"
+            f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact, _ghost,"
+            f" MAP([CASE WHEN _rest THEN '{REST_PART}' ELSE '{GHOST_PART}' END], [_ghost]) AS _gaps, _shadow AND NOT ({lost}) AS _shadow"
+            " FROM (SELECT target, region, min(_ghost) AS _ghost, bool_and(_shadow) AS _shadow, bool_or(_rest) AS _rest"
+            f" FROM ({dark}) GROUP BY ALL) AS d"
         )
+        under = f"v.key IS NULL OR EXISTS (SELECT 1 FROM ({dark}) AS d WHERE {match})"
+        self._run(f"DELETE FROM {quoted(view)} AS v WHERE v._ghost IS NULL AND ({under})")
 
     def _is_regional(self, table: str) -> bool:
         if table in self.content.tables:
@@ -367,15 +391,17 @@ def _was_kept(path: str, spec: Table | None, shards: Shards) -> bool:
 # ---- extraction --------------------------------------------------------------------------------------------------------
 
 
-def _structure(columns: Iterable[Column]) -> str:
-    """The json_transform structure that holds every path, leaves as VARCHAR (cast later, so that a bad value is NULL)."""
+def _structure(columns: Iterable[Column]) -> tuple[str, dict[str, Any]]:
+    """The json_transform structure that holds every path, as text and as it is: a document is read once for all of its columns.
+
+    Leaves are VARCHAR (cast later, so that a bad value is NULL) or JSON.
+    """
     root: dict[str, Any] = {}
     for column in columns:
-        assert column.from_ is not None  # the caller chose columns that have a path
-        path = paths.parse(column.from_)
-        leaf: Any = ["VARCHAR"] if column.type == "list" and not path.is_many else "VARCHAR"
-        _graft(root, path.steps, leaf)
-    return json.dumps(root, sort_keys=True).replace("'", "''")
+        path = paths.parse(column.path or "")
+        plain = column.exists is None and column.type not in ("json", "list")
+        _graft(root, path.steps, "VARCHAR" if plain or path.is_many else "JSON")
+    return json.dumps(root, sort_keys=True).replace("'", "''"), root
 
 
 def _graft(node: dict[str, Any], steps: Sequence[paths.Step], leaf: Any) -> None:
@@ -395,7 +421,19 @@ def _graft(node: dict[str, Any], steps: Sequence[paths.Step], leaf: Any) -> None
     for _ in range(lists):
         made = [made]
     if rest or not isinstance(node.get(key), dict | list):
-        node[key] = made
+        # a JSON leaf can be read as a plain one too
+        node[key] = made if rest or node.get(key) != "JSON" else "JSON"
+
+
+def _leaf(shape: dict[str, Any], path: paths.Path) -> Any:
+    """What the structure has at the end of a path: "VARCHAR", "JSON", a structure or a list; None where it goes another way."""
+    node: Any = shape
+    for step in path.steps:
+        if isinstance(step, str) and step != paths.EACH:
+            node = node.get(step) if isinstance(node, dict) else None
+        else:
+            node = node[0] if isinstance(node, list) else None
+    return node
 
 
 def _access(value: str, steps: Sequence[paths.Step], depth: int = 0) -> str:
@@ -433,45 +471,56 @@ def gap_key(path: str) -> str:
     return ".".join(keys[: depth + 1])
 
 
-def _may_gap(path: str, spec: Table | None) -> bool:
-    key = gap_key(path)
-    return spec is not None and (key in spec.then or key.startswith("parent."))
-
-
-def _extract(column: Column, spec: Table | None) -> str:
+def _extract(column: Column, spec: Table | None, shape: dict[str, Any]) -> str:
     """SQL of one column: NULL where its part was not read, `absent` where the API said nothing, else the typed value."""
     path = paths.parse(column.path or "")
     kind = SQL_TYPES[column.type]
     unseen = [f"g['{GHOST_PART}'] IS NOT NULL", f"g['{REST_PART}'] IS NOT NULL"]
-    if _may_gap(path.text, spec):
-        unseen.append(f"g['{gap_key(path.text)}'] IS NOT NULL")
+    if spec is not None:
+        unseen.append(f"g[{_literal(gap_key(path.text), 'VARCHAR')}] IS NOT NULL")
+    leaf = _leaf(shape, path)
+    in_json = f"json_extract(data, '{_json_path(path)}')"
+    whole = f"nullif({_access('d', path.steps) if leaf == 'JSON' else in_json}, 'null'::JSON)"
     if column.exists is not None:
-        found = (
-            f"len(json_extract(data, '{_json_path(path)}')) > 0"
-            if path.is_many
-            else f"COALESCE(json_type(data, '{_json_path(path)}') <> 'NULL', false)"
-        )
-        return f"CASE WHEN {' OR '.join(unseen)} THEN NULL ELSE {found} END"
-    if column.type == "json":
-        raw = f"json_extract(data, '{_json_path(path)}')"
         if path.is_many:
-            there = _json_path(paths.Path("", path.steps[: path.steps.index(paths.EACH)]))
-            raw = f"CASE WHEN json_type(data, '{there}') = 'ARRAY' THEN to_json({raw}) END"
-        raw = f"nullif({raw}, 'null'::JSON)"
+            found = f"len({in_json}) > 0"
+        elif isinstance(leaf, dict):
+            found = f"{_access('d', path.steps)} IS NOT NULL"
+        else:
+            found = f"{whole} IS NOT NULL"
+        return f"CASE WHEN {' OR '.join(unseen)} THEN NULL ELSE {found} END"
+    if column.type == "json" and path.is_many:
+        there = _json_path(paths.Path("", path.steps[: path.steps.index(paths.EACH)]))
+        raw = f"nullif(CASE WHEN json_type(data, '{there}') = 'ARRAY' THEN to_json({in_json}) END, 'null'::JSON)"
+    elif column.type == "json" or (column.type == "list" and not path.is_many):
+        raw = whole
+    elif leaf == "JSON":  # another column wants the same value as it is
+        raw = f"({whole} ->> '$')"
     else:
         raw = _access("d", path.steps)
-    typed = raw if column.type in ("json", "text") else f"TRY_CAST({raw} AS {kind})"
+    if column.type in ("json", "text"):
+        typed = raw
+    elif column.type == "list" and not path.is_many:  # a value that is no list was not silence, and is none that was seen
+        typed = (
+            f"CASE json_type({raw}) WHEN 'ARRAY' THEN from_json({raw}, '[\"VARCHAR\"]') WHEN 'OBJECT' THEN list_sort(json_keys({raw})) END"
+        )
+    else:
+        typed = f"TRY_CAST({raw} AS {kind})"
     if column.type == "integer":  # a cast would round: 1.5 is no integer that was seen
         typed = f"CASE WHEN regexp_full_match({raw}, '[+-]?[0-9]+([.]0*)?') THEN {typed} END"
+    if column.type == "number":  # what is no number, or has no end, would be larger than any limit
+        typed = f"CASE WHEN isfinite({typed}) THEN {typed} END"
     if column.type == "timestamp":  # a cast to TIMESTAMP would drop the offset
         typed = f"TRY_CAST({raw} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
-    silent = f"{raw} IS NULL"
-    if column.type == "list" and not path.is_many:  # a value that is no list was not silence
-        silent += f" AND COALESCE(json_type(data, '{_json_path(path)}'), 'NULL') = 'NULL'"
     if column.absent is UNSET or column.absent is None:
         return typed
     # a ghost still knows whom it belongs to: its `parent.` values are read, its silence is not
-    return f"CASE WHEN NOT ({silent}) THEN {typed} WHEN {' OR '.join(unseen)} THEN NULL ELSE {_literal(column.absent, kind)} END"
+    return f"CASE WHEN {raw} IS NOT NULL THEN {typed} WHEN {' OR '.join(unseen)} THEN NULL ELSE {_literal(column.absent, kind)} END"
+
+
+def literal(text: str) -> str:
+    """A text as SQL writes it."""
+    return _literal(text, "VARCHAR")
 
 
 def _literal(value: Any, kind: str) -> str:

@@ -7,35 +7,34 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import itertools
 import json
 import os
 import secrets
 import shutil
 import threading
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
 from cnamm_scan import __version__
 from cnamm_scan.errors import BundleError
 from cnamm_scan.evidence import merkle
-from cnamm_scan.evidence.canonical import canonical, plain
+from cnamm_scan.evidence.canonical import BIGGEST, canonical, plain
 from cnamm_scan.evidence.redact import Redactor
-from cnamm_scan.model import Content, Coverage, Reason, Region, Result, Target
+from cnamm_scan.model import GHOST_PART, REST_PART, Content, Coverage, Reason, Region, ResultBlock, Severity, Target, Verdict, fact_id
+from cnamm_scan.paths import Tree
 
 SCHEMA = "cnamm-scan/bundle/1"
 SHARD_LINES = 5000
+KEYS_A_LINE = 1000
 MANIFEST, MANIFEST_HASH, SALTS = "manifest.json", "manifest.sha256", "salts.bin"
 REDACTION_KEY = "CNAMM_SCAN_REDACTION_KEY"
 _BUFFER = 64 * 1024
-
-
-def fact_id(table: str, target: str, region: str, key: str) -> str:
-    """A fact's id: the same resource has the same id in every scan."""
-    return hashlib.sha256("\0".join((table, target, region, key)).encode()).hexdigest()[:32]
 
 
 @dataclass
@@ -55,7 +54,7 @@ class _Shard:
     def flush(self) -> None:
         # each flush is a gzip member of its own: an open compressor for each of a hundred tables would cost 35 MB
         if self.buffer:
-            self.stream.write(gzip.compress(self.buffer, compresslevel=4, mtime=0))
+            self.stream.write(gzip.compress(self.buffer, compresslevel=2, mtime=0))
             self.buffer.clear()
 
     def close(self) -> None:
@@ -77,6 +76,7 @@ class BundleWriter:
         self._open: dict[tuple[str, str], _Shard] = {}
         self._closed: list[_Shard] = []
         self._numbers = 0
+        self._last_calls: tuple[Sequence[Mapping[str, Any]], list[Any]] = ((), [])
         self._lock = threading.Lock()
         self.counts: dict[str, int] = {}
         try:
@@ -99,11 +99,14 @@ class BundleWriter:
         gaps: Mapping[str, Reason],
         calls: Sequence[Mapping[str, Any]],
         redact: Sequence[str],
+        keep: Tree | None = None,
+        also: Mapping[str, Any] | None = None,
     ) -> None:
-        """Redact and store one fact."""
+        """Redact and store one fact: of `data` what `keep` names, and `also`. Raises MalformedError for data of another shape."""
         identifier = fact_id(table, target, region, key)
-        cleaned = self.redactor.clean(data, redact, key)
-        asked = [self.redactor.clean(call, (), key) for call in calls]
+        cleaned = self.redactor.kept(data, keep, redact, key)
+        if also:
+            cleaned.update(also)
         line = {
             "kind": "fact",
             "id": identifier,
@@ -113,9 +116,18 @@ class BundleWriter:
             "key": key,
             "data": cleaned,
             "gaps": {name: reason.value for name, reason in gaps.items()},
-            "calls": asked,
+            "calls": self._asked(calls, key),
         }
         self._write("fact", table, identifier, line)
+
+    def _asked(self, calls: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
+        """The calls with their parameters redacted. The facts of a page share theirs, and mostly hold nothing to redact."""
+        last, cleaned = self._last_calls
+        if last is not calls or len(cleaned) != len(calls):
+            cleaned = [self.redactor.clean(call, (), key) for call in calls]
+            if all(made == plain(call) for made, call in zip(cleaned, calls, strict=True)):
+                self._last_calls = (calls, cleaned)  # one assignment: other threads see the pair or the one before
+        return cleaned
 
     def coverage(self, line: Coverage) -> None:
         """Store how one planned call went."""
@@ -123,13 +135,21 @@ class BundleWriter:
         body = {name: plain(getattr(line, name)) for name in Coverage.__slots__}
         self._write("coverage", "", identifier, {"kind": "coverage", "id": identifier, **body})
 
-    def result(self, result: Result, rule_sha256: str) -> None:
-        """Store one verdict."""
-        identifier = "|".join((result.rule, result.target, result.region, result.resource, result.fact))
-        row = result.row()
-        fact = row.pop("fact")
-        body = {**plain(row), "facts": [fact] if fact else [], "rule_sha256": rule_sha256}
-        self._write("result", "", identifier, {"kind": "result", "id": identifier, **body})
+    def result(self, block: ResultBlock, rule_sha256: str) -> None:
+        """Store one rule's verdict on one or many resources."""
+        identifier = "|".join((block.rule, block.target, block.region, block.verdict.value, block.reason, str(block.number)))
+        line = {name: getattr(block, name) for name in ResultBlock.__slots__}
+        values = [row if _is_plain(row) else plain(row) for row in block.values]
+        line.update(kind="result", id=identifier, parameters=plain(block.parameters), values=values, rule_sha256=rule_sha256)
+        self._write("result", "", identifier, line)
+
+    def population(self, table: str, target: str, region: str, keys: Sequence[str]) -> None:
+        """Store whom a view holds, in parts: for results that name only a few of them."""
+        for start in range(0, len(keys), KEYS_A_LINE):
+            part = keys[start : start + KEYS_A_LINE]
+            identifier = f"{table}|{target}|{region}|{start}"
+            body = {"kind": "population", "id": identifier, "table": table, "target": target, "region": region, "resources": part}
+            self._write("population", "", identifier, body)
 
     def entry(self, kind: str, identifier: str, body: Mapping[str, Any]) -> None:
         """Store an entry of another kind: an objective, a score."""
@@ -235,6 +255,25 @@ def _hash_file(manifest: bytes) -> bytes:
     return f"{hashlib.sha256(manifest).hexdigest()}  {MANIFEST}\n".encode()
 
 
+def _is_plain(row: Sequence[Any]) -> bool:
+    """Whether a row is canonical as it is: quicker to see than to make again, and most are."""
+    return all(value is None or type(value) in (str, bool) or (type(value) is int and -BIGGEST <= value <= BIGGEST) for value in row)
+
+
+def _block(line: Mapping[str, Any]) -> ResultBlock:
+    given = {name: line[name] for name in ResultBlock.__slots__}
+    lists = {name: tuple(line[name]) for name in ("resources", "facts", "columns", "values")}
+    return ResultBlock(**{**given, **lists, "verdict": Verdict(line["verdict"]), "severity": Severity(line["severity"])})
+
+
+def _without(keys: Iterable[str], named: Counter[str]) -> Iterator[str]:
+    for key in keys:
+        if named[key]:
+            named[key] -= 1
+        else:
+            yield key
+
+
 def _measure(file: Path) -> dict[str, Any]:
     digest = hashlib.sha256()
     size = 0
@@ -290,6 +329,43 @@ class Bundle:
         for _, file in self.files(kind):
             for line in _lines(file):
                 yield json.loads(line)
+
+    def results(self, verdicts: Collection[Verdict] = (), rule: str | None = None, *, named: bool = True) -> Iterator[ResultBlock]:
+        """What each rule said, as it was stored; all of it, or some verdicts, or one rule.
+
+        With `named` the resources of a rest are looked up, so that every block names its own; without, it only says how many there are.
+        """
+        known: dict[str, dict[tuple[str, str], list[str]]] = {}
+        for name, lines in itertools.groupby(self.entries("result"), key=lambda line: line["rule"]):
+            if rule is not None and name != rule:
+                continue
+            found = [_block(line) for line in lines]
+            for block in found:
+                if verdicts and block.verdict not in verdicts:
+                    continue
+                if block.resources or not named:
+                    yield block
+                    continue
+                if block.table not in known:
+                    known = {block.table: self._population(block.table)}  # rules over a table mostly stand together
+                told = Counter(
+                    key for other in found if (other.target, other.region) == (block.target, block.region) for key in other.resources
+                )
+                there = known[block.table].get((block.target, block.region), [])
+                yield replace(block, resources=tuple(_without(there, told)))
+
+    def _population(self, table: str) -> dict[tuple[str, str], list[str]]:
+        """(target, region) -> the keys of a table's facts, or of a view's rows, sorted. Rows for what was not read have none."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for line in self.entries("population"):
+            if line["table"] == table:
+                found.setdefault((line["target"], line["region"]), []).extend(line["resources"])
+        for name, file in self.files("fact"):
+            if name == table:
+                for line in map(json.loads, _lines(file)):
+                    if not line["gaps"].keys() & {GHOST_PART, REST_PART}:
+                        found.setdefault((line["target"], line["region"]), []).append(line["key"])
+        return {place: sorted(keys) for place, keys in found.items()}
 
     def method(self) -> dict[str, bytes]:
         """The content as it was run: name inside the packs -> bytes."""

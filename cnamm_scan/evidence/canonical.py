@@ -9,17 +9,19 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import msgspec
+
 BIGGEST = 2**53 - 1
-_dumps = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False).encode
+_encode = msgspec.json.Encoder(order="sorted").encode
 _unsorted_dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 def canonical(value: Any) -> bytes:
     """The one byte form of a JSON value that `plain` has made. Raises TypeError or ValueError for what JSON cannot hold."""
-    text = _dumps(value)
-    if not text.isascii() and _has_astral_key(value):
-        text = _unsorted_dumps(_sorted(value))  # RFC 8785 sorts by UTF-16, Python by code point: they part beyond U+D7FF
-    return text.encode()
+    raw = _encode(value)
+    if not raw.isascii() and _has_astral_key(value):
+        return _unsorted_dumps(_sorted(value)).encode()  # RFC 8785 sorts by UTF-16, msgspec by code point: they part beyond U+D7FF
+    return raw
 
 
 def _has_astral_key(value: Any) -> bool:

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from cnamm_scan import __version__
 from cnamm_scan.errors import CredentialsError, ProviderError, UsageError, did_you_mean
 from cnamm_scan.model import Reason, Region, Target
-from cnamm_scan.providers.policies import NORMALISERS
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, code_matches
+from cnamm_scan.providers.policies import NORMALISERS
 from cnamm_scan.providers.sdk import need
 
 HOME = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
@@ -294,12 +294,12 @@ class AwsProvider:
 
     # ---- readers -----------------------------------------------------------------------------------------------------
 
-    def read(self, name: str, region: str) -> Iterator[Mapping[str, Any]]:
+    def read(self, name: str, region: str) -> Answer:
         """The named readers of collectors."""
         readers: dict[str, Callable[[str], Iterator[Mapping[str, Any]]]] = {"iam_credential_report": self._credential_report}
         if name not in readers:
             raise CallFailedError(Reason.COLLECTOR_BUG, f"no reader {name}")
-        yield from readers[name](region)
+        return Answer(list(readers[name](region)))
 
     def _credential_report(self, region: str) -> Iterator[Mapping[str, Any]]:
         """Rows of the credential report by its own column names; what AWS marks as not known is left out.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -29,6 +29,13 @@ class Answer:
     next_page: Any = None
     rest: Reason | None = None
     """Why there may be more of this kind than the source could show. The rows stand; their absence says nothing."""
+    left_out: Reason | None = None
+    """Why there is more of this kind that was not read: an unread row stands for each of `left_out_count`."""
+    left_out_count: int = 1
+    blind: Mapping[str, Reason] = field(default_factory=dict)
+    """Heads of paths that this source never shows, by why; `silence` for whatever else it does not say."""
+    decode: Callable[[Any], Any] | None = None
+    """Makes an item of what stands in `data`, where items come one by one: used at once, each is still in the processor's cache."""
     note: str = ""
     """Something about the answer that the coverage ledger should keep: a provider's code."""
 
@@ -76,8 +83,8 @@ class Provider(Protocol):
         """Ask once. Raises CallFailedError; never retries, never sleeps."""
         ...
 
-    def read(self, name: str, region: str) -> Iterator[Mapping[str, Any]]:
-        """A named reader: the items that no path can say. Raises CallFailedError."""
+    def read(self, name: str, region: str) -> Answer:
+        """A named reader: the items that no path can say, as a list in `data`. Raises CallFailedError."""
         ...
 
     def matches(self, failure: CallFailedError, codes: Sequence[str]) -> bool:

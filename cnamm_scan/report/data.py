@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ from cnamm_scan.model import (
     ObjectiveScore,
     Practice,
     PracticeScore,
+    Reason,
     Result,
     Roadmap,
     Step,
@@ -32,7 +35,9 @@ if TYPE_CHECKING:
 
 SCHEMA = "cnamm-scan/report/1"
 FINDINGS_A_STEP = 10
-"""Resources named under each step of the roadmap; the findings hold them all."""
+"""Resources named under each step of the roadmap."""
+FINDINGS_A_RULE = 1000
+"""Resources named for each rule and target; `cnamm-scan results` names them all."""
 
 
 def number(value: Fraction) -> float:
@@ -49,7 +54,7 @@ def bounds(interval: Interval | None) -> dict[str, float | None]:
 
 def report(scan: Scan) -> dict[str, Any]:
     """The whole report of a judged scan. Findings, gaps and the roadmap are sorted; equal scans give equal reports."""
-    findings = [_finding(scan.content, result) for result in scan.results(Verdict.FAIL)]
+    findings, left_out = _findings(scan)
     findings.sort(key=lambda f: (_RANK[f["severity"]], f["rule"], f["target"], f["region"], f["resource"]))
     rules = _rules(scan)
     return {
@@ -57,12 +62,35 @@ def report(scan: Scan) -> dict[str, Any]:
         "scan": {**scan.scan, "interrupted": scan.interrupted},
         "models": [_model(scan, model, score, rules) for model, score in zip(scan.content.models, scan.models, strict=True)],
         "targets": _targets(scan),
-        "roadmap": [
-            {"model": model.id, **_roadmap(scan.content, model, scan.roadmaps[model.id], findings)} for model in scan.content.models
-        ],
+        "roadmap": [{"model": model.id, **_roadmap(scan, model, scan.roadmaps[model.id], findings)} for model in scan.content.models],
         "gaps": gaps(scan),
         "findings": findings,
+        "findings_left_out": left_out,
+        "findings_by_severity": _by_severity(scan),
     }
+
+
+def _findings(scan: Scan) -> tuple[list[dict[str, Any]], int]:
+    """The findings, at most so many for each rule and target, and how many more there are."""
+    found: list[dict[str, Any]] = []
+    counts: Counter[tuple[str, str]] = Counter()
+    left_out = 0
+    for block in scan.blocks(Verdict.FAIL, named=False):
+        room = max(0, FINDINGS_A_RULE - counts[block.rule, block.target]) if block.resources else 0
+        counts[block.rule, block.target] += min(room, block.count)
+        left_out += max(0, block.count - room)
+        found += [_finding(scan.content, result) for result in itertools.islice(scan.expand(block), room)]
+    return found, left_out
+
+
+def _by_severity(scan: Scan) -> dict[str, int]:
+    """How many findings there are of each severity, those left out too."""
+    counts = dict.fromkeys(_RANK, 0)
+    for tally in scan.tallies:
+        rule = scan.content.rules.get(tally.rule)
+        if rule is not None:
+            counts[rule.severity.value] += tally.fail
+    return counts
 
 
 _RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3}
@@ -194,7 +222,12 @@ def _targets(scan: Scan) -> list[dict[str, Any]]:
     ]
 
 
-def _roadmap(content: Content, model: Model, way: Roadmap, findings: list[dict[str, Any]]) -> dict[str, Any]:
+def _roadmap(scan: Scan, model: Model, way: Roadmap, findings: list[dict[str, Any]]) -> dict[str, Any]:
+    content = scan.content
+    failed: Counter[str] = Counter()
+    for tally in scan.tallies:
+        if tally.rule in content.rules:
+            failed[content.rules[tally.rule].objective] += tally.fail
     by_objective: dict[str, list[dict[str, Any]]] = {}
     for finding in findings:
         by_objective.setdefault(finding["objective"], []).append(finding)
@@ -208,7 +241,7 @@ def _roadmap(content: Content, model: Model, way: Roadmap, findings: list[dict[s
             "practice": each.practice,
             "function_gain": number(each.function_gain),
             "overall_gain": number(each.overall_gain),
-            "open": len(open_ones),
+            "open": failed[each.objective],
             "findings": [
                 {name: finding[name] for name in ("rule", "severity", "target", "region", "resource", "message", "fix")}
                 for finding in open_ones[:FINDINGS_A_STEP]
@@ -253,6 +286,7 @@ def gaps(scan: Scan) -> list[dict[str, Any]]:
             }
         )
     nothing: dict[str, Any] = {"code": "", "operation": "", "tables": [], "calls": 0, "rules": []}
+    found.extend({**nothing, **each} for each in (*_not_asked_for(scan, reading), *_not_said(scan)))
     found.extend(
         {"reason": "excluded", "target": target["id"], "region": region["name"], **nothing}
         for target in scan.scan.get("targets", [])
@@ -260,3 +294,33 @@ def gaps(scan: Scan) -> list[dict[str, Any]]:
         if region["seen"] == "excluded"
     )
     return found
+
+
+def _not_asked_for(scan: Scan, reading: Mapping[str, set[str]]) -> Iterator[dict[str, Any]]:
+    """What is read only when somebody asks for it, and was not: an entry for each opt-in and target."""
+    for target in scan.targets:
+        asked = {line.table for line in scan.coverage if line.target == target.id}
+        tables: dict[str, list[str]] = {}
+        for table in scan.content.tables.values():
+            if table.opt_in and table.provider == target.provider and table.id in reading and table.id not in asked:
+                tables.setdefault(table.opt_in, []).append(table.id)
+        for opt_in, names in sorted(tables.items()):
+            yield {
+                "reason": Reason.EXCLUDED.value,
+                "code": "NotAskedFor",
+                "target": target.id,
+                "region": "global",
+                "operation": f"--with-{opt_in.replace('_', '-')}",
+                "tables": sorted(names),
+                "rules": sorted({rule for name in names for rule in reading[name]}),
+            }
+
+
+def _not_said(scan: Scan) -> Iterator[dict[str, Any]]:
+    """Rules that could not tell from what was answered: nothing was refused, and still the answer does not settle it."""
+    rules: dict[str, set[str]] = {}
+    for block in scan.blocks(Verdict.UNKNOWN, named=False):
+        if block.reason == Reason.NOT_IN_ANSWER:
+            rules.setdefault(block.target, set()).add(block.rule)
+    for target, names in sorted(rules.items()):
+        yield {"reason": Reason.NOT_IN_ANSWER.value, "target": target, "region": "global", "rules": sorted(names)}

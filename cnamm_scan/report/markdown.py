@@ -80,7 +80,8 @@ def _steps(report: Mapping[str, Any]) -> Iterator[str]:
 def _findings(report: Mapping[str, Any], most: int) -> Iterator[str]:
     found = report["findings"]
     yield ""
-    yield f"## Findings ({len(found)})"
+    total = len(found) + report["findings_left_out"]
+    yield f"## Findings ({total})"
     yield ""
     if not found:
         yield "None."
@@ -89,9 +90,9 @@ def _findings(report: Mapping[str, Any], most: int) -> Iterator[str]:
     yield "|---|---|---|---|"
     for finding in found[:most]:
         yield f"| {finding['severity']} | {cell(finding['rule'])} | {cell(finding['resource'])} | {cell(finding['message'])} |"
-    if len(found) > most:
+    if total > most:
         yield ""
-        yield f"{len(found) - most} more are in the JSON and CSV reports."
+        yield f"{total - most} more: cnamm-scan results BUNDLE --verdict fail"
 
 
 def _gaps(report: Mapping[str, Any]) -> Iterator[str]:

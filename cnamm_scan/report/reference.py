@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,6 +41,8 @@ def pages(content: Content) -> dict[str, str]:
     for model in content.models:
         for function in model.functions:
             made[f"objectives/{function.id}.md"] = _function_page(content, model.id, function.id)
+    if cited := benchmarks(content):
+        made["benchmarks.md"] = _benchmarks_page(content, cited)
     return made
 
 
@@ -183,6 +186,55 @@ def _function_page(content: Content, model: str, function_id: str) -> str:
     return _text(lines)
 
 
+def benchmarks(content: Content) -> dict[str, dict[str, list[Rule]]]:
+    """Public benchmark -> item -> the rules that cite it. A reference that is no address is `NAME: ITEM`, or `NAME 1.2.3`."""
+    found: dict[str, dict[str, list[Rule]]] = {}
+    for rule in sorted(content.rules.values(), key=lambda rule: rule.id):
+        for reference in rule.references:
+            if "://" in reference:
+                continue
+            name, colon, item = reference.partition(": ")
+            if not colon:
+                name, _, item = reference.rpartition(" ")
+            found.setdefault(name, {}).setdefault(item, []).append(rule)
+    return {name: dict(sorted(items.items(), key=lambda each: _numbered(each[0]))) for name, items in sorted(found.items())}
+
+
+def _numbered(item: str) -> tuple[tuple[int, str], ...]:
+    """So that 5.1.10 comes after 5.1.9, and words after numbers."""
+    return tuple((int(part), "") if part.isdigit() else (10**6, part.casefold()) for part in item.split("."))
+
+
+def _benchmarks_page(content: Content, cited: Mapping[str, Mapping[str, list[Rule]]]) -> str:
+    lines = ["# Benchmarks", "", "Which rules look at which item of a public benchmark, as the rules' `references:` say.", ""]
+    lines.append(
+        "A rule may ask for more or less than the item that it cites. No score is given for a benchmark; what no rule cites is not judged."
+    )
+    lines += ["", *(f"- [{name}](#{_anchor(name)}): {_counted(len(items), 'item')}" for name, items in cited.items())]
+    opted = {table.id for table in content.tables.values() if table.opt_in}
+    for name, items in cited.items():
+        lines += ["", f"## {name}", "", "| item | rule | says |", "|---|---|---|"]
+        for item, rules in items.items():
+            for rule in rules:
+                how = rule.severity.value + (", read only when asked for" if opted & _tables_in(rule) else "")
+                lines.append(f"| {_cell(item)} | [{rule.id}](rules/{rule.id}.md) | {_cell(rule.title)} ({how}) |")
+    return _text(lines)
+
+
+def _tables_in(rule: Rule) -> set[str]:
+    """What the rule reads, as it names it: `provider.service.table`."""
+    return {rule.for_each, *re.findall(r"[a-z0-9_]+\.[a-z0-9_]+\.[a-z0-9_]+", f"{rule.where or ''} {rule.pass_}")}
+
+
+def _anchor(heading: str) -> str:
+    """The link that a heading gets where Markdown is shown."""
+    return re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _index(content: Content) -> str:
     judged = {rule.objective for rule in content.rules.values()}
     lines = ["# Reference", "", "Made from content by `cnamm-scan content docs docs/reference`; do not edit.", ""]
@@ -192,6 +244,8 @@ def _index(content: Content) -> str:
     )
     lines += ["", "## Functions", ""]
     lines += [f"- [{function.title}](objectives/{function.id}.md)" for model in content.models for function in model.functions]
+    if benchmarks(content):
+        lines += ["", "Items of public benchmarks, with the rules that cite them: [benchmarks.md](benchmarks.md)."]
     lines += ["", "## Rules", "", "| rule | severity | says |", "|---|---|---|"]
     lines += [
         f"| [{rule.id}](rules/{rule.id}.md) | {rule.severity.value} | {_cell(rule.title)} |"

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from cnamm_scan.text import safe
+from cnamm_scan.text import safe, safe_json
 
 RESULT_COLUMNS = (
     "rule",
@@ -30,7 +30,7 @@ SCORE_COLUMNS = ("model", "function", "practice", "level", "objective", "low", "
 def jsonl(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """One JSON object a line."""
     for row in rows:
-        yield json.dumps(row, ensure_ascii=False, default=str)
+        yield safe_json(json.dumps(row, ensure_ascii=False, default=str))
 
 
 def csv_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:

@@ -14,7 +14,10 @@ from rich.text import Text
 from cnamm_scan.model import LEVEL_NAMES
 from cnamm_scan.text import safe
 
-CELLS = 25
+CELLS, FEW_CELLS = 25, 10
+"""How wide a bar is, and how wide on a narrow terminal."""
+NARROW = 106
+"""Columns below which bars are short and titles wrap: a score must never be cut."""
 SEVERITY_STYLE = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 REASON_WORDS = {
     "denied": "denied",
@@ -28,24 +31,28 @@ REASON_WORDS = {
     "region_disabled": "region not enabled for these credentials",
     "credentials": "credentials ended during the scan",
     "truncated": "listing cut short",
-    "excluded": "left out by --region",
+    "excluded": "left out of this scan",
     "interrupted": "not asked: the scan was stopped",
     "not_collected": "not collected in this scan",
     "not_in_answer": "the answer did not say",
+    "not_in_manifests": "not in the manifests",
     "collector_bug": "a bug in our collector (please report it)",
 }
 
 
 def render(report: Mapping[str, Any], console: Console, *, functions: Sequence[str] = (), findings: int = 5, path: str = "") -> None:
     """Print the report. `functions` narrows what is shown, never what a score is; `findings` is how many of the worst to show."""
-    for block in blocks(report, functions=functions, findings=findings, path=path):
+    cells = CELLS if console.width >= NARROW else FEW_CELLS
+    for block in blocks(report, functions=functions, findings=findings, path=path, cells=cells):
         console.print(block)
 
 
-def blocks(report: Mapping[str, Any], *, functions: Sequence[str] = (), findings: int = 5, path: str = "") -> list[RenderableType]:
+def blocks(
+    report: Mapping[str, Any], *, functions: Sequence[str] = (), findings: int = 5, path: str = "", cells: int = CELLS
+) -> list[RenderableType]:
     """The report's parts in order."""
     made: list[RenderableType] = [_head(report)]
-    made.extend(_model(model, functions) for model in report["models"])
+    made.extend(_model(model, functions, cells) for model in report["models"])
     if len(report["targets"]) > 1:
         made.append(_targets(report))
     made.append(_steps(report, functions))
@@ -95,31 +102,33 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{int(value * 100 + 1e-9)} %"
 
 
-def _model(model: Mapping[str, Any], only: Sequence[str]) -> RenderableType:
+def _model(model: Mapping[str, Any], only: Sequence[str], cells: int) -> RenderableType:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=True, header_style="dim")
-    table.add_column(Text(f"{model['title']} {model['version']}"), no_wrap=True)
-    table.add_column("0    1    2    3    4    5", no_wrap=True)
+    table.add_column(Text(f"{model['title']} {model['version']}"), no_wrap=cells == CELLS)
+    table.add_column("".join(str(level).ljust(cells // 5) for level in range(6)).rstrip(), no_wrap=True)
     table.add_column("score", no_wrap=True)
     table.add_column("attained", no_wrap=True)
     table.add_column("coverage", justify="right", no_wrap=True)
     for function in model["functions"]:
         if only and function["id"] not in only:
             continue
-        table.add_row(Text(function["title"]), _bar_of(function), interval(function), attained(function), percent(function["coverage"]))
+        table.add_row(
+            Text(function["title"]), _bar_of(function, cells), interval(function), attained(function), percent(function["coverage"])
+        )
     if not only:
         overall = model["overall"]
         table.add_row(
-            Text("Overall", style="bold"), _bar_of(overall), Text(interval(overall), style="bold"), "", percent(overall["coverage"])
+            Text("Overall", style="bold"), _bar_of(overall, cells), Text(interval(overall), style="bold"), "", percent(overall["coverage"])
         )
     return Group(table, "")
 
 
-def _bar_of(scored: Mapping[str, Any]) -> Text:
+def _bar_of(scored: Mapping[str, Any], cells: int) -> Text:
     if scored["low"] is None:
         return Text("nothing that it concerns was found", style="dim")
     if not scored["coverage"]:
         return Text("nothing of it could be seen", style="dim")
-    return bar(scored["low"], scored["high"])
+    return bar(scored["low"], scored["high"], cells)
 
 
 def attained(function: Mapping[str, Any]) -> str:
@@ -168,9 +177,9 @@ def _steps(report: Mapping[str, Any], only: Sequence[str]) -> RenderableType:
 
 def _findings(report: Mapping[str, Any], most: int) -> RenderableType:
     found = report["findings"]
-    counts = {name: sum(1 for finding in found if finding["severity"] == name) for name in SEVERITY_STYLE}
+    counts = report["findings_by_severity"]
     said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    head = Text.assemble(("Findings", "bold"), f"  {len(found)}" + (f": {said}" if said else ""))
+    head = Text.assemble(("Findings", "bold"), f"  {len(found) + report['findings_left_out']}" + (f": {said}" if said else ""))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -178,28 +187,36 @@ def _findings(report: Mapping[str, Any], most: int) -> RenderableType:
         text = Text.assemble((finding["rule"], "bold"), f"  {safe(finding['resource'])}\n{safe(finding['message'])}")
         text.append(f"\nfix: {textwrap.shorten(safe(finding['fix']), 150)}", style="dim")
         table.add_row(Text(finding["severity"], style=SEVERITY_STYLE[finding["severity"]]), text)
-    rest = Text(f"and {len(found) - most} more: cnamm-scan results BUNDLE --verdict fail", style="dim") if len(found) > most else ""
+    total = len(found) + report["findings_left_out"]
+    rest = Text(f"and {total - most} more: cnamm-scan results BUNDLE --verdict fail", style="dim") if total > most else ""
     return Group(head, Padding(table, (0, 0, 0, 0)), rest, "") if found else Group(head, "")
 
 
 def _gaps(report: Mapping[str, Any]) -> RenderableType:
+    several = len(report["scan"]["targets"]) > 1
     places: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
     for gap in report["gaps"]:
-        operations, rules = places.setdefault((gap["reason"], gap["region"]), (set(), set()))
+        region = "" if gap["region"] in ("", "global") else gap["region"]
+        where = f"{gap['target']} {region}".strip() if several or not region else region
+        operations, rules = places.setdefault((gap["reason"], where), (set(), set()))
         services = {table.split(".")[1] for table in gap["tables"] if table.count(".") == 2}
-        operations.update(f"{service}:{gap['operation']}" for service in services or ({""} if gap["operation"] else ()))
+        operations.update(
+            {gap["operation"]}
+            if gap["operation"].startswith("--")
+            else {f"{service}:{gap['operation']}" for service in services or ({""} if gap["operation"] else ())}
+        )
         rules.update(gap["rules"])
     if not places:
         return Group(Text.assemble(("What could not be seen", "bold"), "  nothing: every planned call was answered"), "")
-    alike: dict[tuple[str, str], list[str]] = {}  # regions that were refused the same way stand together
-    for (reason, region), (operations, rules) in sorted(places.items()):
-        alike.setdefault((reason, _what(operations, rules)), []).append(region)
+    alike: dict[tuple[str, str], list[str]] = {}  # places that were refused the same way stand together
+    for (reason, where), (operations, rules) in sorted(places.items()):
+        alike.setdefault((reason, _what(operations, rules)), []).append(where)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for (reason, what), regions in alike.items():
-        where = ", ".join(regions[:3]) + (f" and {len(regions) - 3} more regions" if len(regions) > 3 else "")
-        table.add_row(REASON_WORDS.get(reason, reason), Text(f"{where}: {what}" if what else where))
+    for (reason, what), there in alike.items():
+        where = ", ".join(there[:3]) + (f" and {len(there) - 3} more places" if len(there) > 3 else "")
+        table.add_row(REASON_WORDS.get(reason, reason), Text(safe(f"{where}: {what}" if what else where)))
     return Group(Text("What could not be seen, and why", style="bold"), table, "")
 
 

@@ -16,6 +16,7 @@ import boto3
 import pytest
 
 from cnamm_scan import content as reader
+from cnamm_scan import paths
 from cnamm_scan.demo.estate import demo_rewrite
 from cnamm_scan.demo.proxy import Call, Fault, FaultProxy
 from cnamm_scan.engine.collect import Collected, collect
@@ -23,6 +24,8 @@ from cnamm_scan.engine.plan import Selection, make_plan
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.model import Content, Coverage, Reason
 from cnamm_scan.providers.aws import AwsProvider, Options
+from cnamm_scan.providers.interface import Answer
+from tests.answers import Teller, Told, listed, refused
 
 HOME, AWAY = "us-east-1", "eu-west-1"
 THERE = b"<Name>bucket-there</Name>"
@@ -49,7 +52,10 @@ class Kept:
         gaps: Mapping[str, Reason],
         calls: Sequence[Mapping[str, Any]],
         redact: Sequence[str],
+        keep: paths.Tree | None = None,
+        also: Mapping[str, Any] | None = None,
     ) -> None:
+        data = {**paths.project(data, keep), **(also or {})}
         with self.lock:
             self.facts.append({"table": table, "region": region, "key": key, "data": data, "gaps": dict(gaps), "calls": list(calls)})
 
@@ -68,14 +74,37 @@ class Done:
         return sorted(found, key=lambda fact: (fact["region"], fact["key"]))
 
     def whole(self, table: str, region: str | None = None) -> list[dict[str, Any]]:
-        return [fact for fact in self.of(table, region) if "list" not in fact["gaps"]]
+        return [fact for fact in self.of(table, region) if not {"list", "rest"} & set(fact["gaps"])]
 
     def ghosts(self, table: str) -> list[tuple[str, Reason]]:
         return [(fact["region"], fact["gaps"]["list"]) for fact in self.of(table) if "list" in fact["gaps"]]
 
+    def shadows(self, table: str) -> list[tuple[str, Reason]]:
+        return [(fact["region"], fact["gaps"]["rest"]) for fact in self.of(table) if "rest" in fact["gaps"]]
+
     def line(self, table: str, part: str = "list", region: str = HOME) -> Coverage:
         (found,) = [line for line in self.kept.lines if (line.table, line.part, line.region) == (f"aws.lab.{table}", part, region)]
         return found
+
+
+def tell(folder: Path, facts: str, answers: Mapping[str, Told | Sequence[Told]], *tables: str, **reads: str) -> Done:
+    """What a source that answers so leaves of these tables."""
+    kept, plan = Kept(), make_plan(packed(folder, facts, *tables, reads=reads), Selection(), ["aws"])
+    return Done(kept, collect(plan, Teller(answers), kept, started=datetime.now(UTC), limits=Limits(attempts=1)))
+
+
+def packed(folder: Path, facts: str, *tables: str, reads: Mapping[str, str] | None = None) -> Content:
+    """A pack with these fact tables, and a rule over each of those that are named."""
+    (folder / "collectors/aws").mkdir(parents=True)
+    (folder / "rules/aws/lab").mkdir(parents=True)
+    (folder / "mappings/cnamm").mkdir(parents=True)
+    (folder / "collectors/aws/lab.yaml").write_text("service: lab\nfacts:\n" + textwrap.indent(textwrap.dedent(facts), "  "))
+    (folder / "mappings/cnamm.yaml").write_text('model: cnamm\ntitle: Model\nversion: "1"\nfunctions: [lab]\n')
+    (folder / "mappings/cnamm/lab.yaml").write_text(MAPPING)
+    for table in tables:
+        column = (reads or {}).get(table, "name")
+        (folder / f"rules/aws/lab/{table}.yaml").write_text(RULE.format(table=table, column=column))
+    return reader.load([folder], bundled=False)
 
 
 def as_aws(call: Call, status: int, body: bytes) -> bytes:
@@ -95,17 +124,7 @@ class Lab:
 
     def content(self, facts: str, *tables: str, reads: Mapping[str, str] | None = None) -> Content:
         self.number += 1
-        pack = self.folder / str(self.number)
-        (pack / "collectors/aws").mkdir(parents=True)
-        (pack / "rules/aws/lab").mkdir(parents=True)
-        (pack / "mappings/cnamm").mkdir(parents=True)
-        (pack / "collectors/aws/lab.yaml").write_text("service: lab\nfacts:\n" + textwrap.indent(textwrap.dedent(facts), "  "))
-        (pack / "mappings/cnamm.yaml").write_text('model: cnamm\ntitle: Model\nversion: "1"\nfunctions: [lab]\n')
-        (pack / "mappings/cnamm/lab.yaml").write_text(MAPPING)
-        for table in tables:
-            column = (reads or {}).get(table, "name")
-            (pack / f"rules/aws/lab/{table}.yaml").write_text(RULE.format(table=table, column=column))
-        return reader.load([pack], bundled=False)
+        return packed(self.folder / str(self.number), facts, *tables, reads=reads)
 
     def run(
         self, facts: str, *tables: str, reads: Mapping[str, str] | None = None, regions: Sequence[str] = (HOME,), **limits: Any
@@ -517,6 +536,181 @@ def test_an_operation_that_does_not_exist_is_a_gap_and_not_the_end(lab: Lab) -> 
     done = lab.run(ROLES.replace("iam:ListRoles,", "iam:ListRolls,", 1) + TABLES, "role", "table")
     assert done.ghosts("role") == [("global", Reason.COLLECTOR_BUG)]
     assert len(done.whole("table")) == 5
+
+
+# ---- what a source says of what it does not show ---------------------------------------------------------------------------
+
+THINGS = """
+    aws.lab.thing:
+      about: Things.
+      once_per: account
+      list: {call: ListThings, items: Things, needs: lab:ListThings, absent_on: [NoSuchThing]}
+      key: '{Name}'
+      columns:
+        name: {type: text, from: Name}
+        state: {type: text, from: status.State, absent: Never}
+        marks: {type: list, from: Marks}
+        is_marked: {type: boolean, exists: 'Parts[0]'}
+        is_new: {type: boolean, exists: status.New}
+    aws.lab.part:
+      about: One row for each part of a thing.
+      once_per: account
+      list: {call: ListThings, items: Things, needs: lab:ListThings, absent_on: [NoSuchThing]}
+      each: Parts[]
+      key: '{parent.Name}'
+      columns: {name: {type: text, from: Name}, of: {type: text, from: parent.Name}, state: {type: text, from: parent.status.State}}
+    aws.lab.piece:
+      about: What is listed beneath each thing.
+      once_per: account
+      list: {for: aws.lab.thing, call: ListPieces, with: {Thing: parent.Name}, items: Pieces, needs: lab:ListPieces}
+      key: '{parent.Name}/{Name}'
+      columns: {name: {type: text, from: Name}, of: {type: text, from: parent.Name}, state: {type: text, from: parent.status.State}}
+"""
+ALL = ("thing", "part", "piece")
+ONE = {"Name": "a", "status": {"State": "On"}, "Parts": [{"Name": "p"}]}
+PIECES = listed("Pieces", {"Name": "x"})
+
+
+def test_what_was_left_out_is_an_unread_row_beside_those_that_were_read(tmp_path: Path) -> None:
+    answers = {"ListThings": listed("Things", ONE, left_out=Reason.EXCLUDED), "ListPieces": PIECES}
+    done = tell(tmp_path, THINGS, answers, *ALL)
+    assert [fact["key"] for fact in done.whole("thing")] == ["a"]
+    for table in ALL:
+        assert done.ghosts(table) == [("global", Reason.EXCLUDED)], table
+        assert done.shadows(table) == []
+        line = done.line(table, region="global")
+        assert (line.status, line.complete, line.gaps, line.code) == ("excluded", False, {"excluded": 1}, "Partial")
+    line = done.line("thing", region="global")
+    assert (line.calls, line.pages, line.items) == (1, 1, 1)
+    (ghost,) = [fact for fact in done.of("thing") if "list" in fact["gaps"]]
+    assert (ghost["key"], ghost["data"], ghost["calls"]) == ("unread#1", {}, [])
+
+
+def test_of_what_may_be_besides_a_shadow_stands(tmp_path: Path) -> None:
+    answers = {"ListThings": listed("Things", ONE, rest=Reason.NOT_IN_MANIFESTS), "ListPieces": PIECES}
+    done = tell(tmp_path, THINGS, answers, *ALL)
+    assert [fact["key"] for fact in done.whole("thing")] == ["a"]
+    for table in ALL:
+        assert done.shadows(table) == [("global", Reason.NOT_IN_MANIFESTS)], table
+        assert done.ghosts(table) == []
+        line = done.line(table, "rest", "global")
+        assert (line.status, line.complete, line.gaps) == ("not_in_manifests", False, {"not_in_manifests": 1})
+    listing = done.line("thing", region="global")
+    assert (listing.status, listing.complete, listing.gaps, listing.items) == ("ok", True, {}, 1)
+
+
+def test_both_may_be_said_of_one_listing(tmp_path: Path) -> None:
+    both = listed("Things", rest=Reason.NOT_IN_MANIFESTS, left_out=Reason.UNSUPPORTED)
+    done = tell(tmp_path, THINGS, {"ListThings": both}, "thing")
+    assert done.whole("thing") == []
+    assert (done.shadows("thing"), done.ghosts("thing")) == ([("global", Reason.NOT_IN_MANIFESTS)], [("global", Reason.UNSUPPORTED)])
+    assert len({fact["key"] for fact in done.of("thing")}) == 2
+
+
+def test_each_page_says_what_it_leaves_out(tmp_path: Path) -> None:
+    pages = [listed("Things", ONE), listed("Things", {"Name": "b"}, left_out=Reason.TRUNCATED)]
+    done = tell(tmp_path, THINGS, {"ListThings": pages}, "thing")
+    assert [fact["key"] for fact in done.whole("thing")] == ["a", "b"]
+    assert done.ghosts("thing") == [("global", Reason.TRUNCATED)]
+
+
+BLIND = {"status": Reason.NOT_IN_MANIFESTS, "silence": Reason.NOT_COLLECTED, "nobody.asks": Reason.DENIED}
+
+
+def test_what_a_source_never_shows_is_a_gap_of_each_fact(tmp_path: Path) -> None:
+    """By the name that a column's path has: through `parent.` where the row is an element, or was listed for the item."""
+    answers = {"ListThings": listed("Things", {**ONE, "Parts": [{"Name": "p"}]}, blind=BLIND), "ListPieces": PIECES}
+    done = tell(tmp_path, THINGS, answers, *ALL)
+    silence = {"silence": Reason.NOT_COLLECTED}
+    assert [fact["gaps"] for fact in done.of("thing")] == [{"status": Reason.NOT_IN_MANIFESTS, **silence}]
+    assert [fact["gaps"] for fact in done.of("part")] == [{"parent.status": Reason.NOT_IN_MANIFESTS, **silence}]
+    assert [fact["gaps"] for fact in done.of("piece")] == [{"parent.status": Reason.NOT_IN_MANIFESTS, **silence}]
+    assert all(line.complete and line.status == "ok" for line in done.kept.lines)
+
+
+def test_elements_that_a_source_never_shows_are_not_none(tmp_path: Path) -> None:
+    things = [{"Name": "a"}, {"Name": "b", "Parts": [{"Name": "p"}]}]
+    done = tell(tmp_path, THINGS, {"ListThings": listed("Things", *things, blind={"Parts": Reason.NOT_IN_MANIFESTS})}, "part")
+    assert done.ghosts("part") == [("global", Reason.NOT_IN_MANIFESTS)]
+    assert [fact["data"]["Name"] for fact in done.whole("part")] == ["p"]
+    assert [fact["data"] for fact in done.of("part") if "list" in fact["gaps"]] == [{"parent": {"Name": "a"}}]
+
+
+def test_a_note_is_in_the_ledger_and_no_gap(tmp_path: Path) -> None:
+    done = tell(tmp_path, THINGS, {"ListThings": listed("Things", ONE, note="Expired")}, "thing")
+    line = done.line("thing", region="global")
+    assert (line.status, line.complete, line.gaps, line.code) == ("ok", True, {}, "Expired")
+
+
+def test_the_code_of_the_first_gap_comes_before_a_note(tmp_path: Path) -> None:
+    pages: list[Told] = [listed("Things", ONE, note="Expired"), refused(Reason.DENIED, "Forbidden")]
+    line = tell(tmp_path, THINGS, {"ListThings": pages}, "thing").line("thing", region="global")
+    assert (line.status, line.complete, line.code) == ("denied", False, "Forbidden")
+
+
+def test_an_error_that_means_none_keeps_its_code(tmp_path: Path) -> None:
+    done = tell(tmp_path, THINGS, {"ListThings": refused(Reason.SERVER_ERROR, "NoSuchThing")}, "thing")
+    line = done.line("thing", region="global")
+    assert (line.status, line.complete, line.gaps, line.items, line.code) == ("ok", True, {}, 0, "NoSuchThing")
+    assert done.of("thing") == []
+
+
+READ = """
+    aws.lab.row:
+      about: What a reader reads.
+      once_per: account
+      list: {read: iam_credential_report, items: '@', needs: lab:Read}
+      key: '{user}'
+      columns: {name: {type: text, from: user}, age: {type: text, from: status.age, absent: none}}
+"""
+
+
+def test_a_reader_answers_as_a_call_does(tmp_path: Path) -> None:
+    said = Answer([{"user": "ann"}, {"user": "bob"}], blind=BLIND, rest=Reason.TRUNCATED, note="Old")
+    done = tell(tmp_path, READ, {"iam_credential_report": said}, "row")
+    assert [(fact["key"], fact["gaps"]["status"]) for fact in done.whole("row")] == [
+        ("ann", Reason.NOT_IN_MANIFESTS),
+        ("bob", Reason.NOT_IN_MANIFESTS),
+    ]
+    assert done.shadows("row") == [("global", Reason.TRUNCATED)]
+    line = done.line("row", region="global")
+    assert (line.operation, line.items, line.code) == ("<iam_credential_report>", 2, "Old")
+
+
+# ---- what a fact keeps -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "odd", [{"Name": "b", "status": "text with a secret"}, {"Name": "b", "status": [{"State": "On"}, "secret"]}, {"Name": "b", "status": 5}]
+)
+def test_an_odd_item_costs_its_own_row(tmp_path: Path, odd: dict[str, Any]) -> None:
+    """A text where an object must stand is not silence: it would read as "not configured"."""
+    done = tell(tmp_path, THINGS, {"ListThings": listed("Things", ONE, odd, {"Name": "c"}), "ListPieces": PIECES}, "thing", "part")
+    assert [fact["key"] for fact in done.whole("thing")] == ["a", "c"]
+    assert done.ghosts("thing") == [("global", Reason.MALFORMED)]
+    line = done.line("thing", region="global")
+    assert (line.status, line.complete, line.gaps, line.code, line.items) == ("malformed", False, {"malformed": 1}, "Malformed", 3)
+    assert [fact["key"] for fact in done.of("part")] == ["a#0"]
+    assert done.line("part", region="global").complete
+    assert "secret" not in str([done.kept.facts, done.kept.lines])
+
+
+def test_of_a_map_that_a_list_names_the_names_are_kept(tmp_path: Path) -> None:
+    things = [{"Name": "a", "Marks": {"z": "secret", "b": {"c": "secret"}}}, {"Name": "b", "Marks": ["z", "b"]}, {"Name": "c"}]
+    done = tell(tmp_path, THINGS, {"ListThings": listed("Things", *things)}, "thing")
+    assert [fact["data"].get("Marks") for fact in done.of("thing")] == [["b", "z"], ["z", "b"], None]
+
+
+def test_of_what_is_only_asked_whether_it_is_there_nothing_more_is_kept(tmp_path: Path) -> None:
+    things = [{"Name": "a", "status": {"State": "On", "New": {"by": "secret"}}}, {"Name": "b", "status": {"New": None}}]
+    done = tell(tmp_path, THINGS, {"ListThings": listed("Things", *things)}, "thing")
+    assert [fact["data"]["status"] for fact in done.of("thing")] == [{"State": "On", "New": True}, {}]
+
+
+def test_an_element_that_is_asked_for_by_its_place_stays_in_its_list(tmp_path: Path) -> None:
+    things = [{"Name": "a", "Parts": [{"Name": "p"}]}, {"Name": "b", "Parts": []}]
+    done = tell(tmp_path, THINGS, {"ListThings": listed("Things", *things)}, "thing")
+    assert [len(fact["data"]["Parts"]) for fact in done.of("thing")] == [1, 0]
 
 
 # ---- regions -------------------------------------------------------------------------------------------------------------

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnamm_scan.engine.evaluate import compile_rule, count, results, tally
+from cnamm_scan.engine import evaluate
+from cnamm_scan.engine.evaluate import BLOCK, SPOKEN, blocks, compile_rule, count, results, tally
 from cnamm_scan.engine.store import Store
 from cnamm_scan.errors import ContentError
-from cnamm_scan.model import Reason, Rule, Tally, Target, Verdict
+from cnamm_scan.model import Reason, ResultBlock, Rule, Tally, Target, Verdict, fact_id
 from tests.packs import (
     ACCOUNT,
     BOX,
@@ -297,10 +298,83 @@ def test_a_result(tmp_path: Path) -> None:
         [result] = judged(store, made.rules["aws.lab.r"])
         [looser] = judged(store, made.rules["aws.lab.r"], parameters={"most": 9, "other": 1})
     assert (result.verdict, result.message) == (Verdict.FAIL, "n: 5 of 3, tags a, b")
-    assert (result.rule, result.target, result.region, result.resource, result.fact) == ("aws.lab.r", A, "r1", "k", f"{BOX}/{A}/r1/k")
+    assert (result.rule, result.target, result.region, result.resource) == ("aws.lab.r", A, "r1", "k")
+    assert result.fact == fact_id(BOX, A, "r1", "k")
     assert result.values == {"name": "n", "size": 5, "tags": ["a", "b"]}
     assert result.parameters == {"most": 3}
-    assert (looser.verdict, looser.parameters) == (Verdict.PASS, {"most": 9})
+    assert (looser.verdict, looser.parameters, looser.fact) == (Verdict.PASS, {"most": 9}, result.fact)
+    # of what passed the title says all that there is to say: the fact has the values
+    assert (looser.values, looser.message) == ({}, "k: Boxes are on")
+
+
+def test_what_each_verdict_shows(tmp_path: Path) -> None:
+    """Values where something is wrong or not known; a fact wherever there is one."""
+    document = rule(where="size > 0")
+    document["tests"]["not_applicable"] = [{"size": 0}]
+    made = content(document)
+    facts = [
+        _box(key="a", Size=1, detail={"State": "On"}),
+        _box(key="b", Size=1, detail={"State": "Off"}),
+        _box(key="c", Size=1, gaps={"detail": "denied"}),
+        _box(key="d", Size=0, detail={"State": "Off"}),
+        ghost(BOX, "throttled"),
+    ]
+    with filled(made, tmp_path, facts) as store:
+        found = judged(store, made.rules["aws.lab.r"])
+    assert [(each.resource, each.verdict.value, each.reason, each.message, each.values) for each in found] == [
+        ("b", "fail", "", "n: state is Off", {"name": "n", "size": 1, "state": "Off"}),
+        ("d", "not_applicable", "", "d: does not concern it", {}),
+        ("a", "pass", "", "a: Boxes are on", {}),
+        ("c", "unknown", "denied", "c: could not be judged (denied)", {"name": "n", "size": 1, "state": None}),
+        ("", "unknown", "throttled", "r1: could not be judged (throttled)", {"name": None, "size": None, "state": None}),
+    ]
+    assert [each.fact for each in found] == [*(fact_id(BOX, A, "r1", key) for key in "bdac"), fact_id(BOX, A, "r1", "unread#1")]
+
+
+def test_a_message_without_columns_is_shown_as_it_is(tmp_path: Path) -> None:
+    document = asked(_any(), for_each=ACCOUNT, message="{key}: no lock of {target} is strong")
+    made = content(document)
+    with filled(made, tmp_path, [_account()]) as store:
+        [result] = judged(store, made.rules["aws.lab.r"])
+    assert (result.message, result.values) == (f"main: no lock of {A} is strong", {})
+
+
+def test_an_unread_row_that_a_rule_does_not_concern_has_no_fact_of_its_own(tmp_path: Path) -> None:
+    document = rule(where="target = 'aws:0'")
+    document["tests"]["not_applicable"] = [{"size": 0}]
+    made = content(document)
+    with filled(made, tmp_path, [ghost(BOX)]) as store:
+        [result] = judged(store, made.rules["aws.lab.r"])
+    assert (result.verdict, result.resource, result.fact, result.message) == (Verdict.NOT_APPLICABLE, "", "", "r1: does not concern it")
+
+
+def test_a_row_of_a_view_has_no_fact(tmp_path: Path) -> None:
+    view = {"about": "x", "columns": {"n": {"type": "integer"}}, "select": f"SELECT target, region, key, size AS n FROM {BOX}"}
+    made = content(asked("n > 1", for_each="aws.lab.pile"), collector=collector(lab()["facts"], {"aws.lab.pile": view}))
+    with filled(made, tmp_path, [_box(key="a", Size=1), _box(key="b", Size=2), _box(key="c")]) as store:
+        found = judged(store, made.rules["aws.lab.r"])
+    assert [(each.resource, each.verdict.value, each.fact) for each in found] == [
+        ("a", "fail", ""),
+        ("b", "pass", ""),
+        ("c", "unknown", ""),
+    ]
+
+
+def test_values_that_are_no_json_are_told(tmp_path: Path) -> None:
+    """What a division by nothing gives, say."""
+    view = {
+        "about": "x",
+        "columns": {"n": {"type": "number"}},
+        "select": f"SELECT target, region, key, CASE WHEN size = 0 THEN 'nan'::DOUBLE ELSE 'inf'::DOUBLE END AS n FROM {BOX}",
+    }
+    made = content(
+        asked("n < 1", for_each="aws.lab.pile", message="{key} {n}"), collector=collector(lab()["facts"], {"aws.lab.pile": view})
+    )
+    with filled(made, tmp_path, [_box(key="a", Size=0), _box(key="b", Size=1)]) as store:
+        assert [(each.verdict.value, each.message) for each in judged(store, made.rules["aws.lab.r"])] == [
+            ("fail", "a nan"),
+            ("fail", "b inf"),
+        ]
 
 
 def test_an_unknown_says_why(tmp_path: Path) -> None:
@@ -314,27 +388,180 @@ def test_an_unknown_says_why(tmp_path: Path) -> None:
 
 def test_a_message_cannot_drive_a_terminal(tmp_path: Path) -> None:
     made = content(rule())
-    with filled(made, tmp_path, [_box(Name="a\x1b[2Jb", detail={"State": "On"})]) as store:
-        [result] = judged(store, made.rules["aws.lab.r"])
-    assert "\x1b" not in result.message
+    states = {"On": {"State": "On"}, "Off": {"State": "Off"}}
+    boxes = [_box(key=f"{state}\x1b[2J", Name="a\x1b[2Jb", detail=detail) for state, detail in states.items()]
+    unread = _box(key="Unread\x1b[2J", Name="a\x1b[2Jb", gaps={"detail": "denied"})
+    with filled(made, tmp_path, [*boxes, unread]) as store:
+        assert [result.message for result in judged(store, made.rules["aws.lab.r"])] == [
+            "a\ufffd[2Jb: state is Off",
+            "On\ufffd[2J: Boxes are on",
+            "Unread\ufffd[2J: could not be judged (denied)",
+        ]
 
 
-def test_results_are_ordered_and_may_be_narrowed(tmp_path: Path) -> None:
+# ---- blocks ------------------------------------------------------------------------------------------------------------------------
+
+TARGETS = [Target(A, "aws", "a"), Target(B, "aws", "b")]
+
+
+def _blocks(store: Store, rule: Rule, **more: Any) -> list[ResultBlock]:
+    return list(blocks(store, compile_rule(store.content, rule), TARGETS, **more))
+
+
+def _identity(block: ResultBlock) -> tuple[Any, ...]:
+    return (block.target, block.region, block.verdict.value, block.reason, block.number)
+
+
+def test_results_are_ordered(tmp_path: Path) -> None:
+    """By target, region, verdict, reason and key, however they were read."""
     made = content(rule())
+    gaps = {"c": "throttled", "d": "denied", "e": "denied"}
     facts = [
-        _box(target=target, region=region, key=key, detail={"State": "On" if key == "a" else "Off"})
+        _box(target=target, region=region, key=key, gaps={"detail": gaps[key]})
+        if key in gaps
+        else _box(target=target, region=region, key=key, detail={"State": "On" if key in "ax" else "Off"})
+        for key in "xeadcb"
         for target in (B, A)
         for region in ("r2", "r1")
-        for key in "ba"
     ]
     with filled(made, tmp_path, facts) as store:
-        compiled = compile_rule(made, made.rules["aws.lab.r"])
-        targets = [Target(A, "aws", "a"), Target(B, "aws", "b")]
-        found = [(each.target, each.region, each.resource) for each in results(store, compiled, targets)]
-        failed = [each.resource for each in results(store, compiled, targets, frozenset({Verdict.FAIL}))]
+        found = [
+            (r.target, r.region, r.verdict.value, r.reason, r.resource)
+            for r in results(store, compile_rule(made, made.rules["aws.lab.r"]), TARGETS)
+        ]
     assert found == sorted(found)
-    assert len(found) == 8
-    assert failed == ["b"] * 4
+    assert [key for *_, key in found[:6]] == ["b", "a", "x", "d", "e", "c"]
+    assert len(found) == 4 * 6
+
+
+def test_what_got_the_same_is_told_together(tmp_path: Path) -> None:
+    made = content(rule(parameters={"n": {"default": 3, "source": "ours"}}, **{"pass": "state = 'On' AND 3 = $n"}))
+    facts = [_box(key=f"{n:04}", detail={"State": "Off"}) for n in reversed(range(2 * BLOCK + 10))]
+    facts += [
+        _box(key="x", gaps={"detail": "denied"}),
+        _box(key="y", gaps={"detail": "denied"}),
+        ghost(BOX, "denied"),
+        _box(key="z", detail={"State": "On"}),
+    ]
+    with filled(made, tmp_path, facts) as store:
+        [one, two, three, passed, unknown] = _blocks(store, made.rules["aws.lab.r"])
+    assert [(each.number, each.count, len(each.resources), len(each.values)) for each in (one, two, three)] == [
+        (0, BLOCK, BLOCK, BLOCK),
+        (1, BLOCK, BLOCK, BLOCK),
+        (2, 10, 10, 10),
+    ]
+    assert [*one.resources, *two.resources, *three.resources] == [f"{n:04}" for n in range(2 * BLOCK + 10)]
+    assert one == ResultBlock(
+        rule="aws.lab.r",
+        table=BOX,
+        target=A,
+        region="r1",
+        verdict=Verdict.FAIL,
+        reason="",
+        severity=made.rules["aws.lab.r"].severity,
+        objective="safety.boxes-are-on",
+        parameters={"n": 3},
+        number=0,
+        count=BLOCK,
+        resources=one.resources,
+        columns=("name", "state"),
+        values=tuple(["n", "Off"] for _ in range(BLOCK)),
+    )
+    assert (passed.verdict, passed.resources, passed.facts, passed.columns, passed.values) == (Verdict.PASS, ("z",), (), (), ())
+    assert (unknown.reason, unknown.count, unknown.resources, unknown.values) == (
+        "denied",
+        3,
+        ("", "x", "y"),
+        ([None, None], ["n", None], ["n", None]),
+    )
+    assert unknown.facts == tuple(fact_id(BOX, A, "r1", key) for key in ("unread#1", "x", "y"))
+
+
+def test_unknowns_with_a_reason_of_their_own_and_from_around_are_one_where_it_is_the_same(tmp_path: Path) -> None:
+    """One line for each in a bundle, by what it is named with; and in order."""
+    made = content(asked(f"state = 'On' AND {_any()}"))
+    facts = [
+        _box(key="c", gaps={"detail": "denied"}),
+        _box(key="a", gaps={"detail": "throttled"}),
+        *(_box(key=key, detail={"State": "On"}) for key in "db"),
+        ghost(LOCK, "denied"),
+    ]
+    with filled(made, tmp_path, facts) as store:
+        found = _blocks(store, made.rules["aws.lab.r"])
+    assert [(each.reason, each.resources, each.values) for each in found] == [
+        ("denied", ("b", "c", "d"), (["On"], [None], ["On"])),
+        ("throttled", ("a",), ([None],)),
+    ]
+    assert found[0].facts == tuple(fact_id(BOX, A, "r1", key) for key in "bcd")
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([A, B]),
+            st.sampled_from(["r1", "r2"]),
+            st.sampled_from(["On", "Off", None, "denied", "throttled", "ghost"]),
+            st.integers(0, 2),
+        ),
+        max_size=40,
+    ),
+    st.integers(1, 4),
+    st.integers(1, 5),
+    st.booleans(),
+)
+@settings(max_examples=50)
+def test_blocks_hold_every_row_once(rows: list[tuple[str, str, str | None, int]], size: int, many: int, dark: bool) -> None:
+    """Whatever sizes they have: each is named apart, in order, and says of every row what the tally counts."""
+    document = asked(f"state = 'On' AND (size = 1 OR {_any()})", where="size > 0")
+    document["tests"]["not_applicable"] = [{"size": 0}]
+    made = content(document)
+    compiled = compile_rule(made, made.rules["aws.lab.r"])
+    with pytest.MonkeyPatch.context() as patch, Store(made, made.tables, scan_time=NOW, threads=1) as store:
+        patch.setattr(evaluate, "BLOCK", size)
+        patch.setattr(evaluate, "MANY", many)
+        for number, (target, region, state, boxes) in enumerate(rows):
+            row = {"target": target, "region": region, "_fact": str(number)}
+            if state == "ghost":
+                store.add_ghosts(BOX, [(target, region, Reason.DENIED, False)])
+            elif state in ("denied", "throttled"):
+                store.add_rows(BOX, [{**row, "key": f"{number:02}", "size": boxes, "_gaps": {"detail": state}}])
+            else:
+                store.add_rows(BOX, [{**row, "key": f"{number:02}", "size": boxes, "state": state}])
+        if dark:
+            store.add_ghosts(LOCK, [(A, "r1", Reason.DENIED, False)])
+        whole = list(blocks(store, compiled, TARGETS))
+        short = list(blocks(store, compiled, TARGETS, compact=True))
+        tallies = tally(store, compiled, TARGETS)
+    for found in (whole, short):
+        assert count(compiled, TARGETS, found) == tallies
+        assert len({_identity(each) for each in found}) == len(found)
+        assert [_identity(each)[:4] for each in found] == sorted(_identity(each)[:4] for each in found)
+        for each in found:
+            assert len(each.resources) <= size
+            assert len(each.facts) == (each.count if each.verdict is Verdict.UNKNOWN and each.resources else 0)
+            assert len(each.values) == (each.count if each.verdict in SPOKEN and each.resources else 0)
+    assert all(each.count == len(each.resources) > 0 for each in whole)
+    named = [(*_identity(each)[:4], key) for each in whole for key in each.resources]
+    assert named == sorted(named)
+    assert len(named) == len(rows)
+    # the short form names the same, but for one group of a place, of which it says how many there are besides all who are named
+    kept = {(*_identity(each)[:4], key) for each in short for key in each.resources}
+    assert kept <= set(named)
+    rests = {_identity(each)[:2]: each for each in short if not each.resources}
+    assert len(rests) == sum(1 for each in short if not each.resources)
+    for each in rests.values():
+        assert (each.number, each.columns, each.facts) == (-1, (), ())
+        left = [key for *place, key in named if tuple(place) == _identity(each)[:4] and (*place, key) not in kept]
+        assert len(left) == each.count > 0
+        assert "" not in left
+        told = [key for *place, key in kept if tuple(place) == _identity(each)[:4]]
+        if each.verdict is Verdict.FAIL:
+            assert len(told) == many
+            assert max(told) < min(left)
+        elif each.verdict is not Verdict.UNKNOWN:  # of which some may bear a reason, and others find the same around them
+            assert told == []
+    for group in {_identity(each)[:4] for each in whole} - {_identity(each)[:4] for each in rests.values()}:
+        assert {each for each in kept if each[:4] == group} == {each for each in named if each[:4] == group}
 
 
 # ---- tallies -----------------------------------------------------------------------------------------------------------------------
@@ -343,7 +570,7 @@ def test_results_are_ordered_and_may_be_narrowed(tmp_path: Path) -> None:
 def _tallies(store: Store, rule: Rule) -> tuple[list[Tally], list[Tally]]:
     targets = [Target(A, "aws", "a"), Target(B, "aws", "b"), Target("gcp:x", "gcp", "x")]
     compiled = compile_rule(store.content, rule)
-    return tally(store, compiled, targets), count(compiled, targets, results(store, compiled, targets))
+    return tally(store, compiled, targets), count(compiled, targets, blocks(store, compiled, targets))
 
 
 def test_a_tally_counts_what_results_say(tmp_path: Path) -> None:
@@ -367,10 +594,17 @@ def test_a_rule_that_breaks_is_an_error_that_is_counted_and_seen(tmp_path: Path)
     made = content(asked("CAST(name AS INTEGER) = 1"))
     with filled(made, tmp_path, [_box(Name="not a number")]) as store:
         [one, other] = judged(store, made.rules["aws.lab.r"], targets=(A, B))
+        told = _blocks(store, made.rules["aws.lab.r"])
         counted, summed = _tallies(store, made.rules["aws.lab.r"])
     assert (one.verdict, one.reason, one.target, other.target) == (Verdict.ERROR, "rule_bug", A, B)
     assert one.message.startswith("the rule broke: ")
     assert "not a number" in one.message
+    assert (one.values, one.fact, one.resource) == ({}, "", "")
+    assert [(each.target, each.count, each.resources, each.columns) for each in told] == [
+        (A, 1, ("",), ("error",)),
+        (B, 1, ("",), ("error",)),
+    ]
+    assert one.message == f"the rule broke: {told[0].values[0][0]}"
     assert counted == summed == [Tally("aws.lab.r", A, error=1), Tally("aws.lab.r", B, error=1)]
     assert counted[0].judged == 1
 

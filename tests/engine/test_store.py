@@ -10,7 +10,7 @@ import pytest
 
 from cnamm_scan.engine.store import Store, StoreError
 from cnamm_scan.model import Content, Reason
-from tests.packs import BOX, LOCK, NOW, A, B, collector, content, fact, filled, ghost, lab, part, shard, table
+from tests.packs import BOX, LOCK, NOW, A, B, collector, content, fact, filled, ghost, lab, part, rest, shard, table
 
 OWN: dict[str, dict[str, Any]] = {
     "t": {"type": "text", "from": "t", "absent": "none"},
@@ -83,6 +83,9 @@ WRONG = [
     ("i", [1]),
     ("n", "abc"),
     ("n", [1.5]),
+    ("n", "NaN"),
+    ("n", "Infinity"),
+    ("n", "-inf"),
     ("b", "maybe"),
     ("b", {"a": True}),
     ("ts", "yesterday"),
@@ -90,7 +93,6 @@ WRONG = [
     ("ts", {"a": 1}),
     ("l", "scalar"),
     ("l", 5),
-    ("l", {"a": 1}),
 ]
 
 
@@ -99,7 +101,7 @@ def test_a_value_of_the_wrong_type_is_unseen_not_absent(tmp_path: Path, name: st
     assert _row(tmp_path, {name: OWN[name]}, {name: value}) == {name: None}
 
 
-@pytest.mark.parametrize(("name", "value"), [*WRONG, ("t", {"a": 1}), ("t", 5), ("j", "text")])
+@pytest.mark.parametrize(("name", "value"), [*WRONG, ("l", {"a": 1}), ("t", {"a": 1}), ("t", 5), ("j", "text")])
 def test_a_value_of_the_wrong_type_breaks_no_other_row(tmp_path: Path, name: str, value: Any) -> None:
     made = content(collector=collector({BOX: table(OWN)}))
     with filled(made, tmp_path, [fact(BOX, {name: value}), fact(BOX, {}, key="k2")]) as store:
@@ -132,6 +134,20 @@ def test_times_are_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: st
 @pytest.mark.parametrize(("value", "column"), [("12", "i"), ("1.5", "n"), ("true", "b")])
 def test_numbers_and_booleans_may_come_as_text(tmp_path: Path, value: str, column: str) -> None:
     assert _row(tmp_path, {column: OWN[column]}, {column: value})[column] == {"i": 12, "n": 1.5, "b": True}[column]
+
+
+def test_a_list_over_a_map_is_its_names(tmp_path: Path) -> None:
+    """What stands beneath them may be read all the same."""
+    columns = {
+        "names": {"type": "list", "from": "m", "absent": []},
+        "owner": {"type": "text", "from": "m.owner", "absent": "nobody"},
+        "has_team": {"type": "boolean", "exists": "m.team"},
+        "has_cost": {"type": "boolean", "exists": "m.cost"},
+    }
+    data = {"m": {"zone": True, "owner": "ann", "team": True, "cost": None}}
+    expected = {"names": ["cost", "owner", "team", "zone"], "owner": "ann", "has_team": True, "has_cost": False}
+    assert _row(tmp_path, columns, data) == expected
+    assert _row(tmp_path, columns, {}) == {"names": [], "owner": "nobody", "has_team": False, "has_cost": False}
 
 
 ROWS = {"a": [{"b": "1", "c": [{"d": "p"}, {"d": "q"}]}, {"b": "2", "c": []}, {"b": "3"}]}
@@ -229,6 +245,32 @@ def test_a_gap_of_the_parent(tmp_path: Path, gap: str) -> None:
     columns = {"x": {"type": "text", "from": f"{gap}.a", "absent": "no"}, "y": {"type": "text", "from": "b", "absent": "no"}}
     assert _row(tmp_path, columns, {}, {gap: "denied"}) == {"x": None, "y": "no"}
     assert _row(tmp_path, columns, {}) == {"x": "no", "y": "no"}
+
+
+@pytest.mark.parametrize(("data", "absent"), [({}, None), ({"status": {}}, None), ({"status": {"a": "seen"}}, "seen")])
+def test_a_gap_of_a_head_is_silence_explained_and_hides_nothing(tmp_path: Path, data: dict[str, Any], absent: str | None) -> None:
+    """A source that never shows what stands under a name: what it does not say there is unseen, whatever `absent:` says."""
+    columns = {
+        "bare": {"type": "text", "from": "status.a"},
+        "absent": {"type": "text", "from": "status.a", "absent": "no"},
+        "listed": {"type": "list", "from": "status.l", "absent": []},
+        "deep": {"type": "list", "from": "status.b[].c", "absent": []},
+        "there": {"type": "boolean", "exists": "status.x.y"},
+        "spec": {"type": "text", "from": "spec.a", "absent": "no"},
+        "statuses": {"type": "text", "from": "statuses.a", "absent": "no"},
+        "above": {"type": "text", "from": "parent.status.a", "absent": "no"},
+    }
+    seen = {"bare": absent, "absent": absent, "listed": None, "deep": None, "there": None}
+    assert _row(tmp_path, columns, data, {"status": "not_in_manifests"}) == {**seen, "spec": "no", "statuses": "no", "above": "no"}
+
+
+def test_a_reason_for_silence_leaves_what_absent_says(tmp_path: Path) -> None:
+    columns = {
+        "x": {"type": "text", "from": "a", "absent": "no"},
+        "y": {"type": "text", "from": "a"},
+        "z": {"type": "boolean", "exists": "a"},
+    }
+    assert _row(tmp_path, columns, {}, {"silence": "not_in_manifests"}) == {"x": "no", "y": None, "z": False}
 
 
 # ---- derived columns ----------------------------------------------------------------------------------------------------
@@ -332,6 +374,17 @@ def test_added_ghosts_and_shadows_are_rows_of_nulls() -> None:
         ]
 
 
+def test_the_rest_is_a_shadow_of_nulls_beside_rows_that_stand(tmp_path: Path) -> None:
+    made = content()
+    own = ", ".join(made.tables[BOX].columns)
+    with filled(made, tmp_path, [fact(BOX, {"Name": "n", "detail": {}}), rest(BOX)]) as store:
+        [(whole, state, sealed)] = store.rows(f"SELECT key, state, sealed FROM {BOX} WHERE NOT _shadow")
+        [row] = store.rows(f"SELECT target, region, _ghost, _shadow, key, {own} FROM {BOX} WHERE _shadow")
+        assert store.dark(BOX, ()) == {(A, "r1"): "not_in_manifests", (A, None): "not_in_manifests"}
+    assert (whole, state, sealed) == ("k", "Never", False)
+    assert row == (A, "r1", "not_in_manifests", True, None, *[None] * len(made.tables[BOX].columns))
+
+
 # ---- views -----------------------------------------------------------------------------------------------------------------
 
 PILE = "aws.lab.pile"
@@ -394,6 +447,37 @@ def test_a_view_over_a_table_of_the_account_is_dark_in_the_target(tmp_path: Path
             (B, "r1", 0, None),
             (B, "r2", 0, None),
         ]
+
+
+def _piled(folder: Path, facts: list[dict[str, Any]], view: str = PILE) -> list[tuple[Any, ...]]:
+    with filled(_views(), folder, facts) as store:
+        return sorted(store.rows(f"SELECT target, region, key, _ghost, _shadow FROM {view}"), key=str)
+
+
+@pytest.mark.parametrize("view", [PILE, HEAP])
+@pytest.mark.parametrize("of", [BOX, LOCK])
+def test_rows_of_a_view_that_more_could_change_are_one_unread_row(tmp_path: Path, view: str, of: str) -> None:
+    """It may count what it saw, not what there may be besides. Nothing vanishes: what would have been judged is unknown."""
+    facts = [*_boxes(), *_locks(), rest(of)]
+    assert _piled(tmp_path, facts, view) == [
+        (A, "r1", None, "not_in_manifests", False),
+        *((target, region, "k", None, False) for target, region in ((A, "r2"), (B, "r1"), (B, "r2"))),
+    ]
+
+
+@pytest.mark.parametrize("view", [PILE, HEAP])
+def test_a_view_that_would_have_no_row_has_none_that_is_judged(tmp_path: Path, view: str) -> None:
+    assert _piled(tmp_path, [rest(BOX), rest(LOCK)], view) == [(A, "r1", None, "not_in_manifests", True)]
+
+
+def test_regions_left_out_are_one_unread_row_of_a_view(tmp_path: Path) -> None:
+    """The first of them: the others are its shadows, and stay so whatever rows a view has."""
+    with Store(_views(), [PILE], scan_time=NOW) as store:
+        store.load(BOX, shard(tmp_path, _boxes()))
+        store.add_ghosts(LOCK, [(A, "r1", Reason.EXCLUDED, False), (A, "r2", Reason.EXCLUDED, True)])
+        store.make_views()
+        found = sorted(store.rows(f"SELECT region, key, _ghost, _shadow FROM {PILE} WHERE target = '{A}'"))
+    assert found == [("r1", None, "excluded", False), ("r2", None, "excluded", True)]
 
 
 def test_an_unread_row_is_no_row_of_a_view(tmp_path: Path) -> None:

@@ -7,18 +7,21 @@ import hashlib
 import json
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cnamm_scan import paths
 from cnamm_scan.api import scan_id
 from cnamm_scan.errors import BundleError
 from cnamm_scan.evidence import merkle
-from cnamm_scan.evidence.bundle import BundleWriter, fact_id, open_bundle, verify
+from cnamm_scan.evidence.bundle import Bundle, BundleWriter, open_bundle, verify
 from cnamm_scan.evidence.canonical import canonical
-from cnamm_scan.model import Coverage, Reason, Region, Target
+from cnamm_scan.model import Coverage, Reason, Region, ResultBlock, Severity, Target, Verdict, fact_id
 from tests.bundles import BUCKETS, FILES, FIRST, HOME, ONE, RULES, SCAN_ID, SECOND, TWO, pocket, write_bundle
 
 
@@ -119,6 +122,148 @@ def test_secrets_are_gone_before_the_disk(tmp_path: Path) -> None:
     assert all(b"canary" not in gzip.decompress(shard.read_bytes()) for shard in (path / "entries").iterdir())
     (fact,) = open_bundle(path).entries("fact")
     assert fact["data"]["n"] == 1
+
+
+# ---- results -------------------------------------------------------------------------------------------------------------
+
+BUCKET = ResultBlock(
+    "aws.s3.r",
+    "aws.s3.bucket",
+    ONE,
+    HOME,
+    Verdict.FAIL,
+    "",
+    Severity.HIGH,
+    "data.kept",
+    {"most": 3},
+    0,
+    2,
+    ("a", "b"),
+    (),
+    ("n", "x"),
+    (["1", 2], ["3", None]),
+)
+
+
+def _stored(folder: Path, *told: ResultBlock, facts: Sequence[str] = (), population: Sequence[str] = ()) -> Bundle:
+    writer = _writer(folder)
+    for key in facts:
+        _fact(writer, key)
+    writer.fact(table="aws.s3.bucket", target=ONE, region=HOME, key="unread#1", data={}, gaps={"list": Reason.DENIED}, calls=(), redact=())
+    writer.fact(table="aws.s3.bucket", target=ONE, region=HOME, key="unread#2", data={}, gaps={"rest": Reason.DENIED}, calls=(), redact=())
+    writer.fact(table="aws.s3.bucket", target=TWO, region=HOME, key="of another", data={}, gaps={}, calls=(), redact=())
+    writer.fact(table="aws.iam.user", target=ONE, region=HOME, key="of another table", data={}, gaps={}, calls=(), redact=())
+    writer.population("aws.s3.view", ONE, HOME, population)
+    for block in told:
+        writer.result(block, "0" * 64)
+    path = _finish(writer)
+    assert _check(path)
+    return open_bundle(path)
+
+
+def test_a_block_is_one_line_and_is_read_back_as_it_was(tmp_path: Path) -> None:
+    unknown = replace(BUCKET, verdict=Verdict.UNKNOWN, reason="denied", facts=("1" * 32, ""), resources=("", "x"), number=1)
+    passed = replace(BUCKET, verdict=Verdict.PASS, columns=(), values=(), parameters={})
+    opened = _stored(tmp_path, BUCKET, unknown, passed)
+    assert list(opened.results()) == [BUCKET, unknown, passed]
+    lines = list(opened.entries("result"))
+    assert [line["id"] for line in lines] == [
+        f"aws.s3.r|{ONE}|{HOME}|fail||0",
+        f"aws.s3.r|{ONE}|{HOME}|unknown|denied|1",
+        f"aws.s3.r|{ONE}|{HOME}|pass||0",
+    ]
+    assert {line["rule_sha256"] for line in lines} == {"0" * 64}
+    assert opened.manifest["counts"]["result"] == 3
+
+
+def test_values_of_a_result_are_stored_as_plain_text_where_json_has_none(tmp_path: Path) -> None:
+    odd = replace(BUCKET, values=([1.5, float("nan")], [2**60, {"deep": [0.1, {"b": True}]}]), parameters={"share": 0.9})
+    [read] = _stored(tmp_path, odd).results()
+    assert read.values == (["1.5", "nan"], [str(2**60), {"deep": ["0.1", {"b": True}]}])
+    assert read.parameters == {"share": "0.9"}
+
+
+def test_results_may_be_narrowed_to_verdicts_and_to_a_rule(tmp_path: Path) -> None:
+    others = [replace(BUCKET, verdict=verdict, columns=(), values=()) for verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE)]
+    of_another = replace(BUCKET, rule="aws.s3.s")
+    opened = _stored(tmp_path, BUCKET, *others, of_another)
+    assert list(opened.results({Verdict.PASS})) == [others[0]]
+    assert list(opened.results({Verdict.FAIL, Verdict.NOT_APPLICABLE}, "aws.s3.r")) == [BUCKET, others[1]]
+    assert list(opened.results((), "aws.s3.s")) == [of_another]
+    assert list(opened.results((), "aws.s3.q")) == []
+
+
+@pytest.mark.parametrize("table", ["aws.s3.bucket", "aws.s3.view"])
+def test_the_rest_is_whoever_is_there_and_not_named(tmp_path: Path, table: str) -> None:
+    """Rows that were not read are nobody; those of another place, table or rule are others."""
+    named = replace(BUCKET, table=table)
+    rest = replace(named, verdict=Verdict.PASS, number=-1, count=3, resources=(), columns=(), values=())
+    unread = replace(named, verdict=Verdict.UNKNOWN, reason="denied", count=1, resources=("",), facts=("1" * 32,), values=([None, None],))
+    of_another = replace(named, rule="aws.s3.s", resources=("c", "d"))
+    keys = ["e", "b", "d", "a", "c"]
+    opened = _stored(tmp_path, rest, named, unread, of_another, facts=keys, population=sorted(keys))
+    assert list(opened.results()) == [replace(rest, resources=("c", "d", "e")), named, unread, of_another]
+    assert list(opened.results({Verdict.PASS})) == [replace(rest, resources=("c", "d", "e"))]
+    assert list(opened.results(named=False)) == [rest, named, unread, of_another]
+
+
+def test_a_population_is_stored_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnamm_scan.evidence.bundle.KEYS_A_LINE", 2)
+    rest = replace(BUCKET, table="aws.s3.view", verdict=Verdict.PASS, number=-1, count=5, resources=(), columns=(), values=())
+    opened = _stored(tmp_path, rest, population=["a", "b", "c", "d", "e"])
+    assert [line["resources"] for line in opened.entries("population")] == [["a", "b"], ["c", "d"], ["e"]]
+    assert len({line["id"] for line in opened.entries("population")}) == 3
+    assert [block.resources for block in opened.results()] == [("a", "b", "c", "d", "e")]
+
+
+# ---- facts ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_fact_keeps_what_is_named_and_what_comes_beside_it(tmp_path: Path) -> None:
+    writer, keep = _writer(tmp_path), paths.tree([paths.parse("a.b"), paths.parse("Tags")], [paths.parse("labels")])
+    data = {"a": {"b": 1, "c": "canary"}, "Tags": {"Owner": "canary"}, "labels": {"z": "canary", "y": 2}, "d": "canary"}
+    writer.fact(table="t", target=ONE, region=HOME, key="k", data=data, gaps={}, calls=(), redact=(), keep=keep, also={"$account": "1"})
+    writer.fact(table="t", target=ONE, region=HOME, key="l", data={"a": {"b": 1}}, gaps={}, calls=(), redact=["a.b"], keep=keep)
+    path = _finish(writer)
+    assert all(b"canary" not in gzip.decompress(shard.read_bytes()) for shard in (path / "entries").iterdir())
+    one, other = (fact["data"] for fact in open_bundle(path).entries("fact"))
+    assert {name: value for name, value in one.items() if name != "Tags"} == {"a": {"b": 1}, "labels": ["y", "z"], "$account": "1"}
+    assert list(one["Tags"]) == ["Owner"]
+    assert other["a"]["b"].startswith("redacted:")
+
+
+def test_a_malformed_fact_is_refused_and_nothing_of_it_is_stored(tmp_path: Path) -> None:
+    writer = _writer(tmp_path)
+    with pytest.raises(paths.MalformedError):
+        writer.fact(
+            table="t",
+            target=ONE,
+            region=HOME,
+            key="k",
+            data={"a": "x"},
+            gaps={},
+            calls=(),
+            redact=(),
+            keep=paths.tree([paths.parse("a.b")]),
+        )
+    assert writer.counts == {}
+
+
+def test_facts_of_a_page_share_their_calls_and_no_secret(tmp_path: Path) -> None:
+    """Where there is nothing to redact they are looked at once; where there is, each resource has its own token."""
+    writer = _writer(tmp_path)
+    clean = [{"operation": "List", "request": {"Limit": 2}, "at": datetime(2026, 1, 2)}]
+    secret = [{"operation": "Get", "request": {"Uri": "https://user:canary-canary@host/"}}]
+    for key, calls in (("a", clean), ("b", clean), ("c", secret), ("d", secret), ("e", clean)):
+        writer.fact(table="t", target=ONE, region=HOME, key=key, data={}, gaps={}, calls=calls, redact=())
+    clean.append({"operation": "More"})
+    writer.fact(table="t", target=ONE, region=HOME, key="f", data={}, gaps={}, calls=clean, redact=())
+    path = _finish(writer)
+    calls_of = {fact["key"]: fact["calls"] for fact in open_bundle(path).entries("fact")}
+    assert calls_of["a"] == calls_of["b"] == calls_of["e"] == [{"operation": "List", "request": {"Limit": 2}, "at": "2026-01-02T00:00:00Z"}]
+    assert calls_of["f"] == [*calls_of["a"], {"operation": "More"}]
+    assert "canary" not in str(calls_of)
+    assert calls_of["c"] != calls_of["d"]
 
 
 def test_coverage_is_kept_line_by_line(bundle: Path) -> None:

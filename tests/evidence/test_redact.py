@@ -5,17 +5,22 @@ from __future__ import annotations
 import base64
 import json
 import string
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from cnamm_scan.evidence.canonical import canonical
+from cnamm_scan import paths
+from cnamm_scan.evidence import redact
+from cnamm_scan.evidence.canonical import BIGGEST, canonical
 from cnamm_scan.evidence.redact import TOKEN_PREFIX, Redactor
+from cnamm_scan.model import Verdict
 
 KEY = b"a tenant's key"
 HERE = "arn:aws:s3:::here"
@@ -97,7 +102,7 @@ def test_a_secret_need_not_be_text(value: Any) -> None:
 
 # ---- tags ----------------------------------------------------------------------------------------------------------------
 
-tag_names = st.sampled_from(["Tags", "tags", "TagSet", "TagList", "labels", "ResourceTags", "tag"])
+tag_names = st.sampled_from(["Tags", "tags", "TagSet", "TagList", "Taglist", "ResourceTags", "tag"])
 tag_pairs = st.dictionaries(
     st.text(string.ascii_letters + ":-", min_size=1), st.text(string.ascii_letters, min_size=1), min_size=1, max_size=4
 )
@@ -117,7 +122,7 @@ def test_values_of_a_list_of_tags_go_and_their_keys_stay(name: str, pairs: dict[
 @given(tag_names, tag_pairs)
 @example("Tags", {"Owner": "x", "key": "y"})
 @example("tags", {"Value": "x", "Owner": "y"})
-@example("labels", {"TagKey": "x", "b": "y", "c": "z"})
+@example("TagSet", {"TagKey": "x", "b": "y", "c": "z"})
 def test_values_of_a_map_of_tags_go_and_their_keys_stay(name: str, pairs: dict[str, str]) -> None:
     assume({key.lower() for key in pairs} not in ({"key", "value"}, {"tagkey", "tagvalue"}))  # that is one tag, as an object
     cleaned = Redactor(KEY).clean({name: {tag: f"canary-{value}-canary" for tag, value in pairs.items()}}, [], HERE)
@@ -131,11 +136,33 @@ def test_one_tag_as_an_object_keeps_its_key() -> None:
     assert cleaned["Tag"]["Value"].startswith(TOKEN_PREFIX)
 
 
-@pytest.mark.parametrize(("part", "inner"), [("labels", "TagSet"), ("tags", "Tags"), ("labels", "TagList")])
+@pytest.mark.parametrize(
+    ("part", "inner"), [("tags", "TagSet"), ("tags", "Tags"), ("tags", "TagList"), ("labels", "TagSet"), ("labels", "TagList")]
+)
 def test_an_answer_about_tags_keeps_the_keys_that_rules_read(part: str, inner: str) -> None:
-    cleaned = Redactor(KEY).clean({part: {inner: [{"Key": "Owner", "Value": "canary"}], "Owner": "canary"}}, [], HERE)
+    cleaned = Redactor(KEY).clean({part: {inner: [{"Key": "Owner", "Value": "canary"}]}}, [], HERE)
     assert cleaned[part][inner][0]["Key"] == "Owner"
     assert "canary" not in json.dumps(cleaned)
+
+
+def test_what_else_an_answer_about_tags_says_is_a_tag_too() -> None:
+    cleaned = Redactor(KEY).clean({"tags": {"TagSet": [], "Owner": "canary"}}, [], HERE)
+    assert cleaned["tags"]["TagSet"] == []
+    assert cleaned["tags"]["Owner"].startswith(TOKEN_PREFIX)
+
+
+@given(tag_pairs)
+@example({"app.kubernetes.io/name": "shop", "pod-security.kubernetes.io/enforce": "restricted"})
+@example({"Key": "tier", "Value": "web"})
+def test_labels_are_selected_by_and_stay(pairs: dict[str, str]) -> None:
+    document = {"metadata": {"labels": pairs}, "matchLabels": pairs}
+    assert Redactor(KEY).clean(document, [], HERE) == document
+    assert Redactor(KEY).kept(document, paths.tree([paths.parse("metadata.labels")]), [], HERE) == {"metadata": {"labels": pairs}}
+
+
+def test_a_secret_in_a_label_is_a_secret() -> None:
+    label = Redactor(KEY).clean({"labels": {"token": "AKIAIOSFODNN7EXAMPLE"}}, [], HERE)["labels"]["token"]
+    assert label.startswith(TOKEN_PREFIX)
 
 
 def test_tags_that_are_only_names_stay() -> None:
@@ -230,6 +257,124 @@ def test_the_id_of_an_access_key_is_no_secret_where_it_is_an_id() -> None:
     cleaned = Redactor(KEY).clean(document, [], HERE)
     assert cleaned["AccessKeyId"] == document["AccessKeyId"]
     assert cleaned["Note"].startswith(TOKEN_PREFIX)
+
+
+# ---- what is kept, the quick way and the slow way ------------------------------------------------------------------------
+
+SECRET = "AKIAIOSFODNN7EXAMPLE"
+odd_names = st.sampled_from(
+    ["a", "b", "c", "d e", "parent", "@", "é", "'x", "\\", "Tags", "tags", "labels", "TagSet", "AccessKeyId", "Key", "Value"]
+)
+odd_leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers(-9, 9)
+    | st.sampled_from([BIGGEST, -BIGGEST, BIGGEST + 1, -BIGGEST - 1, 2**64])
+    | st.floats()
+    | st.sampled_from(
+        ["", "harmless", "a" * 40, "key=value", "é", "x\ud800y", SECRET, f"look: {SECRET}", f"é {SECRET}", "password=hunter22"]
+    )
+    | st.text(max_size=16)
+    | st.datetimes()
+    | st.dates()
+    | st.binary(max_size=3)
+    | st.decimals(allow_nan=False, places=2)
+    | st.sampled_from(list(Verdict))
+)
+odd_values = st.recursive(
+    odd_leaves,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(odd_names, inner, max_size=4)
+        | st.dictionaries(odd_names, inner, max_size=2).map(OrderedDict)
+        | st.dictionaries(odd_names | st.integers(0, 2) | st.booleans(), inner, max_size=2)
+        | st.tuples(inner, inner)
+    ),
+    max_leaves=12,
+)
+odd_documents = st.dictionaries(odd_names, odd_values, max_size=5) | odd_values
+odd_paths = st.lists(odd_names.map(lambda name: f'"{name}"'), min_size=1, max_size=3).map(".".join)
+ways = st.lists(odd_paths, max_size=4)
+
+
+def _exactly(value: Any) -> Any:
+    """A value so that only what is of the same types throughout equals it: True is not 1, and a key 1 is not "1"."""
+    if isinstance(value, dict):
+        return dict, frozenset((type(name), name, _exactly(part)) for name, part in value.items())
+    if isinstance(value, list):
+        return list, tuple(map(_exactly, value))
+    return type(value), value
+
+
+def _outcome(make: Callable[[], Any]) -> Any:
+    try:
+        return _exactly(make())
+    except paths.MalformedError:
+        return paths.MalformedError
+
+
+def _slowly(document: Any, keep: paths.Tree | None, hidden: Sequence[str] = ()) -> Any:
+    return Redactor(KEY).clean(paths.project(document, keep), hidden, HERE)
+
+
+@given(odd_documents, ways, ways, ways, st.lists(odd_paths, max_size=1))
+@example({"a": SECRET}, ["a"], [], [], [])
+@example({"a": {"b": "x"}}, ["a.b"], [], [], [])
+@example({"a": "x"}, ["a.b"], [], [], [])
+@example({"a": [{"b": "x"}, "x"]}, ["a.b"], [], [], [])
+@example({"a": [None, [{"b": 1}], OrderedDict(b=1)]}, ["a.b"], [], [], [])
+@example({"a": {True: "y"}}, ["a"], [], [], [])
+@example({"a": {1: "x", "b": "y"}}, [], ["a"], [], [])
+@example({"a": {1: "x"}}, ["a.b"], [], [], [])
+@example({"Tags": {"a": "x"}, "a": {"Tags": [{"Key": "a", "Value": "b"}]}}, ["a"], ["Tags"], [], [])
+@example({"a": {"b": "x", "c": "y"}}, ["a.b"], ["a"], ["a.c"], [])
+@example({"a": {"AccessKeyId": SECRET}, "b": SECRET}, ["a", "b"], [], [], [])
+@example(None, ["a"], [], [], [])
+@example("text", ["a"], [], [], [])
+@example([{"a": "x"}, {"a": SECRET}], ["a"], [], [], [])
+def test_both_ways_of_keeping_are_one(document: Any, plain: list[str], names: list[str], there: list[str], hidden: list[str]) -> None:
+    """The quick way gives what projecting and cleaning give, and refuses what they refuse; once it is compiled and knows the words too."""
+    keep = paths.tree(map(paths.parse, plain), map(paths.parse, names), map(paths.parse, there))
+    assume(keep)
+    expected = _outcome(partial(_slowly, document, keep, hidden))
+    for hot in (1, 2, 100):  # compiled at once, the second time, never
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(redact, "HOT", hot)
+            redactor = Redactor(KEY)
+            for _ in range(3):
+                assert _outcome(partial(redactor.kept, document, keep, hidden, HERE)) == expected
+
+
+@given(odd_documents)
+def test_without_a_tree_everything_is_kept(document: Any) -> None:
+    assert _outcome(partial(Redactor(KEY).kept, document, None, [], HERE)) == _outcome(partial(_slowly, document, None))
+
+
+@given(st.lists(odd_documents, max_size=6), st.integers(1, 3))
+def test_a_redactor_that_forgets_says_the_same(several: list[Any], room: int) -> None:
+    keep = paths.tree(paths.parse(f'"{name}"') for name in ("a", "b", "c", "parent"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redact, "REMEMBERED", room)
+        forgetful = Redactor(KEY)
+        for document in several:
+            expected = _outcome(partial(_slowly, document, keep))
+            assert _outcome(partial(forgetful.kept, document, keep, [], HERE)) == expected
+            assert len(forgetful._harmless) <= room
+            assert len(forgetful._tagged) <= room
+
+
+def test_what_is_malformed_is_named_and_not_shown() -> None:
+    for document in ({"a": SECRET}, {"a": [{"b": 1}, SECRET]}, {"a": 4711}):
+        with pytest.raises(paths.MalformedError) as caught:
+            Redactor(KEY).kept(document, paths.tree([paths.parse("a.b")]), [], HERE)
+        assert str(caught.value) in ("a", "b")
+
+
+def test_what_was_found_harmless_in_one_place_is_hidden_in_another() -> None:
+    redactor, keep = Redactor(KEY), paths.tree(map(paths.parse, ("a", "Tags")))
+    assert redactor.kept({"a": "Owner"}, keep, [], HERE) == {"a": "Owner"}
+    assert redactor.kept({"a": "Owner", "Tags": {"x": "Owner"}}, keep, [], HERE)["Tags"]["x"].startswith(TOKEN_PREFIX)
+    assert redactor.kept({"a": "Owner"}, keep, ["a"], HERE)["a"].startswith(TOKEN_PREFIX)
 
 
 # ---- tokens --------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction as F
@@ -38,6 +39,7 @@ ESTATES: Mapping[str, tuple[Found, ...]] = {
     "dark": (DARK,),
 }
 WIDTH = 110
+SEVERITIES = ("critical", "high", "medium", "low")
 
 
 def _report(path: Path) -> Any:
@@ -267,7 +269,7 @@ def test_judging_again_gives_the_same_report(name: str, tmp_path: Path) -> None:
 
 
 def test_gaps_say_what_was_not_seen_and_which_rules_suffer(reports: Mapping[str, Any]) -> None:
-    denied, throttled = reports["one"]["gaps"]
+    denied, throttled, silent = reports["one"]["gaps"]
     assert denied == {
         "reason": "denied",
         "code": "AccessDenied",
@@ -280,6 +282,8 @@ def test_gaps_say_what_was_not_seen_and_which_rules_suffer(reports: Mapping[str,
     }
     assert (throttled["reason"], throttled["operation"], throttled["calls"]) == ("throttled", "GetBucketVersioning", 1)
     assert "aws.s3.bucket_versioned" in throttled["rules"]
+    assert (silent["reason"], silent["operation"], silent["tables"]) == ("not_in_answer", "", [])
+    assert len(silent["rules"]) == 1
     excluded = [gap["region"] for gap in reports["several"]["gaps"] if gap["reason"] == "excluded"]
     assert excluded == ["us-east-1", "us-west-2"]
 
@@ -298,6 +302,39 @@ def test_findings_come_worst_first_with_what_was_seen_and_what_to_do(reports: Ma
 
 
 # ---- text ----------------------------------------------------------------------------------------------------------------
+
+
+def test_findings_that_are_left_out_are_counted_wherever_findings_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report of a large estate names some of each rule and target; every number in it is of all of them."""
+    many = [
+        {"key": f"arn:aws:s3:::b{n:02}", "name": f"b{n:02}", "versioning": "Never", "encrypted": n > 3, "logged": n != 3} for n in range(30)
+    ]
+    path = write_bundle(tmp_path, replace(FIRST, rows={**FIRST.rows, "aws.s3.bucket": many}), SECOND)
+    whole = _report(path)
+    assert whole["findings_left_out"] == 0
+    monkeypatch.setattr("cnamm_scan.report.data.FINDINGS_A_RULE", 3)
+    short = _report(path)
+    VALIDATOR.validate(short)
+    assert [finding for finding in short["findings"] if finding["rule"] == "aws.s3.bucket_versioned"] == [
+        finding for finding in whole["findings"] if finding["rule"] == "aws.s3.bucket_versioned"
+    ][:3]
+    assert Counter(finding["rule"] for finding in short["findings"]) == Counter(
+        {rule: min(3, count) for rule, count in Counter(finding["rule"] for finding in whole["findings"]).items()}
+    )
+    assert short["findings_left_out"] == len(whole["findings"]) - len(short["findings"]) == 27 + 1
+    by_severity = Counter(finding["severity"] for finding in whole["findings"])
+    assert short["findings_by_severity"] == whole["findings_by_severity"] == {name: by_severity[name] for name in SEVERITIES}
+    opened = [[(node["objective"], node["open"]) for node in _objects(each["roadmap"]) if "open" in node] for each in (short, whole)]
+    assert opened[0] == opened[1]
+    assert dict(opened[0])["data.versioned"] == 30
+    assert {name: value for name, value in short.items() if "findings" not in name and name != "roadmap"} == {
+        name: value for name, value in whole.items() if "findings" not in name and name != "roadmap"
+    }
+    head = re.compile(r"^Findings .*$|^## Findings .*$", re.MULTILINE)
+    for few in (_text(short, findings=2), markdown.render(short, 2)):
+        assert f"{len(whole['findings']) - 2} more: cnamm-scan results BUNDLE --verdict fail" in few
+    for render in (_text, markdown.render):
+        assert head.findall(render(short)) == head.findall(render(whole)) != []
 
 
 def test_the_text_report_whole(reports: Mapping[str, Any]) -> None:

@@ -84,7 +84,7 @@ def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _verdicts(proxy: FaultProxy, tmp_path: Path) -> dict[tuple[str, str], tuple[Verdict, str]]:
     options = api.TargetOptions(endpoint_url=proxy.url)
     with api.scan(["aws"], regions=["us-east-1"], output=tmp_path / "out", options=options) as done:
-        return {(r.rule.rpartition(".")[2], str(r.values["name"])): (r.verdict, r.reason) for r in done.results()}
+        return {(r.rule.rpartition(".")[2], r.resource.rpartition("/")[2]): (r.verdict, r.reason) for r in done.results()}
 
 
 @pytest.mark.usefixtures("pack")
