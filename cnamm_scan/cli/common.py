@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cnamm_scan.api import Scan
+    from cnamm_scan.providers.catalog import TargetOptions
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -43,7 +46,56 @@ def selection(command: Decorated) -> Decorated:
 
 
 def reach(command: Decorated) -> Decorated:
-    """--region, --role-arn, --external-id, --endpoint-url."""
+    """Which part of a target is scanned, and how it is reached: the options that `Reach` holds."""
+
+    @functools.wraps(command)
+    def gathered(*arguments: Any, **options: Any) -> Any:
+        named = {each.name: options.pop(each.name) for each in fields(Reach)}
+        return command(*arguments, reached=Reach(**named), **options)
+
+    return cast(Decorated, _with_options(gathered))
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a person said about reaching targets."""
+
+    regions: tuple[str, ...]
+    role_arn: str | None
+    external_id: str | None
+    endpoint_url: str | None
+    kubeconfig: str | None
+    namespaces: tuple[str, ...]
+    excluded_namespaces: tuple[str, ...]
+    system_namespaces: tuple[str, ...]
+    with_secret_metadata: bool
+    with_kubelet_config: bool
+    call_timeout: float
+
+    @property
+    def opted(self) -> tuple[str, ...]:
+        """What is read because somebody asked for it."""
+        asked = {"secret_metadata": self.with_secret_metadata, "kubelet_config": self.with_kubelet_config}
+        return tuple(name for name, is_asked in asked.items() if is_asked)
+
+    def options(self, concurrency: int = 16) -> TargetOptions:
+        """The same as the providers take it."""
+        from cnamm_scan.providers.catalog import TargetOptions
+
+        return TargetOptions(
+            role_arn=self.role_arn,
+            external_id=self.external_id,
+            endpoint_url=self.endpoint_url,
+            call_timeout=self.call_timeout,
+            connections=concurrency,
+            kubeconfig=self.kubeconfig,
+            namespaces=self.namespaces,
+            excluded_namespaces=self.excluded_namespaces,
+            system_namespaces=self.system_namespaces,
+        )
+
+
+def _with_options(command: Any) -> Any:
     for option in (
         click.option(
             "--call-timeout",
@@ -53,11 +105,45 @@ def reach(command: Decorated) -> Decorated:
             metavar="SECONDS",
             help="Wait so long for one answer.",
         ),
-        click.option("--endpoint-url", envvar="AWS_ENDPOINT_URL", metavar="URL", help="Send every AWS call there (also AWS_ENDPOINT_URL)."),
-        click.option("--external-id", metavar="ID", help="With --role-arn: the external id that the role's trust asks for."),
-        click.option("--role-arn", metavar="ARN", help="Assume this role first."),
         click.option(
-            "--region", "regions", multiple=True, metavar="R", help="Only this region; the others show as excluded. May be repeated."
+            "--with-kubelet-config",
+            is_flag=True,
+            help="Kubernetes: ask each kubelet for its configuration. Needs nodes/proxy, which allows more than reading.",
+        ),
+        click.option(
+            "--with-secret-metadata",
+            is_flag=True,
+            help="Kubernetes: list secrets, names and dates only. Needs the right to list secrets, which is the right to read them.",
+        ),
+        click.option(
+            "--system-namespace",
+            "system_namespaces",
+            multiple=True,
+            metavar="NS",
+            help="Kubernetes: this namespace holds the platform itself. May be repeated.",
+        ),
+        click.option(
+            "--exclude-namespace",
+            "excluded_namespaces",
+            multiple=True,
+            metavar="NS",
+            help="Kubernetes: leave this namespace out; it shows as excluded. May be repeated.",
+        ),
+        click.option(
+            "--namespace",
+            "namespaces",
+            multiple=True,
+            metavar="NS",
+            help="Kubernetes: only this namespace; the others show as excluded. May be repeated.",
+        ),
+        click.option("--kubeconfig", metavar="FILE", help="Kubernetes: this kubeconfig instead of KUBECONFIG or ~/.kube/config."),
+        click.option(
+            "--endpoint-url", envvar="AWS_ENDPOINT_URL", metavar="URL", help="AWS: send every call there (also AWS_ENDPOINT_URL)."
+        ),
+        click.option("--external-id", metavar="ID", help="AWS, with --role-arn: the external id that the role's trust asks for."),
+        click.option("--role-arn", metavar="ARN", help="AWS: assume this role first."),
+        click.option(
+            "--region", "regions", multiple=True, metavar="R", help="AWS: only this region; the others show as excluded. May be repeated."
         ),
     ):
         command = option(command)
@@ -152,7 +238,9 @@ def show(scan: Scan, out_format: str, context: click.Context, *, functions: Iter
     if out_format == "json":
         import json
 
-        click.echo(json.dumps(report, indent=2, ensure_ascii=False, default=str))
+        from cnamm_scan.text import safe_json
+
+        click.echo(safe_json(json.dumps(report, indent=2, ensure_ascii=False, default=str)))
     elif out_format == "csv":
         from cnamm_scan.report.tabular import SCORE_COLUMNS, csv_lines, scores
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnamm_scan.cli.common import console, parsed_parameters, reach, selection
+from cnamm_scan.cli.common import Reach, console, parsed_parameters, reach, selection
 from cnamm_scan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "--split-into",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="With --permissions: write as many policy files as IAM's size limit asks for.",
+    help="With --permissions: write as many files as the provider's size limit asks for.",
 )
 @click.option("--preflight", is_flag=True, help="Try one cheap call for each service and say what would be unknown. Needs credentials.")
 @click.option("--format", "out_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -33,11 +33,7 @@ if TYPE_CHECKING:
 def command(
     context: click.Context,
     targets: tuple[str, ...],
-    regions: tuple[str, ...],
-    role_arn: str | None,
-    external_id: str | None,
-    endpoint_url: str | None,
-    call_timeout: float,
+    reached: Reach,
     functions: tuple[str, ...],
     rules: tuple[str, ...],
     packs: tuple[Path, ...],
@@ -54,6 +50,7 @@ def command(
       cnamm-scan plan aws
       cnamm-scan plan aws --permissions > policy.json
       cnamm-scan plan aws --permissions --split-into policies/
+      cnamm-scan plan kubernetes --permissions | kubectl apply -f -
       cnamm-scan plan aws --function detection --preflight
     """
     from cnamm_scan import api
@@ -62,7 +59,7 @@ def command(
 
     content = reader.load(packs)
     providers = [api.provider_of(spec) for spec in targets]
-    plan = make_plan(content, Selection(rules, functions, parsed_parameters(parameters)), providers)
+    plan = make_plan(content, Selection(rules, functions, parsed_parameters(parameters), frozenset(reached.opted)), providers)
     if permissions and preflight:
         raise UsageError("--permissions and --preflight do not go together", do="run plan twice")
     if permissions:
@@ -70,11 +67,10 @@ def command(
             _permissions(provider, plan.needs(provider), split_into)
         return
     if preflight:
-        options = api.TargetOptions(role_arn, external_id, endpoint_url, call_timeout)
         for spec in targets:
-            _preflight(context, plan, spec, options, out_format)
+            _preflight(context, plan, spec, reached.options(), out_format)
         return
-    described = [_described(plan, provider, len(regions)) for provider in dict.fromkeys(providers)]
+    described = [_described(plan, provider, len(reached.regions)) for provider in dict.fromkeys(providers)]
     if out_format == "json":
         click.echo(json.dumps(described, indent=2))
         return
@@ -84,18 +80,19 @@ def command(
 
 def _permissions(provider: str, needs: list[str], folder: Path | None) -> None:
     """Print the least policy, or write it in parts that fit. What is too large for one policy is said on stderr."""
-    from cnamm_scan.providers.rights import LIMITS, parts, policy
+    from cnamm_scan.providers.catalog import KINDS
 
+    rights = KINDS[provider].rights
     if folder is None:
-        whole = policy(provider, needs)
+        whole = rights.policy(needs)
         click.echo(json.dumps(whole, indent=2))
-        size, limit = len(json.dumps(whole, separators=(",", ":"))), LIMITS[provider]
-        if size > limit:
-            click.echo(f"{size} characters are more than one policy holds ({limit}): --split-into DIR writes it in parts", err=True)
+        size = rights.size(whole)
+        if rights.limit is not None and size > rights.limit:
+            click.echo(f"{size} characters are more than one policy holds ({rights.limit}): --split-into DIR writes it in parts", err=True)
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for number, part in enumerate(parts(provider, needs), 1):
+        for number, part in enumerate(rights.parts(needs), 1):
             file = folder / f"cnamm-scan-{provider}-{number}.json"
             file.write_text(json.dumps(part, indent=2) + "\n")
             click.echo(str(file))
@@ -104,6 +101,8 @@ def _permissions(provider: str, needs: list[str], folder: Path | None) -> None:
 
 
 def _described(plan: Plan, provider: str, regions: int) -> dict[str, Any]:
+    from cnamm_scan.providers.catalog import KINDS
+
     services: dict[str, dict[str, Any]] = {}
     for root in plan.sources.get(provider, ()):
         for source in root.walk():
@@ -117,6 +116,7 @@ def _described(plan: Plan, provider: str, regions: int) -> dict[str, Any]:
         "provider": provider,
         "rules": len(plan.rules),
         "regions": regions or None,
+        "has_regions": KINDS[provider].region_table is not None,
         "services": [services[name] for name in sorted(services)],
         "needs": plan.needs(provider),
     }
@@ -145,27 +145,30 @@ def _print(context: click.Context, described: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name, justify in (
+    has_regions = described["has_regions"]
+    columns = [
         ("service", "left"),
         ("tables", "right"),
         ("calls once", "right"),
         ("a region", "right"),
         ("and one more for each item", "left"),
-    ):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    ]
+    for name, justify in columns:
+        if has_regions or name != "a region":
+            table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for each in described["services"]:
-        table.add_row(
-            each["service"], str(len(each["tables"])), str(each["account"] or "–"), str(each["region"] or "–"), "\n".join(each["item"])
-        )
+        cells = [each["service"], str(len(each["tables"])), str(each["account"] or "–")]
+        table.add_row(*cells, *([str(each["region"] or "–")] if has_regions else []), "\n".join(each["item"]))
     out = console(context)
     out.print(table)
     once = sum(each["account"] for each in described["services"])
     regional = sum(each["region"] for each in described["services"])
     tables = sum(len(each["tables"]) for each in described["services"])
-    count = f"{described['regions']} regions" if described["regions"] else "each enabled region"
+    more = (
+        f", {regional} more in {described['regions'] or 'each enabled'} region{'s' if described['regions'] else ''}" if has_regions else ""
+    )
     out.print(
-        f"\n{described['rules']} rules read {tables} tables of {len(described['services'])} services: at least {once} calls,"
-        f" {regional} more in {count},"
+        f"\n{described['rules']} rules read {tables} tables of {len(described['services'])} services: at least {once} calls{more},"
         " and those for items; pages add to them"
     )
     out.print(f"{len(described['needs'])} rights: cnamm-scan plan {described['provider']} --permissions")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cnamm_scan.cli.common import FORMAT, check_gates, console, gates, parsed_parameters, reach, selection, show
+from cnamm_scan.cli.common import FORMAT, Reach, check_gates, console, gates, parsed_parameters, reach, selection, show
 from cnamm_scan.errors import InterruptedScanError
 from cnamm_scan.model import Coverage, Reason
 
@@ -38,11 +38,7 @@ from cnamm_scan.model import Coverage, Reason
 def command(
     context: click.Context,
     targets: tuple[str, ...],
-    regions: tuple[str, ...],
-    role_arn: str | None,
-    external_id: str | None,
-    endpoint_url: str | None,
-    call_timeout: float,
+    reached: Reach,
     functions: tuple[str, ...],
     rules: tuple[str, ...],
     packs: tuple[Path, ...],
@@ -55,7 +51,10 @@ def command(
     min_coverage: float | None,
     out_format: str,
 ) -> None:
-    """Scan targets and say how mature they are. TARGET is aws (default credentials) or aws:PROFILE.
+    """Scan targets and say how mature they are.
+
+    TARGET is aws (default credentials), aws:PROFILE, kubernetes (current context, or the cluster around this pod), kubernetes:CONTEXT, or
+    manifests: kubernetes:FILE, kubernetes:FOLDER, kubernetes:- for standard input. Several targets make one bundle and one score.
 
     The evidence bundle is written to a folder of its own; the report goes to stdout.
 
@@ -64,6 +63,9 @@ def command(
       cnamm-scan scan aws
       cnamm-scan scan aws:prod --region eu-west-1 --region us-east-1 --output bundles/
       cnamm-scan scan aws --role-arn arn:aws:iam::111122223333:role/audit --external-id 42
+      cnamm-scan scan aws kubernetes:prod
+      cnamm-scan scan kubernetes --namespace shop --with-secret-metadata
+      helm template ./chart | cnamm-scan scan kubernetes:-
       cnamm-scan scan aws --function identity --min-coverage 80 --fail-under 2.0
       cnamm-scan scan aws --format json > report.json
     """
@@ -80,10 +82,11 @@ def command(
             functions=functions,
             content=packs,
             parameters=parsed_parameters(parameters),
-            regions=regions,
+            regions=reached.regions,
             output=output,
-            options=api.TargetOptions(role_arn, external_id, endpoint_url, call_timeout, concurrency),
-            limits=api.Limits(concurrency=concurrency, rate=api_budget, burst=bursts, deadline=max(60.0, call_timeout)),
+            options=reached.options(concurrency),
+            opted=reached.opted,
+            limits=api.Limits(concurrency=concurrency, rate=api_budget, burst=bursts, deadline=max(60.0, reached.call_timeout)),
             progress=progress,
         )
     with done:

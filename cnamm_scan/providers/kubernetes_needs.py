@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cnamm_scan.model import Call
 
 _CLIENT = re.compile(r"(?:(?P<group>[a-z0-9.-]+)/)?(?P<versions>v\d\w*(?:,v\d\w*)*)")
-_CALL = re.compile(r"(?P<resource>[a-z0-9]+)(?P<sub>(?:/[A-Za-z0-9]+)*)")
+_CALL = re.compile(r"(?P<resource>[a-z0-9]+|\*)(?P<sub>(?:/[A-Za-z0-9]+)*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class Resource:
     group: str
     versions: tuple[str, ...]
     name: str
+    """Its plural name; `*` for whatever the group holds."""
     sub: str = ""
     """What follows the name of one object: `proxy/configz`; empty for a listing."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from cnamm_scan.paths import MalformedError
@@ -17,7 +18,11 @@ from cnamm_scan.text import looks_secret
 Json = Any
 
 KINDS = (("initContainers", "init"), ("containers", "regular"), ("ephemeralContainers", "ephemeral"))
-_STATUSES = {"initContainers": "initContainerStatuses", "containers": "containerStatuses", "ephemeralContainers": "ephemeralContainerStatuses"}
+_STATUSES = {
+    "initContainers": "initContainerStatuses",
+    "containers": "containerStatuses",
+    "ephemeralContainers": "ephemeralContainerStatuses",
+}
 INHERITED = ("runAsUser", "runAsGroup", "runAsNonRoot", "seccompProfile", "seLinuxOptions", "appArmorProfile", "windowsOptions")
 """Settings that a container takes from its pod when it says nothing itself."""
 APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
@@ -32,7 +37,7 @@ def pod(document: Json) -> Json:
     pod's own was laid under it, `imageReference` and, where the pod runs, `imageID`. Raises MalformedError for what is no pod.
     """
     spec = _mapping(document, "spec")
-    kinds = sorted({name for each in _list(spec, "volumes") if isinstance(each, Mapping) for name in each if name != "name"})
+    kinds = sorted({str(name) for each in _mappings(spec, "volumes") for name in each if name != "name"})
     phase = _optional(document, "status").get("phase")
     return {
         **document,
@@ -44,19 +49,24 @@ def pod(document: Json) -> Json:
 
 def _containers(document: Mapping[str, Json], spec: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
     above = _optional(spec, "securityContext")
-    volumes = {each.get("name"): each["hostPath"].get("path") for each in _list(spec, "volumes") if isinstance(each, Mapping) and isinstance(each.get("hostPath"), Mapping)}
+    volumes = {
+        _text(each, "name"): each["hostPath"].get("path") for each in _mappings(spec, "volumes") if isinstance(each.get("hostPath"), dict)
+    }
     annotations = _optional(_optional(document, "metadata"), "annotations")
     status = _optional(document, "status")
     if not spec.get("containers"):
         raise MalformedError("spec.containers")  # the API server refuses a pod without any
+    inherited = {name: above[name] for name in INHERITED if above.get(name) is not None}
     for field, kind in KINDS:
-        images = {each.get("name"): each.get("imageID") for each in _list(status, _STATUSES[field]) if isinstance(each, Mapping)}
-        for container in _list(spec, field):
-            if not isinstance(container, Mapping):
-                raise MalformedError(f"spec.{field}[]")
+        if spec.get(field) is None:
+            continue
+        images = {_text(each, "name"): each.get("imageID") for each in _mappings(status, _STATUSES[field])}
+        for container in _mappings(spec, field):
             own = _optional(container, "securityContext")
-            context = {**{name: above[name] for name in INHERITED if above.get(name) is not None}, **_said(own)}
-            name = container.get("name")
+            context = {**inherited, **_said(own)}
+            if "windowsOptions" in inherited and own.get("windowsOptions"):  # these are laid over each other one by one
+                context["windowsOptions"] = {**_optional(inherited, "windowsOptions"), **_said(_optional(own, "windowsOptions"))}
+            name = _text(container, "name")
             profile = annotations.get(f"{APPARMOR}{name}")
             if "appArmorProfile" not in context and isinstance(profile, str):
                 context["appArmorProfile"] = _apparmor(profile)
@@ -68,22 +78,24 @@ def _containers(document: Mapping[str, Json], spec: Mapping[str, Json]) -> Itera
             yield made
 
 
-def _seen_in(container: Mapping[str, Json], volumes: Mapping[str, Json]) -> Iterator[tuple[str, list[Json] | bool]]:
+def _seen_in(container: Mapping[str, Json], volumes: Mapping[str | None, Json]) -> Iterator[tuple[str, list[Json] | bool]]:
     """What no path can say about a container: whose values are written out, what of its node it reaches. Empty lists are left out."""
     plain, secret, material = [], [], False
-    for each in _list(container, "env"):
+    for each in _mappings(container, "env"):
         source = each.get("valueFrom")
         if source is None:
             if each.get("value"):
                 plain.append(each.get("name"))
                 material = material or looks_secret(f"{each.get('name')}={each['value']}")
-        elif isinstance(source, Mapping) and isinstance(source.get("secretKeyRef"), Mapping):
+        elif isinstance(source, dict) and isinstance(source.get("secretKeyRef"), dict):
             secret.append(source["secretKeyRef"].get("name"))
-    for each in _list(container, "envFrom"):
-        if isinstance(each.get("secretRef"), Mapping):
-            secret.append(each["secretRef"].get("name"))
+    secret += [each["secretRef"].get("name") for each in _mappings(container, "envFrom") if isinstance(each.get("secretRef"), dict)]
     words = [str(word) for field in ("command", "args") for word in _list(container, field)]
-    mounts = [(volumes[each.get("name")], each) for each in _list(container, "volumeMounts") if each.get("name") in volumes] if volumes else []
+    mounts = (
+        [(volumes[_text(each, "name")], each) for each in _mappings(container, "volumeMounts") if _text(each, "name") in volumes]
+        if volumes
+        else []
+    )
     resources = _optional(container, "resources")
     requested = {**_optional(resources, "requests"), **_optional(resources, "limits")}
     yield from (
@@ -96,14 +108,21 @@ def _seen_in(container: Mapping[str, Json], volumes: Mapping[str, Json]) -> Iter
             ("hostPathMounts", [path for path, _ in mounts]),
             ("writableHostPaths", [path for path, mount in mounts if not mount.get("readOnly")]),
             ("socketMounts", [path for path, _ in mounts if _reaches_socket(path)]),
-            ("extendedResources", sorted(name for name in requested if "/" in name)),
+            ("extendedResources", sorted(str(name) for name in requested if "/" in str(name))),
             ("probeHosts", sorted(_probe_hosts(container))),
         )
         if value
     )
 
 
-SOCKETS = ("/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/var/run/crio/crio.sock", "/run/crio/crio.sock", "/var/run/containerd/containerd.sock")
+SOCKETS = (
+    "/var/run/docker.sock",
+    "/run/docker.sock",
+    "/run/containerd/containerd.sock",
+    "/var/run/crio/crio.sock",
+    "/run/crio/crio.sock",
+    "/var/run/containerd/containerd.sock",
+)
 """Where container runtimes listen: who reaches one of them owns the node."""
 
 
@@ -113,16 +132,20 @@ def _reaches_socket(path: Json) -> bool:
     return any(socket == text or socket.startswith(f"{text}/") for socket in SOCKETS)
 
 
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_HOOKS = ("postStart", "preStop")
+
+
 def _probe_hosts(container: Mapping[str, Json]) -> set[str]:
     lifecycle = _optional(container, "lifecycle")
-    handlers = [container.get(name) for name in ("livenessProbe", "readinessProbe", "startupProbe")]
-    handlers += [lifecycle.get(name) for name in ("postStart", "preStop")]
     found = set()
-    for handler in handlers:
-        for how in ("httpGet", "tcpSocket"):
-            asked = handler.get(how) if isinstance(handler, Mapping) else None
-            if isinstance(asked, Mapping) and asked.get("host"):
-                found.add(str(asked["host"]))
+    for place, names in ((container, _PROBES), (lifecycle, _HOOKS)):
+        for name in names:
+            handler = place.get(name)
+            if isinstance(handler, dict):
+                asked = handler.get("httpGet") or handler.get("tcpSocket")
+                if isinstance(asked, dict) and asked.get("host"):
+                    found.add(str(asked["host"]))
     return found
 
 
@@ -138,13 +161,12 @@ def _apparmor(profile: str) -> dict[str, str]:
     return {"type": "Unconfined"}
 
 
-def image_reference(image: Json) -> dict[str, Json] | None:
-    """`{registry, repository, tag, digest}` of an image's name, with the runtime's defaults: docker.io, library/, latest.
+@lru_cache(maxsize=8192)
+def _image_reference(image: str) -> dict[str, Json]:
+    """`{registry, repository, tagName, digest}` of an image's name, with the runtime's defaults: docker.io, library/, latest.
 
-    `tag` is empty beside a digest that stands alone. None for what names no image.
+    `tagName` is empty beside a digest that stands alone.
     """
-    if not isinstance(image, str) or not image:
-        return None
     name, _, digest = image.partition("@")
     first, slash, rest = name.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
@@ -154,28 +176,40 @@ def image_reference(image: Json) -> dict[str, Json] | None:
     path, colon, tag = path.rpartition(":") if ":" in path.rsplit("/", 1)[-1] else (path, "", "")
     if not colon and not digest:
         tag = "latest"
-    return {"registry": registry, "repository": path, "tag": tag, "digest": digest if _DIGEST.fullmatch(digest) else ""}
+    return {"registry": registry, "repository": path, "tagName": tag, "digest": digest if _DIGEST.fullmatch(digest) else ""}
+
+
+def image_reference(image: Json) -> dict[str, Json] | None:
+    """As `_image_reference`; None for what names no image."""
+    return _image_reference(image) if isinstance(image, str) and image else None
 
 
 def changes(document: Json) -> Json:
     """The same with `changes` beside it: who wrote fields of the object when, its status left out: [{manager, operation, time}]."""
-    entries = _list(_optional(document, "metadata"), "managedFields")
+    entries = _list(_optional(_object(document), "metadata"), "managedFields")
     made = [
         {name: entry[name] for name in ("manager", "operation", "time") if entry.get(name) is not None}
         for entry in entries
-        if isinstance(entry, Mapping) and entry.get("subresource") != "status"
+        if isinstance(entry, dict) and entry.get("subresource") != "status"
     ]
     return {**document, "changes": made} if entries else document
 
 
 def config_map(document: Json) -> Json:
     """The same with `hasKeyMaterial`: whether a value is shaped like a key or password. Values go no further."""
-    return {**document, "hasKeyMaterial": any(looks_secret(str(value)) for value in _optional(document, "data").values())}
+    data = _optional(_object(document), "data")
+    return {**document, "hasKeyMaterial": any(looks_secret(str(value)) for value in data.values())}
+
+
+def _object(document: Json) -> Mapping[str, Json]:
+    if not isinstance(document, dict):
+        raise MalformedError("@")
+    return document
 
 
 def _mapping(document: Json, field: str) -> Mapping[str, Json]:
-    value = document.get(field) if isinstance(document, Mapping) else None
-    if not isinstance(value, Mapping):
+    value = document.get(field) if isinstance(document, dict) else None
+    if not isinstance(value, dict):
         raise MalformedError(field)
     return value
 
@@ -184,9 +218,23 @@ def _optional(document: Mapping[str, Json], field: str) -> Mapping[str, Json]:
     value = document.get(field)
     if value is None:
         return {}
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise MalformedError(field)
     return value
+
+
+def _mappings(document: Mapping[str, Json], field: str) -> Iterator[Mapping[str, Json]]:
+    for each in _list(document, field):
+        if not isinstance(each, dict):
+            raise MalformedError(f"{field}[]")
+        yield each
+
+
+def _text(document: Mapping[str, Json], field: str) -> str | None:
+    value = document.get(field)
+    if value is None or isinstance(value, str):
+        return value
+    raise MalformedError(field)
 
 
 def _list(document: Mapping[str, Json], field: str) -> list[Json]:

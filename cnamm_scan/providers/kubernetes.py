@@ -1,0 +1,557 @@
+"""Kubernetes through the official client: its configuration, authentication and transport; answers as raw JSON, errors as reasons."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from cnamm_scan import __version__
+from cnamm_scan.errors import CredentialsError, ProviderError, UsageError, did_you_mean
+from cnamm_scan.model import Reason, Region, Target
+from cnamm_scan.providers.interface import Answer, CallFailedError, Provider, Request, code_matches
+from cnamm_scan.providers.kubernetes_discovery import Discovery, Served, not_served
+from cnamm_scan.providers.kubernetes_names import COPIES, SYSTEM_NAMESPACES
+from cnamm_scan.providers.kubernetes_needs import Resource, resource_of
+from cnamm_scan.providers.kubernetes_pods import NORMALISERS
+from cnamm_scan.providers.sdk import need
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+
+Json = Any
+
+PAGE = 500
+"""Objects asked at once: what kubectl asks too."""
+EVERYWHERE = "global"
+ANONYMOUS = "system:anonymous"
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to reach a cluster, and how much of it."""
+
+    kubeconfig: str | None = None
+    namespaces: tuple[str, ...] = ()
+    """Only these; empty: all."""
+    excluded_namespaces: tuple[str, ...] = ()
+    system_namespaces: tuple[str, ...] = ()
+    call_timeout: float = 20.0
+    """Seconds to wait for one answer."""
+    connections: int = 16
+
+
+def connect(name: str, options: Options) -> Provider:
+    """Open `kubernetes:NAME`: a context; nothing: the current one, or the cluster around us; a file, a folder or `-`: manifests.
+
+    Raises UsageError, CredentialsError or ProviderError.
+    """
+    if options.namespaces and options.excluded_namespaces:
+        raise UsageError("--namespace and --exclude-namespace do not go together", do="name what to scan, or what to leave out")
+    if name == "-" or _is_path(name):
+        return _manifests(name, options)
+    need("kubernetes", "kubernetes")
+    from cnamm_scan.providers.kubernetes_config import IN_CLUSTER, Kubeconfig, in_cluster_client, kubeconfig_files
+
+    files = kubeconfig_files(options.kubeconfig)
+    known = Kubeconfig(files) if files else None
+    if name and known is not None and name in known.contexts:
+        return KubernetesProvider(name, known.client(name, timeout=options.call_timeout, connections=options.connections), options)
+    if name and name != IN_CLUSTER:
+        if Path(name).exists():
+            return _manifests(name, options)
+        contexts = known.contexts if known else []
+        raise UsageError(
+            f"no context '{name}', and no file of that name",
+            where=f"kubernetes:{name}",
+            do=did_you_mean(name, contexts) if contexts else "name a kubeconfig with --kubeconfig",
+        )
+    if not name and known is not None:
+        if not known.current:
+            raise UsageError(
+                "the kubeconfig has no current context",
+                where=known.where,
+                do=f"name one: kubernetes:{'|'.join(known.contexts) or 'CONTEXT'}",
+            )
+        client = known.client(known.current, timeout=options.call_timeout, connections=options.connections)
+        return KubernetesProvider(known.current, client, options)
+    return KubernetesProvider(IN_CLUSTER, in_cluster_client(connections=options.connections), options)
+
+
+def _is_path(name: str) -> bool:
+    """Whether a name can only be a file's: contexts of EKS are ARNs, and hold slashes and colons too."""
+    return name.startswith(("./", "../", "/", "~")) or name.endswith((".yaml", ".yml", ".json")) or name in (".", "..")
+
+
+def _manifests(name: str, options: Options) -> Provider:
+    from cnamm_scan.providers.kubernetes_manifests import ManifestProvider
+
+    return ManifestProvider(
+        name,
+        namespaces=options.namespaces,
+        excluded_namespaces=options.excluded_namespaces,
+        system_namespaces=options.system_namespaces,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Where a listing goes on: which of its namespaces or resources, and the server's token there."""
+
+    place: int
+    token: str = ""
+    seen: int = 0
+    """Objects read before, in all places."""
+    outside: int = 0
+    """Namespaces before that are not in the scope."""
+
+
+class KubernetesProvider:
+    """One cluster. Raises CredentialsError when it does not know us, ProviderError when it does not answer."""
+
+    name = "kubernetes"
+    region_table: str | None = None
+    normalisers = NORMALISERS
+
+    def __init__(self, context: str, client: ApiClient, options: Options) -> None:
+        self.options = options
+        self._client = client
+        self._lock = threading.Lock()
+        self._host = str(client.configuration.host).rstrip("/")
+        self._pool = client.rest_client.pool_manager
+        self._system = SYSTEM_NAMESPACES | frozenset(options.system_namespaces)
+        self._discovery = Discovery(lambda path, accept: self._get(path, accept=accept)[0])
+        self._version: Mapping[str, Json] = {}
+        self.target = Target(f"kubernetes:{context}", "kubernetes", context, self._identify(context), _scope(options))
+
+    # ---- who, and whom -----------------------------------------------------------------------------------------------
+
+    def _identify(self, context: str) -> str:
+        """Who the server takes us for. Raises CredentialsError or ProviderError: nothing else of a scan would work either."""
+        where = f"kubernetes:{context} ({self._host})"
+        try:
+            self._version = _mapping(self._get("/version")[0])
+        except CallFailedError as failure:
+            if failure.reason is Reason.CREDENTIALS:
+                raise _refused(where, failure) from failure
+            if failure.reason in (Reason.UNREACHABLE, Reason.TIMED_OUT):
+                raise ProviderError(
+                    f"the API server does not answer: {failure.message or failure.code}", where=where, do=_advice(failure)
+                ) from failure
+        try:
+            review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+            body, _ = self._get("/apis/authentication.k8s.io/v1/selfsubjectreviews", body=review)
+        except CallFailedError as failure:
+            if failure.reason is Reason.CREDENTIALS:
+                raise _refused(where, failure) from failure
+            # servers before 1.28 do not say, and some may not be asked; a refusal names who asked
+            user = ANONYMOUS if f'"{ANONYMOUS}"' in failure.message else ""
+        else:
+            user = _username(body)
+        if user == ANONYMOUS:
+            raise CredentialsError("the API server does not know who asks", where=where, do="sign in, and check with: kubectl auth whoami")
+        return user
+
+    def regions(self) -> Sequence[Region]:
+        """None: a cluster is one place."""
+        return ()
+
+    def default_regions(self) -> Sequence[str]:
+        """None."""
+        return ()
+
+    def home_region(self) -> str:
+        """The one place."""
+        return EVERYWHERE
+
+    def variables(self, region: str) -> Mapping[str, str]:
+        """`$account` (the context), `$region` and `$target`."""
+        return {"$account": self.target.name, "$region": region, "$partition": "", "$target": self.target.id}
+
+    # ---- asking ------------------------------------------------------------------------------------------------------
+
+    def call(self, request: Request) -> Answer:
+        """One page of a listing, or what stands beneath one object. Raises CallFailedError."""
+        try:
+            resource = resource_of(request.client, request.operation)
+        except ValueError as error:
+            raise CallFailedError(Reason.COLLECTOR_BUG, "NoResource", str(error)) from error
+        if resource.sub:
+            return self._beneath(resource, str(request.parameters["name"]))
+        page = request.page or _Page(0)
+        served: Sequence[Served | None] = (
+            self._discovery.everything(resource.group, resource.versions[0]) if resource.name == "*" else [self._discovery.find(resource)]
+        )
+        places = [(each, namespace) for each in served for namespace in self._namespaces(each)]
+        found, namespace = places[page.place]
+        return self._list(resource, found, namespace, request.parameters, page, len(places))
+
+    def _namespaces(self, served: Served | None) -> Sequence[str]:
+        """The namespaces to ask one by one; an empty one asks in all of them."""
+        return self.options.namespaces if self.options.namespaces and (served is None or served.namespaced) else ("",)
+
+    def _list(
+        self, resource: Resource, served: Served | None, namespace: str, parameters: Mapping[str, Any], page: _Page, places: int
+    ) -> Answer:
+        version, name = (served.version, served.name) if served is not None else (resource.versions[0], resource.name)
+        wanted = dict(parameters)
+        metadata_only = bool(wanted.pop("metadata_only", False))
+        query = {"limit": PAGE, **wanted}
+        if self.options.excluded_namespaces and (served is None or served.namespaced):
+            outside = ",".join(f"metadata.namespace!={each}" for each in self.options.excluded_namespaces)
+            query["fieldSelector"] = f"{query['fieldSelector']},{outside}" if "fieldSelector" in query else outside
+        if page.token:
+            query["continue"] = page.token
+        next_place = replace(page, place=page.place + 1, token="") if page.place + 1 < places else None
+        inside = f"namespaces/{quote(namespace, safe='')}/" if namespace else ""
+        path = f"{_root(resource.group, version)}/{inside}{name}?{urlencode(query)}"
+        try:
+            body, request_id = self._ask(path, accept=METADATA_ONLY if metadata_only else "application/json")
+        except CallFailedError as failure:
+            again = getattr(failure, "token", "")
+            if failure.code == "Expired" and again and again != page.token:
+                # the snapshot that the token stood for is gone: the server goes on from there in a newer one
+                return Answer({"items": []}, next_page=replace(page, token=again), note="ExpiredContinueToken")
+            if failure.retry and served is not None and not served.fresh:
+                failure.retry = False  # discovery says that whoever serves this is down: asking again and again helps nobody
+            if failure.code == "NotServed" and page.token:  # what came before has been read: it is not whole, and not empty
+                raise CallFailedError(Reason.TRUNCATED, "Vanished", failure.message) from failure
+            if failure.code == "NotServed" and served is None:
+                # discovery did not say what there is: the same thing may well be served in another version
+                raise CallFailedError(Reason.UNSUPPORTED, "NotDiscovered", failure.message) from failure
+            if next_place is not None and not failure.retry and failure.reason is not Reason.CREDENTIALS:
+                # one namespace, or one of a group's kinds, costs itself and not those that come after it
+                left_out = None if failure.code == "NotServed" else failure.reason
+                return Answer({"items": []}, next_page=next_place, left_out=left_out, note=failure.code)
+            raise
+        items, token = _items(body, metadata_only)
+        scoped = self.options.namespaces or self.options.excluded_namespaces
+        is_namespaces = resource.full == "namespaces"
+        left = page.outside
+        if scoped and is_namespaces:
+            there, items = len(items), [item for item in items if self._in_scope(_object(item))]
+            left += there - len(items)
+        seen = page.seen + len(items)
+        following = replace(page, token=token) if token else next_place
+        if following is not None:
+            following = replace(following, seen=seen, outside=left)
+        elif scoped and not is_namespaces and (served is None or served.namespaced):
+            # the server counts what remains for whole listings only
+            selects = "labelSelector" in wanted or "fieldSelector" in wanted
+            left = 1 if selects else self._outside(f"{_root(resource.group, version)}/{name}", seen, metadata_only)
+        return Answer(
+            {"items": items},
+            request_id,
+            following,
+            left_out=Reason.EXCLUDED if following is None and left else None,
+            left_out_count=left if following is None else 0,
+            decode=lambda raw: self._stamped(_object(raw), is_namespaces),
+        )
+
+    def _outside(self, path: str, seen: int, metadata_only: bool) -> int:
+        """How many objects a scope leaves out, as the server counts what remains after the first; 1 where it does not say."""
+        try:
+            body, _ = self._get(f"{path}?limit=1", accept=METADATA_ONLY if metadata_only else "application/json")
+            metadata = _mapping(body.get("metadata"))
+            first = len(body["items"])
+            remaining = metadata.get("remainingItemCount", 0 if not metadata.get("continue") else None)
+            return max(0, first + int(remaining) - seen)
+        except (CallFailedError, AttributeError, KeyError, TypeError):
+            return 1
+
+    def _in_scope(self, item: Json) -> bool:
+        metadata = item.get("metadata") if isinstance(item, Mapping) else None
+        name = metadata.get("name") if isinstance(metadata, Mapping) else None
+        if not isinstance(name, str):
+            return True  # an odd object: it shows as one that could not be read
+        return name in self.options.namespaces if self.options.namespaces else name not in self.options.excluded_namespaces
+
+    def _stamped(self, item: Json, is_namespace: bool) -> Json:
+        """The object with whose namespace it is in, and without the copies of itself that tools leave in annotations."""
+        metadata = item.get("metadata") if isinstance(item, dict) else None
+        if isinstance(metadata, dict):
+            namespace = metadata.get("name" if is_namespace else "namespace")
+            if isinstance(namespace, str):
+                item["inSystemNamespace"] = namespace in self._system
+            annotations = metadata.get("annotations")
+            if isinstance(annotations, dict) and not COPIES.isdisjoint(annotations):
+                annotations.update(dict.fromkeys(COPIES & annotations.keys(), ""))
+        return item
+
+    def _beneath(self, resource: Resource, name: str) -> Answer:
+        path = f"{_root(resource.group, resource.versions[0])}/{resource.name}/{quote(name, safe='')}/{resource.sub}"
+        try:
+            body, request_id = self._get(path)
+        except CallFailedError as failure:
+            if failure.code == "NotServed":  # said of one object's, not of a kind that is not installed
+                raise CallFailedError(Reason.UNSUPPORTED, "NotFound", failure.message) from failure
+            raise
+        if _mapping(body).get("kind") == "Status":
+            raise CallFailedError(Reason.MALFORMED, "NoAnswer", retry=True)
+        return Answer(body, request_id)
+
+    def _get(self, path: str, *, accept: str = "application/json", body: Json = None) -> tuple[Json, str]:
+        """(parsed body, audit id) of a GET, or of a POST of one of the API's own questions. Raises CallFailedError."""
+        raw, request_id = self._ask(path, accept=accept, body=body)
+        try:
+            return _decode(raw), request_id
+        except ValueError as error:
+            raise CallFailedError(Reason.MALFORMED, "MalformedBody", retry=True) from error
+
+    def _ask(self, path: str, *, accept: str, body: Json = None) -> tuple[bytes, str]:
+        """As `_get`, the body as it came."""
+        headers = {"Accept": accept, "User-Agent": f"cnamm-scan/{__version__}"}
+        self._sign(headers, path)
+        raw = None
+        if body is not None:
+            raw = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
+        with _translated():
+            import urllib3
+
+            response = self._pool.request(
+                "GET" if raw is None else "POST",
+                self._host + path,
+                headers=headers,
+                body=raw,
+                retries=False,
+                redirect=False,
+                timeout=urllib3.Timeout(connect=min(5.0, self.options.call_timeout), read=self.options.call_timeout),
+            )
+            data = response.data
+        if response.status >= 300:
+            raise _failure(response.status, response.headers, data)
+        return data, response.headers.get("Audit-Id", "")
+
+    def _sign(self, headers: dict[str, str], path: str) -> None:
+        """Put in who asks. Raises CallFailedError: a token that runs out while we scan is asked for again, which may fail."""
+        try:
+            with self._lock:  # a token that has run out is renewed once, not by every thread
+                self._client.update_params_for_auth(headers, [], ["BearerToken"], path, "GET", None)
+        except Exception as error:  # a plugin's, or of a file that holds the token
+            raise CallFailedError(Reason.CREDENTIALS, "NotRenewed", str(error)) from error
+        if "authorization" in headers:
+            headers["authorization"] = token = headers["authorization"].strip()  # a token's file often ends its line
+            if not (token.isascii() and token.isprintable()):
+                raise CallFailedError(Reason.CREDENTIALS, "MalformedToken")
+
+    def matches(self, failure: CallFailedError, codes: Sequence[str]) -> bool:
+        """What is not served is not installed, whatever the collector says; else as `absent_on:` says."""
+        return failure.code == "NotServed" or code_matches(failure, codes)
+
+    # ---- readers -----------------------------------------------------------------------------------------------------
+
+    def read(self, name: str, region: str) -> Answer:
+        """The named readers of collectors."""
+        readers: dict[str, Callable[[], list[Mapping[str, Any]]]] = {"cluster": self._cluster, "api_resources": self._api_resources}
+        if name not in readers:
+            raise CallFailedError(Reason.COLLECTOR_BUG, f"no reader {name}")
+        return Answer(readers[name]())
+
+    def _cluster(self) -> list[Mapping[str, Any]]:
+        version = self._version or _mapping(self._get("/version")[0])
+        host = urlsplit(self._host).hostname or ""
+        made = {"name": self.target.name, "server": self._host, "serverHost": host, "version": version}
+        digits = re.match(r"\d+", str(version.get("minor", "")))
+        return [
+            {**made, "minor": int(digits.group()) if digits else None, "managedBy": managed_by(str(version.get("gitVersion", "")), host)}
+        ]
+
+    def _api_resources(self) -> list[Mapping[str, Any]]:
+        return [
+            {
+                "group": each.group,
+                "version": each.version,
+                "resource": each.name,
+                "kind": each.kind,
+                "namespaced": each.namespaced,
+                "fresh": each.fresh,
+            }
+            for each in self._discovery.all()
+        ]
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._pool.clear()
+
+
+def managed_by(git_version: str, host: str) -> str:
+    """Whose managed cluster it is, as the version or the server's name tells: eks, gke, aks; empty for any other."""
+    if "-eks-" in git_version or host.endswith((".eks.amazonaws.com", ".eks.amazonaws.com.cn")):
+        return "eks"
+    if "-gke." in git_version:
+        return "gke"
+    return "aks" if host.endswith((".azmk8s.io", ".azmk8s.us", ".azmk8s.cn")) else ""
+
+
+def _scope(options: Options) -> dict[str, Any]:
+    named = {
+        "namespaces": options.namespaces,
+        "excluded_namespaces": options.excluded_namespaces,
+        "system_namespaces": options.system_namespaces,
+    }
+    return {name: sorted(values) for name, values in named.items() if values}
+
+
+def _root(group: str, version: str) -> str:
+    return f"/apis/{group}/{version}" if group else f"/api/{version}"
+
+
+def _username(review: Json) -> str:
+    """Who a SelfSubjectReview says that we are; empty where it does not."""
+    for step in ("status", "userInfo", "username"):
+        review = review.get(step) if isinstance(review, Mapping) else None
+    return str(review or "")
+
+
+def _mapping(body: Json) -> Mapping[str, Json]:
+    if not isinstance(body, Mapping):
+        raise CallFailedError(Reason.MALFORMED, "MalformedBody", retry=True)
+    return body
+
+
+class _List(msgspec.Struct):
+    """A List of the API, its objects still as they came."""
+
+    items: list[msgspec.Raw] | None
+    kind: str = ""
+    metadata: Any = None
+
+
+_decoder = msgspec.json.Decoder()
+_list_decoder = msgspec.json.Decoder(_List)
+
+
+def _decode(body: bytes | msgspec.Raw) -> Json:
+    """What the JSON says. Raises ValueError for what is none, or nests without end."""
+    try:
+        return _decoder.decode(body)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _object(raw: msgspec.Raw) -> Json:
+    """One item of a list; None, which is no object, for one that cannot be read: it costs itself."""
+    try:
+        return _decode(raw)
+    except ValueError:
+        return None
+
+
+def _items(body: bytes, metadata_only: bool) -> tuple[list[msgspec.Raw], str]:
+    """(objects, continue token) of a List. Raises CallFailedError for anything else: silence there would read as "none"."""
+    try:
+        found = _list_decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise CallFailedError(Reason.MALFORMED, "NoList", retry=True) from error
+    except (ValueError, RecursionError) as error:
+        raise CallFailedError(Reason.MALFORMED, "MalformedBody", retry=True) from error
+    if not found.kind.endswith("List"):
+        raise CallFailedError(Reason.MALFORMED, "NoList", retry=True)
+    if metadata_only and found.kind != "PartialObjectMetadataList":
+        # the server gave whole objects for metadata: what must not be read is dropped unread
+        raise CallFailedError(Reason.UNSUPPORTED, "NoPartialMetadata")
+    token = str(found.metadata.get("continue") or "") if isinstance(found.metadata, dict) else ""
+    return found.items or [], token  # an empty list of a Go server may be null
+
+
+def _failure(status: int, headers: Mapping[str, str], data: bytes) -> CallFailedError:
+    """An HTTP error as a reason. A `Status` object says more than the number; a plain 404 is a path that nobody serves."""
+    try:
+        said = _decode(data)
+    except ValueError:
+        said = None
+    if not (isinstance(said, dict) and said.get("kind") == "Status"):
+        said = {}
+    code, message = str(said.get("reason") or status), str(said.get("message") or "")
+    told = said.get("details")
+    details: dict[str, Any] = told if isinstance(told, dict) else {}
+    after = _seconds(headers.get("Retry-After")) or _seconds(details.get("retryAfterSeconds"))
+    causes = details.get("causes")
+    why = [cause.get("reason") for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
+    if status == 401:
+        return CallFailedError(Reason.CREDENTIALS, code, message)
+    if status == 403:
+        return CallFailedError(Reason.DENIED, code, message)
+    if status == 404:
+        # beneath an object the object is gone; a listing is of something that is not there
+        return CallFailedError(Reason.UNSUPPORTED, "NotFound", message) if details.get("name") else not_served(message or "this path")
+    if status == 410:
+        failure = CallFailedError(Reason.TRUNCATED, "Expired", message)
+        metadata = said.get("metadata")
+        failure.token = str(metadata.get("continue") or "") if isinstance(metadata, dict) else ""  # type: ignore[attr-defined]
+        return failure
+    if status == 429:
+        return CallFailedError(Reason.THROTTLED, code, message, retry=True, after=after)
+    if "ResourceVersionTooLarge" in why:
+        # the server's cache is behind what it has promised: it asks for a moment
+        return CallFailedError(Reason.SERVER_ERROR, "ResourceVersionTooLarge", message, retry=True, after=after)
+    if status == 504 or code == "Timeout":
+        return CallFailedError(Reason.TIMED_OUT, code, message, retry=True, after=after)
+    if status >= 500:
+        return CallFailedError(Reason.SERVER_ERROR, code, message, retry=True, after=after)
+    if status in (405, 406) or status < 400:
+        return CallFailedError(Reason.UNSUPPORTED, code, message)
+    return CallFailedError(Reason.COLLECTOR_BUG, code, message)
+
+
+def _seconds(text: Any) -> float | None:
+    try:
+        seconds = float(text) if text else 0.0
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return seconds if 0 < seconds < float("inf") else None
+
+
+class _translated:
+    """Every error of the transport as one of our reasons."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if error is None:
+            return
+        from urllib3 import exceptions as http
+
+        cause = error.reason if isinstance(error, http.MaxRetryError) else error
+        if isinstance(cause, http.SSLError):
+            raise CallFailedError(Reason.UNREACHABLE, "TLS", _tls_words(cause)) from error
+        if isinstance(cause, http.ProxyError):
+            raise CallFailedError(Reason.UNREACHABLE, "Proxy", "the proxy does not answer", retry=True) from error
+        if isinstance(cause, http.NewConnectionError):  # a kind of timeout to older urllib3, which it is not
+            raise CallFailedError(Reason.UNREACHABLE, "NewConnectionError", "no connection", retry=True) from error
+        if isinstance(cause, http.ConnectTimeoutError | http.ReadTimeoutError):
+            raise CallFailedError(Reason.TIMED_OUT, type(cause).__name__, "no answer in time", retry=True) from error
+        if isinstance(cause, http.HTTPError | OSError):
+            raise CallFailedError(Reason.UNREACHABLE, type(cause).__name__, "no connection", retry=True) from error
+
+
+def _tls_words(error: BaseException) -> str:
+    text = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        detail = re.search(r"certificate verify failed: ([^(]+)", text)
+        return f"its certificate cannot be trusted ({detail.group(1).strip() if detail else 'unknown authority'})"
+    return "TLS failed"
+
+
+def _refused(where: str, failure: CallFailedError) -> CredentialsError:
+    return CredentialsError(
+        f"the API server does not accept the credentials ({failure.code})",
+        where=where,
+        do="sign in again, and check with: kubectl auth whoami",
+    )
+
+
+def _advice(failure: CallFailedError) -> str:
+    if failure.code == "TLS":
+        return "set certificate-authority-data of the cluster in the kubeconfig to the authority that signed it"
+    return "check the address of the cluster in the kubeconfig, VPN and proxy, with: kubectl version"

@@ -1,0 +1,207 @@
+"""Small clusters, and how to reach them, for the tests of the Kubernetes provider."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from cnamm_scan import api
+from cnamm_scan.demo.cluster_bed import Cluster, ClusterBed
+from cnamm_scan.engine.schedule import Limits
+from cnamm_scan.providers.interface import Answer, Provider, Request
+from cnamm_scan.providers.kubernetes import Options, connect
+
+Document = dict[str, Any]
+
+QUICK = Limits(attempts=2, deadline=3, rate=1000, burst=1000)
+"""Limits of a scan that is to end soon even when everything fails."""
+
+
+# ---- what is in them -----------------------------------------------------------------------------------------------------
+
+
+def thing(
+    kind: str, name: str, namespace: str = "", *, api: str = "v1", metadata: Mapping[str, Any] | None = None, **more: Any
+) -> Document:
+    """An object; cluster-scoped without a namespace."""
+    said = {"name": name, **({"namespace": namespace} if namespace else {}), **(metadata or {})}
+    return {"apiVersion": api, "kind": kind, "metadata": said, **more}
+
+
+def pod(name: str, namespace: str = "shop", *, metadata: Mapping[str, Any] | None = None, **spec: Any) -> Document:
+    """A pod with one container, unless told otherwise."""
+    containers = [{"name": "main", "image": "registry.example.com/main:1"}]
+    return thing("Pod", name, namespace, metadata=metadata, spec={"containers": containers, **spec}, status={"phase": "Running"})
+
+
+def crd(plural: str, kind: str, *versions: str, group: str = "example.com", scope: str = "Namespaced") -> Document:
+    """A CustomResourceDefinition; versions are served in the order given, the first is stored."""
+    spec = {
+        "group": group,
+        "scope": scope,
+        "names": {"plural": plural, "kind": kind, "singular": kind.lower()},
+        "versions": [{"name": version, "served": True, "storage": version == versions[0]} for version in versions],
+    }
+    return thing("CustomResourceDefinition", f"{plural}.{group}", api="apiextensions.k8s.io/v1", spec=spec)
+
+
+def cluster(*objects: Mapping[str, Any]) -> Cluster:
+    """A cluster that holds these, and the namespaces that they are in."""
+    made = Cluster()
+    named = {each["metadata"]["namespace"] for each in objects if each["metadata"].get("namespace")}
+    there = {each["metadata"]["name"] for each in objects if each["kind"] == "Namespace"}
+    made.add(*(thing("Namespace", name, status={"phase": "Active"}) for name in sorted(named - there)), *objects)
+    return made
+
+
+# ---- reaching them -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def reached(bed: ClusterBed, folder: Path, options: Mapping[str, Any] | None = None, **how: Any) -> Iterator[Provider]:
+    """A provider connected to a bed; `how` goes into the kubeconfig."""
+    said = {"call_timeout": 2.0, **(options or {}), "kubeconfig": str(bed.kubeconfig(folder, **how))}
+    provider = connect("", Options(**said))
+    try:
+        yield provider
+    finally:
+        provider.close()
+
+
+def pages(provider: Provider, client: str, call: str, **parameters: Any) -> list[Answer]:
+    """Every page of a listing."""
+    found = [provider.call(Request(client, call, "global", parameters))]
+    while found[-1].next_page is not None:
+        assert len(found) < 100, "pages without end"
+        found.append(provider.call(Request(client, call, "global", parameters, found[-1].next_page)))
+    return found
+
+
+def items(answer: Answer) -> list[Any]:
+    """The objects of one page."""
+    found: list[Any] = answer.data["items"]
+    return found if answer.decode is None else [answer.decode(each) for each in found]
+
+
+def names(answers: Sequence[Answer]) -> list[str]:
+    """The names of what was listed."""
+    return [item["metadata"]["name"] for answer in answers for item in items(answer)]
+
+
+def asked(bed: ClusterBed) -> list[str]:
+    """The resources that a bed was asked for: `/path` or `/path?query`; not discovery, the version and who is asking."""
+    found = []
+    for seen in bed.requests:
+        first, *rest = seen.path.removeprefix("/").split("/")
+        if seen.method == "GET" and first in ("api", "apis") and len(rest) > (1 if first == "api" else 2):
+            found.append(f"{seen.path}?{unquote(seen.query)}" if seen.query else seen.path)
+    return found
+
+
+# ---- scanning them -------------------------------------------------------------------------------------------------------
+
+
+def scan(
+    bed: ClusterBed, folder: Path, *, how: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None, **more: Any
+) -> api.Scan:
+    """A scan of a bed, with little patience; `how` goes into the kubeconfig, `options` into the provider's."""
+    said = {"call_timeout": 2.0, **(options or {}), "kubeconfig": str(bed.kubeconfig(folder, **(how or {})))}
+    return api.scan(["kubernetes"], options=api.TargetOptions(**said), **{"limits": QUICK, **more})
+
+
+def verdicts(done: api.Scan) -> dict[tuple[str, str], tuple[str, str]]:
+    """(rule's last name, resource) -> (verdict, reason)."""
+    return {(result.rule.rpartition(".")[2], result.resource): (result.verdict.value, result.reason) for result in done.results()}
+
+
+# ---- packs ---------------------------------------------------------------------------------------------------------------
+
+MAPPING: Mapping[str, Document] = {
+    "mappings/m.yaml": {"model": "cnamm", "title": "Small", "version": "1", "functions": ["safety"]},
+    "mappings/cnamm/safety.yaml": {
+        "function": "safety",
+        "title": "Safety",
+        "practices": [
+            {
+                "id": "care",
+                "title": "Care",
+                "objectives": [{"id": "safety.all-is-well", "level": 1, "stream": "A", "title": "All is well"}],
+            }
+        ],
+    },
+}
+
+
+def rule(name: str, table: str, passes: str, *, service: str = "kubernetes.probe", **more: Any) -> Document:
+    """A rule that is never tested by itself: it serves scans."""
+    return {
+        "id": f"{service}.{name}",
+        "title": "It is well",
+        "objective": "safety.all-is-well",
+        "severity": "low",
+        "status": "stable",
+        "for_each": table,
+        "pass": passes,
+        "message": "{key}",
+        "why": "It is.",
+        "fix": "Do it.",
+        "references": ["https://example.com"],
+        "tests": {"pass": [{}], "fail": [{}], "unknown": [{}]},
+        **more,
+    }
+
+
+def write_pack(folder: Path, collectors: Mapping[str, Document | str], rules: Sequence[Document]) -> Path:
+    """A whole content pack: `collectors` by `provider/service`."""
+    files: dict[str, Document | str] = {**{f"collectors/{name}.yaml": body for name, body in collectors.items()}, **MAPPING}
+    files.update({f"rules/{each['id'].replace('.', '/')}.yaml": each for each in rules})
+    for name, body in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(body if isinstance(body, str) else json.dumps(body))  # JSON is YAML too
+    return folder
+
+
+# ---- certificates --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate and its key, as files in PEM."""
+
+    certificate: Path
+    key: Path
+
+
+def certificate(folder: Path, name: str) -> Pair:
+    """A self-signed certificate for 127.0.0.1: its own authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pair = Pair(folder / f"{name}.crt", folder / f"{name}.key")
+    pair.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    pair.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    return pair

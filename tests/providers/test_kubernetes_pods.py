@@ -1,0 +1,415 @@
+"""Pods as they will run: which containers there are, which settings hold for each, and that odd shapes are said to be odd."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from cnamm_scan.paths import MalformedError
+from cnamm_scan.providers.kubernetes_pods import APPARMOR, INHERITED, KINDS, NORMALISERS, changes, config_map, image_reference, pod
+
+Document = dict[str, Any]
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+
+VALUES: dict[str, tuple[Any, Any]] = {
+    "runAsUser": (0, 1000),
+    "runAsGroup": (0, 3000),
+    "runAsNonRoot": (False, True),
+    "seccompProfile": ({"type": "Unconfined"}, {"type": "RuntimeDefault"}),
+    "seLinuxOptions": ({"type": "spc_t"}, {"type": "container_t"}),
+    "appArmorProfile": ({"type": "Unconfined"}, {"type": "RuntimeDefault"}),
+    "windowsOptions": ({"hostProcess": True}, {"hostProcess": False}),
+}
+"""Two values for each inherited setting."""
+
+
+def made(spec: Document, **more: Any) -> Document:
+    return {"metadata": {"name": "web", "namespace": "shop"}, "spec": spec, **more}
+
+
+def containers(spec: Document, **more: Any) -> list[Document]:
+    found: list[Document] = pod(made(spec, **more))["effectiveContainers"]
+    return found
+
+
+def only(container: Document, spec: Document | None = None, **more: Any) -> Document:
+    """The one container of a pod that has this one."""
+    (found,) = containers({"containers": [{"name": "main", "image": "nginx", **container}], **(spec or {})}, **more)
+    return found
+
+
+# ---- which there are -----------------------------------------------------------------------------------------------------
+
+
+def test_all_three_kinds_and_sidecars() -> None:
+    spec = {
+        "initContainers": [{"name": "setup"}, {"name": "proxy", "restartPolicy": "Always"}, {"name": "odd", "restartPolicy": "Never"}],
+        "containers": [{"name": "main", "restartPolicy": "Always"}, {"name": "second"}],
+        "ephemeralContainers": [{"name": "debugger", "restartPolicy": "Always"}],
+    }
+    assert [(each["name"], each["kind"]) for each in containers(spec)] == [
+        ("setup", "init"),
+        ("proxy", "sidecar"),
+        ("odd", "init"),
+        ("main", "regular"),
+        ("second", "regular"),
+        ("debugger", "ephemeral"),
+    ]
+
+
+def test_what_the_api_said_stays() -> None:
+    document = made(
+        {"containers": [{"name": "main", "image": "nginx", "env": [{"name": "A"}]}], "hostNetwork": True}, status={"phase": "Running"}
+    )
+    before = json.dumps(document)
+    found = pod(document)
+    assert json.dumps(document) == before  # others read it too
+    assert {name: found[name] for name in document} == document
+    assert found["effectiveContainers"][0]["env"] == [{"name": "A"}]
+    assert found["isFinished"] is False
+
+
+@pytest.mark.parametrize(
+    ("phase", "finished"), [("Succeeded", True), ("Failed", True), ("Running", False), ("Pending", False), (None, False)]
+)
+def test_whether_it_has_ended(phase: str | None, finished: bool) -> None:
+    assert pod(made({"containers": [{}]}, status={"phase": phase}))["isFinished"] is finished
+
+
+def test_kinds_of_volumes() -> None:
+    spec = {"containers": [{}], "volumes": [{"name": "a", "emptyDir": {}}, {"name": "b", "secret": {}}, {"name": "c", "emptyDir": {}}]}
+    assert pod(made(spec))["volumeKinds"] == ["emptyDir", "secret"]
+    assert pod(made({"containers": [{}]}))["volumeKinds"] == []
+
+
+def test_what_the_runtime_pulled() -> None:
+    spec = {field: [{"name": field}] for field, _ in KINDS}
+    status = {
+        "initContainerStatuses": [{"name": "initContainers", "imageID": "i@1"}],
+        "containerStatuses": [{"name": "containers", "imageID": "c@1"}, {"name": "gone", "imageID": "g@1"}],
+        "ephemeralContainerStatuses": [{"name": "ephemeralContainers", "imageID": ""}],
+    }
+    assert [each.get("imageID") for each in containers(spec, status=status)] == ["i@1", "c@1", None]
+
+
+# ---- which settings hold -------------------------------------------------------------------------------------------------
+
+
+def test_the_table_of_values_is_whole() -> None:
+    assert set(VALUES) == set(INHERITED)
+
+
+@pytest.mark.parametrize("field", INHERITED)
+@pytest.mark.parametrize("kind", [field for field, _ in KINDS])
+def test_a_container_takes_from_its_pod_what_it_does_not_say(field: str, kind: str) -> None:
+    above, own = VALUES[field]
+    spec: Document = {"containers": [{"name": "x"}], "securityContext": {field: above}}
+    spec[kind] = [
+        {"name": "says"} | {"securityContext": {field: own}},
+        {"name": "silent"},
+        {"name": "null", "securityContext": {field: None}},
+    ]
+    found = {each["name"]: each["securityContext"] for each in containers(spec)}
+    assert found["says"] == {field: own}
+    assert found["silent"] == {field: above}
+    assert found["null"] == {field: above}
+
+
+@pytest.mark.parametrize("field", INHERITED)
+def test_a_container_that_speaks_is_heard_without_its_pod(field: str) -> None:
+    own = VALUES[field][1]
+    assert only({"securityContext": {field: own}})["securityContext"] == {field: own}
+    assert only({"securityContext": {field: own}}, {"securityContext": {field: None}})["securityContext"] == {field: own}
+    assert only({})["securityContext"] == {}
+
+
+@pytest.mark.parametrize("field", ["fsGroup", "supplementalGroups", "sysctls", "fsGroupChangePolicy", "privileged", "capabilities"])
+def test_what_is_the_pods_alone_is_not_taken(field: str) -> None:
+    assert only({}, {"securityContext": {field: 1}})["securityContext"] == {}
+
+
+def test_a_whole_setting_is_replaced_and_not_mixed() -> None:
+    """An object in a container stands in the place of the pod's, as the kubelet takes it; but options of Windows one by one."""
+    above = {"seLinuxOptions": {"type": "container_t", "level": "s0"}, "windowsOptions": {"hostProcess": True, "runAsUserName": "a"}}
+    own = {"seLinuxOptions": {"level": "s1"}, "windowsOptions": {"runAsUserName": "b", "hostProcess": None}, "privileged": None}
+    assert only({"securityContext": own}, {"securityContext": above})["securityContext"] == {
+        "seLinuxOptions": {"level": "s1"},
+        "windowsOptions": {"hostProcess": True, "runAsUserName": "b"},
+    }
+
+
+@pytest.mark.parametrize("null", [{"securityContext": None}, {"volumes": None, "initContainers": None, "ephemeralContainers": None}])
+def test_nulls_say_nothing(null: Document) -> None:
+    found = only(
+        {"env": None, "envFrom": None, "volumeMounts": None, "resources": None, "lifecycle": None, **{"securityContext": None}}, null
+    )
+    assert found["securityContext"] == {}
+    assert found["kind"] == "regular"
+
+
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        ("runtime/default", {"type": "RuntimeDefault"}),
+        ("localhost/mine", {"type": "Localhost", "localhostProfile": "mine"}),
+        ("unconfined", {"type": "Unconfined"}),
+        ("whatever", {"type": "Unconfined"}),
+    ],
+)
+def test_the_annotation_of_apparmor(profile: str, expected: Document) -> None:
+    metadata = {"annotations": {f"{APPARMOR}main": profile, f"{APPARMOR}other": "runtime/default"}}
+    assert only({}, metadata=metadata)["securityContext"] == {"appArmorProfile": expected}
+    # the field, where there is one, is what counts
+    own = {"securityContext": {"appArmorProfile": {"type": "Localhost"}}}
+    assert only(own, metadata=metadata)["securityContext"] == own["securityContext"]
+    assert only({}, own, metadata=metadata)["securityContext"] == own["securityContext"]
+
+
+# ---- images --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("nginx", ("docker.io", "library/nginx", "latest", "")),
+        ("nginx:1.27", ("docker.io", "library/nginx", "1.27", "")),
+        ("bitnami/nginx", ("docker.io", "bitnami/nginx", "latest", "")),
+        ("docker.io/library/nginx:1", ("docker.io", "library/nginx", "1", "")),
+        ("registry.example.com/shop/web:v2", ("registry.example.com", "shop/web", "v2", "")),
+        ("registry.example.com/web", ("registry.example.com", "web", "latest", "")),
+        ("registry:5000/web", ("registry:5000", "web", "latest", "")),
+        ("registry:5000/web:1", ("registry:5000", "web", "1", "")),
+        ("10.0.0.1:5000/a/b/c:1", ("10.0.0.1:5000", "a/b/c", "1", "")),
+        ("[fd00::1]:5000/web:1", ("[fd00::1]:5000", "web", "1", "")),
+        ("localhost/web", ("localhost", "web", "latest", "")),
+        ("localhost:5000/web", ("localhost:5000", "web", "latest", "")),
+        ("localhosts/web", ("docker.io", "localhosts/web", "latest", "")),
+        (f"nginx@{DIGEST}", ("docker.io", "library/nginx", "", DIGEST)),
+        (f"nginx:1.27@{DIGEST}", ("docker.io", "library/nginx", "1.27", DIGEST)),
+        (f"registry:5000/web@{DIGEST}", ("registry:5000", "web", "", DIGEST)),
+        (f"registry:5000/web:1@{DIGEST}", ("registry:5000", "web", "1", DIGEST)),
+        ("nginx@sha256:short", ("docker.io", "library/nginx", "", "")),
+        ("NGINX:Latest", ("docker.io", "library/NGINX", "Latest", "")),
+        ("Registry.Example.COM/Web", ("Registry.Example.COM", "Web", "latest", "")),
+        ("nginx:", ("docker.io", "library/nginx", "", "")),
+    ],
+)
+def test_the_name_of_an_image(image: str, expected: tuple[str, str, str, str]) -> None:
+    found = image_reference(image)
+    assert found is not None
+    assert (found["registry"], found["repository"], found["tagName"], found["digest"]) == expected
+    assert only({"image": image})["imageReference"] == found
+
+
+@pytest.mark.parametrize("image", ["", None, 5, ["nginx"], {}])
+def test_what_names_no_image(image: Any) -> None:
+    assert image_reference(image) is None
+
+
+# ---- what no path can say ------------------------------------------------------------------------------------------------
+
+
+def test_variables_with_their_values_beside_them() -> None:
+    env = [
+        {"name": "PLAIN", "value": "x"},
+        {"name": "EMPTY", "value": ""},
+        {"name": "NOTHING"},
+        {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "one", "key": "k"}}},
+        {"name": "MAP", "valueFrom": {"configMapKeyRef": {"name": "map", "key": "k"}}},
+        {"name": "FIELD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+    ]
+    found = only({"env": env, "envFrom": [{"secretRef": {"name": "two"}}, {"configMapRef": {"name": "map"}}, {"prefix": "X_"}]})
+    assert found["plainEnv"] == ["PLAIN"]
+    assert found["secretEnv"] == ["one", "two"]
+    assert "envKeyMaterial" not in found
+
+
+@pytest.mark.parametrize(
+    ("container", "expected"),
+    [
+        ({"env": [{"name": "DB_PASSWORD", "value": "hunter2hunter2"}]}, True),
+        ({"env": [{"name": "ID", "value": "AKIAIOSFODNN7EXAMPLE"}]}, True),
+        ({"env": [{"name": "DSN", "value": "postgres://user:hunter2@db/shop"}]}, True),
+        ({"args": ["--password=hunter2hunter2"]}, True),
+        ({"command": ["sh", "-c", "curl https://user:hunter2@example.com"]}, True),
+        ({"env": [{"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "password=hunter2hunter2"}}}]}, False),
+        ({"env": [{"name": "GREETING", "value": "hello to you all"}]}, False),
+        ({"args": ["--verbose", "--port=8080"]}, False),
+    ],
+)
+def test_values_shaped_like_keys(container: Document, expected: bool) -> None:
+    assert only(container).get("envKeyMaterial", False) is expected
+
+
+def test_commands_without_what_follows_an_equals_sign() -> None:
+    assert only({"command": ["run"], "args": ["--token=abc=def", "plain", 5]})["commandNames"] == ["run", "--token", "plain", "5"]
+    assert "commandNames" not in only({})
+
+
+def test_paths_of_the_node() -> None:
+    volumes = [
+        {"name": "logs", "hostPath": {"path": "/var/log"}},
+        {"name": "etc", "hostPath": {"path": "/etc"}},
+        {"name": "tmp", "emptyDir": {}},
+        {"name": "unused", "hostPath": {"path": "/"}},
+    ]
+    mounts = [{"name": "logs", "mountPath": "/l"}, {"name": "etc", "mountPath": "/e", "readOnly": True}, {"name": "tmp"}, {"name": "none"}]
+    found = only({"volumeMounts": mounts}, {"volumes": volumes})
+    assert found["hostPathMounts"] == ["/var/log", "/etc"]
+    assert found["writableHostPaths"] == ["/var/log"]
+    assert "socketMounts" not in found
+
+
+@pytest.mark.parametrize(
+    ("path", "reaches"),
+    [
+        ("/var/run/docker.sock", True),
+        ("/var/run", True),
+        ("/var/run/", True),
+        ("/run/containerd", True),
+        ("/run/containerd/containerd.sock", True),
+        ("/var/run/crio/crio.sock", True),
+        ("/", True),
+        ("/var", True),
+        ("/var/run/docker.sock.d", False),
+        ("/var/runner", False),
+        ("/var/log", False),
+        ("/home/docker.sock", False),
+        (None, False),
+    ],
+)
+def test_sockets_of_container_runtimes(path: str | None, reaches: bool) -> None:
+    found = only({"volumeMounts": [{"name": "v"}]}, {"volumes": [{"name": "v", "hostPath": {"path": path}}]})
+    assert found.get("socketMounts", []) == ([path] if reaches else [])
+
+
+def test_hosts_that_probes_and_hooks_name() -> None:
+    container = {
+        "livenessProbe": {"httpGet": {"host": "one"}},
+        "readinessProbe": {"tcpSocket": {"host": "two"}},
+        "startupProbe": {"httpGet": {"path": "/"}},
+        "lifecycle": {"postStart": {"httpGet": {"host": "three"}}, "preStop": {"tcpSocket": {"host": "one"}}},
+    }
+    assert only(container)["probeHosts"] == ["one", "three", "two"]
+    assert "probeHosts" not in only({"livenessProbe": {"exec": {"command": ["true"]}}})
+
+
+def test_devices_that_are_asked_for() -> None:
+    resources = {"limits": {"nvidia.com/gpu": 1, "memory": "1Gi"}, "requests": {"example.com/fpga": 1, "cpu": 1}}
+    assert only({"resources": resources})["extendedResources"] == ["example.com/fpga", "nvidia.com/gpu"]
+
+
+# ---- the other normalisers -----------------------------------------------------------------------------------------------
+
+
+def test_who_changed_an_object_when() -> None:
+    fields = [
+        {"manager": "kubectl", "operation": "Apply", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:spec": {}}},
+        {"manager": "controller", "operation": "Update", "time": "2026-01-02T00:00:00Z", "subresource": "status"},
+        {"manager": "helm", "operation": "Update"},
+    ]
+    document = {"metadata": {"managedFields": fields}}
+    assert changes(document)["changes"] == [
+        {"manager": "kubectl", "operation": "Apply", "time": "2026-01-01T00:00:00Z"},
+        {"manager": "helm", "operation": "Update"},
+    ]
+    assert "changes" not in changes({"metadata": {}})  # a server that does not tell is not one that nobody writes to
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"), [({"a": "password=hunter2hunter2"}, True), ({"a": "colour=blue", "b": 5}, False), (None, False)]
+)
+def test_a_config_map_with_a_key_in_it(data: Any, expected: bool) -> None:
+    assert config_map({"data": data})["hasKeyMaterial"] is expected
+
+
+# ---- odd shapes ----------------------------------------------------------------------------------------------------------
+
+ODD = {
+    "no spec": {},
+    "spec null": {"spec": None},
+    "spec a list": {"spec": []},
+    "no containers": {"spec": {}},
+    "containers null": {"spec": {"containers": None}},
+    "containers empty": {"spec": {"containers": []}},
+    "containers a map": {"spec": {"containers": {"a": 1}}},
+    "a container null": {"spec": {"containers": [None]}},
+    "a container a text": {"spec": {"containers": ["main"]}},
+    "a name that is a list": {"spec": {"containers": [{"name": ["main"]}]}},
+    "init containers a map": {"spec": {"containers": [{}], "initContainers": {}}},
+    "a context that is a text": {"spec": {"containers": [{"securityContext": "privileged"}]}},
+    "the pod's context a list": {"spec": {"containers": [{}], "securityContext": []}},
+    "a volume that is a text": {"spec": {"containers": [{}], "volumes": ["/"]}},
+    "a volume's name": {"spec": {"containers": [{}], "volumes": [{"name": {}, "hostPath": {}}]}},
+    "a variable that is a text": {"spec": {"containers": [{"env": ["A=b"]}]}},
+    "env a map": {"spec": {"containers": [{"env": {"A": "b"}}]}},
+    "envFrom of texts": {"spec": {"containers": [{"envFrom": ["a"]}]}},
+    "a mount's name": {"spec": {"containers": [{"volumeMounts": [{"name": []}]}], "volumes": [{"name": "v", "hostPath": {}}]}},
+    "resources a text": {"spec": {"containers": [{"resources": "all"}]}},
+    "limits a list": {"spec": {"containers": [{"resources": {"limits": ["cpu"]}}]}},
+    "command a text": {"spec": {"containers": [{"command": "run"}]}},
+    "metadata a text": {"spec": {"containers": [{}]}, "metadata": "web"},
+    "annotations a list": {"spec": {"containers": [{}]}, "metadata": {"annotations": ["a"]}},
+    "status a text": {"spec": {"containers": [{}]}, "status": "Running"},
+    "a status that is a text": {"spec": {"containers": [{}]}, "status": {"containerStatuses": ["main"]}},
+    "no object": [],
+    "a text": "pod",
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_an_odd_pod_is_said_to_be_odd(kind: str) -> None:
+    with pytest.raises(MalformedError):
+        pod(ODD[kind])
+
+
+@pytest.mark.parametrize("normalise", [changes, config_map])
+@pytest.mark.parametrize("document", [None, 5, "x", [], {"metadata": 5, "data": 5}, {"metadata": {"managedFields": {}}, "data": []}])
+def test_an_odd_object_is_said_to_be_odd(normalise: Any, document: Any) -> None:
+    with pytest.raises(MalformedError):
+        normalise(document)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = ("name", "image", "env", "envFrom", "volumeMounts", "securityContext", "resources", "command", "lifecycle", "livenessProbe")
+CONTAINER = JSON | st.dictionaries(
+    st.sampled_from(NAMES), JSON | st.lists(st.dictionaries(st.sampled_from(("name", "value", "valueFrom", "secretRef")), JSON))
+)
+CONTAINERS = JSON | st.lists(CONTAINER, max_size=2)
+SPEC = st.fixed_dictionaries(
+    {"containers": CONTAINERS},
+    optional={
+        "initContainers": CONTAINERS,
+        "ephemeralContainers": CONTAINERS,
+        "securityContext": JSON | st.dictionaries(st.sampled_from(INHERITED), JSON),
+        "volumes": JSON | st.lists(st.dictionaries(st.sampled_from(("name", "hostPath")), JSON), max_size=2),
+    },
+)
+PODS = JSON | st.fixed_dictionaries(
+    {"spec": JSON | SPEC},
+    optional={"metadata": JSON | st.dictionaries(st.sampled_from(("annotations", "managedFields")), JSON), "status": JSON, "data": JSON},
+)
+
+
+@pytest.mark.parametrize("name", sorted(NORMALISERS))
+@settings(max_examples=150, deadline=None)
+@given(document=PODS)
+@example(document={"spec": {"containers": [{"volumeMounts": [{"name": "v"}]}], "volumes": [{"name": "v", "hostPath": {"path": {}}}]}})
+@example(document={"spec": {"containers": [{"livenessProbe": {"httpGet": {"host": []}}}]}})
+def test_anything_at_all_gives_a_document_or_is_said_to_be_odd(name: str, document: Any) -> None:
+    try:
+        found = NORMALISERS[name](document)
+    except MalformedError:
+        return
+    if name == "pod":
+        assert len(found["effectiveContainers"]) == sum(len(document["spec"].get(field) or ()) for field, _ in KINDS)
+        assert all(isinstance(each["securityContext"], dict) for each in found["effectiveContainers"])
+        json.dumps(found)  # it can be stored
