@@ -14,7 +14,7 @@ from cnamm_scan import paths
 from cnamm_scan.content import key_paths
 from cnamm_scan.engine.plan import Plan, Source, TablePlan, split_operation
 from cnamm_scan.engine.schedule import Limits, Outcome, Scheduler
-from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, REST_PART, SILENCE_PART, Call, Coverage, Reason, Region, Target
+from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, REST_PART, SILENCE_PART, UNREAD, Call, Coverage, Reason, Region, Target
 from cnamm_scan.providers.interface import Answer, CallFailedError, Provider, Request
 
 GLOBAL = "global"
@@ -403,8 +403,7 @@ class _Collection:
         """There is more than the rows that were read, or may be: they are judged, and lookups into them take nothing to be absent."""
         for plan in stream.source.tables:
             self.ledger.note(region, plan.table.id, part, stream.operation, outcome=None, failure=CallFailedError(reason, "Partial"))
-            for _ in range(count):
-                self._ghost(plan, region, reason, {}, part=part)
+            self._ghost(plan, region, reason, {}, part=part, count=count)
         for child in stream.children:
             self._more_unseen(child, region, reason, part, count)
 
@@ -450,7 +449,9 @@ class _Collection:
         for child in stream.children:
             self._darken(child, region, failure, {"parent": item})
 
-    def _ghost(self, plan: TablePlan, region: str, reason: Reason, item: Mapping[str, Json], part: str = GHOST_PART) -> None:
+    def _ghost(
+        self, plan: TablePlan, region: str, reason: Reason, item: Mapping[str, Json], part: str = GHOST_PART, count: int = 1
+    ) -> None:
         """A row for what was not read. It keeps what is known of whom it belongs to, so that a join by that id darkens no other."""
         shape = self.shapes[plan.table.id]
         document: Mapping[str, Json] = item
@@ -461,6 +462,8 @@ class _Collection:
             known = paths.project(document, keep)
         except paths.MalformedError:  # what it belongs to is odd too
             known = {}
+        if count > 1:
+            known = {**known, UNREAD: count}
         with self.shared_lock:
             self.ghosts[plan.table.id, region] += 1
             number = self.ghosts[plan.table.id, region]

@@ -84,11 +84,11 @@ def _judged(rule: Rule, values: Sequence[str], in_where: Sequence[Subquery], in_
     shown = "".join(f", this.{quoted(name)}" for name in values)
     where = f"(\n{rule.where}\n)" if rule.where else "true"
     return (
-        f"SELECT target, region, key, _fact, _ghost, _gaps{''.join(', ' + quoted(name) for name in values)},"
+        f"SELECT target, region, key, _fact, _ghost, _gaps, _weight{''.join(', ' + quoted(name) for name in values)},"
         " CASE WHEN _wb THEN 'unknown' WHEN _w = false THEN 'not_applicable'"
         " WHEN _ghost IS NOT NULL OR _w IS NULL OR _p IS NULL OR _pb THEN 'unknown'"
         " WHEN _p THEN 'pass' ELSE 'fail' END AS _v"
-        f" FROM (SELECT this.target, this.region, this.key, this._fact, this._ghost, this._gaps{shown},"
+        f" FROM (SELECT this.target, this.region, this.key, this._fact, this._ghost, this._gaps, this._weight{shown},"
         f" {where} AS _w, (\n{rule.pass_}\n) AS _p, ({where_blind}) AS _wb, ({pass_blind}) AS _pb"
         f" FROM {quoted(rule.for_each)} AS this WHERE NOT this._shadow)"
     )
@@ -113,7 +113,7 @@ def tally(store: Store, compiled: CompiledRule, targets: Iterable[Target]) -> li
     """How often the rule gives each verdict, for each target that it concerns. A rule that breaks gives one `error` each."""
     counts: dict[str, dict[str, int]] = {target: {} for target in _concerned(compiled.rule, targets)}
     try:
-        rows = store.rows(f"SELECT target, _v, count(*) FROM ({compiled.judged}) GROUP BY ALL", compiled.parameters)
+        rows = store.rows(f"SELECT target, _v, sum(_weight) FROM ({compiled.judged}) GROUP BY ALL", compiled.parameters)
         for target, verdict, number in rows:
             if target in counts:
                 counts[target][verdict] = int(number)
@@ -176,19 +176,20 @@ def blocks(store: Store, compiled: CompiledRule, targets: Iterable[Target], *, c
             keys, seen = named or [], shown or []
             if named is None:  # the rest
                 keys, seen = [each["key"] for each in first or ()], [each["seen"] for each in first or ()]
+            extra = 0 if named is None else int(number) - len(keys)  # an unread row may stand for many; it has no key, and so comes first
             for start in range(0, len(keys), BLOCK):
                 part = slice(start, start + BLOCK)
                 yield replace(
                     group,
                     columns=columns,
                     number=start // BLOCK,
-                    count=len(keys[part]),
+                    count=len(keys[part]) + (0 if start else extra),
                     resources=tuple(keys[part]),
                     facts=tuple(facts[part]) if verdict is Verdict.UNKNOWN else (),
                     values=tuple(_decoded(f"[{','.join(seen[part])}]")) if columns else (),
                 )
             if named is None:
-                yield replace(group, count=number - len(keys), number=-1)
+                yield replace(group, count=int(number) - len(keys), number=-1)
     except StoreError as error:
         for concerned in targets:
             if rule.provider in ("estate", concerned.provider):
@@ -208,7 +209,7 @@ def _reasoned(rows: Iterable[tuple[Any, ...]], reasons: _Reasons) -> Iterator[tu
             named = [told for told in several if told[1] is not None]
             if len(named) > 1:
                 things = sorted((thing for told in named for thing in zip(*told[1:4], strict=True)), key=lambda thing: thing[:2])
-                named = [(len(things), *(list(each) for each in zip(*things, strict=True)), None)]
+                named = [(sum(told[0] for told in named), *(list(each) for each in zip(*things, strict=True)), None)]
             for told in (*named, *(told for told in several if told[1] is None)):
                 yield (*place, reason, *told)
 
@@ -224,21 +225,23 @@ def _block_sql(compiled: CompiledRule, reasons: _Reasons, *, compact: bool) -> s
     spoken = ", ".join(literal(verdict.value) for verdict in SPOKEN)
     seen = f"json_array({', '.join(map(quoted, compiled.values))})::VARCHAR" if compiled.values else "NULL"
     judged = (
-        f"SELECT target, region, COALESCE(key, '') AS key, _v, {reasons.own('_v')} AS _why,"
+        f"SELECT target, region, COALESCE(key, '') AS key, _weight, _v, {reasons.own('_v')} AS _why,"
         f" CASE WHEN _v IN ({spoken}) THEN {seen} END AS _seen,"
         f" CASE WHEN _v = 'unknown' THEN COALESCE(_fact, '') END AS _fact FROM ({compiled.judged}) AS this"
     )
     named = "list(key ORDER BY key, _fact){0}, list(_fact ORDER BY key, _fact){0}, list(_seen ORDER BY key, _fact){0}"
     if not compact:
         lists = named.format("")
-        return f"SELECT target, region, _v, _why, count(*), {lists}, NULL FROM ({judged}) GROUP BY ALL ORDER BY target, region, _v, _why"
+        return (
+            f"SELECT target, region, _v, _why, sum(_weight), {lists}, NULL FROM ({judged}) GROUP BY ALL ORDER BY target, region, _v, _why"
+        )
     rest = "{v: _v, w: _why}"
     first = f"min({{key: key, seen: _seen}}, {MANY}) FILTER (_v = 'fail' AND {rest} = _rest)"
     return (
         f"WITH judged AS MATERIALIZED ({judged}), grouped AS (SELECT target, region, _v, _why, count(*) AS n FROM judged GROUP BY ALL"
         f" HAVING n > {MANY} AND bool_and(key <> '')),"
         f" large AS (SELECT target, region, arg_max({rest}, n) AS _rest FROM grouped GROUP BY ALL)"
-        f" SELECT target, region, _v, _why, count(*), {named.format(f' FILTER ({rest} IS DISTINCT FROM _rest)')}, {first}"
+        f" SELECT target, region, _v, _why, sum(_weight), {named.format(f' FILTER ({rest} IS DISTINCT FROM _rest)')}, {first}"
         " FROM judged LEFT JOIN large USING (target, region) GROUP BY ALL ORDER BY target, region, _v, _why"
     )
 

@@ -22,7 +22,7 @@ from cnamm_scan import paths
 from cnamm_scan.content import ENGINE_TABLES, ROW_COLUMNS, columns_of
 from cnamm_scan.engine.sql import expand, quoted, read_column, read_view
 from cnamm_scan.errors import CnammError, did_you_mean
-from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, REST_PART, UNSET, Column, Content, Reason, Table
+from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, REST_PART, UNREAD, UNSET, Column, Content, Reason, Table
 
 SQL_TYPES: Mapping[str, str] = {
     "text": "VARCHAR",
@@ -33,7 +33,7 @@ SQL_TYPES: Mapping[str, str] = {
     "list": "VARCHAR[]",
     "json": "JSON",
 }
-_INTERNAL = '"_fact" VARCHAR, "_ghost" VARCHAR, "_gaps" MAP(VARCHAR, VARCHAR), "_shadow" BOOLEAN'
+_INTERNAL = '"_fact" VARCHAR, "_ghost" VARCHAR, "_gaps" MAP(VARCHAR, VARCHAR), "_shadow" BOOLEAN, "_weight" BIGINT DEFAULT 1'
 _FACT_COLUMNS = (
     "{kind: 'VARCHAR', id: 'VARCHAR', target: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', data: 'JSON', gaps: 'MAP(VARCHAR, VARCHAR)'}"
 )
@@ -207,6 +207,7 @@ class Store:
             f"COALESCE(g['{GHOST_PART}'], g['{REST_PART}']) AS _ghost",
             "g AS _gaps",
             f"g['{REST_PART}'] IS NOT NULL AS _shadow",
+            f"CASE WHEN g['{GHOST_PART}'] IS NULL THEN 1 ELSE COALESCE(TRY_CAST(data ->> '{UNREAD}' AS BIGINT), 1) END AS _weight",
         ]
         try:
             for start in range(0, len(shards.files), FILES_AT_ONCE):  # memory holds what these say, not the whole table
@@ -260,7 +261,9 @@ class Store:
             f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, key, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact,"
             f" NULL AS _ghost, {NO_GAPS} AS _gaps, false AS _shadow, {casts} FROM ({spec.select})"
         )
-        unread = f"SELECT target, region, _ghost, _shadow, _gaps['{REST_PART}'] IS NOT NULL AS _rest FROM {{}} WHERE _ghost IS NOT NULL"
+        unread = (
+            f"SELECT target, region, _ghost, _shadow, _weight, _gaps['{REST_PART}'] IS NOT NULL AS _rest FROM {{}} WHERE _ghost IS NOT NULL"
+        )
         dark = " UNION ALL ".join(unread.format(quoted(base)) for base in bases)
         regional = all(self._is_regional(base) for base in bases)
         match = "d.target = v.target" + (" AND d.region = v.region" if regional else "")
@@ -268,8 +271,9 @@ class Store:
         lost = f"_rest AND EXISTS (SELECT 1 FROM {quoted(view)} AS v WHERE {match} AND v.key IS NOT NULL)"
         self._run(
             f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact, _ghost,"
-            f" MAP([CASE WHEN _rest THEN '{REST_PART}' ELSE '{GHOST_PART}' END], [_ghost]) AS _gaps, _shadow AND NOT ({lost}) AS _shadow"
-            " FROM (SELECT target, region, min(_ghost) AS _ghost, bool_and(_shadow) AS _shadow, bool_or(_rest) AS _rest"
+            f" MAP([CASE WHEN _rest THEN '{REST_PART}' ELSE '{GHOST_PART}' END], [_ghost]) AS _gaps,"
+            f" _shadow AND NOT ({lost}) AS _shadow, _weight FROM (SELECT target, region, min(_ghost) AS _ghost,"
+            " bool_and(_shadow) AS _shadow, bool_or(_rest) AS _rest, max(_weight) AS _weight"
             f" FROM ({dark}) GROUP BY ALL) AS d"
         )
         under = f"v.key IS NULL OR EXISTS (SELECT 1 FROM ({dark}) AS d WHERE {match})"
