@@ -16,7 +16,7 @@ from cnamm_scan.text import safe
 
 CELLS, FEW_CELLS = 25, 10
 """How wide a bar is, and how wide on a narrow terminal."""
-NARROW = 106
+NARROW = 112
 """Columns below which bars are short and titles wrap: a score must never be cut."""
 SEVERITY_STYLE = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 REASON_WORDS = {
