@@ -71,8 +71,8 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):
-        return ", ".join(map(_shown, value))
-    return str(value)
+        return ", ".join(map(_shown, value)) or "none"
+    return str(value) or "none"
 
 
 def safe(text: str) -> str:

@@ -186,7 +186,7 @@ def parsed_parameters(texts: Iterable[str]) -> dict[str, Any]:
 
 
 def console(context: click.Context, *, err: bool = False) -> Console:
-    """A rich console that honours --color and NO_COLOR; 110 wide where there is no terminal."""
+    """A rich console that honours --color and NO_COLOR; 112 wide where there is no terminal."""
     from rich.console import Console
 
     color = context.find_root().obj["color"] if context.find_root().obj else "auto"
@@ -198,7 +198,7 @@ def console(context: click.Context, *, err: bool = False) -> Console:
         soft_wrap=False,
     )
     if not made.is_terminal or color == "always":
-        made.width = max(made.width, 110) if made.is_terminal else 110
+        made.width = max(made.width, 112) if made.is_terminal else 112
     return made
 
 

@@ -500,6 +500,8 @@ def _extract(column: Column, spec: Table | None, shape: dict[str, Any]) -> str:
         raw = whole
     elif leaf == "JSON":  # another column wants the same value as it is
         raw = f"({whole} ->> '$')"
+    elif path.is_many:  # an element that lacks the field gives no value, as a path has it everywhere else
+        raw = f"list_filter({_access('d', path.steps)}, lambda found: found IS NOT NULL)"
     else:
         raw = _access("d", path.steps)
     if column.type in ("json", "text"):

@@ -191,6 +191,17 @@ def test_a_list_that_was_seen_empty_is_empty(tmp_path: Path, type_: str) -> None
     assert _row(tmp_path, columns, {"p": {"a": []}}, then={"p": part()}) == {"x": []}
 
 
+def test_an_element_without_the_field_gives_no_value(tmp_path: Path) -> None:
+    """A list that counted it would say "one host path" of a pod with one volume of any kind."""
+    columns = {
+        "x": {"type": "list", "from": "a[].b.c", "absent": []},
+        "y": {"type": "json", "from": "a[].b.c", "absent": []},
+        "deep": {"type": "list", "from": "a[].d[].e", "absent": []},
+    }
+    data = {"a": [{"b": {"c": "1"}}, {"b": {}}, {}, {"d": [{"e": "2"}, {}]}]}
+    assert _row(tmp_path, columns, data) == {"x": ["1"], "y": ["1"], "deep": ["2"]}
+
+
 def test_quoted_keys(tmp_path: Path) -> None:
     columns = {
         "x": {"type": "text", "from": 'a."x-y".b'},
