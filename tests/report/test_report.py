@@ -38,7 +38,7 @@ ESTATES: Mapping[str, tuple[Found, ...]] = {
     "nothing": (NOTHING,),
     "dark": (DARK,),
 }
-WIDTH = 110
+WIDTH = 112
 SEVERITIES = ("critical", "high", "medium", "low")
 
 
