@@ -222,6 +222,48 @@ def test_a_bad_collector(tmp_path: Path, change: Change, what: str, starts: str)
     assert lines[int(line) - 1].strip().startswith(starts)
 
 
+def test_a_provider_that_nobody_knows(tmp_path: Path) -> None:
+    document = {"service": "lab", "facts": {"awz.lab.box": table({"name": {"type": "text", "from": "Name"}})}}
+    [problem] = _problems(tmp_path, {**files(), "collectors/awz/lab.yaml": document})
+    assert problem.what == "awz.lab.box: no provider 'awz'"
+    assert problem.do == "did you mean 'aws'?"
+    assert problem.where.endswith(f"collectors/awz/lab.yaml:{_line(tmp_path / 'collectors/awz/lab.yaml', 'awz.lab.box:')}")
+
+
+CLUSTER = "collectors/kubernetes/lab.yaml"
+BAD_CALLS = [
+    ({"call": "Pods"}, "'Pods' is no resource"),
+    ({"call": "apps:deployments"}, "client 'apps' is no API group and version"),
+    ({"call": "pods", "read": "cluster"}, "needs either 'call' or 'read'"),
+    ({"read": "tea_leaves", "needs": "get /tea"}, "no reader 'tea_leaves'"),
+]
+
+
+@pytest.mark.parametrize(("call", "what"), BAD_CALLS, ids=[what for _, what in BAD_CALLS])
+def test_how_a_call_is_written_is_the_provider_s_to_say(tmp_path: Path, call: dict[str, Any], what: str) -> None:
+    own = table({"name": {"type": "text", "from": "metadata.name"}}, once_per="target", list={"items": "items", **call})
+    documents = {**files(), CLUSTER: {"service": "lab", "client": "v1", "facts": {"kubernetes.lab.thing": own}}}
+    problems = _problems(tmp_path, documents)
+    assert [problem.what for problem in problems if what in problem.what] != []
+    # a call that cannot be read names no right either
+    assert {problem.what.partition(": ")[2] for problem in problems if what not in problem.what} <= {"'needs' is missing"}
+    assert {problem.where.partition(CLUSTER)[2] for problem in problems} == {f":{_line(tmp_path / CLUSTER, 'list:')}"}
+
+
+def test_rights_follow_from_a_call_where_the_provider_says_so(tmp_path: Path) -> None:
+    columns = {"name": {"type": "text", "from": "metadata.name"}}
+    calls = {"pod": "pods", "deployment": "apps/v1:deployments", "node": "nodes/proxy/configz"}
+    facts = {
+        f"kubernetes.lab.{name}": table(columns, once_per="target", list={"call": call, "items": "items"}) for name, call in calls.items()
+    }
+    made = _load(tmp_path, {**files(), CLUSTER: {"service": "lab", "client": "v1", "facts": facts}})
+    assert {name: made.tables[f"kubernetes.lab.{name}"].list.needs for name in calls} == {
+        "pod": ("list pods",),
+        "deployment": ("list deployments.apps",),
+        "node": ("get nodes/proxy",),
+    }
+
+
 P = ("practices", 0)
 BAD_MAPPINGS: list[tuple[Change, str, str]] = [
     (_set(*P, "objectives", 0, "level", 9), "got 9", "level:"),

@@ -6,7 +6,7 @@ import textwrap
 import threading
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,10 +87,10 @@ class Done:
         return found
 
 
-def tell(folder: Path, facts: str, answers: Mapping[str, Told | Sequence[Told]], *tables: str, **reads: str) -> Done:
-    """What a source that answers so leaves of these tables."""
-    kept, plan = Kept(), make_plan(packed(folder, facts, *tables, reads=reads), Selection(), ["aws"])
-    return Done(kept, collect(plan, Teller(answers), kept, started=datetime.now(UTC), limits=Limits(attempts=1)))
+def tell(folder: Path, facts: str, answers: Mapping[str, Told | Sequence[Told]], *tables: str, **forms: Callable[[Any], Any]) -> Done:
+    """What a source that answers so leaves of these tables; `forms` are its normalisers."""
+    kept, plan = Kept(), make_plan(packed(folder, facts, *tables), Selection(), ["aws"])
+    return Done(kept, collect(plan, Teller(answers, normalisers=forms), kept, started=datetime.now(UTC), limits=Limits(attempts=1)))
 
 
 def packed(folder: Path, facts: str, *tables: str, reads: Mapping[str, str] | None = None) -> Content:
@@ -586,6 +586,15 @@ def test_what_was_left_out_is_an_unread_row_beside_those_that_were_read(tmp_path
     assert (ghost["key"], ghost["data"], ghost["calls"]) == ("unread#1", {}, [])
 
 
+@pytest.mark.parametrize(("count", "data"), [(1, {}), (3, {"unread": 3})])
+def test_one_unread_row_stands_for_as_many_as_are_known_to_be_left_out(tmp_path: Path, count: int, data: dict[str, int]) -> None:
+    answer = listed("Things", ONE, left_out=Reason.EXCLUDED, left_out_count=count)
+    done = tell(tmp_path, THINGS, {"ListThings": answer, "ListPieces": PIECES}, "thing")
+    assert done.ghosts("thing") == [("global", Reason.EXCLUDED)]
+    assert [fact["data"] for fact in done.of("thing") if "list" in fact["gaps"]] == [data]
+    assert done.line("thing", region="global").gaps == {"excluded": 1}
+
+
 def test_of_what_may_be_besides_a_shadow_stands(tmp_path: Path) -> None:
     answers = {"ListThings": listed("Things", ONE, rest=Reason.NOT_IN_MANIFESTS), "ListPieces": PIECES}
     done = tell(tmp_path, THINGS, answers, *ALL)
@@ -711,6 +720,56 @@ def test_an_element_that_is_asked_for_by_its_place_stays_in_its_list(tmp_path: P
     things = [{"Name": "a", "Parts": [{"Name": "p"}]}, {"Name": "b", "Parts": []}]
     done = tell(tmp_path, THINGS, {"ListThings": listed("Things", *things)}, "thing")
     assert [len(fact["data"]["Parts"]) for fact in done.of("thing")] == [1, 0]
+
+
+FORMED = """
+    aws.lab.doc:
+      about: Documents.
+      once_per: account
+      list: {call: ListDocs, items: Docs, needs: lab:ListDocs}
+      key: '{Name}'
+      normalise: {Doc: json, 'Others[]': json}
+      columns: {name: {type: text, from: Doc.name}, others: {type: list, from: 'Others[].name'}}
+    aws.lab.again:
+      about: The same, once more.
+      once_per: account
+      list: {call: ListDocs, items: Docs, needs: lab:ListDocs}
+      key: '{Name}'
+      normalise: {Doc: json}
+      columns: {name: {type: text, from: Doc.name}, raw: {type: json, from: Others}}
+"""
+
+
+def test_what_stands_in_one_form_is_brought_there_for_each_table_that_says_so(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def form(text: Any) -> Any:
+        seen.append(text)
+        return {"name": text.upper()}
+
+    docs = listed("Docs", {"Name": "a", "Doc": "x", "Others": ["y", "z"]}, {"Name": "b"})
+    done = tell(tmp_path, FORMED, {"ListDocs": docs}, "doc", "again", json=form)
+    assert [fact["data"] for fact in done.of("doc")] == [{"Doc": {"name": "X"}, "Others": [{"name": "Y"}, {"name": "Z"}]}, {}]
+    # one table's forms are not another's, and what both want is worked out once
+    assert [fact["data"] for fact in done.of("again")] == [{"Doc": {"name": "X"}, "Others": ["y", "z"]}, {}]
+    assert seen.count("x") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(paths.MalformedError("x"), Reason.MALFORMED), (TypeError("secret"), Reason.COLLECTOR_BUG), (KeyError("n"), Reason.COLLECTOR_BUG)],
+)
+def test_a_form_that_cannot_be_made_costs_its_own_row(tmp_path: Path, error: Exception, reason: Reason) -> None:
+    def form(text: Any) -> Any:
+        if text == "odd":
+            raise error
+        return {"name": text}
+
+    docs = listed("Docs", {"Name": "a", "Doc": "odd"}, {"Name": "b", "Doc": "x"})
+    done = tell(tmp_path, FORMED, {"ListDocs": docs}, "doc", json=form)
+    assert [fact["key"] for fact in done.whole("doc")] == ["b"]
+    assert done.ghosts("doc") == [("global", reason)]
+    assert "secret" not in str(done.kept.lines)
 
 
 # ---- regions -------------------------------------------------------------------------------------------------------------

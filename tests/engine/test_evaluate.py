@@ -495,6 +495,25 @@ def test_unknowns_with_a_reason_of_their_own_and_from_around_are_one_where_it_is
     assert found[0].facts == tuple(fact_id(BOX, A, "r1", key) for key in "bcd")
 
 
+def test_an_unread_row_that_stands_for_many_counts_as_many_and_is_shown_once(tmp_path: Path) -> None:
+    made = content(rule())
+    facts = [_box(key=f"{n:03}", gaps={"detail": "denied"}) for n in range(BLOCK)]
+    facts += [{**ghost(BOX, "denied"), "data": {"unread": 7}}, _box(key="x", detail={"State": "On"})]
+    with filled(made, tmp_path, facts) as store:
+        told = _blocks(store, made.rules["aws.lab.r"])
+        counted, summed = _tallies(store, made.rules["aws.lab.r"])
+        shown = judged(store, made.rules["aws.lab.r"])
+    assert [(each.verdict.value, each.number, each.count, len(each.resources)) for each in told] == [
+        ("pass", 0, 1, 1),
+        ("unknown", 0, BLOCK + 6, BLOCK),
+        ("unknown", 1, 1, 1),
+    ]
+    assert told[1].resources[0] == ""
+    assert counted == summed == [Tally("aws.lab.r", A, pass_=1, unknown=BLOCK + 7), Tally("aws.lab.r", B)]
+    assert [each.resource for each in shown].count("") == 1
+    assert len(shown) == BLOCK + 2
+
+
 @given(
     st.lists(
         st.tuples(

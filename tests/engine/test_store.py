@@ -385,6 +385,28 @@ def test_added_ghosts_and_shadows_are_rows_of_nulls() -> None:
         ]
 
 
+@pytest.mark.parametrize(
+    ("line", "weight"),
+    [
+        (ghost(BOX), 1),
+        ({**ghost(BOX), "data": {"unread": 7}}, 7),
+        ({**ghost(BOX), "data": {"unread": "odd"}}, 1),
+        (fact(BOX, {"unread": 7}), 1),
+        ({**rest(BOX), "data": {"unread": 7}}, 1),
+    ],
+)
+def test_an_unread_row_weighs_as_much_as_it_stands_for(tmp_path: Path, line: dict[str, Any], weight: int) -> None:
+    with filled(content(), tmp_path, [line]) as store:
+        assert list(store.rows(f"SELECT _weight FROM {BOX}")) == [(weight,)]
+
+
+def test_added_rows_and_ghosts_weigh_one() -> None:
+    with Store(content(), [BOX], scan_time=NOW) as store:
+        store.add_rows(BOX, [{"target": A}])
+        store.add_ghosts(BOX, [(A, "r1", Reason.DENIED, False)])
+        assert list(store.rows(f"SELECT _weight FROM {BOX}")) == [(1,), (1,)]
+
+
 def test_the_rest_is_a_shadow_of_nulls_beside_rows_that_stand(tmp_path: Path) -> None:
     made = content()
     own = ", ".join(made.tables[BOX].columns)
