@@ -7,7 +7,7 @@ CNAMM := $(BIN)/cnamm-scan
 .PHONY: demo test check lint docs bench clean help
 
 help:
-	@echo "make demo   scan an embedded AWS account: a score, a roadmap, a bundle"
+	@echo "make demo   scan an embedded AWS account and a Kubernetes cluster: a score, a roadmap, a bundle"
 	@echo "make test   run every test"
 	@echo "make check  lint, format, types, content lint, generated docs, tests"
 	@echo "make docs   write docs/reference from content"

@@ -1,4 +1,4 @@
-"""`cnamm-scan demo`: an embedded, imperfect AWS account, scanned through real clients over real sockets."""
+"""`cnamm-scan demo`: an embedded, imperfect AWS account and Kubernetes cluster, scanned through real clients over real sockets."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ import click
 
 from cnamm_scan.cli.common import console, show
 
+QUERIES = (
+    "SELECT name, versioning FROM aws.s3.bucket",
+    "SELECT namespace, pod, image FROM kubernetes.core.container WHERE privileged",
+)
+"""What a person may ask the facts first."""
+_NOT_OURS = frozenset("AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL AWS_DEFAULT_PROFILE HTTP_PROXY HTTPS_PROXY ALL_PROXY".split())
+"""Variables that would lead elsewhere, in capitals; small ones count too."""
+
 
 @click.command("demo")
 @click.option(
@@ -20,10 +28,11 @@ from cnamm_scan.cli.common import console, show
 )
 @click.pass_context
 def command(context: click.Context, output: Path | None) -> None:
-    """Scan an embedded estate and show everything: no account, no credentials, no network.
+    """Scan an embedded estate and show everything: no account, no cluster, no credentials, no network.
 
-    It starts moto's server on a free port of 127.0.0.1, seeds an account of two regions with some 200 resources, denies one service and one
-    region, scans it with boto3 over HTTP, and prints the report.
+    It starts moto's server and a fake Kubernetes API server on free ports of 127.0.0.1, seeds an account of two regions with some 270
+    resources and a cluster of some 430 objects, denies a few things in each, scans both over HTTP with boto3 and the kubernetes client, and
+    prints the report. Nothing of yours is read: no profile, no kubeconfig.
 
     \b
     Examples:
@@ -33,10 +42,12 @@ def command(context: click.Context, output: Path | None) -> None:
     from cnamm_scan.providers.sdk import need
 
     need("moto", "demo")
+    need("kubernetes", "demo")
     from cnamm_scan import api
     from cnamm_scan.cli.common import tune_process
     from cnamm_scan.cli.progress import Shown
     from cnamm_scan.demo.bed import MotoServer
+    from cnamm_scan.demo.cluster_estate import CONTEXT, served, shop
     from cnamm_scan.demo.estate import demo_faults, demo_rewrite, seed
     from cnamm_scan.demo.proxy import FaultProxy
     from cnamm_scan.report.markdown import render
@@ -45,16 +56,23 @@ def command(context: click.Context, output: Path | None) -> None:
     err = console(context, err=True)
     folder = output or Path(tempfile.mkdtemp(prefix="cnamm-scan-demo-"))
     os.environ.update(AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing")
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_DEFAULT_PROFILE"):
-        os.environ.pop(name, None)
-    with MotoServer(fill_holes=True) as moto:
+    for name in [name for name in os.environ if name.upper() in _NOT_OURS]:
+        del os.environ[name]
+    cluster = shop()
+    with (
+        tempfile.TemporaryDirectory(prefix="cnamm-scan-") as private,
+        served(cluster, Path(private)) as kubeconfig,
+        MotoServer(fill_holes=True) as moto,
+    ):
         seeded = seed(moto.url)
-        err.print(f"an embedded account of {seeded.resources} resources in {' and '.join(seeded.regions)} is up; scanning it")
+        account = f"an embedded AWS account of {seeded.resources} resources in {' and '.join(seeded.regions)}"
+        err.print(f"{account} and a Kubernetes cluster of {cluster.size} objects are up; scanning them")
         with FaultProxy(moto.url, faults=demo_faults(), rewrite=demo_rewrite) as proxy, Shown(err) as progress:
             done = api.scan(
-                ["aws"],
+                ["aws", f"kubernetes:{CONTEXT}"],
                 output=folder,
-                options=api.TargetOptions(endpoint_url=proxy.url),
+                options=api.TargetOptions(endpoint_url=proxy.url, kubeconfig=str(kubeconfig)),
+                opted=("secret_metadata", "kubelet_config"),
                 limits=api.Limits(rate=1000, burst=1000, deadline=10),
                 progress=progress,
             )
@@ -63,4 +81,5 @@ def command(context: click.Context, output: Path | None) -> None:
         report = folder / "report.md"
         report.write_text(render(done.report()))
         click.echo(f"open the report: {report}", err=True)
-        click.echo(f'ask the facts:   cnamm-scan query {done.path} "SELECT name, versioning FROM aws.s3.bucket"', err=True)
+        for number, query in enumerate(QUERIES):
+            click.echo(f'{"" if number else "ask the facts:":16} cnamm-scan query {done.path} "{query}"', err=True)

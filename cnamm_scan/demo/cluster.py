@@ -121,6 +121,12 @@ class Cluster:
         """The resourceVersion of the newest change."""
         return self._version
 
+    @property
+    def size(self) -> int:
+        """How many objects there are."""
+        with self._lock:
+            return sum(map(len, self._tables.values()))
+
     def add(self, *objects: Mapping[str, Any]) -> None:
         """Put whole objects in, or others of the same name in their place.
 

@@ -240,7 +240,7 @@ def _kubernetes(aws: Aws, network: Network, keys: dict[str, str]) -> None:
     eks = aws("eks")
     eks.create_cluster(
         name="shop",
-        version="1.29",
+        version="1.30",
         roleArn=role_arn("eks-cluster"),
         resourcesVpcConfig={
             "subnetIds": list(network.subnets),

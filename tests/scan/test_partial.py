@@ -126,6 +126,13 @@ def test_what_was_left_out_is_counted_as_one_that_is_unknown(scanned: Scanned) -
         ]
 
 
+def test_as_many_are_counted_as_are_known_to_be_left_out(scanned: Scanned) -> None:
+    with scanned(listed("Things", A, left_out=Reason.EXCLUDED, left_out_count=9), listed("Locks", STRONG)) as done:
+        assert said(done)["on"] == [("", "unknown", "excluded"), ("a", "pass", "")]
+        assert Tally("aws.lab.on", "aws:lab", pass_=1, unknown=9) in done.tallies
+        assert Tally("aws.lab.piled", "aws:lab", unknown=9) in done.tallies
+
+
 def test_whoever_looks_among_what_was_left_out_does_not_know(scanned: Scanned) -> None:
     with scanned(listed("Things", A), listed("Locks", WEAK, left_out=Reason.UNSUPPORTED)) as done:
         found = said(done)
