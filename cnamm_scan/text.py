@@ -72,7 +72,7 @@ def _shown(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, list | tuple):
         return ", ".join(map(_shown, value)) or "none"
-    return str(value) or "none"
+    return str(value)
 
 
 def safe(text: str) -> str:

@@ -24,7 +24,7 @@ def test_placeholders_are_column_names_in_braces() -> None:
         (3, "3"),
         (2.5, "2.5"),
         ([], "none"),
-        ("", "none"),
+        ("", ""),
         (["a", None, True], "a, unknown, true"),
         (("a", "b"), "a, b"),
     ],

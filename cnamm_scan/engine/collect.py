@@ -793,6 +793,8 @@ class _Shape:
             for column in table.columns.values()
             if column.type == "list" and column.from_ in plan.kept and column.from_ and not paths.parse(column.from_).is_many
         ]
+        whole = {column.from_ for column in table.columns.values() if column.from_ and column.type == "json"}
+        listed = [path for path in listed if path.text not in whole]  # who wants the values wants the names too
         known = {column.from_ for column in table.columns.values() if column.from_}
         # an element that is asked for by its place is looked for in its list
         there = [path for path in kept if path.text not in known and not path.is_many and isinstance(path.steps[-1], str)]

@@ -7,7 +7,7 @@ containers from the page about sidecar containers.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -104,7 +104,7 @@ def _seen_in(container: Mapping[str, Json], volumes: Mapping[str | None, Json]) 
             ("plainEnv", plain),
             ("secretEnv", secret),
             ("envKeyMaterial", material or any(map(looks_secret, words))),
-            ("commandNames", [word.partition("=")[0] for word in words]),
+            ("commandNames", _flags(words)),
             ("hostPathMounts", [path for path, _ in mounts]),
             ("writableHostPaths", [path for path, mount in mounts if not mount.get("readOnly")]),
             ("socketMounts", [path for path, _ in mounts if _reaches_socket(path)]),
@@ -113,6 +113,16 @@ def _seen_in(container: Mapping[str, Json], volumes: Mapping[str | None, Json]) 
         )
         if value
     )
+
+
+def _flags(words: Sequence[str], *, settled: bool = False) -> list[str]:
+    """The program and the names of its flags: what stands behind one may be a password. With `settled`, whether it is true or false too."""
+    found = []
+    for number, word in enumerate(words):
+        name, _, value = word.partition("=")
+        if (number == 0 or name.startswith("--") or (len(name) == 2 and name[0] == "-")) and not any(map(str.isspace, name)):
+            found.append(f"{name}={value}" if settled and value in ("true", "false") else name)
+    return found
 
 
 SOCKETS = (
@@ -185,14 +195,38 @@ def image_reference(image: Json) -> dict[str, Json] | None:
 
 
 def changes(document: Json) -> Json:
-    """The same with `changes` beside it: who wrote fields of the object when, its status left out: [{manager, operation, time}]."""
+    """The same with `changes` beside it: who wrote fields of the object when, its status left out: [{manager, operation, time}].
+
+    And with `flags`: the names of its containers' flags, with true or false where that is all they say.
+    """
     entries = _list(_optional(_object(document), "metadata"), "managedFields")
     made = [
         {name: entry[name] for name in ("manager", "operation", "time") if entry.get(name) is not None}
         for entry in entries
         if isinstance(entry, dict) and entry.get("subresource") != "status"
     ]
-    return {**document, "changes": made} if entries else document
+    template = _optional(_optional(_optional(_object(document), "spec"), "template"), "spec")
+    flags = [
+        flag for each in _mappings(template, "containers") for flag in _flags(["", *map(str, _list(each, "args"))], settled=True) if flag
+    ]
+    return {**document, **({"changes": made} if entries else {}), **({"flags": flags} if flags else {})}
+
+
+TELLING = ("service.beta.kubernetes.io/", "service.kubernetes.io/", "networking.gke.io/", "cloud.google.com/")
+"""Domains of annotations by which clouds are told what a service's load balancer is to be."""
+
+
+def service(document: Json) -> Json:
+    """A Service whose annotations keep their names, and their values only where these tell a cloud about its load balancer."""
+    metadata = _optional(_object(document), "metadata")
+    annotations = _optional(metadata, "annotations")
+    kept = {name: value if str(name).startswith(TELLING) else "" for name, value in annotations.items()}
+    return {**document, "metadata": {**metadata, "annotations": kept}} if annotations else document
+
+
+def bare_url(address: Json) -> Json:
+    """An address without its query, which may hold a token."""
+    return address.partition("?")[0] if isinstance(address, str) else address
 
 
 def config_map(document: Json) -> Json:
@@ -246,4 +280,11 @@ def _list(document: Mapping[str, Json], field: str) -> list[Json]:
     return value
 
 
-NORMALISERS: Mapping[str, Callable[[Json], Json]] = {"json": parse_json, "pod": pod, "changes": changes, "config_map": config_map}
+NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
+    "json": parse_json,
+    "pod": pod,
+    "changes": changes,
+    "config_map": config_map,
+    "service": service,
+    "bare_url": bare_url,
+}

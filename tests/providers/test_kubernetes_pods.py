@@ -10,7 +10,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cnamm_scan.paths import MalformedError
-from cnamm_scan.providers.kubernetes_pods import APPARMOR, INHERITED, KINDS, NORMALISERS, changes, config_map, image_reference, pod
+from cnamm_scan.providers.kubernetes_pods import (
+    APPARMOR,
+    INHERITED,
+    KINDS,
+    NORMALISERS,
+    bare_url,
+    changes,
+    config_map,
+    image_reference,
+    pod,
+    service,
+)
 
 Document = dict[str, Any]
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -245,9 +256,30 @@ def test_values_shaped_like_keys(container: Document, expected: bool) -> None:
     assert only(container).get("envKeyMaterial", False) is expected
 
 
-def test_commands_without_what_follows_an_equals_sign() -> None:
-    assert only({"command": ["run"], "args": ["--token=abc=def", "plain", 5]})["commandNames"] == ["run", "--token", "plain", "5"]
+def test_commands_keep_the_names_of_flags_and_nothing_behind_them() -> None:
+    container = {"command": ["run"], "args": ["--token=abc=def", "plain", 5, "--password", "hunter2", "-c", "-pSecret", "echo secret"]}
+    assert only(container)["commandNames"] == ["run", "--token", "--password", "-c"]
+    assert only({"command": ["sh", "-c", "curl -H 'X-Key: 1'"]})["commandNames"] == ["sh", "-c"]
     assert "commandNames" not in only({})
+
+
+def test_flags_of_a_template_say_true_and_false_and_no_other_value() -> None:
+    args = ["--enable-network-policy=true", "--off=false", "--token=abc", "--password", "hunter2"]
+    made = changes({"spec": {"template": {"spec": {"containers": [{"args": args}, {}]}}}})
+    assert made["flags"] == ["--enable-network-policy=true", "--off=false", "--token", "--password"]
+    assert "flags" not in changes({"spec": {}})
+
+
+def test_annotations_of_a_service_keep_values_that_tell_a_cloud() -> None:
+    internal = "service.beta.kubernetes.io/aws-load-balancer-internal"
+    made = service({"metadata": {"name": "web", "annotations": {internal: "true", "owner/note": "hunter2"}}})
+    assert made["metadata"] == {"name": "web", "annotations": {internal: "true", "owner/note": ""}}
+    assert service({"metadata": {"name": "web"}}) == {"metadata": {"name": "web"}}
+
+
+def test_an_address_loses_its_query() -> None:
+    assert bare_url("https://shop.example.com/health?token=abc") == "https://shop.example.com/health"
+    assert bare_url(None) is None
 
 
 def test_paths_of_the_node() -> None:
