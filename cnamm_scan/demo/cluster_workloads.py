@@ -28,6 +28,9 @@ from cnamm_scan.demo.cluster_things import (
 PLANTED: Mapping[str, str] = {
     "container-environment": "CANARY-container-environment-3f9c21aa",
     "container-argument": "CANARY-container-argument-90d4e7b2",
+    "container-word": "CANARY-container-word-2b7700de",
+    "probe-query": "CANARY-probe-query-9ae1f3c4",
+    "service-note": "CANARY-service-note-51c8d2b6",
     "cron-environment": "CANARY-cron-environment-5be81c06",
     "config-map": "CANARY-config-map-e2774d13",
     "config-map-file": "CANARY-config-map-file-08a5f3c9",
@@ -135,7 +138,9 @@ def _tools(site: Site) -> None:
     # only the shop's CDN may come in
     ranges = ["120.52.22.96/27", "205.251.249.0/24"]
     door: Thing = {"at": (80, 443), "by": HELM, "loadBalancerSourceRanges": ranges, "externalTrafficPolicy": "Local"}
-    site.service("edge", "ingress-nginx-controller", kind="LoadBalancer", **door)
+    site.service(
+        "edge", "ingress-nginx-controller", kind="LoadBalancer", annotations={"edge.example.com/note": PLANTED["service-note"]}, **door
+    )
     site.put("v1 ConfigMap", "ingress-nginx-controller", "edge", by=HELM, data={"proxy-body-size": "8m", "use-forwarded-headers": "true"})
     site.run("edge", "envoy-gateway", "docker.io/envoyproxy/gateway:v1.5.4", age=95, service="", **one)
     image = "ghcr.io/external-secrets/external-secrets:v0.20.2"
@@ -322,7 +327,7 @@ def _fulfilment(site: Site) -> None:
             AWS_ACCESS_KEY_ID=("legacy-aws", "id"),
             AWS_SECRET_ACCESS_KEY=("legacy-aws", "key"),
         ),
-        "args": ["--queue=orders", f"--api-key={PLANTED['container-argument']}"],
+        "args": ["--queue=orders", f"--api-key={PLANTED['container-argument']}", "--password", PLANTED["container-word"]],
     }
     copied = json.dumps(
         {
