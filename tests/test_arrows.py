@@ -225,7 +225,7 @@ NAMED = frozenset({"aws", "azure", "gcp", "kubernetes"})
 ALIKE = ("aggregator", "engine", "evidence", "report")
 EXAMPLES: Mapping[str, frozenset[str]] = {
     # the rule that a new file starts from, how an id is written, and the tools that a fix may call
-    "report/reference.py": frozenset({"aws", "aws.s3.bucket_has_owner", "[https://docs.aws.amazon.com/]"}),
+    "report/reference.py": frozenset({"aws", "aws.s3.bucket_has_owner"}),
 }
 """File -> the words in which it may name one all the same."""
 _PROVIDER = re.compile(rf"[^\s`'\"]*(?<![a-z])(?:{'|'.join(sorted(NAMED))})(?![a-z])[^\s`'\"]*", re.IGNORECASE)

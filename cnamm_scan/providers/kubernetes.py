@@ -15,12 +15,13 @@ import msgspec
 
 from cnamm_scan import __version__
 from cnamm_scan.errors import CredentialsError, ProviderError, UsageError, did_you_mean
-from cnamm_scan.model import Reason, Region, Target
+from cnamm_scan.model import Reason, Target
 from cnamm_scan.providers.interface import Answer, CallFailedError, Provider, Request, code_matches
 from cnamm_scan.providers.kubernetes_discovery import Discovery, Served, not_served
 from cnamm_scan.providers.kubernetes_names import COPIES, SYSTEM_NAMESPACES
 from cnamm_scan.providers.kubernetes_needs import Resource, resource_of
 from cnamm_scan.providers.kubernetes_pods import NORMALISERS
+from cnamm_scan.providers.one_place import OnePlace
 from cnamm_scan.providers.sdk import need
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ Json = Any
 
 PAGE = 500
 """Objects asked at once: what kubectl asks too."""
-EVERYWHERE = "global"
 ANONYMOUS = "system:anonymous"
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -114,11 +114,10 @@ class _Page:
     """Namespaces before that are not in the scope."""
 
 
-class KubernetesProvider:
+class KubernetesProvider(OnePlace):
     """One cluster. Raises CredentialsError when it does not know us, ProviderError when it does not answer."""
 
     name = "kubernetes"
-    region_table: str | None = None
     normalisers = NORMALISERS
 
     def __init__(self, context: str, client: ApiClient, options: Options) -> None:
@@ -159,22 +158,6 @@ class KubernetesProvider:
         if user == ANONYMOUS:
             raise CredentialsError("the API server does not know who asks", where=where, do="sign in, and check with: kubectl auth whoami")
         return user
-
-    def regions(self) -> Sequence[Region]:
-        """None: a cluster is one place."""
-        return ()
-
-    def default_regions(self) -> Sequence[str]:
-        """None."""
-        return ()
-
-    def home_region(self) -> str:
-        """The one place."""
-        return EVERYWHERE
-
-    def variables(self, region: str) -> Mapping[str, str]:
-        """`$account` (the context), `$region` and `$target`."""
-        return {"$account": self.target.name, "$region": region, "$partition": "", "$target": self.target.id}
 
     # ---- asking ------------------------------------------------------------------------------------------------------
 

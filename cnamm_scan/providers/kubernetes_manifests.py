@@ -18,11 +18,12 @@ from typing import Any
 import yaml
 
 from cnamm_scan.errors import UsageError
-from cnamm_scan.model import Reason, Region, Target
+from cnamm_scan.model import Reason, Target
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, code_matches
 from cnamm_scan.providers.kubernetes_names import COPIES, SYSTEM_NAMESPACES
 from cnamm_scan.providers.kubernetes_needs import Resource, resource_of
 from cnamm_scan.providers.kubernetes_pods import NORMALISERS
+from cnamm_scan.providers.one_place import OnePlace
 
 Json = Any
 ENDINGS = (".yaml", ".yml", ".json")
@@ -60,11 +61,10 @@ class _Object:
     document: Mapping[str, Json]
 
 
-class ManifestProvider:
+class ManifestProvider(OnePlace):
     """A file, a folder or `-` as a target. Raises UsageError for what is not there, cannot be parsed or holds no object."""
 
     name = "kubernetes"
-    region_table: str | None = None
     normalisers = NORMALISERS
 
     def __init__(
@@ -91,22 +91,6 @@ class ManifestProvider:
         named = {"namespaces": self._namespaces, "excluded_namespaces": self._excluded, "system_namespaces": frozenset(system_namespaces)}
         scope.update({name: sorted(values) for name, values in named.items() if values})
         self.target = Target(f"kubernetes:{source}", "kubernetes", source, "", scope)
-
-    def regions(self) -> Sequence[Region]:
-        """None."""
-        return ()
-
-    def default_regions(self) -> Sequence[str]:
-        """None."""
-        return ()
-
-    def home_region(self) -> str:
-        """The one place."""
-        return "global"
-
-    def variables(self, region: str) -> Mapping[str, str]:
-        """`$account` (the path), `$region` and `$target`."""
-        return {"$account": self.target.name, "$region": region, "$partition": "", "$target": self.target.id}
 
     def call(self, request: Request) -> Answer:
         """All objects of a kind. Raises CallFailedError where there is none: the cluster may have some."""

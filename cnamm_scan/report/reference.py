@@ -306,7 +306,7 @@ pass: {expression.format(column)}
 message: "{{key}}: {column} is {{{column}}}"
 why: Say in a sentence what goes wrong without it.
 fix: Say in a sentence, or with a command, how to mend {{key}}.
-references: [https://docs.aws.amazon.com/]
+references: [Name the vendor's page about it]
 tests:
   pass: [{{{column}: {good}}}]
   fail: [{{{column}: {bad}}}]
