@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SCHEMA = "cnamm-scan/report/1"
 FINDINGS_A_STEP = 10
 """Resources named under each step of the roadmap."""
-FINDINGS_A_RULE = 1000
+FINDINGS_A_RULE = 250
 """Resources named for each rule and target; `cnamm-scan results` names them all."""
 
 
