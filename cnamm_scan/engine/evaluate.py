@@ -155,6 +155,8 @@ SPOKEN = (Verdict.FAIL, Verdict.UNKNOWN)
 """Verdicts whose results keep the values that were seen. What passed can be looked up: its fact is in the same bundle."""
 BLOCK = 256
 """Most resources in one block."""
+FEW = 1000
+"""Rows of a table up to which its results are gathered by us."""
 MANY = 1000
 """A group may be told as "the rest" from here on; of those that failed so many are still named, with what was seen."""
 
@@ -169,7 +171,10 @@ def blocks(store: Store, compiled: CompiledRule, targets: Iterable[Target], *, c
     reasons = _Reasons(store, compiled)
     base = ResultBlock(rule.id, rule.for_each, "", "", Verdict.PASS, "", rule.severity, rule.objective, compiled.parameters)
     try:
-        rows = store.rows(_block_sql(compiled, reasons, compact=compact), compiled.parameters)
+        if store.size(rule.for_each) <= FEW:  # gathering a few rows here costs less than planning the SQL that would
+            rows = _gathered(store.rows(_row_sql(compiled, reasons), compiled.parameters))
+        else:
+            rows = store.rows(_block_sql(compiled, reasons, compact=compact), compiled.parameters)
         for target, region, verdict, reason, number, named, facts, shown, first in _reasoned(rows, reasons):
             columns = compiled.values if verdict in SPOKEN else ()
             group = replace(base, target=target, region=region, verdict=verdict, reason=reason)
@@ -221,14 +226,31 @@ def _decoded(text: str) -> Any:
         return json.loads(text)
 
 
-def _block_sql(compiled: CompiledRule, reasons: _Reasons, *, compact: bool) -> str:
+def _row_sql(compiled: CompiledRule, reasons: _Reasons) -> str:
+    """One row a resource: target, region, verdict, reason, weight, key, fact and what was seen."""
+    return f"SELECT target, region, _v, _why, _weight, key, _fact, _seen FROM ({_judged_sql(compiled, reasons)}) ORDER BY ALL"
+
+
+def _gathered(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """The rows of `_row_sql` as those of `_block_sql`. Raises StoreError."""
+    for place, group in itertools.groupby(rows, key=lambda row: row[:4]):
+        several = sorted(group, key=lambda row: (row[5], row[6] or ""))
+        keys, facts, seen = ([row[at] for row in several] for at in (5, 6, 7))
+        yield (*place, sum(row[4] for row in several), keys, facts, seen, None)
+
+
+def _judged_sql(compiled: CompiledRule, reasons: _Reasons) -> str:
     spoken = ", ".join(literal(verdict.value) for verdict in SPOKEN)
     seen = f"json_array({', '.join(map(quoted, compiled.values))})::VARCHAR" if compiled.values else "NULL"
-    judged = (
+    return (
         f"SELECT target, region, COALESCE(key, '') AS key, _weight, _v, {reasons.own('_v')} AS _why,"
         f" CASE WHEN _v IN ({spoken}) THEN {seen} END AS _seen,"
         f" CASE WHEN _v = 'unknown' THEN COALESCE(_fact, '') END AS _fact FROM ({compiled.judged}) AS this"
     )
+
+
+def _block_sql(compiled: CompiledRule, reasons: _Reasons, *, compact: bool) -> str:
+    judged = _judged_sql(compiled, reasons)
     named = "list(key ORDER BY key, _fact){0}, list(_fact ORDER BY key, _fact){0}, list(_seen ORDER BY key, _fact){0}"
     if not compact:
         lists = named.format("")

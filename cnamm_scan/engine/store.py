@@ -81,6 +81,7 @@ class Store:
         self._dark: dict[tuple[str, tuple[str, ...]], dict[tuple[str, str | None], str]] = {}
         self._places_of: dict[tuple[tuple[str, str, str, bool], ...], str] = {}
         self._large = False
+        self._sizes: dict[str, int] | None = None
         self._spill = tempfile.TemporaryDirectory(prefix="cnamm-scan-")
         self._db = duckdb.connect(":memory:", config={"memory_limit": memory, "temp_directory": self._spill.name})
         self._db.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false; SET TimeZone = 'UTC'")
@@ -129,6 +130,7 @@ class Store:
 
     def add_rows(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Put rows in by column name, as tests of content do. Derived columns that a row does not name are computed."""
+        self._sizes = None
         columns = columns_of(self.content, table)
         derived = {name for name, column in columns.items() if column.is_}
         alike: dict[frozenset[str], list[Mapping[str, Any]]] = {}
@@ -183,6 +185,7 @@ class Store:
 
     def load(self, table: str, shards: Shards) -> None:
         """Read a table's facts from the lines of a bundle and extract its columns."""
+        self._sizes = None
         if not shards.files:
             return
         spec = self.content.tables.get(table)
@@ -244,6 +247,7 @@ class Store:
 
     def make_views(self) -> None:
         """Compute every view over the loaded tables, NULL-honest about listings that failed."""
+        self._sizes = None
         for view in self.views:
             try:
                 self._make_view(view)
@@ -286,8 +290,18 @@ class Store:
             return table != ESTATE_TABLE
         return table in self.content.views and all(self._is_regional(base) for base in read_view(self.content, table).tables)
 
+    def size(self, table: str) -> int:
+        """About how many rows a table or view has."""
+        if self._sizes is None:
+            found = self.rows("SELECT database_name, schema_name, table_name, estimated_size FROM duckdb_tables()")
+            self._sizes = {}
+            for database, schema, name, rows in found:
+                self._sizes[f"{schema}.{name}"] = self._sizes[f"{database}.{schema}.{name}"] = int(rows)
+        return self._sizes.get(table, 0)
+
     def clear(self, table: str) -> None:
         """Empty a table."""
+        self._sizes = None
         self._db.execute(f"DELETE FROM {quoted(table)}")
         self._dark.clear()
 
