@@ -191,6 +191,7 @@ def test_what_a_source_shows_all_the_same_is_seen(scanned: Scanned) -> None:
 
 
 def test_very_many_of_a_kind_are_told_as_the_rest_and_read_back_by_name(scanned: Scanned, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnamm_scan.engine.evaluate.FEW", 0)
     monkeypatch.setattr("cnamm_scan.engine.evaluate.MANY", 2)
     monkeypatch.setattr("cnamm_scan.report.data.FINDINGS_A_RULE", 2)
     on = [{"Name": f"on{number}", "spec": {"Size": 1}, "status": {"State": "On"}} for number in range(4)]
