@@ -40,7 +40,7 @@ from cnamm_scan.model import (
     Target,
     Verdict,
 )
-from cnamm_scan.providers.catalog import KINDS, Operations, TargetOptions
+from cnamm_scan.providers.catalog import TargetOptions, connect, kind_of, refuse_foreign
 from cnamm_scan.providers.interface import CallFailedError
 
 if TYPE_CHECKING:
@@ -52,22 +52,6 @@ if TYPE_CHECKING:
 
 FEW_BYTES = 30_000_000
 """Stored facts below this are judged on one thread: sharing so little costs more than it saves."""
-
-
-def provider_of(spec: str) -> str:
-    """The provider that a TARGET names. Raises UsageError with the nearest name."""
-    name = spec.split(":", 1)[0]
-    if name not in KINDS:
-        raise UsageError(f"no provider '{name}'", where=spec, do=did_you_mean(name, KINDS))
-    return name
-
-
-def connect(spec: str, options: TargetOptions, operations: Operations | None = None) -> Provider:
-    """Open a TARGET such as `aws`, `aws:PROFILE` or `kubernetes:CONTEXT`. Raises CredentialsError, ProviderError or UsageError.
-
-    `operations` are those that will be asked, by client: an SDK then loads the description of no others.
-    """
-    return KINDS[provider_of(spec)].connect(spec.partition(":")[2], options, operations)
 
 
 @dataclass
@@ -200,7 +184,6 @@ def scan(
     regions: Sequence[str] = (),
     output: Path | str | None = None,
     options: TargetOptions | None = None,
-    opted: Sequence[str] = (),
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> Scan:
@@ -214,9 +197,11 @@ def scan(
 
     if not targets:
         raise UsageError("no target", do="name one, such as aws or aws:PROFILE")
-    providers = [provider_of(spec) for spec in targets]
+    options = options or TargetOptions(connections=limits.concurrency if limits else 16)
+    providers = [kind_of(spec).name for spec in targets]
+    refuse_foreign(targets, options, regions)
     whole = reader.load([Path(pack) for pack in content])
-    plan = make_plan(whole, Selection(tuple(rules), tuple(functions), parameters or {}, frozenset(opted)), providers)
+    plan = make_plan(whole, Selection(tuple(rules), tuple(functions), parameters or {}, options.opted), providers)
     limits = limits or Limits()
     started = datetime.now(UTC)
     temporary = ExitStack()
@@ -226,10 +211,8 @@ def scan(
         on_failure = stack.enter_context(ExitStack())
         on_failure.push(temporary)
         connected = [
-            stack.enter_context(
-                closing(connect(spec, options or TargetOptions(connections=limits.concurrency), plan.operations(provider_of(spec))))
-            )
-            for spec in targets
+            stack.enter_context(closing(connect(spec, options, plan.operations(provider))))
+            for spec, provider in zip(targets, providers, strict=True)
         ]
         _refuse_twins(connected)
         _refuse_unknown_regions(connected, regions)

@@ -35,7 +35,8 @@ from cnamm_scan.model import (
     View,
 )
 from cnamm_scan.providers.catalog import KINDS as PROVIDERS
-from cnamm_scan.providers.catalog import REGION_COLUMNS, Kind
+from cnamm_scan.providers.catalog import REGION_COLUMNS
+from cnamm_scan.providers.kind import Kind
 
 KINDS = ("collectors", "rules", "mappings")
 VARIABLES = frozenset({"$account", "$region", "$partition", "$target", "$now"})

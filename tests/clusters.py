@@ -21,7 +21,7 @@ from cnamm_scan import api
 from cnamm_scan.demo.cluster_bed import Cluster, ClusterBed
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.providers.interface import Answer, Provider, Request
-from cnamm_scan.providers.kubernetes import Options, connect
+from cnamm_scan.providers.kubernetes.provider import Options, connect
 
 Document = dict[str, Any]
 

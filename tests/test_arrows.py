@@ -48,7 +48,7 @@ SETTLED: Mapping[tuple[str, str], str] = {
 SDKS = frozenset({"boto3", "botocore", "kubernetes", "azure", "google"})
 OWNERS: Mapping[str, frozenset[str]] = {
     "duckdb": frozenset({"engine/store.py", "engine/sql.py"}),
-    "yaml": frozenset({"content.py", "cli/plan.py", "providers/kubernetes_manifests.py"}),
+    "yaml": frozenset({"content.py", "cli/plan.py", "providers/kubernetes/manifests.py"}),
     "pydantic": frozenset({"content.py"}),
 }
 """Heavy library -> the only files that may import it."""
@@ -147,7 +147,7 @@ def test_the_reader_reads() -> None:
     assert len(FOUND) > 300
     seen = {(each.file, each.module, each.at_top) for each in FOUND}
     assert ("engine/store.py", "duckdb", True) in seen
-    assert ("providers/catalog.py", "cnamm_scan.providers.aws", False) in seen
+    assert ("providers/aws/kind.py", "cnamm_scan.providers.aws.provider", False) in seen
     assert ("api.py", "cnamm_scan.content", True) in seen
     assert ("cli/main.py", "cnamm_scan.cli", False) in seen
     assert not any(each.file == "report/data.py" and each.module == "cnamm_scan.api" for each in FOUND)  # for type checkers alone

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -46,12 +46,15 @@ def selection(command: Decorated) -> Decorated:
 
 
 def reach(command: Decorated) -> Decorated:
-    """Which part of a target is scanned, and how it is reached: the options that `Reach` holds."""
+    """Which part of a target is scanned, and how it is reached: every provider's own options, and those that all have."""
 
     @functools.wraps(command)
-    def gathered(*arguments: Any, **options: Any) -> Any:
-        named = {each.name: options.pop(each.name) for each in fields(Reach)}
-        return command(*arguments, reached=Reach(**named), **options)
+    def gathered(*arguments: Any, **said: Any) -> Any:
+        from cnamm_scan.providers.catalog import options
+
+        named = {option.name: said.pop(option.name) for option in options()}
+        reached = Reach(tuple(said.pop("regions")), said.pop("call_timeout"), named)
+        return command(*arguments, reached=reached, **said)
 
     return cast(Decorated, _with_options(gathered))
 
@@ -61,42 +64,38 @@ class Reach:
     """What a person said about reaching targets."""
 
     regions: tuple[str, ...]
-    role_arn: str | None
-    external_id: str | None
-    endpoint_url: str | None
-    kubeconfig: str | None
-    namespaces: tuple[str, ...]
-    excluded_namespaces: tuple[str, ...]
-    system_namespaces: tuple[str, ...]
-    with_secret_metadata: bool
-    with_kubelet_config: bool
     call_timeout: float
-
-    @property
-    def opted(self) -> tuple[str, ...]:
-        """What is read because somebody asked for it."""
-        asked = {"secret_metadata": self.with_secret_metadata, "kubelet_config": self.with_kubelet_config}
-        return tuple(name for name, is_asked in asked.items() if is_asked)
+    named: Mapping[str, Any]
+    """The providers' own options, by their names."""
 
     def options(self, concurrency: int = 16) -> TargetOptions:
         """The same as the providers take it."""
         from cnamm_scan.providers.catalog import TargetOptions
 
-        return TargetOptions(
-            role_arn=self.role_arn,
-            external_id=self.external_id,
-            endpoint_url=self.endpoint_url,
-            call_timeout=self.call_timeout,
-            connections=concurrency,
-            kubeconfig=self.kubeconfig,
-            namespaces=self.namespaces,
-            excluded_namespaces=self.excluded_namespaces,
-            system_namespaces=self.system_namespaces,
-        )
+        return TargetOptions(call_timeout=self.call_timeout, connections=concurrency, **self.named)
 
 
 def _with_options(command: Any) -> Any:
-    for option in (
+    from cnamm_scan.providers.catalog import KINDS, options, owners
+
+    made = [
+        click.option(
+            "--region",
+            "regions",
+            multiple=True,
+            metavar="R",
+            help=f"{_named(kind.name for kind in KINDS.values() if kind.region_table)}: only this region; the others show as excluded."
+            " May be repeated.",
+        )
+    ]
+    for option in options():
+        how: dict[str, Any] = {"metavar": option.metavar} if option.metavar else {"is_flag": True}
+        if option.many:
+            how["multiple"] = True
+        if option.environment:
+            how["envvar"] = option.environment
+        made.append(click.option(option.flag, option.name, help=f"{_named(owners(option.flag))}: {option.help}", **how))
+    made.append(
         click.option(
             "--call-timeout",
             type=click.FloatRange(min=0.1),
@@ -104,50 +103,18 @@ def _with_options(command: Any) -> Any:
             show_default=True,
             metavar="SECONDS",
             help="Wait so long for one answer.",
-        ),
-        click.option(
-            "--with-kubelet-config",
-            is_flag=True,
-            help="Kubernetes: ask each kubelet for its configuration. Needs nodes/proxy, which allows more than reading.",
-        ),
-        click.option(
-            "--with-secret-metadata",
-            is_flag=True,
-            help="Kubernetes: list secrets, names and dates only. Needs the right to list secrets, which is the right to read them.",
-        ),
-        click.option(
-            "--system-namespace",
-            "system_namespaces",
-            multiple=True,
-            metavar="NS",
-            help="Kubernetes: this namespace holds the platform itself. May be repeated.",
-        ),
-        click.option(
-            "--exclude-namespace",
-            "excluded_namespaces",
-            multiple=True,
-            metavar="NS",
-            help="Kubernetes: leave this namespace out; it shows as excluded. May be repeated.",
-        ),
-        click.option(
-            "--namespace",
-            "namespaces",
-            multiple=True,
-            metavar="NS",
-            help="Kubernetes: only this namespace; the others show as excluded. May be repeated.",
-        ),
-        click.option("--kubeconfig", metavar="FILE", help="Kubernetes: this kubeconfig instead of KUBECONFIG or ~/.kube/config."),
-        click.option(
-            "--endpoint-url", envvar="AWS_ENDPOINT_URL", metavar="URL", help="AWS: send every call there (also AWS_ENDPOINT_URL)."
-        ),
-        click.option("--external-id", metavar="ID", help="AWS, with --role-arn: the external id that the role's trust asks for."),
-        click.option("--role-arn", metavar="ARN", help="AWS: assume this role first."),
-        click.option(
-            "--region", "regions", multiple=True, metavar="R", help="AWS: only this region; the others show as excluded. May be repeated."
-        ),
-    ):
-        command = option(command)
+        )
+    )
+    for each in reversed(made):
+        command = each(command)
     return command
+
+
+def _named(providers: Iterable[str]) -> str:
+    """Providers as a person writes them: `AWS`, `Kubernetes`."""
+    from cnamm_scan.providers.catalog import KINDS
+
+    return ", ".join(KINDS[name].label for name in providers)
 
 
 def gates(command: Decorated) -> Decorated:

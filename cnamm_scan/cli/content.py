@@ -56,7 +56,7 @@ def _sdk_problems(content: Content) -> list[ContentError]:
 
     problems = []
     if find_spec("botocore"):
-        from cnamm_scan.providers.aws_lint import check
+        from cnamm_scan.providers.aws.lint import check
 
         for table, what, do in check(content):
             problems.append(ContentError(f"{table}: {what}", where=content.tables[table].source, do=do))

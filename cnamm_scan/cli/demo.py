@@ -71,8 +71,9 @@ def command(context: click.Context, output: Path | None) -> None:
             done = api.scan(
                 ["aws", f"kubernetes:{CONTEXT}"],
                 output=folder,
-                options=api.TargetOptions(endpoint_url=proxy.url, kubeconfig=str(kubeconfig)),
-                opted=("secret_metadata", "kubelet_config"),
+                options=api.TargetOptions(
+                    endpoint_url=proxy.url, kubeconfig=str(kubeconfig), with_secret_metadata=True, with_kubelet_config=True
+                ),
                 limits=api.Limits(rate=1000, burst=1000, deadline=10),
                 progress=progress,
             )

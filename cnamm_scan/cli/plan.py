@@ -53,13 +53,15 @@ def command(
       cnamm-scan plan kubernetes --permissions | kubectl apply -f -
       cnamm-scan plan aws --function detection --preflight
     """
-    from cnamm_scan import api
     from cnamm_scan import content as reader
     from cnamm_scan.engine.plan import Selection, make_plan
+    from cnamm_scan.providers.catalog import kind_of, refuse_foreign
 
     content = reader.load(packs)
-    providers = [api.provider_of(spec) for spec in targets]
-    plan = make_plan(content, Selection(rules, functions, parsed_parameters(parameters), frozenset(reached.opted)), providers)
+    options = reached.options()
+    providers = [kind_of(spec).name for spec in targets]
+    refuse_foreign(targets, options, reached.regions)
+    plan = make_plan(content, Selection(rules, functions, parsed_parameters(parameters), options.opted), providers)
     if permissions and preflight:
         raise UsageError("--permissions and --preflight do not go together", do="run plan twice")
     if permissions:
@@ -68,7 +70,7 @@ def command(
         return
     if preflight:
         for spec in targets:
-            _preflight(context, plan, spec, reached.options(), out_format)
+            _preflight(context, plan, spec, options, out_format)
         return
     described = [_described(plan, provider, len(reached.regions)) for provider in dict.fromkeys(providers)]
     if out_format == "json":
@@ -175,10 +177,10 @@ def _print(context: click.Context, described: dict[str, Any]) -> None:
 
 
 def _preflight(context: click.Context, plan: Plan, spec: str, options: Any, out_format: str) -> None:
-    from cnamm_scan import api
     from cnamm_scan.engine.preflight import preflight
+    from cnamm_scan.providers.catalog import connect
 
-    provider = api.connect(spec, options)
+    provider = connect(spec, options)
     try:
         tried = list(preflight(plan, provider, datetime.now(UTC)))
     finally:

@@ -85,7 +85,6 @@ def command(
             regions=reached.regions,
             output=output,
             options=reached.options(concurrency),
-            opted=reached.opted,
             limits=api.Limits(concurrency=concurrency, rate=api_budget, burst=bursts, deadline=max(60.0, reached.call_timeout)),
             progress=progress,
         )

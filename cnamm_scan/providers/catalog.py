@@ -1,124 +1,21 @@
-"""What each kind of target is, said once and without its SDK: the rest of the house asks here and names no provider."""
+"""The kinds of target that there are: adding a provider adds a folder and one line here. The rest of the house names no provider."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cnamm_scan.model import Call, Column
-from cnamm_scan.providers import kubernetes_needs, kubernetes_pods, policies, rights
+from cnamm_scan.errors import UsageError, did_you_mean
+from cnamm_scan.model import Column
+from cnamm_scan.providers.aws.kind import KIND as AWS
+from cnamm_scan.providers.kind import Kind, Operations, Option, Reached
+from cnamm_scan.providers.kubernetes.kind import KIND as KUBERNETES
 
 if TYPE_CHECKING:
     from cnamm_scan.providers.interface import Provider
 
-Json = Any
-Operations = Mapping[str, frozenset[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class TargetOptions:
-    """How targets are reached: what the command line's options of the same names say. Each provider takes those that it knows."""
-
-    role_arn: str | None = None
-    external_id: str | None = None
-    endpoint_url: str | None = None
-    call_timeout: float = 20.0
-    connections: int = 16
-    kubeconfig: str | None = None
-    namespaces: tuple[str, ...] = ()
-    excluded_namespaces: tuple[str, ...] = ()
-    system_namespaces: tuple[str, ...] = ()
-    """Namespaces that hold the platform itself, besides those that are known."""
-
-
-Connect = Callable[[str, TargetOptions, Operations | None], "Provider"]
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of target."""
-
-    name: str
-    noun: str
-    """What one target is: an account, a cluster."""
-    connect: Connect
-    """(what follows the colon of a TARGET, options, the operations that will be asked) -> a provider. Raises CnammError."""
-    rights: rights.Rights
-    normalisers: Mapping[str, Callable[[Json], Json]] = field(default_factory=dict)
-    """What `normalise:` of a collector may name."""
-    readers: frozenset[str] = frozenset()
-    """What `read:` of a collector may name."""
-    opt_ins: Mapping[str, str] = field(default_factory=dict)
-    """What is read only when it is asked for -> the option that asks for it."""
-    region_table: str | None = None
-    """The engine-made table with one row a region; None where a target has no regions."""
-    region_about: str = ""
-    needs: Callable[[Call, str], tuple[str, ...]] | None = None
-    """The rights of a call of a client, where they follow from its name; None where a collector must name them."""
-    call_problem: Callable[[Call, str], tuple[str, str] | None] | None = None
-    """What is wrong with how a call or its client is written: (what, what to do)."""
-
-
-def _aws(name: str, options: TargetOptions, operations: Operations | None) -> Provider:
-    from cnamm_scan.providers.aws import AwsProvider, Options
-
-    return AwsProvider(
-        Options(
-            profile=name or None,
-            role_arn=options.role_arn,
-            external_id=options.external_id,
-            endpoint_url=options.endpoint_url,
-            call_timeout=options.call_timeout,
-            connections=options.connections,
-            operations=operations,
-        )
-    )
-
-
-def _kubernetes(name: str, options: TargetOptions, operations: Operations | None) -> Provider:
-    from cnamm_scan.providers.kubernetes import Options, connect
-
-    return connect(
-        name,
-        Options(
-            kubeconfig=options.kubeconfig,
-            namespaces=options.namespaces,
-            excluded_namespaces=options.excluded_namespaces,
-            system_namespaces=options.system_namespaces,
-            call_timeout=options.call_timeout,
-            connections=options.connections,
-        ),
-    )
-
-
-KINDS: Mapping[str, Kind] = {
-    kind.name: kind
-    for kind in (
-        Kind(
-            name="aws",
-            noun="account",
-            connect=_aws,
-            rights=rights.AWS,
-            normalisers=policies.NORMALISERS,
-            readers=frozenset({"iam_credential_report"}),
-            region_table="aws.account.region",
-            region_about="One row for each region of the account. Made by the engine from ec2:DescribeRegions and what the scan saw.",
-        ),
-        Kind(
-            name="kubernetes",
-            noun="cluster",
-            connect=_kubernetes,
-            rights=rights.KUBERNETES,
-            normalisers=kubernetes_pods.NORMALISERS,
-            readers=frozenset({"cluster", "api_resources"}),
-            opt_ins={"secret_metadata": "--with-secret-metadata", "kubelet_config": "--with-kubelet-config"},
-            needs=kubernetes_needs.needs,
-            call_problem=kubernetes_needs.problem,
-        ),
-    )
-}
-
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (AWS, KUBERNETES)}
 
 REGION_COLUMNS: Mapping[str, Column] = {
     "name": Column("text", "name"),
@@ -126,6 +23,82 @@ REGION_COLUMNS: Mapping[str, Column] = {
     "seen": Column("text", "seen", about="listed, excluded, denied, unreachable or off."),
     "opt_in": Column("text", "opt_in", absent="", about="The region's opt-in status as the API gives it."),
 }
+
+
+@dataclass(frozen=True, init=False)
+class TargetOptions:
+    """How targets are reached: `TargetOptions(role_arn=…, namespaces=("shop",))`, each provider's options by their names.
+
+    Raises UsageError for a name that no provider knows.
+    """
+
+    named: Mapping[str, Any]
+    call_timeout: float
+    """Seconds to wait for one answer."""
+    connections: int
+
+    def __init__(self, *, call_timeout: float = 20.0, connections: int = 16, **named: Any) -> None:
+        known = {option.name for option in options()}
+        for name in named:
+            if name not in known:
+                raise UsageError(f"no option '{name}'", do=did_you_mean(name, known))
+        object.__setattr__(self, "named", named)
+        object.__setattr__(self, "call_timeout", call_timeout)
+        object.__setattr__(self, "connections", connections)
+
+    @property
+    def said(self) -> Mapping[str, Any]:
+        """The options that somebody said something with."""
+        unsaid = {option.name: option.unsaid for option in options()}
+        return {name: value for name, value in self.named.items() if value != unsaid.get(name)}
+
+    @property
+    def opted(self) -> frozenset[str]:
+        """What is read because somebody asked for it."""
+        return frozenset(option.opts_in for option in options() if option.opts_in and self.named.get(option.name))
+
+
+def options() -> list[Option]:
+    """Every option of every kind, in order, each flag once."""
+    return list({option.flag: option for kind in KINDS.values() for option in kind.options}.values())
+
+
+def owners(flag: str) -> list[str]:
+    """The providers that know an option."""
+    return [kind.name for kind in KINDS.values() if any(option.flag == flag for option in kind.options)]
+
+
+def kind_of(spec: str) -> Kind:
+    """The kind that a TARGET names. Raises UsageError with the nearest name."""
+    name = spec.split(":", 1)[0]
+    if name not in KINDS:
+        raise UsageError(f"no provider '{name}'", where=spec, do=did_you_mean(name, KINDS))
+    return KINDS[name]
+
+
+def refuse_foreign(specs: Iterable[str], reached: TargetOptions, regions: Sequence[str] = ()) -> None:
+    """Raise UsageError for an option that no named target's provider knows: it would do nothing, and nobody would be told."""
+    kinds = {kind.name: kind for kind in map(kind_of, specs)}
+    if regions and not any(kind.region_table for kind in kinds.values()):
+        raise UsageError(f"{' and '.join(kinds)} has no regions", where="--region", do="leave it out")
+    known = {option.name for kind in kinds.values() for option in kind.options}
+    for option in options():
+        if option.name in reached.said and option.name not in known and not option.environment:
+            raise UsageError(
+                f"{option.flag} says nothing about {' and '.join(kinds)}",
+                where=option.flag,
+                do=f"leave it out, or scan a target of {' or '.join(owners(option.flag))}",
+            )
+
+
+def connect(spec: str, reached: TargetOptions, operations: Operations | None = None) -> Provider:
+    """Open a TARGET such as `aws`, `aws:PROFILE` or `kubernetes:CONTEXT`. Raises CredentialsError, ProviderError or UsageError.
+
+    `operations` are those that will be asked, by client: an SDK then loads the description of no others.
+    """
+    kind = kind_of(spec)
+    said = {option.name: reached.named.get(option.name, option.unsaid) for option in kind.options}
+    return kind.connect(spec.partition(":")[2], Reached(said, reached.call_timeout, reached.connections, operations))
 
 
 def names() -> Sequence[str]:

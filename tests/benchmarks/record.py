@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnamm_scan import api
-from cnamm_scan.providers import aws
+from cnamm_scan.providers.aws import provider as aws
 from cnamm_scan.providers.interface import Answer, Request
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +14,11 @@ from cnamm_scan import content as reader
 from cnamm_scan.cli.common import Reach
 from cnamm_scan.cli.main import cli, run
 from cnamm_scan.errors import UsageError
-from cnamm_scan.providers.catalog import KINDS, TargetOptions
+from cnamm_scan.providers.catalog import KINDS, TargetOptions, options
 from tests.packs import files, mapping, rule, write
 
-NOTHING = Reach(
-    regions=(),
-    role_arn=None,
-    external_id=None,
-    endpoint_url=None,
-    kubeconfig=None,
-    namespaces=(),
-    excluded_namespaces=(),
-    system_namespaces=(),
-    with_secret_metadata=False,
-    with_kubelet_config=False,
-    call_timeout=20.0,
-)
+Capsys = pytest.CaptureFixture[str]
+NOTHING = Reach((), 20.0, {option.name: option.unsaid for option in options()})
 
 
 def _asked(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> dict[str, Any]:
@@ -48,8 +36,9 @@ def _asked(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> dict[str, Any]:
 
 def test_nothing_said_is_what_the_library_takes_it_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = _asked(monkeypatch, "aws")
-    assert asked["options"] == TargetOptions(connections=asked["limits"].concurrency) == NOTHING.options(asked["limits"].concurrency)
-    assert (asked["targets"], asked["regions"], asked["opted"]) == (("aws",), (), ())
+    assert asked["options"] == NOTHING.options(asked["limits"].concurrency)
+    assert dict(asked["options"].said) == {} == dict(TargetOptions().said)
+    assert (asked["targets"], asked["regions"], asked["options"].opted) == (("aws",), (), frozenset())
 
 
 def test_every_option_reaches_the_provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -77,11 +66,13 @@ def test_every_option_reaches_the_provider(monkeypatch: pytest.MonkeyPatch, tmp_
         namespaces=("shop", "till"),
         excluded_namespaces=("old",),
         system_namespaces=("platform", "mesh"),
+        with_secret_metadata=True,
+        with_kubelet_config=True,
     )
-    assert all(getattr(asked["options"], each.name) != each.default for each in fields(TargetOptions)), "an option that nobody can say"
+    assert set(asked["options"].said) == {option.name for option in options()}, "an option that nobody can say"
     assert asked["targets"] == ("aws", "kubernetes:prod")
     assert asked["regions"] == ("eu-west-1", "us-east-1")
-    assert set(asked["opted"]) == {"secret_metadata", "kubelet_config"}
+    assert asked["options"].opted == {"secret_metadata", "kubelet_config"}
     assert (asked["limits"].concurrency, asked["limits"].deadline) == (3, 60.0)
 
 
@@ -91,9 +82,35 @@ def test_every_opt_in_of_a_provider_has_its_option(command: str) -> None:
     known = {name: option for kind in KINDS.values() for name, option in kind.opt_ins.items()}
     assert set(known.values()) <= said
     for name in known:
-        asked = Reach(**{**{each.name: getattr(NOTHING, each.name) for each in fields(Reach)}, f"with_{name}": True})
-        assert asked.opted == (name,)
-    assert NOTHING.opted == ()
+        assert TargetOptions(**{f"with_{name}": True}).opted == {name}
+    assert NOTHING.options().opted == frozenset()
+
+
+@pytest.mark.parametrize("command", ["scan", "plan"])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["kubernetes:prod", "--role-arn", "arn:aws:iam::1:role/audit"], "--role-arn says nothing about kubernetes"),
+        (["aws", "--namespace", "shop"], "--namespace says nothing about aws"),
+        (["aws", "--with-secret-metadata"], "--with-secret-metadata says nothing about aws"),
+        (["kubernetes", "--region", "eu-west-1"], "kubernetes has no regions"),
+    ],
+)
+def test_an_option_that_no_target_knows_is_refused(
+    command: str, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command, *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_option_that_one_of_the_targets_knows_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert dict(_asked(monkeypatch, "aws", "kubernetes", "--namespace", "shop")["options"].said) == {"namespaces": ("shop",)}
+
+
+def test_the_library_names_the_nearest_option() -> None:
+    with pytest.raises(UsageError) as error:
+        TargetOptions(role_arm="x")
+    assert "role_arn" in error.value.do
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from cnamm_scan.engine.collect import Collected, collect
 from cnamm_scan.engine.plan import Selection, make_plan
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.model import Content, Coverage, Reason
-from cnamm_scan.providers.aws import AwsProvider, Options
+from cnamm_scan.providers.aws.provider import AwsProvider, Options
 from cnamm_scan.providers.interface import Answer
 from tests.answers import Teller, Told, listed, refused
 

@@ -18,7 +18,7 @@ from cnamm_scan.demo.proxy import Call, Fault, FaultProxy
 from cnamm_scan.demo.refusals import Kind
 from cnamm_scan.errors import CredentialsError, ProviderError, UsageError
 from cnamm_scan.model import Reason
-from cnamm_scan.providers.aws import AwsProvider, Options
+from cnamm_scan.providers.aws.provider import AwsProvider, Options
 from cnamm_scan.providers.interface import CallFailedError, Request
 
 Client = Callable[..., Any]

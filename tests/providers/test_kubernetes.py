@@ -24,7 +24,7 @@ from cnamm_scan.demo.cluster_bed import ANONYMOUS, ClusterBed, Resource, Rights,
 from cnamm_scan.errors import CnammError, CredentialsError, ProviderError, UsageError
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import CallFailedError, Provider, Request
-from cnamm_scan.providers.kubernetes import Options, connect, managed_by
+from cnamm_scan.providers.kubernetes.provider import Options, connect, managed_by
 from tests.clusters import Pair, asked, certificate, cluster, crd, items, names, pages, pod, reached, thing
 
 TOKEN = "secret-token-of-the-scanner"

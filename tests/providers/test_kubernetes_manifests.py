@@ -19,8 +19,8 @@ from cnamm_scan import content as reader
 from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request
-from cnamm_scan.providers.kubernetes import Options, connect
-from cnamm_scan.providers.kubernetes_manifests import TEMPLATES, ManifestProvider, plural
+from cnamm_scan.providers.kubernetes.manifests import TEMPLATES, ManifestProvider, plural
+from cnamm_scan.providers.kubernetes.provider import Options, connect
 from tests.clusters import pod, rule, thing, verdicts, write_pack
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop}\nspec: {containers: [{name: main, image: nginx}]}\n"

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cnamm_scan.paths import MalformedError
-from cnamm_scan.providers.kubernetes_pods import (
+from cnamm_scan.providers.kubernetes.pods import (
     APPARMOR,
     INHERITED,
     KINDS,

@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnamm_scan.providers import rights
 from cnamm_scan.providers.catalog import KINDS
 
+AWS, KUBERNETES = KINDS["aws"].rights, KINDS["kubernetes"].rights
 actions = st.lists(st.from_regex(r"[a-z]{2,12}:[A-Z][A-Za-z]{2,30}", fullmatch=True), max_size=400)
 
 
@@ -21,28 +21,28 @@ def _allowed(documents: Sequence[Mapping[str, Any]]) -> list[str]:
 
 @given(actions)
 def test_parts_are_the_whole_and_each_of_them_fits(needs: list[str]) -> None:
-    parts = rights.AWS.parts(needs)
-    assert _allowed(parts) == sorted({*needs, "ec2:DescribeRegions"}) == _allowed([rights.AWS.policy(needs)])
-    assert rights.AWS.limit == 6144
-    assert all(rights.AWS.size(part) <= 6144 for part in parts)
+    parts = AWS.parts(needs)
+    assert _allowed(parts) == sorted({*needs, "ec2:DescribeRegions"}) == _allowed([AWS.policy(needs)])
+    assert AWS.limit == 6144
+    assert all(AWS.size(part) <= 6144 for part in parts)
     for part, following in itertools.pairwise(parts):  # none could have held the first action of the next
-        assert rights.AWS.size(rights.AWS.document([*_allowed([part]), _allowed([following])[0]])) > 6144
+        assert AWS.size(AWS.document([*_allowed([part]), _allowed([following])[0]])) > 6144
 
 
 def test_one_action_goes_into_a_part_however_long_it_is() -> None:
-    (first, last) = rights.AWS.parts([f"long:{'A' * 7000}"])
+    (first, last) = AWS.parts([f"long:{'A' * 7000}"])
     assert _allowed([first]) == ["ec2:DescribeRegions"]
     assert _allowed([last]) == [f"long:{'A' * 7000}"]
 
 
 def test_without_a_limit_there_is_one_part() -> None:
     needs = [f"list things{number}.example.org" for number in range(2000)]
-    assert rights.KUBERNETES.parts(needs) == [rights.KUBERNETES.policy(needs)]
+    assert KUBERNETES.parts(needs) == [KUBERNETES.policy(needs)]
 
 
 def test_a_cluster_role_allows_what_was_asked_and_no_more() -> None:
     needs = ["list pods", "list deployments.apps", "list statefulsets.apps", "get nodes/proxy", "list policies.x.example.org", "list pods"]
-    role = rights.KUBERNETES.policy(needs)
+    role = KUBERNETES.policy(needs)
     assert (role["apiVersion"], role["kind"], role["metadata"]) == ("rbac.authorization.k8s.io/v1", "ClusterRole", {"name": "cnamm-scan"})
     assert role["rules"] == [
         {"apiGroups": [""], "resources": ["nodes/proxy"], "verbs": ["get"]},

@@ -27,8 +27,8 @@ from cnamm_scan.demo.cluster_rights import Ask
 from cnamm_scan.engine import schedule
 from cnamm_scan.engine.plan import Selection, make_plan, split_operation
 from cnamm_scan.evidence.bundle import open_bundle
-from cnamm_scan.providers.kubernetes_needs import resource_of
-from cnamm_scan.providers.rights import KUBERNETES
+from cnamm_scan.providers.kubernetes.kind import KIND
+from cnamm_scan.providers.kubernetes.needs import resource_of
 from tests.clusters import asked, cluster, pod, rule, scan, thing, verdicts, write_pack
 
 TOKEN = "token-of-the-scanner"
@@ -187,7 +187,7 @@ def test_the_least_rights_are_what_the_scan_asks(tmp_path: Path, opted: tuple[st
     assert (role["apiVersion"], role["kind"]) == ("rbac.authorization.k8s.io/v1", "ClusterRole")
     with (
         ClusterBed(small(), tokens={TOKEN: rights_of(role)}) as bed,
-        scan(bed, tmp_path, how={"token": TOKEN}, opted=opted, rules=["kubernetes.probe"]) as done,
+        scan(bed, tmp_path, how={"token": TOKEN}, options={f"with_{name}": True for name in opted}, rules=["kubernetes.probe"]) as done,
     ):
         compare(bed, role)
         assert [line for line in done.coverage if line.gaps] == []
@@ -216,11 +216,11 @@ def test_what_is_not_asked_for_is_not_read(tmp_path: Path) -> None:
     role = told("plan", "kubernetes", "--permissions")[1]
     assert "secrets" not in role
     assert "nodes/proxy" not in role
-    assert set(KUBERNETES.base) & {"list secrets", "get nodes/proxy"} == set()
+    assert set(KIND.rights.base) & {"list secrets", "get nodes/proxy"} == set()
 
 
 def test_secrets_that_are_asked_for_come_without_what_they_hold(tmp_path: Path) -> None:
-    with ClusterBed(small()) as bed, scan(bed, tmp_path, opted=("secret_metadata",), output=tmp_path / "out") as done:
+    with ClusterBed(small()) as bed, scan(bed, tmp_path, options={"with_secret_metadata": True}, output=tmp_path / "out") as done:
         assert [row["name"] for row in done.query("SELECT name FROM kubernetes.probe.secret ORDER BY name")] == ["bad-1", "good-1"]
         assert done.path is not None
         assert not any(b"aHVudGVyMg" in raw for raw in files_of(done.path))

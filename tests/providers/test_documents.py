@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnamm_scan.providers.policies import NORMALISERS, iam_policy, parse_json
+from cnamm_scan.providers.aws.documents import NORMALISERS, iam_policy
+from cnamm_scan.providers.embedded import parse_json
 
 NOBODY = {"aws": [], "service": [], "federated": [], "canonicaluser": [], "any": False}
 

@@ -1,26 +1,13 @@
-"""Documents inside answers, brought into one form: JSON in strings, and IAM policies with every list a list."""
+"""IAM policies inside answers, brought into one form: every list a list, every key in small letters."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import unquote
+
+from cnamm_scan.providers.embedded import parse_json
 
 Json = Any
-
-
-def parse_json(value: Json) -> Json:
-    """JSON that stands in a string; what is no JSON becomes None, which is "not seen", never a guess."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    if text.startswith("%7B"):
-        text = unquote(text)
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
 
 
 def iam_policy(value: Json) -> Json:

@@ -17,10 +17,10 @@ from cnamm_scan import __version__
 from cnamm_scan.errors import CredentialsError, ProviderError, UsageError, did_you_mean
 from cnamm_scan.model import Reason, Target
 from cnamm_scan.providers.interface import Answer, CallFailedError, Provider, Request, code_matches
-from cnamm_scan.providers.kubernetes_discovery import Discovery, Served, not_served
-from cnamm_scan.providers.kubernetes_names import COPIES, SYSTEM_NAMESPACES
-from cnamm_scan.providers.kubernetes_needs import Resource, resource_of
-from cnamm_scan.providers.kubernetes_pods import NORMALISERS
+from cnamm_scan.providers.kubernetes.discovery import Discovery, Served, not_served
+from cnamm_scan.providers.kubernetes.names import COPIES, SYSTEM_NAMESPACES
+from cnamm_scan.providers.kubernetes.needs import Resource, resource_of
+from cnamm_scan.providers.kubernetes.pods import NORMALISERS
 from cnamm_scan.providers.one_place import OnePlace
 from cnamm_scan.providers.sdk import need
 
@@ -59,7 +59,7 @@ def connect(name: str, options: Options) -> Provider:
     if name == "-" or _is_path(name):
         return _manifests(name, options)
     need("kubernetes", "kubernetes")
-    from cnamm_scan.providers.kubernetes_config import IN_CLUSTER, Kubeconfig, in_cluster_client, kubeconfig_files
+    from cnamm_scan.providers.kubernetes.config import IN_CLUSTER, Kubeconfig, in_cluster_client, kubeconfig_files
 
     files = kubeconfig_files(options.kubeconfig)
     known = Kubeconfig(files) if files else None
@@ -92,7 +92,7 @@ def _is_path(name: str) -> bool:
 
 
 def _manifests(name: str, options: Options) -> Provider:
-    from cnamm_scan.providers.kubernetes_manifests import ManifestProvider
+    from cnamm_scan.providers.kubernetes.manifests import ManifestProvider
 
     return ManifestProvider(
         name,

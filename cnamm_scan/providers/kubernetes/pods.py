@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from cnamm_scan.paths import MalformedError
-from cnamm_scan.providers.policies import parse_json
+from cnamm_scan.providers.embedded import parse_json
 from cnamm_scan.text import looks_secret
 
 Json = Any

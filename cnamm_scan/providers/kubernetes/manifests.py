@@ -20,9 +20,9 @@ import yaml
 from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Reason, Target
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, code_matches
-from cnamm_scan.providers.kubernetes_names import COPIES, SYSTEM_NAMESPACES
-from cnamm_scan.providers.kubernetes_needs import Resource, resource_of
-from cnamm_scan.providers.kubernetes_pods import NORMALISERS
+from cnamm_scan.providers.kubernetes.names import COPIES, SYSTEM_NAMESPACES
+from cnamm_scan.providers.kubernetes.needs import Resource, resource_of
+from cnamm_scan.providers.kubernetes.pods import NORMALISERS
 from cnamm_scan.providers.one_place import OnePlace
 
 Json = Any

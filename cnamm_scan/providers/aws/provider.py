@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from cnamm_scan import __version__
 from cnamm_scan.errors import CredentialsError, ProviderError, UsageError, did_you_mean
 from cnamm_scan.model import Reason, Region, Target
+from cnamm_scan.providers.aws.documents import NORMALISERS
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, code_matches
-from cnamm_scan.providers.policies import NORMALISERS
 from cnamm_scan.providers.sdk import need
 
 HOME = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
@@ -99,7 +99,7 @@ class AwsProvider:
         inner = Session(profile=self.options.profile)
         try:
             if self.options.operations is not None:
-                from cnamm_scan.providers.aws_loader import LeanLoader
+                from cnamm_scan.providers.aws.loader import LeanLoader
 
                 asked = {client: {*operations} for client, operations in self.options.operations.items()}
                 for client, operation in OWN_CALLS:

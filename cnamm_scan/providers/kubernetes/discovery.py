@@ -12,7 +12,7 @@ from typing import Any
 
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import CallFailedError
-from cnamm_scan.providers.kubernetes_needs import Resource
+from cnamm_scan.providers.kubernetes.needs import Resource
 
 ACCEPT = ",".join(
     (

@@ -1,0 +1,54 @@
+"""What AWS is to the rest of the house: an account with regions, reached through boto3."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cnamm_scan.providers.aws.documents import NORMALISERS
+from cnamm_scan.providers.kind import Kind, Option, Reached
+from cnamm_scan.providers.rights import Document, Rights
+
+if TYPE_CHECKING:
+    from cnamm_scan.providers.interface import Provider
+
+
+def _connect(name: str, reached: Reached) -> Provider:
+    from cnamm_scan.providers.aws.provider import AwsProvider, Options
+
+    return AwsProvider(
+        Options(
+            profile=name or None,
+            call_timeout=reached.call_timeout,
+            connections=reached.connections,
+            operations=reached.operations,
+            **reached.said,
+        )
+    )
+
+
+def _policy(actions: Sequence[str]) -> Document:
+    """An IAM policy that allows these actions on everything: listing has no narrower resource."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [{"Sid": "CnammScanReads", "Effect": "Allow", "Action": list(actions), "Resource": "*"}],
+    }
+
+
+KIND = Kind(
+    name="aws",
+    label="AWS",
+    noun="account",
+    connect=_connect,
+    # GetCallerIdentity needs no right
+    rights=Rights(("ec2:DescribeRegions",), _policy, 6144, "a customer managed policy; ten of them go on a role"),
+    options=(
+        Option("role_arn", "--role-arn", "assume this role first.", "ARN"),
+        Option("external_id", "--external-id", "with --role-arn: the external id that the role's trust asks for.", "ID"),
+        Option("endpoint_url", "--endpoint-url", "send every call there (also AWS_ENDPOINT_URL).", "URL", environment="AWS_ENDPOINT_URL"),
+    ),
+    normalisers=NORMALISERS,
+    readers=frozenset({"iam_credential_report"}),
+    region_table="aws.account.region",
+    region_about="One row for each region of the account. Made by the engine from ec2:DescribeRegions and what the scan saw.",
+)

@@ -1,0 +1,89 @@
+"""What a wing says of itself, without its SDK: the shape of every `kind.py`, and the options by which targets are reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cnamm_scan.model import Call
+from cnamm_scan.providers.rights import Rights
+
+if TYPE_CHECKING:
+    from cnamm_scan.providers.interface import Provider
+
+Json = Any
+Operations = Mapping[str, frozenset[str]]
+"""Client -> the operations of it that will be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One thing that a person may say about reaching targets of a kind: `--role-arn ARN`."""
+
+    name: str
+    """As Python says it: `role_arn`."""
+    flag: str
+    """As the command line says it."""
+    help: str
+    metavar: str = ""
+    """What follows the flag; empty for one that stands alone."""
+    many: bool = False
+    """Whether it may be repeated: the value is then a tuple."""
+    environment: str | None = None
+    """The variable that says the same."""
+    opts_in: str | None = None
+    """What is read only because this was said: a collector's `opt_in:`."""
+
+    @property
+    def unsaid(self) -> Any:
+        """Its value when nobody says anything."""
+        return () if self.many else None if self.metavar else False
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How targets of one kind are reached: what was said of its options, and what all kinds have."""
+
+    said: Mapping[str, Any]
+    """Every option of the kind, by its name."""
+    call_timeout: float = 20.0
+    """Seconds to wait for one answer."""
+    connections: int = 16
+    operations: Operations | None = None
+    """The operations that will be asked: an SDK then loads the description of no others. None: any."""
+
+
+Connect = Callable[[str, Reached], "Provider"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of target."""
+
+    name: str
+    """What a TARGET begins with."""
+    label: str
+    """Its name as people write it."""
+    noun: str
+    """What one target is: an account, a cluster."""
+    connect: Connect
+    """(what follows the colon of a TARGET, how it is reached) -> a connected provider. Raises CnammError."""
+    rights: Rights
+    options: tuple[Option, ...] = ()
+    normalisers: Mapping[str, Callable[[Json], Json]] = field(default_factory=dict)
+    """What `normalise:` of a collector may name."""
+    readers: frozenset[str] = frozenset()
+    """What `read:` of a collector may name."""
+    region_table: str | None = None
+    """The engine-made table with one row a region; None where a target has no regions."""
+    region_about: str = ""
+    needs: Callable[[Call, str], tuple[str, ...]] | None = None
+    """The rights of a call of a client, where they follow from its name; None where a collector must name them."""
+    call_problem: Callable[[Call, str], tuple[str, str] | None] | None = None
+    """What is wrong with how a call or its client is written: (what, what to do)."""
+
+    @property
+    def opt_ins(self) -> Mapping[str, str]:
+        """What is read only when it is asked for -> the option that asks for it."""
+        return {option.opts_in: option.flag for option in self.options if option.opts_in}

@@ -1,0 +1,1 @@
+"""The wing of Kubernetes: clusters, and manifests that are given instead of one."""
