@@ -23,7 +23,7 @@ from cnamm_scan.evidence.canonical import utc
 from cnamm_scan.judged.scan import Scan, facts_of, of_bundle
 from cnamm_scan.judged.scoring import scored, unselected, write_scores
 from cnamm_scan.model import SCORING_MODEL, Region, ResultBlock, Tally, Target, Verdict
-from cnamm_scan.providers.catalog import TargetOptions, connect, kind_of, refuse_foreign
+from cnamm_scan.providers.catalog import TargetOptions, connect, kind_of, makers, refuse_foreign
 from cnamm_scan.providers.interface import CallFailedError
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ def evaluate(
     from cnamm_scan.engine.evaluate import blocks
     from cnamm_scan.engine.judge import broken, judge
     from cnamm_scan.engine.load import open_store
+    from cnamm_scan.engine.made import Makers
     from cnamm_scan.engine.plan import Selection, make_plan
 
     bundle = open_bundle(Path(path))
@@ -123,7 +124,7 @@ def evaluate(
     if not rules and not functions and content is None:
         selected = Selection(tuple(bundle.manifest["plan"]["rules"]), (), parameters or {})
     plan = make_plan(whole, selected, {target.provider for target in targets})
-    store = open_store(whole, plan.read_tables, facts_of(bundle))
+    store = open_store(whole, plan.read_tables, facts_of(bundle), Makers(makers(), targets))
     judged = scored(whole, [*judge(store, plan.rules, targets), *unselected(whole, plan.rule_ids, targets)], targets)
     found = _told(of_bundle(judged, bundle.scan, bundle))
     found.stack.callback(store.close)
@@ -144,11 +145,12 @@ def _judge_and_seal(
 ) -> Scan:
     from cnamm_scan.engine.judge import judge_and_write
     from cnamm_scan.engine.load import Facts, open_store
+    from cnamm_scan.engine.made import Makers
 
     targets = [provider.target for provider in connected]
     regions = {provider.target.id: list(done.regions) for provider, done in zip(connected, collected, strict=True)}
     facts = Facts(started, writer.settle(), plan.describe(), regions, targets, writer.partial)
-    with open_store(plan.content, plan.read_tables, facts) as store:
+    with open_store(plan.content, plan.read_tables, facts, Makers(makers(), targets, writer.made)) as store:
         tallies = judge_and_write(plan.content, store, plan.rules, targets, writer)
         judged = scored(plan.content, [*tallies, *unselected(plan.content, plan.rule_ids, targets)], targets)
         write_scores(writer, judged)
@@ -185,10 +187,12 @@ def _told_of(target: Target, regions: Sequence[Region], done: Collected) -> dict
 
 
 def _told(scan: Scan) -> Scan:
-    """The same scan, able to tell its report."""
+    """The same scan, able to tell its report and to make its tables again."""
+    from cnamm_scan.engine.made import Makers
     from cnamm_scan.report.data import report
 
     scan.reporter = report
+    scan.makers = Makers(makers(), scan.targets)
     return scan
 
 

@@ -23,6 +23,7 @@ from cnamm_scan.model import (
     ColumnType,
     Content,
     Function,
+    Made,
     Model,
     Objective,
     Parameter,
@@ -124,12 +125,25 @@ class TableFile(_File):
     opt_in: str | None = None
 
 
+class MadeFile(_File):
+    """`made:` of a view: a function of the provider's wing, and what it reads."""
+
+    by: str
+    reads: dict[str, Texts]
+    over: Texts
+
+    def model(self) -> Made:
+        """The frozen form."""
+        return Made(self.by, self.reads, self.over)
+
+
 class ViewFile(_File):
-    """One view."""
+    """One view: a SELECT, or a function."""
 
     about: str
     columns: dict[str, ColumnFile]
-    select: str
+    select: str = ""
+    made: MadeFile | None = None
 
 
 class CollectorFile(_File):
@@ -457,7 +471,10 @@ class _Builder:
             if view_id in self.views and view_id not in file.overrides:
                 self._fail(source, f"view '{view_id}' is already defined", f"write overrides: {view_id}", ("views", view_id))
             columns = {name: column.model() for name, column in view.columns.items()}
-            self.views[view_id] = View(view_id, view.about, columns, view.select, source.shown)
+            made_by = view.made.model() if view.made else None
+            derived = self.views[view_id] = View(view_id, view.about, columns, view.select, source.shown, made_by)
+            for what, do, location in _view_problems(derived):
+                self._fail(source, f"{view_id}: {what}", do, ("views", view_id, *location))
         name = source.name
         while name in self.files:  # packs may each have a file of a service: both are kept
             name = name.removesuffix(".yaml") + "_.yaml"
@@ -593,6 +610,25 @@ def _build(packs: Sequence[Sequence[_Source]]) -> Content:
 # ---- what a shape cannot say -----------------------------------------------------------------------------------------
 
 Problem = tuple[str, str, tuple[str | int, ...]]
+
+
+def _view_problems(view: View) -> Iterator[Problem]:
+    """What is wrong with how a view is made; which tables and columns there are is seen when all content is read."""
+    if bool(view.select) == bool(view.made):
+        yield "a view has either select: or made:", "write one of them", ()
+    if view.made is None:
+        return
+    known = PROVIDERS[view.provider].makers if view.provider in PROVIDERS else {}
+    if view.made.by not in known:
+        yield f"no function '{view.made.by}'", did_you_mean(view.made.by, known), ("made", "by")
+    if not view.made.over:
+        yield "made: is over no table", "name under over: the tables whose every row gives rows", ("made",)
+    for table in view.made.over:
+        if table not in view.made.reads:
+            yield f"over: {table} is not read", f"name its columns under reads: {table}", ("made", "over")
+    for name, column in view.columns.items():
+        if column.path or column.is_:
+            yield f"column '{name}' comes from the function", "leave out from:, exists: and is:", ("columns", name)
 
 
 def _path_problem(text: str, location: tuple[str | int, ...]) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cnamm_scan.content import ENGINE_TABLES
+from cnamm_scan.engine.made import Makers
 from cnamm_scan.engine.store import Shards, Store
 from cnamm_scan.model import ESTATE_TABLE, Content, Reason, Region, Target
 
@@ -32,7 +33,7 @@ class Facts:
     """The only folder that may be read while they are loaded."""
 
 
-def open_store(content: Content, tables: Iterable[str], facts: Facts) -> Store:
+def open_store(content: Content, tables: Iterable[str], facts: Facts, makers: Makers) -> Store:
     """Fact tables loaded, ghosts laid for what was never asked, views made, doors shut. Raises ContentError or StoreError."""
     few = sum(file.stat().st_size for own in facts.files.values() for file in own) < FEW_BYTES
     scan_time = facts.started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
@@ -46,7 +47,7 @@ def open_store(content: Content, tables: Iterable[str], facts: Facts) -> Store:
                 kept = frozenset(said["paths"]) if said is not None else None
                 store.load(table, Shards(tuple(facts.files.get(table, ())), parts, kept))
             store.add_ghosts(table, _never_asked(content, table, said is not None, facts.regions, facts.targets))
-        store.make_views()
+        store.make_views(makers.fill)
         store.lock()
     except BaseException:
         store.close()

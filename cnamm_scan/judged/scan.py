@@ -19,6 +19,7 @@ from cnamm_scan.model import Content, Coverage, ModelScore, Result, ResultBlock,
 if TYPE_CHECKING:
     from cnamm_scan.engine.evaluate import CompiledRule
     from cnamm_scan.engine.load import Facts
+    from cnamm_scan.engine.made import Makers
     from cnamm_scan.engine.store import Store
 
 Blocks = Callable[[frozenset[Verdict], str | None, bool], Iterator[ResultBlock]]
@@ -47,6 +48,8 @@ class Scan:
     """Where its results come from; None: from its bundle."""
     reporter: Callable[[Scan], dict[str, Any]] | None = field(default=None, repr=False)
     """Makes its report: handed in, since reports are a floor above."""
+    makers: Makers | None = field(default=None, repr=False)
+    """What makes the tables that no listing fills, when its facts are loaded."""
     stack: ExitStack = field(default_factory=ExitStack, repr=False)
     """What goes when the scan is closed: memory, spill space, a temporary bundle."""
     _store: Store | None = field(default=None, repr=False)
@@ -123,7 +126,11 @@ class Scan:
         from cnamm_scan.engine.sql import is_one_select
 
         if not is_one_select(sql):
-            raise UsageError("not one SELECT", where="query", do="write a single SELECT over fact tables; cnamm-scan content list --kind tables names them")
+            raise UsageError(
+                "not one SELECT",
+                where="query",
+                do="write a single SELECT; cnamm-scan content list --kind tables names the tables",
+            )
         from cnamm_scan.engine.store import StoreError
 
         store = self.store()
@@ -138,9 +145,12 @@ class Scan:
             if self.bundle is None:
                 raise BundleError("the scan has no facts at hand", do="load its bundle")
             from cnamm_scan.engine.load import open_store
+            from cnamm_scan.engine.made import Makers
 
             everything = {*self.content.tables, *self.content.views, *ENGINE_TABLES}
-            self._store = self.stack.enter_context(open_store(self.content, everything, facts_of(self.bundle)))
+            self._store = self.stack.enter_context(
+                open_store(self.content, everything, facts_of(self.bundle), self.makers or Makers({}, self.targets))
+            )
         return self._store
 
     def close(self) -> None:

@@ -103,14 +103,23 @@ def view_page(content: Content, view: View) -> str:
         "",
         view.about,
         "",
-        "```sql",
-        view.select.strip(),
-        "```",
+        *_made(view),
         "",
         *_columns(view.columns),
         *_used_by(content, view.id),
     ]
     return _text(lines)
+
+
+def _made(view: View) -> list[str]:
+    """The SELECT that makes a view, or what its function reads."""
+    if view.made is None:
+        return ["```sql", view.select.strip(), "```"]
+    lines = [
+        f"Made by `{view.made.by}` of the provider, a row or more for each of {', '.join(f'`{t}`' for t in view.made.over)}. It reads:",
+        "",
+    ]
+    return [*lines, *(f"- `{table}`: {', '.join(columns)}" for table, columns in view.made.reads.items())]
 
 
 def _columns(columns: Mapping[str, Column]) -> list[str]:

@@ -56,16 +56,18 @@ def million() -> None:
 def _inside(made: Path, rules: list[str]) -> str:
     from cnamm_scan.engine.judge import judge
     from cnamm_scan.engine.load import open_store
+    from cnamm_scan.engine.made import Makers
     from cnamm_scan.engine.plan import Selection, make_plan
     from cnamm_scan.evidence.bundle import open_bundle
     from cnamm_scan.judged.scan import facts_of
     from cnamm_scan.judged.scoring import scored
+    from cnamm_scan.providers.catalog import makers
 
     content = reader.load()
     plan = make_plan(content, Selection(tuple(rules)), ["aws"])
     opened = open_bundle(made)
     started = time.monotonic()
-    with open_store(content, plan.read_tables, facts_of(opened)) as store:
+    with open_store(content, plan.read_tables, facts_of(opened), Makers(makers(), opened.targets())) as store:
         loaded = time.monotonic()
         tallies = list(judge(store, plan.rules, opened.targets()))
         judged = time.monotonic()
