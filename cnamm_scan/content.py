@@ -141,7 +141,7 @@ class ViewFile(_File):
     """One view: a SELECT, or a function."""
 
     about: str
-    columns: dict[str, ColumnFile]
+    columns: dict[str, ColumnFile] = {}
     select: str = ""
     made: MadeFile | None = None
 
@@ -470,10 +470,11 @@ class _Builder:
                 self._fail(source, f"'{view_id}' is a table", "choose another name for the view", ("views", view_id))
             if view_id in self.views and view_id not in file.overrides:
                 self._fail(source, f"view '{view_id}' is already defined", f"write overrides: {view_id}", ("views", view_id))
-            columns = {name: column.model() for name, column in view.columns.items()}
+            columns: Mapping[str, Column] = {name: column.model() for name, column in view.columns.items()}
             made_by = view.made.model() if view.made else None
-            derived = self.views[view_id] = View(view_id, view.about, columns, view.select, source.shown, made_by)
-            for what, do, location in _view_problems(derived):
+            maker = kind.makers.get(made_by.by) if kind and made_by else None
+            self.views[view_id] = View(view_id, view.about, maker.columns if maker else columns, view.select, source.shown, made_by)
+            for what, do, location in _view_problems(view, kind):
                 self._fail(source, f"{view_id}: {what}", do, ("views", view_id, *location))
         name = source.name
         while name in self.files:  # packs may each have a file of a service: both are kept
@@ -612,13 +613,15 @@ def _build(packs: Sequence[Sequence[_Source]]) -> Content:
 Problem = tuple[str, str, tuple[str | int, ...]]
 
 
-def _view_problems(view: View) -> Iterator[Problem]:
+def _view_problems(view: ViewFile, kind: Kind | None) -> Iterator[Problem]:
     """What is wrong with how a view is made; which tables and columns there are is seen when all content is read."""
     if bool(view.select) == bool(view.made):
         yield "a view has either select: or made:", "write one of them", ()
     if view.made is None:
+        if not view.columns:
+            yield "the view has no columns", "declare what it selects besides target, region and key", ()
         return
-    known = PROVIDERS[view.provider].makers if view.provider in PROVIDERS else {}
+    known = kind.makers if kind else {}
     if view.made.by not in known:
         yield f"no function '{view.made.by}'", did_you_mean(view.made.by, known), ("made", "by")
     if not view.made.over:
@@ -626,9 +629,8 @@ def _view_problems(view: View) -> Iterator[Problem]:
     for table in view.made.over:
         if table not in view.made.reads:
             yield f"over: {table} is not read", f"name its columns under reads: {table}", ("made", "over")
-    for name, column in view.columns.items():
-        if column.path or column.is_:
-            yield f"column '{name}' comes from the function", "leave out from:, exists: and is:", ("columns", name)
+    if view.columns:
+        yield "its columns come from the function", "leave out columns:", ("columns",)
 
 
 def _path_problem(text: str, location: tuple[str | int, ...]) -> Iterator[Problem]:

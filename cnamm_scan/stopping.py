@@ -1,7 +1,7 @@
 """How a scan is asked to end: the first signal is remembered and looked for, the second ends the process at once.
 
-A signal that raises in the middle of writing evidence loses it. So from the first call until the bundle is sealed a signal only says that the
-scan is to end; whoever works asks between two steps, and what was collected is kept.
+A signal that raises in the middle of writing evidence loses it. So from the first call until the bundle is sealed a signal only says that
+the scan is to end; whoever works asks between two steps, and what was collected is kept.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 class Stopping:
     """Whether somebody wants the scan to end. A context manager; outside the main thread it hears nothing, as Python has it.
 
-    `every` also hears the signals that would end the process by themselves: the command line's scan does, a library leaves them to its host.
+    `every` also hears the signals that would end the process by themselves: the command line's scan does, a library leaves them to its
+    host.
     """
 
     def __init__(self, *, every: bool = False, told: Callable[[], None] | None = None) -> None:

@@ -47,9 +47,9 @@ class Makers:
 
     def _made(self, content: Content, view: View, seen: _Seen, columns: Mapping[str, str]) -> Iterator[tuple[MadeRow, str]]:
         assert view.made is not None
-        make = self.functions[f"{view.provider}:{view.made.by}"]
+        maker = self.functions[f"{view.provider}:{view.made.by}"]
         keys: set[tuple[str, str, str]] = set()
-        for row in make(seen):
+        for row in maker.make(seen):
             place = (row.target, row.region, row.key)
             for name, value in row.values.items():
                 if name not in columns:
@@ -70,6 +70,7 @@ class _Seen:
     def __init__(self, store: Store, view: View, targets: Sequence[Target]) -> None:
         assert view.made is not None
         self.targets: Sequence[Target] = tuple(target for target in targets if target.provider == view.provider)
+        self.over: Sequence[str] = view.made.over
         self._store = store
         self._reads = view.made.reads
         self._rows: dict[str, tuple[SeenRow, ...]] = {}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from cnamm_scan.model import MadeRow, Reason, Region, Target
+from cnamm_scan.model import Column, MadeRow, Reason, Region, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,8 @@ class SeenTables(Protocol):
 
     targets: Sequence[Target]
     """The provider's targets of the scan."""
+    over: Sequence[str]
+    """The tables whose every row gives rows."""
 
     def rows(self, table: str) -> Sequence[SeenRow]:
         """What was seen of a table, in order of target, region and key."""
@@ -81,8 +83,13 @@ class SeenTables(Protocol):
         ...
 
 
-Maker = Callable[[SeenTables], Iterable[MadeRow]]
-"""Makes a view's rows from collected tables. No I/O, no clock: the same tables give the same rows, years later too."""
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Makes a view's rows from collected tables. No I/O, no clock: the same tables give the same rows, years later too."""
+
+    make: Callable[[SeenTables], Iterable[MadeRow]]
+    columns: Mapping[str, Column]
+    """What its rows hold: types and meanings, for every view that it makes."""
 
 
 class Provider(Protocol):

@@ -13,7 +13,7 @@ from cnamm_scan import api
 from cnamm_scan import content as reader
 from cnamm_scan.errors import ContentError
 from cnamm_scan.evidence.bundle import open_bundle
-from cnamm_scan.model import MadeRow, Reason
+from cnamm_scan.model import Column, MadeRow, Reason
 from cnamm_scan.providers.catalog import KINDS
 from cnamm_scan.providers.interface import Answer, Maker, SeenTables
 from tests.answers import Teller, Told, listed, refused
@@ -38,15 +38,15 @@ LOCKS = table(
 PAIR = "aws.lab.pair"
 PAIRS = {
     "about": "One row for each box, with what its lock makes of it.",
-    "columns": {
-        "open_to": {"type": "list"},
-        "is_locked": {"type": "boolean"},
-        "since": {"type": "timestamp"},
-        "said": {"type": "json"},
-        "size": {"type": "integer"},
-        "state": {"type": "text"},
-    },
     "made": {"by": "pairs", "over": BOX, "reads": {BOX: ["name", "lock_id", "document", "state"], LOCK: ["lock_id", "strong"]}},
+}
+COLUMNS = {
+    "open_to": Column("list"),
+    "is_locked": Column("boolean"),
+    "since": Column("timestamp"),
+    "said": Column("json"),
+    "size": Column("integer"),
+    "state": Column("text"),
 }
 ABOVE = {
     "about": "One row for each pair: views may read what was made.",
@@ -88,8 +88,8 @@ class Scanned:
         pack = write(folder / "pack", files(*RULES.values(), collector=made))
         patch.setattr(reader, "bundled_pack", lambda: pack)
 
-    def made_by(self, maker: Maker) -> None:
-        self.patch.setitem(KINDS, "aws", replace(KINDS["aws"], makers={"pairs": maker}))
+    def made_by(self, make: Callable[[SeenTables], Any]) -> None:
+        self.patch.setitem(KINDS, "aws", replace(KINDS["aws"], makers={"pairs": Maker(make, COLUMNS)}))
 
     def __call__(self, boxes: Told, locks: Told, detail: Told | None = None) -> api.Scan:
         self.number += 1
@@ -215,7 +215,8 @@ def test_a_function_that_breaks_is_told_loudly_and_passes_nothing(scanned: Scann
         ({"made": {**PAIRS["made"], "reads": {BOX: ["nam"]}}}, "has no column 'nam'"),  # type: ignore[dict-item]
         ({"select": "SELECT 1"}, "either select: or made:"),
         ({"made": None}, "either select: or made:"),
-        ({"columns": {"x": {"type": "text", "from": "X"}}}, "comes from the function"),
+        ({"made": None, "select": "SELECT 1"}, "the view has no columns"),
+        ({"columns": {"x": {"type": "text"}}}, "columns come from the function"),
     ],
 )
 def test_lint_says_what_is_wrong_with_how_a_table_is_made(scanned: Scanned, change: dict[str, Any], problem: str, tmp_path: Path) -> None:
