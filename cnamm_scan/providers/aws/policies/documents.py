@@ -56,7 +56,9 @@ class Statement:
 
     @cached_property
     def pieces(self) -> tuple[tuple[str | None, str | None], ...]:
-        """Each action with each resource: what may be granted or taken away on its own."""
+        """Each action with each resource: what may be granted or taken away on its own; none for "everything but everything"."""
+        if self.actions.is_empty or self.resources.is_empty:
+            return ()
         return tuple((action, resource) for action in self.actions.pieces for resource in self.resources.pieces)
 
     def covers(self, other: Statement) -> int:

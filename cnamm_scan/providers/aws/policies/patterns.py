@@ -117,11 +117,16 @@ class Names:
             return not any(covers(each, pattern) for each in self.listed)
         return any(meets(each, pattern) for each in self.listed)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is in the set."""
+        return self.but and any(tidy(each) in ("*", "*:*") for each in self.listed)
+
     def covers_all_but(self, left_out: tuple[str, ...]) -> bool:
         """Whether everything except `left_out` is in the set."""
         if self.but:
             return all(any(covers(other, each) for other in left_out) for each in self.listed)
-        return any(tidy(each) == "*" or each == "*:*" for each in self.listed)
+        return any(tidy(each) in ("*", "*:*") for each in self.listed)
 
     @property
     def pieces(self) -> tuple[str | None, ...]:

@@ -187,7 +187,8 @@ class _Case:
             return made
         gone = doubtful = 0
         for deny, mask, about in live:
-            found = forced(deny.tests, look) & about
+            # a test that the statement has too says the same of the same request: where that one holds, so does this
+            found = forced((test for test in deny.tests if test not in self.statement.tests), look) & about
             if found is Truth.YES:
                 gone |= mask
             elif found is Truth.UNKNOWN:
@@ -254,12 +255,12 @@ def _look(caller: Caller, network: Network, setting: Setting) -> Look:
     known = {**own, **network.keys, **caller.keys, **settled}
     if caller.kind is Kind.SERVICE:
         known.update(network.keys)
-    unsigned = caller.kind in (Kind.ANONYMOUS, Kind.TOKEN)
+    untagged = caller.kind in (Kind.ANONYMOUS, Kind.TOKEN) or (caller.kind is Kind.SERVICE and setting.place is not Place.TRUST)
 
     def look(key: str) -> Domain:
         found = known.get(key)
         if found is None:
-            found = MISSING if unsigned and key.startswith("aws:principaltag/") else k.circumstance(key, setting.seconds)
+            found = MISSING if untagged and key.startswith("aws:principaltag/") else k.circumstance(key, setting.seconds)
             known[key] = found
         return found
 
