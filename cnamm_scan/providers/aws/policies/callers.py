@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from itertools import product
 
 from cnamm_scan.providers import openness
@@ -114,7 +115,8 @@ class Cast:
             yield Caller(Kind.CANONICAL, {**_NO_SOURCE, "aws:principalisawsservice": _FALSE}, name=each)
         services = {each for one in self.document.statements for who in (one.principals, one.excepted) for each in who.services}
         if admits_all or services:
-            sources = (mine, "", *sorted(accounts - {mine}))
+            # without a test on whose behalf it asks, one kind stands for all
+            sources = (mine, "", *sorted(accounts - {mine})) if used.intersection((*_SOURCE_KEYS, k.OWNER_ACCOUNT)) else ("",)
             unnamed = (admits_all or "*" in services) and not self.setting.in_network
             for service in (*sorted(services), *([""] if unnamed else [])):
                 yield from self._services(service, used, sources)
@@ -149,27 +151,9 @@ class Cast:
         for account in accounts:
             spelt = sorted(each for each in arns if account and arn_account(each) == account)
             for organisation, arn in product(self._organisations(account, used, (k.CALLER_ORG, k.CALLER_PATHS)), ("", *spelt)):
-                yield Caller(Kind.PRINCIPAL, self._signed(account, organisation, arn), account, organisation, arn)
-
-    def _signed(self, account: str, organisation: str | None, arn: str) -> Keys:
-        of_account = Domain((account,)) if account else Domain(rest=k.OtherAccount())
-        if ":assumed-role/" in arn or ":federated-user/" in arn:
-            of_arn = Domain(rest=Free())  # the key holds the role's ARN, whose path a session does not tell
-        else:
-            of_arn = Domain((arn,)) if arn else Domain(rest=k.OtherArn(account, principal=True))
-        return {
-            **_NO_SOURCE,
-            **dict.fromkeys(k.CALLER_ACCOUNT, of_account),
-            k.OWNER_ACCOUNT: of_account,
-            k.CALLER_ARN: of_arn,
-            k.CALLER_ORG: _organisation(organisation),
-            k.CALLER_PATHS: _paths(organisation),
-            k.USER_ID: Domain(rest=k.UserId(self.setting.unique_ids, account == self.setting.account)),
-            "aws:username": Domain(rest=Free(signs=False), may_lack=True),
-            "aws:principalisawsservice": _FALSE,
-            "aws:principaltype": Domain(("Account", "User", "AssumedRole", "FederatedUser")),
-            "lambda:functionurlauthtype": self._url(("AWS_IAM", "NONE")),
-        }
+                is_own = account == self.setting.account
+                keys = _signed(account, organisation, arn, is_own, self.setting.unique_ids, self._url(("AWS_IAM", "NONE")))
+                yield Caller(Kind.PRINCIPAL, keys, account, organisation, arn)
 
     def _services(self, service: str, used: set[str], accounts: tuple[str, ...]) -> Iterator[Caller]:
         arns = k.values_of(self.tests, k.SOURCE_ARN)
@@ -250,6 +234,29 @@ class Cast:
                         k.POINT_ARN: Domain((arn,)) if arn else Domain(rest=k.OtherArn(account)),
                     }
                     yield _with(each, keys, f"access points of {account}" if account else "", point=True)
+
+
+@lru_cache(maxsize=4096)
+def _signed(account: str, organisation: str | None, arn: str, is_own: bool, unique_ids: frozenset[str], url: Domain) -> Keys:
+    """The keys of a signed request."""
+    of_account = Domain((account,)) if account else Domain(rest=k.OtherAccount())
+    if ":assumed-role/" in arn or ":federated-user/" in arn:
+        of_arn = Domain(rest=Free())  # the key holds the role's ARN, whose path a session does not tell
+    else:
+        of_arn = Domain((arn,)) if arn else Domain(rest=k.OtherArn(account, principal=True))
+    return {
+        **_NO_SOURCE,
+        **dict.fromkeys(k.CALLER_ACCOUNT, of_account),
+        k.OWNER_ACCOUNT: of_account,
+        k.CALLER_ARN: of_arn,
+        k.CALLER_ORG: _organisation(organisation),
+        k.CALLER_PATHS: _paths(organisation),
+        k.USER_ID: Domain(rest=k.UserId(unique_ids, is_own)),
+        "aws:username": Domain(rest=Free(signs=False), may_lack=True),
+        "aws:principalisawsservice": _FALSE,
+        "aws:principaltype": Domain(("Account", "User", "AssumedRole", "FederatedUser")),
+        "lambda:functionurlauthtype": url,
+    }
 
 
 @dataclass(frozen=True, slots=True)

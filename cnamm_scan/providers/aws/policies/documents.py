@@ -38,6 +38,9 @@ class Principals:
         return bool(self.anybody or self.aws or self.services or self.federated or self.canonical)
 
 
+NO_PRINCIPALS = Principals()
+
+
 @dataclass(frozen=True)
 class Statement:
     """One statement: what it grants or refuses, to whom, and when."""
@@ -158,8 +161,8 @@ def _names(stored: Mapping[str, Json], listed: str, but: str, made: Callable[[st
 
 
 def _principals(stored: Json) -> Principals:
-    if not isinstance(stored, Mapping):
-        return Principals()
+    if not isinstance(stored, Mapping) or not any(stored.values()):
+        return NO_PRINCIPALS
     aws = tuple(stored.get("aws") or ())
     return Principals(
         aws=tuple(each for each in aws if each != "*"),

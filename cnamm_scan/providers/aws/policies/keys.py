@@ -249,6 +249,7 @@ _ALWAYS: Mapping[str, Domain] = {
     "sts:externalid": Domain(rest=Free(signs=False), may_lack=True),
 }
 _FREE = Domain(rest=Free(), may_lack=True)
+_SIGNLESS = Domain(rest=Free(signs=False), may_lack=True)
 
 
 @lru_cache(maxsize=4096)
@@ -260,6 +261,8 @@ def circumstance(key: str, now: float) -> Domain:
     """A key that says nothing of who asks: what its values can be for anybody who tries."""
     if key in ("aws:currenttime", "aws:epochtime"):
         return _time(now)
+    if key.startswith("aws:principaltag/"):
+        return _SIGNLESS  # a tag's value has no wildcard among its signs
     return _ALWAYS.get(key, _FREE)
 
 

@@ -9,7 +9,7 @@ from enum import Enum
 from cnamm_scan.providers.aws.policies import keys as k
 from cnamm_scan.providers.aws.policies.admission import Admission, Reach
 from cnamm_scan.providers.aws.policies.callers import Kind
-from cnamm_scan.providers.aws.policies.documents import Document, Principals, Statement
+from cnamm_scan.providers.aws.policies.documents import NO_PRINCIPALS, Document, Principals, Statement
 from cnamm_scan.providers.aws.policies.patterns import Names, arn_parts, is_wild, tidy
 from cnamm_scan.providers.aws.policies.reach import reach, tried
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
@@ -31,7 +31,7 @@ def refuses(document: Document, setting: Setting, actions: Iterable[str], resour
     if not document.readable:
         return Truth.UNKNOWN
     asked = Statement(
-        True, Names(tuple(each.lower() for each in actions)), Names(tuple(resources)), Principals(anybody=True), Principals(), ()
+        True, Names(tuple(each.lower() for each in actions)), Names(tuple(resources)), Principals(anybody=True), NO_PRINCIPALS, ()
     )
     denies = tuple(
         each if each.principals or each.excepted else replace(each, principals=Principals(anybody=True)) for each in document.denies

@@ -17,7 +17,7 @@ from cnamm_scan.providers.aws.policies import keys as k
 from cnamm_scan.providers.aws.policies.admission import TOKEN_ORDER, Admission, Reach, join, widest
 from cnamm_scan.providers.aws.policies.callers import NO_NETWORK, Caller, Cast, Kind, Network, account_of
 from cnamm_scan.providers.aws.policies.conditions import EITHER, FALSE, MISSING, TRUE, UNKNOWN, UNSEEN, Domain, Free, Look, Test, judge
-from cnamm_scan.providers.aws.policies.documents import Document, Principals, Statement
+from cnamm_scan.providers.aws.policies.documents import NO_PRINCIPALS, Document, Principals, Statement
 from cnamm_scan.providers.aws.policies.patterns import is_wild, matches
 from cnamm_scan.providers.aws.policies.setting import Place, Setting, Truth
 from cnamm_scan.providers.aws.policies.tokens import CLUSTER, GUEST, STRANGER, is_saml, token_callers
@@ -75,7 +75,7 @@ def _is_principal(entry: str, caller: Caller, setting: Setting) -> int:
 
 def named_by(statement: Statement, caller: Caller, setting: Setting) -> int:
     """Whether the statement is about this kind of caller: Principal, or everybody that NotPrincipal does not name."""
-    if statement.excepted:
+    if statement.excepted is not NO_PRINCIPALS and statement.excepted:
         found = names(statement.excepted, caller, setting)
         return {TRUE: FALSE, FALSE: TRUE}.get(found, found)
     return names(statement.principals, caller, setting)
@@ -145,6 +145,10 @@ def _picked(chosen: Mapping[str, Domain], look: Look, key: str) -> Domain:
     return look(key) if found is None else found
 
 
+_Live = tuple[Statement, int, Truth]
+"""A Deny, the pieces that it would take, and whether it is about the caller at all."""
+
+
 @dataclass(frozen=True)
 class _Case:
     """One statement that allows, with the statements that might take it away again."""
@@ -153,19 +157,26 @@ class _Case:
     denies: tuple[tuple[Statement, int], ...]
     """With the pieces of the statement that each would take."""
 
-    def admits(self, caller: Caller, look: Look, setting: Setting, left: int) -> Truth:
-        """Whether a caller gets through to one of the pieces in `left`."""
-        live = []
+    def live(self, caller: Caller, setting: Setting, left: int) -> list[_Live]:
+        """The statements that may refuse this kind of caller one of the pieces in `left`."""
+        made = []
         for deny, mask in self.denies:
-            about = named_by(deny, caller, setting)
-            if mask & left and about not in (FALSE, EITHER):
-                live.append((deny, mask, Truth.YES if about == TRUE else Truth.UNKNOWN))
+            if mask & left:
+                about = named_by(deny, caller, setting)
+                if about not in (FALSE, EITHER):
+                    made.append((deny, mask, Truth.YES if about == TRUE else Truth.UNKNOWN))
+        return made
+
+    def admits(self, look: Look, live: list[_Live], left: int) -> Truth:
+        """Whether a caller gets through to one of the pieces in `left`."""
+        if not live and len(self.statement.tests) < 2:
+            return possible(self.statement.tests, look)
         tests = [*self.statement.tests, *(test for deny, _, _ in live for test in deny.tests)]
         found = self._once(live, look, left)
         if found is Truth.NO or len(tests) < 2:
             return found
-        keys = {test.key for test in tests}
-        twice = [key for key in keys if sum(test.key == key for test in tests) > 1]
+        keys = [test.key for test in tests]
+        twice = {key for key in keys if keys.count(key) > 1}
         ways = [(key, _parts(look(key), [test for test in tests if test.key == key])) for key in sorted(twice)]
         ways = [(key, parts) for key, parts in ways if len(parts) > 1]
         count = 1
@@ -181,7 +192,7 @@ class _Case:
                 break
         return best
 
-    def _once(self, live: list[tuple[Statement, int, Truth]], look: Look, left: int) -> Truth:
+    def _once(self, live: list[_Live], look: Look, left: int) -> Truth:
         made = possible(self.statement.tests, look)
         if made is Truth.NO or not live:
             return made
@@ -245,36 +256,46 @@ def _tokens(document: Document) -> Iterator[Caller]:
         yield from token_callers(provider, document.tests)
 
 
-def _look(caller: Caller, network: Network, setting: Setting) -> Look:
-    settled = {key: Domain(values) if values else MISSING for key, values in setting.given.items()}
-    own = {
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What the keys of one kind of caller's requests from one kind of network can hold."""
+
+    caller: Caller
+    network: Network
+    base: Mapping[str, Domain]
+    now: float
+    untagged: bool
+
+    def __call__(self, key: str) -> Domain:
+        found = self.base.get(key) or self.caller.keys.get(key) or self.network.keys.get(key)
+        if found is not None:
+            return found
+        return MISSING if self.untagged and key.startswith("aws:principaltag/") else k.circumstance(key, self.now)
+
+
+def _base(setting: Setting) -> Mapping[str, Domain]:
+    """Keys that are the same for everybody: whose the resource is, and what the question settles."""
+    return {
         k.RESOURCE_ACCOUNT: Domain((setting.account,)),
         k.RESOURCE_ORG: Domain((setting.own_organisation,)),
         k.RESOURCE_PATHS: Domain(rest=k.Paths(setting.own_organisation)),
+        **{key: Domain(values) if values else MISSING for key, values in setting.given.items()},
     }
-    known = {**own, **network.keys, **caller.keys, **settled}
-    if caller.kind is Kind.SERVICE:
-        known.update(network.keys)
-    untagged = caller.kind in (Kind.ANONYMOUS, Kind.TOKEN) or (caller.kind is Kind.SERVICE and setting.place is not Place.TRUST)
-
-    def look(key: str) -> Domain:
-        found = known.get(key)
-        if found is None:
-            found = MISSING if untagged and key.startswith("aws:principaltag/") else k.circumstance(key, setting.seconds)
-            known[key] = found
-        return found
-
-    return look
 
 
 def _try(case: _Case, callers: list[Caller], networks: tuple[Network, ...], setting: Setting) -> Iterator[_Found]:
+    base, now = _base(setting), setting.seconds
     for caller in callers:
         about = named_by(case.statement, caller, setting)
-        left = _left(case.statement, caller, setting)
-        if about == FALSE or not left:
+        if about == FALSE:
             continue
+        left = _left(case.statement, caller, setting)
+        if not left:
+            continue
+        live = case.live(caller, setting, left)
+        untagged = caller.kind in (Kind.ANONYMOUS, Kind.TOKEN) or (caller.kind is Kind.SERVICE and setting.place is not Place.TRUST)
         for network in (NO_NETWORK,) if caller.kind is Kind.SERVICE else networks:
-            got = case.admits(caller, _look(caller, network, setting), setting, left)
+            got = case.admits(_Request(caller, network, base, now, untagged), live, left)
             if about & UNSEEN or caller.doubtful:
                 got &= Truth.UNKNOWN
             if got is not Truth.NO:
@@ -365,7 +386,7 @@ def _sum_up(statement: Statement, found: list[_Found], setting: Setting) -> Admi
         tokens=_tokens_of(statement, kept),
         held=held,
     )
-    return join([made])
+    return made if held is NO_ADDRESSES else join([made])
 
 
 def _tokens_of(statement: Statement, kept: list[tuple[_Found, Reach]]) -> str:
