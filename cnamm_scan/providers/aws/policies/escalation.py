@@ -67,8 +67,8 @@ def can_raise(rights: Rights) -> Truth:
 def is_administrator(rights: Rights) -> Truth:
     """Whether the holder has everything, or all of the identity service without a bound, apart from a few actions or resources.
 
-    Measured by an action of IAM that nobody spelt out (only a wildcard gives it) together with one of the ways that all of IAM opens: a Deny of
-    a single action does not clear it, a Deny of every way does.
+    Measured by an action of IAM that nobody spelt out (only a wildcard gives it) together with one of the ways that all of IAM
+    opens: a Deny of a single action does not clear it, a Deny of every way does.
     """
     wild = rights.holds(Need(f"iam:{FRESH}", "arn:aws:iam::*:*", whole=True))
     if wild is Truth.NO:

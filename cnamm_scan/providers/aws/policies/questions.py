@@ -10,8 +10,9 @@ from cnamm_scan.providers.aws.policies import keys as k
 from cnamm_scan.providers.aws.policies.admission import Admission, Reach
 from cnamm_scan.providers.aws.policies.callers import Kind
 from cnamm_scan.providers.aws.policies.documents import NO_PRINCIPALS, Document, Principals, Statement
-from cnamm_scan.providers.aws.policies.patterns import Names, arn_parts, is_wild, tidy
+from cnamm_scan.providers.aws.policies.patterns import EVERYTHING, Names, arn_parts, is_wild, tidy
 from cnamm_scan.providers.aws.policies.reach import reach, tried
+from cnamm_scan.providers.aws.policies.rights import FRESH, Need, Rights
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
 
 Given = Mapping[str, tuple[str, ...]]
@@ -110,7 +111,9 @@ def endpoint_narrowing(document: Document, setting: Setting) -> Narrowing:
         return Narrowing("unknown", Truth.UNKNOWN, Truth.UNKNOWN)
     outside = replace(setting, given={**setting.given, **_SOMEBODY_ELSES})
     wide = Document(tuple(each for each in document.statements if not each.allows or _is_whole(each)))
-    strangers = [found for kind, account, found in tried(document, setting) if not account and kind in (Kind.ANONYMOUS, Kind.PRINCIPAL)]
+    strangers = [
+        found for caller, found in tried(document, setting) if not caller.account and caller.kind in (Kind.ANONYMOUS, Kind.PRINCIPAL)
+    ]
     if all(each is Truth.NO for each in strangers):
         identities = "yes"
     elif any(each is Truth.NO for each in strangers):
@@ -144,3 +147,41 @@ def _is_anyones(resource: str) -> bool:
     if parts is None:
         return is_wild(resource)
     return is_wild(parts[4]) or (parts[4] == "" and is_wild(parts[5].partition("/")[0]))
+
+
+def shuts_out_strangers(document: Document, setting: Setting, action: str, resource: str) -> Truth:
+    """Whether a resource control policy keeps signed callers of other organisations, and of none, from an action on resources like
+    this one.
+
+    https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html
+    """
+    if not document.readable:
+        return Truth.UNKNOWN
+    asked = Statement(True, Names((action.lower(),)), Names((resource,)), Principals(anybody=True), NO_PRINCIPALS, ())
+    found = tried(Document((asked, *document.denies)), setting)
+    strangers = [each for caller, each in found if caller.kind is Kind.PRINCIPAL and not caller.account and not caller.organisation]
+    if Truth.YES in strangers:
+        return Truth.NO
+    return Truth.UNKNOWN if Truth.UNKNOWN in strangers else Truth.YES
+
+
+_ALL = Document((Statement(True, Names(("*",)), EVERYTHING, NO_PRINCIPALS, NO_PRINCIPALS, ()),))
+_SOME_ACCOUNT = "000000000000"
+
+
+def refuses_ordinary(
+    document: Document, setting: Setting, action: str, resource: str = "*", *, name: str = "", given: Given | None = None
+) -> Truth:
+    """Whether a service control policy keeps an ordinary principal of a member account from an action, whatever he does.
+
+    Ordinary is one whom the policy does not exempt by his name or his tags; one that exempts every role exempts him too. `name` is the
+    end of
+    another ARN to ask about (`root`).
+    """
+    if not document.readable:
+        return Truth.UNKNOWN
+    untagged = {test.key: () for test in document.tests if test.key.startswith("aws:principaltag/")}
+    place = replace(setting, account=_SOME_ACCOUNT, given={**setting.given, **untagged, **(given or {})})
+    arn = f"arn:{setting.partition}:iam::{_SOME_ACCOUNT}:{name or f'role/{FRESH}'}"
+    held = Rights(place, (_ALL, Document(document.denies)), arn=arn).holds(Need(action.lower(), resource, whole=True))
+    return {Truth.YES: Truth.NO, Truth.NO: Truth.YES}.get(held, held)

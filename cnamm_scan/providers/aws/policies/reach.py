@@ -293,13 +293,23 @@ def _try(case: _Case, callers: list[Caller], networks: tuple[Network, ...], sett
         if not left:
             continue
         live = case.live(caller, setting, left)
-        untagged = caller.kind in (Kind.ANONYMOUS, Kind.TOKEN) or (caller.kind is Kind.SERVICE and setting.place is not Place.TRUST)
+        untagged = _is_untagged(caller, setting)
         for network in (NO_NETWORK,) if caller.kind is Kind.SERVICE else networks:
             got = case.admits(_Request(caller, network, base, now, untagged), live, left)
             if about & UNSEEN or caller.doubtful:
                 got &= Truth.UNKNOWN
             if got is not Truth.NO:
                 yield _Found(caller, network, got is Truth.YES)
+
+
+def request(caller: Caller, network: Network, setting: Setting) -> Look:
+    """What the keys of such a caller's requests from such a network can hold."""
+    where = NO_NETWORK if caller.kind is Kind.SERVICE else network
+    return _Request(caller, where, _base(setting), setting.seconds, _is_untagged(caller, setting))
+
+
+def _is_untagged(caller: Caller, setting: Setting) -> bool:
+    return caller.kind in (Kind.ANONYMOUS, Kind.TOKEN) or (caller.kind is Kind.SERVICE and setting.place is not Place.TRUST)
 
 
 def _stranger(network: Network) -> Reach:
@@ -406,8 +416,8 @@ def _tokens_of(statement: Statement, kept: list[tuple[_Found, Reach]]) -> str:
     return state
 
 
-def tried(document: Document, setting: Setting) -> Iterator[tuple[Kind, str, Truth]]:
-    """Each kind of caller (how, whose account) with whether some statement admits him from somewhere."""
+def tried(document: Document, setting: Setting) -> Iterator[tuple[Caller, Truth]]:
+    """Each kind of caller with whether some statement admits him from somewhere."""
     cast = Cast(document, setting)
     networks = cast.networks()
     cases = [_Case(one, tuple((deny, deny.covers(one)) for deny in document.denies)) for one in document.allows]
@@ -416,7 +426,7 @@ def tried(document: Document, setting: Setting) -> Iterator[tuple[Kind, str, Tru
         for case in cases:
             for found in _try(case, [caller], networks, setting):
                 made |= Truth.YES if found.certain else Truth.UNKNOWN
-        yield caller.kind, caller.account, made
+        yield caller, made
 
 
 def reach(document: Document, setting: Setting) -> Admission:
