@@ -48,7 +48,7 @@ SETTLED: Mapping[tuple[str, str], str] = {
 SDKS = frozenset({"boto3", "botocore", "kubernetes", "azure", "google"})
 OWNERS: Mapping[str, frozenset[str]] = {
     "duckdb": frozenset({"engine/store.py", "engine/sql.py"}),
-    "yaml": frozenset({"content.py", "cli/plan.py", "providers/kubernetes/manifests.py"}),
+    "yaml": frozenset({"content.py", "cli/plan.py", "providers/kubernetes/manifests.py", "demo/dated.py"}),
     "pydantic": frozenset({"content.py"}),
 }
 """Heavy library -> the only files that may import it."""

@@ -46,10 +46,10 @@ def command(context: click.Context, output: Path | None) -> None:
     from cnamm_scan import api
     from cnamm_scan.cli.common import tune_process
     from cnamm_scan.cli.progress import Shown
-    from cnamm_scan.demo.bed import MotoServer
-    from cnamm_scan.demo.cluster_estate import CONTEXT, served, shop
-    from cnamm_scan.demo.estate import demo_faults, demo_rewrite, seed
-    from cnamm_scan.demo.proxy import FaultProxy
+    from cnamm_scan.demo.aws.bed.proxy import FaultProxy
+    from cnamm_scan.demo.aws.bed.server import MotoServer
+    from cnamm_scan.demo.aws.estate.shop import demo_faults, demo_rewrite, seed
+    from cnamm_scan.demo.cluster.shop import CONTEXT, served, shop
     from cnamm_scan.report.markdown import render
 
     tune_process()

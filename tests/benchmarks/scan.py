@@ -7,9 +7,9 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from cnamm_scan.demo.bed import MotoServer
-from cnamm_scan.demo.estate import seed_scale
-from cnamm_scan.demo.proxy import FaultProxy
+from cnamm_scan.demo.aws.bed.proxy import FaultProxy
+from cnamm_scan.demo.aws.bed.server import MotoServer
+from cnamm_scan.demo.aws.estate.shop import seed_scale
 from tests.benchmarks.measure import PYTHON, run
 
 LATENCY = 0.04
