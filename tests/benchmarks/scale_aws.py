@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cnamm_scan.demo.aws.estate.account import AWAY, HOME, OWNED, Aws, code_zip, policy, role_arn, service_trust, tags
+from cnamm_scan.demo.aws.estate.account import ACCOUNT, AWAY, HOME, OWNED, REGIONS, Aws, code_zip, policy, role_arn, service_trust, tags
+from cnamm_scan.demo.aws.estate.shop import Seeded
 
 GLOBAL = (HOME,)
 BOTH = (HOME, AWAY)
@@ -210,14 +211,16 @@ MIX: tuple[tuple[int, tuple[str, ...], Callable[[_Place], None]], ...] = (
 )
 
 
-def fill(aws: Aws, resources: int) -> None:
-    """Make about `resources` resources in the proportions of MIX."""
+def seed_scale(endpoint_url: str, resources: int = 1000) -> Seeded:
+    """Make about so many plain resources in two regions, in the proportions of MIX; no planted secrets."""
+    aws = Aws(endpoint_url)
     total = sum(share for share, _, _ in MIX)
     grounds = {region: _ground(aws, region) for region in BOTH}
     for share, regions, make in MIX:
         for number in range(round(resources * share / total)):
             region = regions[number % len(regions)]
             make(_Place(aws, region, number, **grounds[region]))
+    return Seeded(ACCOUNT, REGIONS, aws.made)
 
 
 def _ground(aws: Aws, region: str) -> dict[str, str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from cnamm_scan.demo.aws.bed.proxy import FaultProxy
 from cnamm_scan.demo.aws.bed.server import MotoServer
-from cnamm_scan.demo.aws.estate.shop import seed_scale
 from tests.benchmarks.measure import PYTHON, run
+from tests.benchmarks.scale_aws import seed_scale
 
 LATENCY = 0.04
 REGIONS = ("us-east-1", "eu-west-1")

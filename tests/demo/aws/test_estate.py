@@ -21,8 +21,8 @@ from cnamm_scan.demo.aws.estate.shop import (
     Seeded,
     demo_faults,
     demo_rewrite,
-    seed_scale,
 )
+from tests.benchmarks.scale_aws import seed_scale
 
 Client = Callable[..., Any]
 HOME, AWAY = "us-east-1", "eu-west-1"

@@ -11,11 +11,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cnamm_scan.demo.aws.bed import fill
+from cnamm_scan.demo.aws.bed.holes import Ask, Told, from_nothing
 from cnamm_scan.demo.aws.bed.identify import Identity, Request, service_model
 from cnamm_scan.demo.aws.bed.server import MotoServer
-from cnamm_scan.demo.aws.estate import answers
-from cnamm_scan.demo.aws.estate.answers import ANSWERS, CORRECTIONS, Told
-from cnamm_scan.demo.aws.estate.shop import seed
+from cnamm_scan.demo.aws.estate.answers import Plain, answers
+from cnamm_scan.demo.aws.estate.shop import ANSWERS, seed
 
 Client = Callable[..., Any]
 HOME, AWAY, BARE = "us-east-1", "eu-west-1", "ap-southeast-2"
@@ -24,7 +24,7 @@ HOME, AWAY, BARE = "us-east-1", "eu-west-1", "ap-southeast-2"
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """The demo's bed with the demo's estate."""
-    with MotoServer(fill_holes=True) as server:
+    with MotoServer(answers=ANSWERS) as server:
         seed(server.url)
         yield server.url
 
@@ -91,7 +91,7 @@ def test_only_looks_are_filled() -> None:
     names = ("DescribeVpcs", "CreateVpc", "Getaway", "")
     assert [fill.is_read(identity("ec2", name)) for name in names] == [True, False, False, False]
     assert not fill.is_read(Identity())
-    assert answers.from_nothing(identity("ec2", "CreateVpc")) is None
+    assert from_nothing(identity("ec2", "CreateVpc")) is None
 
 
 def test_what_must_stand_is_zero() -> None:
@@ -107,11 +107,27 @@ def test_a_name_that_the_answer_does_not_have_is_told() -> None:
 
 
 def test_the_tables_name_operations_and_members_that_exist() -> None:
-    for service, operation in [*ANSWERS, *CORRECTIONS]:
+    for service, operation in [*answers().given, *answers().corrections]:
         assert operation in service_model(service)["operations"], (service, operation)
-    for (service, operation), given in ANSWERS.items():
-        if isinstance(given, dict):
-            assert read_back(identity(service, operation), given) == given
+    read = 0
+    for (service, operation), given in answers().given.items():
+        for region in (HOME, AWAY, BARE) if isinstance(given, Plain) else ():
+            assert isinstance(given, Plain)
+            said = given(Ask(region, {}))
+            if isinstance(said, dict):
+                assert read_back(identity(service, operation), said) == said
+                read += 1
+    assert read > 50
+
+
+def test_ages_of_plain_answers_are_seen_from_now() -> None:
+    engines = answers().given["rds", "DescribeDBMajorEngineVersions"]
+    assert isinstance(engines, Plain)
+    said = engines(Ask(HOME, {}))
+    assert isinstance(said, dict)
+    old, new = said["DBMajorEngineVersions"][:2]
+    ends = [one["SupportedEngineLifecycles"][0]["LifecycleSupportEndDate"] - datetime.now(UTC) for one in (old, new)]
+    assert [round(end.total_seconds() / 86400) for end in ends] == [-260, 800]
 
 
 def test_an_error_of_the_table_is_said_in_the_protocol(url: str, client: Client) -> None:
@@ -121,7 +137,9 @@ def test_an_error_of_the_table_is_said_in_the_protocol(url: str, client: Client)
     with pytest.raises(ClientError) as caught:
         client("iam", url).list_organizations_features()
     assert caught.value.response["Error"]["Code"] == "ServiceAccessNotEnabledException"
-    assert isinstance(ANSWERS["iam", "ListOrganizationsFeatures"], Told)
+    given = answers().given["iam", "ListOrganizationsFeatures"]
+    assert isinstance(given, Plain)
+    assert isinstance(given(Ask(HOME, {})), Told)
 
 
 def test_holes_and_bugs_are_filled_and_writes_are_not(url: str, client: Client) -> None:
@@ -203,6 +221,6 @@ def test_moto_is_corrected(url: str, client: Client) -> None:
 
 def test_moto_answers_what_the_table_leaves_to_it() -> None:
     asked = Request("POST", "/", {}, b"Action=DescribeSnapshots&Owner.1=self")
-    assert answers.by_hand(asked, identity("ec2", "DescribeSnapshots")) is None
-    assert answers.by_hand(asked, identity("ec2", "DescribeVpcs")) is None
-    assert answers.corrected(identity("iam", "GetAccountSummary"), "403 Forbidden", b"no") == b"no"
+    assert answers().by_hand(asked, identity("ec2", "DescribeSnapshots")) is None
+    assert answers().by_hand(asked, identity("ec2", "DescribeVpcs")) is None
+    assert answers().corrected(identity("iam", "GetAccountSummary"), "403 Forbidden", b"no") == b"no"

@@ -20,9 +20,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from cnamm_scan.demo.aws.bed.fill import Filled
+from cnamm_scan.demo.aws.bed.holes import Answers, from_nothing
 from cnamm_scan.demo.aws.bed.identify import Request, identify
 from cnamm_scan.demo.aws.bed.refusals import Refusal, refusal
-from cnamm_scan.demo.aws.estate.answers import by_hand, corrected, from_nothing
 
 MOTO_ENV = {
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",  # they bring about 1,300 snapshots a region
@@ -32,9 +32,10 @@ MISSING = "moto[server] is not installed: pip install cnamm-scan[demo]"
 STDERR_TAIL = 2_000
 CHILD = """
 import sys
+from importlib import import_module
 sys.path.append(sys.argv[1])
 from cnamm_scan.demo.aws.bed.server import serve
-serve(int(sys.argv[2]), sys.argv[3] == "fill")
+serve(int(sys.argv[2]), import_module(sys.argv[3]).answers() if sys.argv[3] else None)
 """
 NOT_FOUND_PAGE = b"<!doctype html"  # werkzeug's, for a path that moto does not know
 
@@ -50,15 +51,16 @@ class MotoServer:
     The child also ends when this process dies, because it watches its standard input.
     Raises BedError on entering when moto is missing or does not answer within `start_timeout` seconds.
 
-    What moto lacks, it answers as AWS answers an operation that it does not know. With `fill_holes` it
-    answers instead as an account of the demo that has none of it: see answers.py. That is for show:
-    a test or a benchmark keeps the holes, so that what was not looked at is seen to be unknown.
+    What moto lacks, it answers as AWS answers an operation that it does not know. With `answers`, the name
+    of a module whose `answers()` gives an account's own, it answers with these, and else as an account that
+    has none of it. That is for show: a test or a benchmark keeps the holes, so that what was not looked at
+    is seen to be unknown.
     """
 
-    def __init__(self, start_timeout: float = 60.0, *, fill_holes: bool = False) -> None:
+    def __init__(self, start_timeout: float = 60.0, *, answers: str = "") -> None:
         """Nothing starts before the `with`."""
         self.start_timeout = start_timeout
-        self.fill_holes = fill_holes
+        self.answers = answers
         self.url = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._stderr: Any = None
@@ -83,7 +85,7 @@ class MotoServer:
                 CHILD,
                 str(Path(__file__).resolve().parents[4]),
                 str(port),
-                "fill" if self.fill_holes else "leave",
+                self.answers,
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -158,19 +160,19 @@ def _answers(port: int) -> bool:
         connection.close()
 
 
-def serve(port: int, fill_holes: bool = False) -> None:
+def serve(port: int, answers: Answers | None = None) -> None:
     """Run moto in this process until standard input closes; what the child does.
 
     Moto's own handler closes the connection after each answer, logs each call and lingers 10 ms in a
     thread; this one keeps connections alive and is silent, which doubles the calls a second. It also
-    answers operations that moto lacks as AWS answers ones that it lacks, not with a 500; or fills them.
+    answers operations that moto lacks as AWS answers ones that it lacks, not with a 500; or with `answers`.
     """
     serving = import_module("werkzeug.serving")
     app_module = import_module("moto.moto_server.werkzeug_app")
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _load_policies_once()
     app = _dispatcher(app_module)(app_module.create_backend_app)
-    server = serving.make_server("127.0.0.1", port, app, threaded=True, request_handler=_handler(app_module, fill_holes))
+    server = serving.make_server("127.0.0.1", port, app, threaded=True, request_handler=_handler(app_module, answers))
     server.daemon_threads = True
     server.serve_forever()
 
@@ -200,7 +202,7 @@ def _dispatcher(app_module: Any) -> Any:
     return Dispatcher
 
 
-def _handler(app_module: Any, fill_holes: bool) -> Any:
+def _handler(app_module: Any, answers: Answers | None) -> Any:
     """The request handler class; made here because its base comes from moto."""
 
     class Handler(app_module.MotoRequestHandler):  # type: ignore[misc]
@@ -220,8 +222,8 @@ def _handler(app_module: Any, fill_holes: bool) -> Any:
             environ["wsgi.input"] = io.BytesIO(body)
             answer = _Answer()
             try:
-                if fill_holes:
-                    answer.fill(self._request(body), self.server.app, environ)
+                if answers is not None:
+                    answer.fill(answers, self._request(body), self.server.app, environ)
                 else:
                     answer.run(self.server.app, environ)
             except NotImplementedError:
@@ -266,10 +268,10 @@ class _Answer:
         """Whether moto did not know the path."""
         return self.status.startswith("404") and self.body[:20].lower().startswith(NOT_FOUND_PAGE)
 
-    def fill(self, request: Request, app: Any, environ: dict[str, Any]) -> None:
-        """Answer as the demo's account: by hand, else by moto, else from nothing."""
+    def fill(self, answers: Answers, request: Request, app: Any, environ: dict[str, Any]) -> None:
+        """Answer as the account does: by hand, else by moto, else from nothing."""
         identity = identify(request)
-        given = by_hand(request, identity)
+        given = answers.by_hand(request, identity)
         if given is not None:
             self._say(given)
             return
@@ -284,7 +286,7 @@ class _Answer:
             made = from_nothing(identity)
             if made is not None:
                 self._say(made)
-        body = corrected(identity, self.status, self.body)
+        body = answers.corrected(identity, self.status, self.body)
         if body is not self.body:
             self.body = body
             self.headers = [(name, value) for name, value in self.headers if name.lower() != "content-length"]

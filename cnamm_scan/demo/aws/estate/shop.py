@@ -28,10 +28,12 @@ from cnamm_scan.demo.aws.estate.watch import (
     seed_operations,
     seed_trails,
 )
-from tests.benchmarks.scale_aws import fill
 
 CANARIES: tuple[str, ...] = tuple(PLANTED.values())
 """Every secret planted in the estate; none may show up in what a scan writes or prints."""
+
+ANSWERS = "cnamm_scan.demo.aws.estate.answers"
+"""The module with what the account answers in place of moto, for `MotoServer`."""
 
 CLOSED_REGION = "ap-southeast-2"
 OLD_KEY_USERS = ("ci-deploy", "dave")
@@ -81,13 +83,6 @@ def seed(endpoint_url: str) -> Seeded:
     seed_alarms(aws, alerts)
     seed_money(aws)
     seed_operations(aws)
-    return Seeded(ACCOUNT, REGIONS, aws.made)
-
-
-def seed_scale(endpoint_url: str, resources: int = 1000) -> Seeded:
-    """Make about so many plain resources in two regions, for the benchmark; no planted secrets."""
-    aws = Aws(endpoint_url)
-    fill(aws, resources)
     return Seeded(ACCOUNT, REGIONS, aws.made)
 
 
