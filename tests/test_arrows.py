@@ -198,6 +198,21 @@ def test_heavy_libraries_have_an_owner(library: str) -> None:
     assert importers <= OWNERS[library]
 
 
+def test_the_beds_of_the_demo_know_no_estate_and_none_of_the_other_bed() -> None:
+    """A bed is told by name what stands in it, so the tests of providers can fill one with something else."""
+    rooms = {each.file: tuple(each.file.split("/")[1:3]) for each in FOUND if each.file.startswith("demo/") and each.file.count("/") > 1}
+    assert {*rooms.values()} >= {("aws", "bed"), ("aws", "estate"), ("cluster", "bed")}
+    wrong = []
+    for each in FOUND:
+        if each.file not in rooms or not each.module.startswith(f"{ROOT}.demo."):
+            continue
+        side, room = rooms[each.file]
+        reached = each.module.split(".")[2:4]
+        if reached[0] in ("aws", "cluster") and (reached[0] != side or (room == "bed" and reached[1] != "bed")):
+            wrong.append(each.where)
+    assert wrong == []
+
+
 def test_only_providers_import_sdks_and_only_when_they_are_needed() -> None:
     importers = [each for each in FOUND if each.module.split(".")[0] in SDKS]
     assert {_layer(each.file) for each in importers} <= {"providers", "demo"}

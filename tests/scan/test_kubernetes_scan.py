@@ -21,7 +21,7 @@ from jsonschema import Draft202012Validator
 from cnamm_scan import api
 from cnamm_scan import content as reader
 from cnamm_scan.cli.main import run
-from cnamm_scan.demo.cluster.bed.answers import Request
+from cnamm_scan.demo.cluster.bed.requests import Request
 from cnamm_scan.demo.cluster.bed.rights import Ask
 from cnamm_scan.demo.cluster.bed.server import Cluster, ClusterBed, Resource, Rights, Seen
 from cnamm_scan.engine import schedule

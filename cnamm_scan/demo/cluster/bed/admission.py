@@ -93,13 +93,16 @@ def defaulted(thing: Thing) -> None:
         case "v1", "Service":
             spec.setdefault("type", "ClusterIP")
             spec.setdefault("clusterIP", "172.20.{}.{}".format(*divmod(number(where), 256)))
-            for port in spec["ports"]:
+            for port in spec.get("ports", ()):
                 port.setdefault("protocol", "TCP")
             thing.setdefault("status", {"loadBalancer": {}})
         case "v1", "Secret":
             said = thing.pop("stringData", {})
             thing["data"] = thing.get("data", {}) | {key: base64.b64encode(text.encode()).decode() for key, text in said.items()}
+        case "apps/v1", "StatefulSet":
+            spec.setdefault("replicas", 1)
         case "apps/v1", "Deployment":
+            spec.setdefault("replicas", 1)
             spec.setdefault("strategy", {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}})
             spec.setdefault("revisionHistoryLimit", 10)
         case "apps/v1", "DaemonSet":

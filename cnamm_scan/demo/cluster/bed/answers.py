@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from cnamm_scan.demo.cluster.bed.contents import Cluster, Entry, Matcher, SelectorError, Snapshot, by_fields, by_labels, dumps
 from cnamm_scan.demo.cluster.bed.groups import Resource, split
-from cnamm_scan.demo.cluster.bed.rights import Ask, Rights
+from cnamm_scan.demo.cluster.bed.requests import REVIEWS, Answer, Refused, Request, decode, encode, plain, status
+from cnamm_scan.demo.cluster.bed.rights import Rights
 
 VERSION: Mapping[str, str] = {
     "major": "1",
@@ -34,25 +32,8 @@ VERSION: Mapping[str, str] = {
     "platform": "linux/amd64",
 }
 HEALTH = ("/healthz", "/livez", "/readyz")
-REVIEWS = ("selfsubjectreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews")
-VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 WHOLE = frozenset({"status", "resize", "ephemeralcontainers", "approval"})
 """Subresources whose GET gives the object itself."""
-REASONS = {
-    400: "BadRequest",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "NotFound",
-    405: "MethodNotAllowed",
-    406: "NotAcceptable",
-    409: "Conflict",
-    410: "Expired",
-    422: "Invalid",
-    429: "TooManyRequests",
-    500: "InternalError",
-    503: "ServiceUnavailable",
-    504: "Timeout",
-}
 EXPIRED_PAGE = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
     "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
@@ -67,115 +48,7 @@ TOO_LARGE: Mapping[str, Any] = {
 """The details of the 504 of a server that is behind the resourceVersion it is asked for."""
 NO_METHOD = "the server does not allow this method on the requested resource"
 NO_RESOURCE = "the server could not find the requested resource"
-ACCEPTED = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 DISCOVERY = "apidiscovery.k8s.io"
-
-
-@dataclass
-class Answer:
-    """What goes back: a status, the whole body, and headers besides those of the connection."""
-
-    status: int
-    body: bytes
-    content_type: str = "application/json"
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-class Refused(Exception):
-    """Ends the handling of a request with a Status."""
-
-    def __init__(self, code: int, message: str, **more: Any) -> None:
-        super().__init__(message)
-        self.answer = status(code, message, **more)
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request, its path taken apart as the server's RequestInfo does; no `resource` when it names none."""
-
-    method: str
-    path: str
-    query: Mapping[str, list[str]]
-    headers: Mapping[str, str]  # names in lower case
-    body: bytes
-    group_version: str = ""
-    resource: str = ""
-    sub: str = ""
-    namespace: str = ""
-    name: str = ""
-
-    @classmethod
-    def of(cls, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Request:
-        """Read the request line's target."""
-        url = urlsplit(target)
-        path = unquote(url.path)
-        query = parse_qs(url.query, keep_blank_values=True)
-        parts = [part for part in path.split("/") if part]
-        head = 2 if parts[:1] == ["api"] else 3
-        if len(parts) <= head or parts[0] not in {"api", "apis"}:
-            return cls(method, path, query, headers, body)
-        rest, namespace = parts[head:], ""
-        if rest[0] == "namespaces" and len(rest) > 1:
-            namespace = rest[1]  # of the namespace itself too
-            if len(rest) > 2 and rest[2] not in {"status", "finalize"}:
-                rest = rest[2:]
-        resource, name, sub = [*rest, "", ""][:3]
-        return cls(method, path, query, headers, body, "/".join(parts[1:head]), resource, sub, namespace, name)
-
-    def one(self, key: str) -> str:
-        """The first value of a query parameter, or nothing."""
-        return self.query.get(key, [""])[0]
-
-    @property
-    def group(self) -> str:
-        """The API group; that of v1 is empty."""
-        return split(self.group_version)[0]
-
-    @property
-    def full(self) -> str:
-        """The resource with its subresource."""
-        return f"{self.resource}/{self.sub}" if self.sub else self.resource
-
-    @property
-    def is_write(self) -> bool:
-        """Whether a server would be changed by it; the reviews of oneself change nothing."""
-        return self.method not in {"GET", "HEAD", "OPTIONS"} and not (self.method == "POST" and self.resource in REVIEWS)
-
-    @property
-    def page(self) -> int:
-        """The number of the page that is asked for."""
-        token = self.one("continue")
-        try:
-            return _decode(token)[2] if token else 1
-        except Refused:
-            return 1
-
-    @cached_property
-    def ask(self) -> Ask:
-        """What an authorizer decides on."""
-        verb = VERBS.get(self.method, self.method.lower())
-        if not self.resource:
-            return Ask(verb, path=self.path)
-        if not self.name and verb == "get":
-            verb = "watch" if self.one("watch").lower() in {"1", "true"} else "list"
-        elif not self.name and verb == "delete":
-            verb = "deletecollection"
-        return Ask(verb, self.group, self.full, self.namespace, self.name)
-
-    @property
-    def details(self) -> dict[str, str]:
-        """The details of a Status about what is asked for."""
-        said = {"name": self.name, "group": self.group, "kind": self.resource}
-        return {name: value for name, value in said.items() if value}
-
-    def accepts(self, can: Callable[[Mapping[str, str]], bool]) -> Mapping[str, str]:
-        """The parameters of the first type in Accept that the server can give. Raises Refused, 406."""
-        for clause in (self.headers.get("accept") or "*/*").split(","):
-            media, *rest = [part.strip() for part in clause.split(";")]
-            said = {name.strip(): value.strip() for name, _, value in (part.partition("=") for part in rest)}
-            if media in {"application/json", "application/*", "*/*"} and can(said):
-                return said
-        raise Refused(406, f"only the following media types are accepted: {ACCEPTED}")
 
 
 class Pages:
@@ -343,7 +216,7 @@ class Api:
         metadata: dict[str, Any] = {"resourceVersion": str(snapshot.version)}
         if upto < upper:
             self.pages.keep(request.group, resource.name, snapshot)
-            metadata["continue"] = _encode(snapshot.version, snapshot.keys[upto - 1], request.page + 1)
+            metadata["continue"] = encode(snapshot.version, snapshot.keys[upto - 1], request.page + 1)
             if not tests:
                 metadata["remainingItemCount"] = upper - upto
         parts = {b"metadata": dumps(metadata), b"kind": resource.kind.encode(), b"version": request.group_version.encode()}
@@ -368,12 +241,12 @@ class Api:
             message = f"resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden {why}"
             raise Refused(422, f'ListOptions.meta.k8s.io "" is invalid: {message}')
         if token:
-            version, start, page = _decode(token)
+            version, start, page = decode(token)
             if wanted not in {"", "0"}:
                 raise Refused(400, "specifying resource version is not allowed when using continue")
             kept = now if version < 0 else self.pages.find(request.group, request.resource, version)
             if kept is None:
-                raise Refused(410, EXPIRED_PAGE, token=_encode(-1, start, page))
+                raise Refused(410, EXPIRED_PAGE, token=encode(-1, start, page))
             return kept, start
         if wanted and not wanted.isdigit():
             raise Refused(400, f'Invalid value: "{wanted}": strconv.ParseUint: parsing "{wanted}": invalid syntax')
@@ -397,38 +270,15 @@ def forbidden(rights: Rights, request: Request) -> Answer:
 def expired(request: Request) -> Answer:
     """The 410 of a later page, with a token that carries on from a newer state."""
     try:
-        _, start, page = _decode(request.one("continue"))
+        _, start, page = decode(request.one("continue"))
     except Refused as refused:
         return refused.answer
-    return status(410, EXPIRED_PAGE, token=_encode(-1, start, page))
-
-
-def plain(code: int, text: str) -> Answer:
-    """An answer in plain text."""
-    return Answer(code, text.encode(), "text/plain; charset=utf-8", {"X-Content-Type-Options": "nosniff"})
+    return status(410, EXPIRED_PAGE, token=encode(-1, start, page))
 
 
 def not_served() -> Answer:
     """What a path answers that nobody serves."""
     return plain(404, "404 page not found\n")
-
-
-def status(code: int, message: str, *, reason: str = "", details: Mapping[str, Any] | None = None, token: str = "") -> Answer:
-    """A Status of failure; `token` is the continue token in its metadata."""
-    said: dict[str, Any] = {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {"continue": token} if token else {},
-        "status": "Failure",
-        "message": message,
-        "reason": reason or REASONS.get(code, ""),
-    }
-    if details is not None:
-        said["details"] = dict(details)
-    answer = Answer(code, dumps(said | {"code": code}) + b"\n")
-    if details and "retryAfterSeconds" in details:
-        answer.headers["Retry-After"] = str(details["retryAfterSeconds"])
-    return answer
 
 
 def _is_plain(said: Mapping[str, str]) -> bool:
@@ -488,21 +338,6 @@ def _limit(request: Request) -> int:
     if request.one("resourceVersion") == "0" and not request.one("continue"):
         return 0  # a list at version 0 comes from the watch cache, whole
     return max(0, int(said or 0))
-
-
-def _encode(version: int, start: str, page: int) -> str:
-    """A continue token; version -1 means the newest state. The page's number is only for troubles."""
-    token = dumps({"v": "meta.k8s.io/v1", "rv": version, "start": start + "\0", "page": page})
-    return base64.urlsafe_b64encode(token).decode().rstrip("=")
-
-
-def _decode(token: str) -> tuple[int, str, int]:
-    """Version, start and page of a token. Raises Refused for one that was not made here."""
-    try:
-        said = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        return int(said["rv"]), str(said["start"]).removesuffix("\0"), int(said["page"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise Refused(400, f"invalid continue token: continue key is not valid: {error}") from error
 
 
 def _review(rights: Rights, request: Request) -> Answer:

@@ -143,7 +143,7 @@ class Controllers:
         if role:
             _sign_in(spec, role, node["metadata"]["labels"][_REGION])
         state = {"terminated": {"exitCode": 0, "reason": "Completed"}} if ended else {"running": {"startedAt": started}}
-        host = next(each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP")
+        host = {each["type"]: each["address"] for each in node["status"]["addresses"]}["InternalIP"]
         address = f"{host.rpartition('.')[0]}.{number(meta['namespace'] + '/' + meta['name']) % 200 + 40}"
         ready = ("Initialized", "Ready", "ContainersReady", "PodScheduled")
         pod["status"] = {
@@ -191,7 +191,7 @@ class Controllers:
         manifest already, such as an object that has drifted, stays as it is there.
         """
         applications = [each for each in self._things if (split(each["apiVersion"])[0], each["kind"]) == ("argoproj.io", "Application")]
-        of = {each["spec"]["destination"].get("namespace", ""): each for each in applications}
+        of = {each["spec"].get("destination", {}).get("namespace", ""): each for each in applications}
         listed: dict[str, list[Thing]] = {}
         for thing in self._things:
             meta, kind = thing["metadata"], thing["kind"]
@@ -205,8 +205,9 @@ class Controllers:
             listed.setdefault(owner, []).append(told | ({"namespace": namespace} if namespace else {}))
         for each in applications:
             found = {_key(one): one for one in listed.get(each["metadata"]["name"], ())}
-            found |= {_key(one): one for one in each["status"].get("resources", ())}
-            each["status"]["resources"] = list(found.values())
+            status = each.setdefault("status", {})
+            found |= {_key(one): one for one in status.get("resources", ())}
+            status["resources"] = list(found.values())
 
 
 def _key(told: Mapping[str, Any]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -56,9 +57,13 @@ def load(folder: Path, now: datetime | None = None) -> Cluster:
     _check(objects)
     objects.sort(key=lambda each: each.what[1] not in DEFINITIONS)
     for each in objects:
-        defaulted(each.thing)
+        with _whole(each):
+            defaulted(each.thing)
     controllers = Controllers([each.thing for each in objects], seen)
-    made = [(each, list(controllers.made(each.thing, each.where))) for each in objects]
+    made = []
+    for each in objects:
+        with _whole(each):
+            made.append((each, list(controllers.made(each.thing, each.where))))
     controllers.track()
     for each, more in made:
         for thing in (each.thing, *more):
@@ -67,6 +72,18 @@ def load(folder: Path, now: datetime | None = None) -> Cluster:
             except ValueError as error:
                 raise UsageError(str(error), where=each.where, do="define the kind, or list it in an APIResourceList") from error
     return cluster
+
+
+@contextmanager
+def _whole(manifest: Manifest) -> Iterator[None]:
+    """Say which object it was that lacks what the bed has to know of it."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError) as error:
+        named = f"{manifest.what[1]} {manifest.thing['metadata']['name']}"
+        raise UsageError(
+            f"got a {named} that lacks or mistakes a field: {error}", where=manifest.where, do="look at its neighbours"
+        ) from error
 
 
 def manifests(folder: Path, seen: Clock) -> Iterator[Manifest]:
@@ -109,7 +126,8 @@ def _check(objects: list[Manifest]) -> None:
         meta = each.thing["metadata"]
         key = (each.thing["apiVersion"].rpartition("/")[0] + " " + each.thing["kind"], meta.get("namespace", ""), meta["name"])
         if key in known:
-            raise UsageError(f"stands there twice: {' '.join(key).strip()}", where=each.where, do=f"it is in {known[key].where} too")
+            named = " ".join(filter(None, (key[0].strip(), *key[1:])))
+            raise UsageError(f"stands there twice: {named}", where=each.where, do=f"it is in {known[key].where} too")
         known[key] = each
     there = {name for what, _, name in known if what == " Namespace"}
     for (what, namespace, name), each in known.items():

@@ -21,21 +21,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from cnamm_scan.demo.cluster.bed.answers import (
-    EXPIRED_LIST,
-    TOO_LARGE,
-    VERSION,
-    Answer,
-    Api,
-    Pages,
-    Request,
-    expired,
-    forbidden,
-    plain,
-    status,
-)
+from cnamm_scan.demo.cluster.bed.answers import EXPIRED_LIST, TOO_LARGE, VERSION, Api, Pages, expired, forbidden
 from cnamm_scan.demo.cluster.bed.contents import Cluster
 from cnamm_scan.demo.cluster.bed.groups import Resource
+from cnamm_scan.demo.cluster.bed.requests import Answer, Request, plain, status
 from cnamm_scan.demo.cluster.bed.rights import ADMIN, ANONYMOUS, Grant, Rights
 
 __all__ = ["ADMIN", "ANONYMOUS", "Cluster", "ClusterBed", "Grant", "Resource", "Rights", "Seen", "Trouble", "stale_read"]
