@@ -215,6 +215,9 @@ def scan(
             for spec, provider in zip(targets, providers, strict=True)
         ]
         _refuse_twins(connected)
+        for provider in {provider.name: provider for provider in connected}.values():  # one SDK a kind
+            own = [name for name, each in plan.tables.items() if each.table.provider == provider.name]
+            plan = plan.without(provider.unread(whole, own))
         _refuse_unknown_regions(connected, regions)
         writer = BundleWriter(Path(output), scan_id(started))
         on_failure.callback(writer.abandon)
@@ -224,19 +227,18 @@ def scan(
             provider.close()
             if collected[-1].interrupted:
                 break
-        finished = _judge_and_seal(plan, writer, connected[: len(collected)], collected, started, collected[-1].interrupted)
+        finished = _judge_and_seal(plan, writer, collected, started, collected[-1].interrupted)
         on_failure.pop_all()
     finished._stack.push(temporary)
     return finished
 
 
-def _judge_and_seal(
-    plan: Plan, writer: BundleWriter, connected: Sequence[Provider], collected: Sequence[Collected], started: datetime, interrupted: bool
-) -> Scan:
+def _judge_and_seal(plan: Plan, writer: BundleWriter, collected: Sequence[Collected], started: datetime, interrupted: bool) -> Scan:
     from cnamm_scan.engine.evaluate import blocks, count, population
 
-    targets = [provider.target for provider in connected]
-    regions = {provider.target.id: list(done.regions) for provider, done in zip(connected, collected, strict=True)}
+    done_of = [each for done in collected for each in done.targets]
+    targets = [each.target for each in done_of]
+    regions = {each.target.id: list(each.regions) for each in done_of}
     files = writer.settle()
     store = _open_store(
         plan.content,
@@ -276,8 +278,9 @@ def _judge_and_seal(
                     "calls": done.calls,
                     "retries": done.retries,
                 }
-                for target, done in zip(targets, collected, strict=True)
+                for target, done in zip(targets, done_of, strict=True)
             ],
+            **_shared(collected),
             "content": {"version": plan.content.version, "sha256": plan.content.sha256},
             "method": SCORING_MODEL,
             "tool": tool(),
@@ -291,6 +294,16 @@ def _judge_and_seal(
     done = _scan_of(judged, account, path, open_bundle(path), interrupted)
     done._compiled = plan.rules
     return done
+
+
+def _shared(collected: Sequence[Collected]) -> dict[str, Any]:
+    """The calls that were made once for all targets of a connection, which no target's own count holds; nothing where there were none."""
+    shared = [
+        {"targets": [each.target.id for each in done.targets], "calls": done.calls, "retries": done.retries}
+        for done in collected
+        if done.calls
+    ]
+    return {"shared": shared} if shared else {}
 
 
 def load_bundle(path: Path | str) -> Scan:
@@ -505,7 +518,8 @@ def _open_store(
             if said is not None or table in (ESTATE_TABLE, *reader.ENGINE_TABLES):
                 parts = frozenset(said["parts"]) if said is not None else None
                 kept = frozenset(said["paths"]) if said is not None else None
-                store.load(table, Shards(tuple(files.get(table, ())), parts, kept))
+                hidden = frozenset(said.get("unsupported", ())) if said is not None else frozenset()
+                store.load(table, Shards(tuple(files.get(table, ())), parts, kept, hidden))
             store.add_ghosts(table, _never_asked(content, table, said is not None, regions, targets))
         store.make_views()
         store.lock()
@@ -552,10 +566,10 @@ def scan_id(started: datetime) -> str:
 
 def _refuse_twins(connected: Sequence[Provider]) -> None:
     seen: set[str] = set()
-    for provider in connected:
-        if provider.target.id in seen:
-            raise UsageError(f"target '{provider.target.id}' is named twice", do="name each account once")
-        seen.add(provider.target.id)
+    for target in (target for provider in connected for target in provider.targets):
+        if target.id in seen:
+            raise UsageError(f"target '{target.id}' is named twice", do="name each account once")
+        seen.add(target.id)
 
 
 def _refuse_unknown_regions(connected: Sequence[Provider], regions: Sequence[str]) -> None:
@@ -568,9 +582,9 @@ def _refuse_unknown_regions(connected: Sequence[Provider], regions: Sequence[str
 
 
 def _regions_of(provider: Provider) -> Sequence[Region]:
-    """The regions that the target itself names: newer ones than the SDK knows. Empty when it may not be asked."""
+    """The regions that the targets themselves name: newer ones than the SDK knows. Empty when they may not be asked."""
     try:
-        return provider.regions() if provider.region_table else ()
+        return [region for target in provider.targets for region in provider.regions(target)] if provider.region_table else ()
     except CallFailedError:
         return ()
 
