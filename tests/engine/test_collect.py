@@ -57,7 +57,8 @@ class Kept:
     ) -> None:
         data = {**paths.project(data, keep), **(also or {})}
         with self.lock:
-            self.facts.append({"table": table, "region": region, "key": key, "data": data, "gaps": dict(gaps), "calls": list(calls)})
+            place = {"table": table, "target": target, "region": region, "key": key}
+            self.facts.append({**place, "data": data, "gaps": dict(gaps), "calls": list(calls)})
 
     def coverage(self, line: Coverage) -> None:
         self.lines.append(line)
