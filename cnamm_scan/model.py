@@ -122,6 +122,8 @@ class Call:
     absent_on: tuple[str, ...] = ()
     gone_on: tuple[str, ...] = ()
     in_region: str | None = None
+    target: str | None = None
+    """Of a listing for a whole connection: the path to the name of the target that an item belongs to."""
     at_most: int | None = None
     many: Mapping[str, str] = field(default_factory=dict)
     size: int = 1
@@ -141,7 +143,7 @@ class Table:
     service: str
     client: str
     about: str
-    once_per: Literal["account", "region", "target"]
+    once_per: Literal["account", "region", "target", "connection"]
     list: Call
     key: str
     columns: Mapping[str, Column]

@@ -43,6 +43,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
 """Layer or module -> what of ours it may import besides itself."""
 SETTLED: Mapping[tuple[str, str], str] = {
     ("engine", f"{ROOT}.providers.interface"): "the engine asks providers through their interface, and sees nothing else of them",
+    ("engine", f"{ROOT}.providers.bounds"): "how many pages a listing may have stands with all other bounds on answers",
     ("report/reference.py", f"{ROOT}.content"): "pages about content read the engine-made tables and columns there",
     ("report/reference.py", f"{ROOT}.errors"): "a file that a new rule starts from may be refused",
 }

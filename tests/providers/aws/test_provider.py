@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore
 import pytest
 
 from cnamm_scan.demo.aws.bed.proxy import Call, Fault, FaultProxy
@@ -107,9 +108,11 @@ def test_a_refusal_keeps_the_providers_code_and_words(desk: Desk) -> None:
     assert not desk.provider.matches(failure, ["AccessDeniedException: other words", "AccessDenied"])
 
 
-def test_an_operation_that_does_not_exist_is_a_bug_of_the_collector(desk: Desk) -> None:
-    assert desk.fails(Request("kms", "ListLocks", HOME)).reason is Reason.COLLECTOR_BUG
-    assert desk.fails(Request("no-such-service", "ListLocks", HOME)).reason is Reason.COLLECTOR_BUG
+def test_what_the_sdk_does_not_know_is_unsupported_and_the_sdk_is_named(desk: Desk) -> None:
+    for client, operation in (("kms", "ListLocks"), ("no-such-service", "ListLocks")):
+        failure = desk.fails(Request(client, operation, HOME))
+        assert failure.reason is Reason.UNSUPPORTED
+        assert f"botocore {botocore.__version__}" in failure.code
     assert desk.proxy.calls == []
 
 
@@ -236,7 +239,7 @@ def test_it_knows_whom_it_asks_as(desk: Desk) -> None:
     target = desk.provider.target
     assert (target.id, target.provider, target.name) == ("aws:123456789012", "aws", "123456789012")
     assert target.identity.startswith("arn:aws:")
-    said = desk.provider.variables("eu-west-1")
+    said = desk.provider.variables(desk.provider.target, "eu-west-1")
     assert said == {"$account": "123456789012", "$region": "eu-west-1", "$partition": "aws", "$target": "aws:123456789012"}
     assert desk.provider.home_region() == HOME
 
@@ -249,7 +252,7 @@ def test_who_am_i_is_asked_once(desk: Desk) -> None:
 
 def test_regions_have_their_state(desk: Desk) -> None:
     desk.proxy.rewrite = demo_rewrite
-    regions = {region.name: region for region in desk.provider.regions()}
+    regions = {region.name: region for region in desk.provider.regions(desk.provider.target)}
     assert {name for name, region in regions.items() if region.state == "enabled"} == {HOME, "eu-west-1", CLOSED_REGION}
     assert {region.seen for region in regions.values() if region.state == "opt_in_off"} == {"off"}
     assert {regions["eu-west-1"].seen, regions["eu-west-1"].opt_in} == {"listed", "opt-in-not-required"}
@@ -259,7 +262,7 @@ def test_regions_have_their_state(desk: Desk) -> None:
 def test_regions_that_may_not_be_listed_are_guessed_from_the_sdk(desk: Desk) -> None:
     desk.proxy.faults[:] = [Fault("denied", operation="DescribeRegions")]
     with pytest.raises(CallFailedError) as caught:
-        desk.provider.regions()
+        desk.provider.regions(desk.provider.target)
     assert caught.value.reason is Reason.DENIED
     assert {HOME, "eu-west-1", "ap-southeast-2"} <= set(desk.provider.default_regions())
     assert not any(name.startswith(("cn-", "us-gov-")) for name in desk.provider.default_regions())
@@ -272,7 +275,7 @@ def test_an_account_elsewhere_is_asked_elsewhere(moto_url: str) -> None:
     with FaultProxy(moto_url, rewrite=chinese) as proxy:
         provider = AwsProvider(Options(endpoint_url=proxy.url))
         assert provider.home_region() == "cn-north-1"
-        assert provider.variables("cn-north-1")["$partition"] == "aws-cn"
+        assert provider.variables(provider.target, "cn-north-1")["$partition"] == "aws-cn"
         assert "cn-northwest-1" in provider.default_regions()
         provider.close()
 
@@ -358,7 +361,7 @@ def test_a_role_is_assumed_with_its_external_id(proxy: FaultProxy) -> None:
 
 
 def test_the_credential_report_leaves_out_what_aws_does_not_know(desk: Desk, many_things: list[str]) -> None:
-    listed = desk.provider.read("iam_credential_report", HOME).data
+    listed = desk.provider.read("iam_credential_report", Request("iam", "<iam_credential_report>", HOME)).data
     assert isinstance(listed, list)
     rows = {row["user"]: row for row in listed}
     assert set(rows) >= set(many_things)
@@ -377,7 +380,7 @@ def test_the_credential_report_is_waited_for(desk: Desk) -> None:
         return re.sub(rb"<State>\w+</State>", b"<State>" + next(turns) + b"</State>", body) if call.operation.startswith("Gen") else body
 
     desk.proxy.rewrite = by_and_by
-    assert desk.provider.read("iam_credential_report", HOME).data
+    assert desk.provider.read("iam_credential_report", Request("iam", "<iam_credential_report>", HOME)).data
     assert [call.operation for call in desk.proxy.calls] == [*["GenerateCredentialReport"] * 3, "GetCredentialReport"]
 
 
@@ -385,13 +388,13 @@ def test_the_credential_report_is_waited_for(desk: Desk) -> None:
 def test_a_refused_credential_report_is_a_refusal(desk: Desk, operation: str) -> None:
     desk.proxy.faults[:] = [Fault("denied", operation=operation)]
     with pytest.raises(CallFailedError) as caught:
-        desk.provider.read("iam_credential_report", HOME)
+        desk.provider.read("iam_credential_report", Request("iam", "<iam_credential_report>", HOME))
     assert caught.value.reason is Reason.DENIED
 
 
 def test_an_unknown_reader_is_a_bug_of_the_collector(desk: Desk) -> None:
     with pytest.raises(CallFailedError) as caught:
-        desk.provider.read("iam_palm_reader", HOME)
+        desk.provider.read("iam_palm_reader", Request("iam", "<iam_palm_reader>", HOME))
     assert caught.value.reason is Reason.COLLECTOR_BUG
 
 

@@ -19,7 +19,8 @@ from cnamm_scan import content as reader
 from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request
-from cnamm_scan.providers.kubernetes.manifests import TEMPLATES, ManifestProvider, plural
+from cnamm_scan.providers.kubernetes.manifests import TEMPLATES, ManifestProvider
+from cnamm_scan.providers.kubernetes.names import plural
 from cnamm_scan.providers.kubernetes.provider import Options, connect
 from tests.clusters import pod, rule, thing, verdicts, write_pack
 
@@ -70,13 +71,13 @@ def refused(source: str) -> tuple[str, str, str]:
 def test_one_file(tmp_path: Path) -> None:
     written(tmp_path, web_yaml=POD)
     provider = connect(str(tmp_path / "web.yaml"), Options())
-    assert provider.target.id == f"kubernetes:{tmp_path}/web.yaml"
-    assert (provider.target.provider, provider.target.identity) == ("kubernetes", "")
-    assert provider.target.scope == {"manifests": f"{tmp_path}/web.yaml", "objects": 1}
+    assert provider.targets[0].id == f"kubernetes:{tmp_path}/web.yaml"
+    assert (provider.targets[0].provider, provider.targets[0].identity) == ("kubernetes", "")
+    assert provider.targets[0].scope == {"manifests": f"{tmp_path}/web.yaml", "objects": 1}
     assert isinstance(provider, ManifestProvider)
     assert where(listed(provider)) == [("shop", "web")]
-    assert (list(provider.regions()), list(provider.default_regions()), provider.home_region()) == ([], [], "global")
-    assert provider.variables("global")["$target"] == provider.target.id
+    assert (list(provider.regions(provider.targets[0])), list(provider.default_regions()), provider.home_region()) == ([], [], "global")
+    assert provider.variables(provider.targets[0], "global")["$target"] == provider.targets[0].id
     provider.close()
 
 
@@ -93,7 +94,7 @@ def test_a_relative_name_is_a_file_where_no_context_has_it(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     for name in ("chart", "./chart", "chart/web.yaml", "."):
-        assert connect(name, Options()).target.id == f"kubernetes:{name}"
+        assert connect(name, Options()).targets[0].id == f"kubernetes:{name}"
 
 
 @pytest.mark.parametrize("name", ["none.yaml", "./none", "/none/at/all", "~/none/at/all"])
@@ -124,7 +125,7 @@ def test_lists(tmp_path: Path) -> None:
         folder=tmp_path,
     )
     assert where(listed(provider)) == [("shop", "one"), ("shop", "bare"), ("shop", "two")]
-    assert provider.target.scope["objects"] == 5
+    assert provider.targets[0].scope["objects"] == 5
     assert where(listed(provider, "example.com/v1", "allowlists")) == [("default", "mine")]
 
 
@@ -132,7 +133,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(POD))
     provider = connect("-", Options())
     assert isinstance(provider, ManifestProvider)
-    assert provider.target.id == "kubernetes:-"
+    assert provider.targets[0].id == "kubernetes:-"
     assert where(listed(provider)) == [("shop", "web")]
 
 
@@ -204,7 +205,7 @@ def test_much_that_is_not_deep_is_read(tmp_path: Path) -> None:
     panels = json.dumps([{"targets": [{"expr": "up"}]} for _ in range(500)])
     provider = of(thing("ConfigMap", "dashboard", "shop", data={"json": panels}, more=json.loads(panels)), folder=tmp_path)
     (tmp_path / "objects.yaml").write_text("---\n" + (tmp_path / "objects.yaml").read_text())  # as YAML
-    assert ManifestProvider(str(tmp_path)).target.scope == {**provider.target.scope, "manifests": str(tmp_path)}
+    assert ManifestProvider(str(tmp_path)).target.scope == {**provider.targets[0].scope, "manifests": str(tmp_path)}
 
 
 def test_not_utf_8(tmp_path: Path) -> None:
@@ -411,11 +412,11 @@ def test_whatever_a_group_holds(tmp_path: Path) -> None:
 
 def test_the_cluster_that_they_are_for(tmp_path: Path) -> None:
     provider = of(pod("web"), folder=tmp_path)
-    answer = provider.read("cluster", "global")
-    assert answer.data == [{"name": provider.target.name}]
+    answer = provider.read("cluster", Request("v1", "<cluster>", "global"))
+    assert answer.data == [{"name": provider.targets[0].name}]
     assert {answer.blind[name] for name in ("version", "managedBy", "silence", "status")} == {Reason.NOT_IN_MANIFESTS}
     with pytest.raises(CallFailedError) as caught:
-        provider.read("api_resources", "global")
+        provider.read("api_resources", Request("v1", "<api_resources>", "global"))
     assert caught.value.reason is Reason.NOT_IN_MANIFESTS
 
 

@@ -91,11 +91,16 @@ def merged(folder: Path, *files: Path, current: str = "") -> Path:
 
 def test_the_current_context(bed: ClusterBed, tmp_path: Path) -> None:
     with reached(bed, tmp_path, context="home") as provider:
-        target = provider.target
+        (target,) = provider.targets
         assert (target.id, target.provider, target.name, target.identity) == ("kubernetes:home", "kubernetes", "home", "kubernetes-admin")
         assert target.scope == {}
-        assert provider.variables("global") == {"$account": "home", "$region": "global", "$partition": "", "$target": "kubernetes:home"}
-        assert (list(provider.regions()), list(provider.default_regions()), provider.region_table) == ([], [], None)
+        assert provider.variables(provider.targets[0], "global") == {
+            "$account": "home",
+            "$region": "global",
+            "$partition": "",
+            "$target": "kubernetes:home",
+        }
+        assert (list(provider.regions(provider.targets[0])), list(provider.default_regions()), provider.region_table) == ([], [], None)
         assert provider.home_region() == "global"
 
 
@@ -107,7 +112,7 @@ def test_a_named_context(bed: ClusterBed, tmp_path: Path) -> None:
     )
     for name in ("home", arn):
         provider = connect(name, Options(kubeconfig=str(whole)))
-        assert provider.target.id == f"kubernetes:{name}"
+        assert provider.targets[0].id == f"kubernetes:{name}"
         provider.close()
 
 
@@ -169,7 +174,7 @@ def test_several_kubeconfigs(bed: ClusterBed, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("KUBECONFIG", os.pathsep.join([str(tmp_path / "none"), *map(str, files)]))
     for name, expected in (("", "first"), ("second", "second")):
         provider = connect(name, Options())
-        assert provider.target.name == expected
+        assert provider.targets[0].name == expected
         provider.close()
 
 
@@ -177,7 +182,7 @@ def test_the_kubeconfig_at_home(bed: ClusterBed, tmp_path: Path) -> None:
     (tmp_path / "nobody" / ".kube").mkdir(parents=True)
     bed.kubeconfig(tmp_path / "nobody" / ".kube", context="home")
     provider = connect("", Options())
-    assert provider.target.name == "home"
+    assert provider.targets[0].name == "home"
     provider.close()
 
 
@@ -205,7 +210,7 @@ def inside(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 @pytest.mark.parametrize("name", ["", "in-cluster"])
 def test_the_cluster_around_us(inside: ClusterBed, name: str) -> None:
     provider = connect(name, Options())
-    assert (provider.target.id, provider.target.identity) == ("kubernetes:in-cluster", READER.user)
+    assert (provider.targets[0].id, provider.targets[0].identity) == ("kubernetes:in-cluster", READER.user)
     assert names(pages(provider, "v1", "pods")) == ["web"]
     provider.close()
 
@@ -238,7 +243,7 @@ def test_no_cluster_around_us() -> None:
 
 def test_the_identity_is_the_servers_word(tmp_path: Path) -> None:
     with ClusterBed(cluster(), tokens={TOKEN: READER}) as bed, reached(bed, tmp_path, token=TOKEN) as provider:
-        assert provider.target.identity == "system:serviceaccount:cnamm:scanner"
+        assert provider.targets[0].identity == "system:serviceaccount:cnamm:scanner"
         assert [seen.path for seen in bed.requests if seen.method == "POST"] == ["/apis/authentication.k8s.io/v1/selfsubjectreviews"]
         assert all(seen.agent.startswith("cnamm-scan/") for seen in bed.requests)
         assert bed.writes == []
@@ -248,7 +253,7 @@ def test_the_identity_is_the_servers_word(tmp_path: Path) -> None:
 def test_a_server_that_does_not_say_who_we_are_is_asked_all_the_same(bed: ClusterBed, tmp_path: Path, status: int) -> None:
     bed.troubles[:] = [Trouble(status, method="POST")]
     with reached(bed, tmp_path) as provider:
-        assert provider.target.identity == ""
+        assert provider.targets[0].identity == ""
         assert names(pages(provider, "v1", "pods")) == ["db", "web"]
 
 
@@ -256,7 +261,7 @@ def test_a_server_that_does_not_say_who_we_are_is_asked_all_the_same(bed: Cluste
 def test_an_odd_word_of_who_we_are_is_none(bed: ClusterBed, tmp_path: Path, body: bytes) -> None:
     bed.troubles[:] = [Trouble(body=body, method="POST")]
     with reached(bed, tmp_path) as provider:
-        assert provider.target.identity == ""
+        assert provider.targets[0].identity == ""
 
 
 @pytest.mark.parametrize("rights", [None, ANONYMOUS])
@@ -306,7 +311,7 @@ def test_a_plugin_gives_a_token(guarded: ClusterBed, tmp_path: Path) -> None:
     (tmp_path / "said").write_text(credential({"token": TOKEN}))
     script = f'echo "$KUBERNETES_EXEC_INFO" > {tmp_path}/info; echo a word to people >&2; cat {tmp_path}/said'
     with reached(guarded, tmp_path, exec_command=plugin(tmp_path, script)) as provider:
-        assert provider.target.identity == READER.user
+        assert provider.targets[0].identity == READER.user
     info = json.loads((tmp_path / "info").read_text())
     assert (info["apiVersion"], info["kind"], info["spec"]["interactive"]) == ("client.authentication.k8s.io/v1", "ExecCredential", False)
 
@@ -478,7 +483,7 @@ def test_a_server_beneath_a_path(tmp_path: Path, end: str) -> None:
         bed.url += bed.prefix + end
         with reached(bed, tmp_path) as provider:
             assert names(pages(provider, "v1", "pods")) == ["web"]
-            assert provider.read("cluster", "global").data[0]["server"] == bed.url.rstrip("/")
+            assert provider.read("cluster", Request("v1", "<cluster>", "global")).data[0]["server"] == bed.url.rstrip("/")
         assert not [seen for seen in bed.requests if seen.status != 200 and seen.method == "GET"]
         assert not [seen for seen in bed.requests if "//" in seen.path]
 
@@ -489,7 +494,7 @@ def test_a_server_beneath_a_path(tmp_path: Path, end: str) -> None:
 def test_the_cluster_itself(tmp_path: Path) -> None:
     version = {"major": "1", "minor": "36+", "gitVersion": "v1.36.1-eks-3025e55", "platform": "linux/arm64"}
     with ClusterBed(cluster(), version=version) as bed, reached(bed, tmp_path) as provider:
-        (row,) = provider.read("cluster", "global").data
+        (row,) = provider.read("cluster", Request("v1", "<cluster>", "global")).data
         assert row == {
             "name": "demo", "server": bed.url, "serverHost": "127.0.0.1", "version": version, "minor": 36, "managedBy": "eks",
         }  # fmt: skip
@@ -516,15 +521,15 @@ def test_a_version_that_cannot_be_read_is_no_version(bed: ClusterBed, tmp_path: 
     bed.troubles[:] = [Trouble(body=b"[]", path="^/version$")]
     with reached(bed, tmp_path) as provider:
         with pytest.raises(CallFailedError) as caught:
-            provider.read("cluster", "global")
+            provider.read("cluster", Request("v1", "<cluster>", "global"))
         assert caught.value.reason is Reason.MALFORMED
         bed.troubles[:] = [Trouble(body=b'{"major": "1"}', path="^/version$")]
-        assert provider.read("cluster", "global").data[0]["minor"] is None
+        assert provider.read("cluster", Request("v1", "<cluster>", "global")).data[0]["minor"] is None
 
 
 def test_a_reader_that_does_not_exist(bed: ClusterBed, tmp_path: Path) -> None:
     with reached(bed, tmp_path) as provider, pytest.raises(CallFailedError) as caught:
-        provider.read("clusters", "global")
+        provider.read("clusters", Request("v1", "<clusters>", "global"))
     assert caught.value.reason is Reason.COLLECTOR_BUG
 
 
@@ -553,7 +558,10 @@ def test_discovery_in_both_forms(tmp_path: Path, aggregated: bool) -> None:
     made = cluster(pod("web"), metrics(), crd("widgets", "Widget", "v1"))
     made.serve("metrics.k8s.io/v1beta1", NODE_METRICS, custom=False)
     with ClusterBed(made, aggregated_discovery=aggregated) as bed, reached(bed, tmp_path) as provider:
-        rows = {(row["group"], row["version"], row["resource"]): row for row in provider.read("api_resources", "global").data}
+        rows = {
+            (row["group"], row["version"], row["resource"]): row
+            for row in provider.read("api_resources", Request("v1", "<api_resources>", "global")).data
+        }
         assert rows["", "v1", "pods"] == {
             "group": "",
             "version": "v1",
@@ -662,7 +670,7 @@ def test_discovery_that_is_refused(tmp_path: Path) -> None:
             assert not provider.matches(failure, ())
         assert fails(provider, "constraints.gatekeeper.sh/v1beta1", "*").reason is Reason.DENIED
         with pytest.raises(CallFailedError) as caught:
-            provider.read("api_resources", "global")
+            provider.read("api_resources", Request("v1", "<api_resources>", "global"))
         assert caught.value.reason is Reason.DENIED
         assert [seen.path for seen in bed.requests].count("/api") == 1  # a refusal is not asked for again
 
@@ -689,7 +697,7 @@ def test_broken_discovery_is_tried_a_few_times_and_then_done_without(bed: Cluste
             assert (failure.reason, failure.retry) == (expected, True)
         assert names(pages(provider, "v1", "pods")) == ["db", "web"]
         with pytest.raises(CallFailedError) as caught:
-            provider.read("api_resources", "global")
+            provider.read("api_resources", Request("v1", "<api_resources>", "global"))
         assert caught.value.reason is expected
         assert [seen.path for seen in bed.requests].count("/apis") == 3
 
@@ -711,7 +719,7 @@ def test_an_aggregated_api_that_is_down_costs_its_own(tmp_path: Path, aggregated
             failure = fails(provider, "metrics.k8s.io/v1beta1", call)
             assert (failure.reason, failure.retry) == (Reason.SERVER_ERROR, False)
         assert names(pages(provider, "v1", "pods")) == ["web"]
-        stale = [row for row in provider.read("api_resources", "global").data if not row["fresh"]]
+        stale = [row for row in provider.read("api_resources", Request("v1", "<api_resources>", "global")).data if not row["fresh"]]
         assert [(row["group"], row["version"], row["resource"]) for row in stale] == [("metrics.k8s.io", "v1beta1", "")]
         assert [seen.path for seen in bed.requests].count("/apis/metrics.k8s.io/v1beta1") == 1
 
@@ -894,7 +902,7 @@ BODIES = {
     "no kind": b'{"items":[]}',
     "a kind that is no text": b'{"kind":5,"items":[]}',
     "bytes": b"\xff\xfe\x00",
-    "very deep": b'{"kind":"PodList","items":[' + b"[" * 100_000,
+    "very deep": b'{"apiVersion":"v1","kind":"PodList","items":[' + b"[" * 100_000,
 }
 
 
@@ -907,7 +915,9 @@ def test_a_body_that_is_no_list_is_malformed(bed: ClusterBed, tmp_path: Path, ki
         assert (failure.reason, failure.retry) == (Reason.MALFORMED, True)
 
 
-@pytest.mark.parametrize("body", [b'{"kind":"PodList","items":null}', b'{"kind":"PodList","items":[],"metadata":null}'])
+@pytest.mark.parametrize(
+    "body", [b'{"apiVersion":"v1","kind":"PodList","items":null}', b'{"apiVersion":"v1","kind":"PodList","items":[],"metadata":null}']
+)
 def test_an_honest_empty_list_is_one(bed: ClusterBed, tmp_path: Path, body: bytes) -> None:
     with reached(bed, tmp_path) as provider:
         bed.troubles[:] = [Trouble(body=body, resource="pods")]
@@ -920,10 +930,11 @@ def test_an_honest_empty_list_is_one(bed: ClusterBed, tmp_path: Path, body: byte
 )
 def test_an_odd_item_is_handed_on_as_it_is(bed: ClusterBed, tmp_path: Path, item: str) -> None:
     """It costs itself, further in; beside it stands a sound one."""
-    body = f'{{"kind":"PodList","items":[{item},{{"metadata":{{"name":"web","namespace":"kube-system"}}}}]}}'.encode()
     with reached(bed, tmp_path, {"namespaces": ("kube-system",)}) as provider:
-        for call in ("pods", "namespaces"):
-            bed.troubles[:] = [Trouble(body=body, resource=call)]
+        for call, kind in (("pods", "Pod"), ("namespaces", "Namespace")):
+            sound = '{"metadata":{"name":"web","namespace":"kube-system"}}'
+            body = f'{{"apiVersion":"v1","kind":"{kind}List","items":[{item},{sound}]}}'
+            bed.troubles[:] = [Trouble(body=body.encode(), resource=call)]
             found = items(provider.call(Request("v1", call, "global")))
             assert found[0] == json.loads(item)
             if call == "pods":
@@ -934,7 +945,9 @@ def test_an_odd_item_is_handed_on_as_it_is(bed: ClusterBed, tmp_path: Path, item
 def test_an_item_that_cannot_be_read_is_no_object(bed: ClusterBed, tmp_path: Path, item: bytes) -> None:
     """It costs itself, or at worst its listing."""
     with reached(bed, tmp_path) as provider:
-        bed.troubles[:] = [Trouble(body=b'{"kind":"PodList","items":[' + item + b',{"metadata":{"name":"web"}}]}', resource="pods")]
+        bed.troubles[:] = [
+            Trouble(body=b'{"apiVersion":"v1","kind":"PodList","items":[' + item + b',{"metadata":{"name":"web"}}]}', resource="pods")
+        ]
         try:
             found = items(provider.call(Request("v1", "pods", "global")))
         except CallFailedError as failure:
@@ -980,7 +993,7 @@ def test_all_namespaces_are_one_listing(spread: ClusterBed, tmp_path: Path) -> N
 def test_only_some_namespaces(spread: ClusterBed, tmp_path: Path) -> None:
     spread.requests.clear()
     with reached(spread, tmp_path, {"namespaces": ("shop", "bank")}) as provider:
-        assert provider.target.scope == {"namespaces": ["bank", "shop"]}
+        assert provider.targets[0].scope == {"namespaces": ["bank", "shop"]}
         found = pages(provider, "v1", "pods")
         assert names(found) == ["shop-0", "shop-1", "bank-0", "bank-1"]
         assert [answer.left_out for answer in found] == [None, Reason.EXCLUDED]
@@ -1005,7 +1018,7 @@ def test_only_some_namespaces(spread: ClusterBed, tmp_path: Path) -> None:
 def test_all_but_some_namespaces(spread: ClusterBed, tmp_path: Path) -> None:
     spread.requests.clear()
     with reached(spread, tmp_path, {"excluded_namespaces": ("shop", "kube-system")}) as provider:
-        assert provider.target.scope == {"excluded_namespaces": ["kube-system", "shop"]}
+        assert provider.targets[0].scope == {"excluded_namespaces": ["kube-system", "shop"]}
         (answer,) = pages(provider, "v1", "pods")
         assert names([answer]) == ["bank-0", "bank-1"]
         assert answer.left_out is Reason.EXCLUDED
@@ -1055,7 +1068,7 @@ def test_a_namespace_with_an_odd_name_stays_in_its_place(spread: ClusterBed, tmp
 
 def test_a_persons_own_system_namespaces(spread: ClusterBed, tmp_path: Path) -> None:
     with reached(spread, tmp_path, {"system_namespaces": ("bank",)}) as provider:
-        assert provider.target.scope == {"system_namespaces": ["bank"]}
+        assert provider.targets[0].scope == {"system_namespaces": ["bank"]}
         (answer,) = pages(provider, "v1", "pods")
         assert {item["metadata"]["namespace"] for item in items(answer) if item["inSystemNamespace"]} == {"bank", "kube-system"}
 
@@ -1123,8 +1136,8 @@ def test_nothing_is_written(tmp_path: Path) -> None:
                 pages(provider, client, call, **more)
             except CallFailedError:
                 assert call == "nodes/proxy/configz"
-        provider.read("cluster", "global")
-        provider.read("api_resources", "global")
+        provider.read("cluster", Request("v1", "<cluster>", "global"))
+        provider.read("api_resources", Request("v1", "<api_resources>", "global"))
         assert bed.writes == []
         assert {(seen.method, seen.path) for seen in bed.requests if seen.method != "GET"} == {
             ("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews")
