@@ -64,7 +64,7 @@ def rule_lines(content: Content, rule: Rule, depth: int = 1, link: Link = _by_id
         lines.append(f"| concerns those where | `{cell(rule.where)}` |")
     lines.append(f"| passes when | `{cell(rule.pass_)}` |")
     for name, parameter in rule.parameters.items():
-        lines.append(f"| parameter `{name}` | {cell(parameter.default)} ({cell(parameter.source)}) |")
+        lines.append(f"| parameter `{name}` | `{cell(parameter.default)}` ({cell(parameter.source)}) |")
     lines += ["", *_part(depth, "Fix"), *_fix(rule.fix), "", *_part(depth, "References"), *(f"- {each}" for each in rule.references)]
     return lines
 
