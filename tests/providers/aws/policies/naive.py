@@ -170,7 +170,7 @@ def world() -> Iterator[Request]:
                 held["aws:PrincipalTag/team"] = tag
             yield Request(held["aws:PrincipalArn"], account, held, reach)
     for service, account, organisation, source, tls in product(
-        ("sns.amazonaws.com", "s3.amazonaws.com"), (ME, PARTNER, NEAR, FAR), (OURS, THEIRS, OTHERS, ""), ("topic", "bucket", "other bucket", ""), ("true", "false")
+        ("sns.amazonaws.com", "s3.amazonaws.com", "ses.amazonaws.com"), (ME, PARTNER, NEAR, FAR), (OURS, THEIRS, OTHERS, ""), ("topic", "bucket", "other bucket", ""), ("true", "false")
     ):
         if account == ME and organisation != OURS:
             continue
@@ -197,7 +197,7 @@ def reach(document: Json) -> str:
         "Statement": [each if each["Effect"] == "Deny" or _is_general(each) else {**each, "Effect": "None"} for each in document["Statement"]]
     }
     made = "nobody"
-    for request in WORLD:
+    for request in _told_apart(document):
         if made != "nobody" and request.reach not in ("service", "anybody"):
             return made
         if RANKS.index(request.reach) > RANKS.index(made) and lets_in(document, request, about):
@@ -207,6 +207,13 @@ def reach(document: Json) -> str:
         if made == "anybody":
             return made
     return made
+
+
+def _told_apart(document: Json) -> list[Request]:
+    """The requests, alike ones once: a key that no statement asks for makes no difference."""
+    asked = sorted({key for each in document["Statement"] for block in each.get("Condition", {}).values() for key in block})
+    found = {(each.who, each.account, each.reach, *(each.keys.get(key) for key in asked)): each for each in WORLD}
+    return list(found.values())
 
 
 def _is_general(statement: Json) -> bool:
