@@ -167,7 +167,7 @@ class Rights:
         listed = [self._written(each) for each in names.listed]
         if not names.but:
             return Truth.YES if any(covers(self._anywhere(each), asked) for each in listed) else Truth.NO
-        left = [each for each in listed if meets(each, asked)]
+        left = [each for each in listed if meets(each, self._here(asked))]
         if any(covers(self._anywhere(each), asked) for each in left):
             return Truth.NO
         return Truth.UNKNOWN if any(_SELF not in each for each in left) else Truth.YES
@@ -178,7 +178,12 @@ class Rights:
             return Truth.NO if any(covers(self._anywhere(each), asked) for each in listed) else Truth.YES
         if any(covers(self._anywhere(each, regions=True), asked) for each in listed):
             return Truth.YES
-        return Truth.UNKNOWN if any(meets(self._anywhere(each), asked) and not self._is_self(each) for each in listed) else Truth.NO
+        return Truth.UNKNOWN if any(meets(each, self._here(asked)) and not self._is_self(each) for each in listed) else Truth.NO
+
+    def _here(self, asked: str) -> str:
+        """Resources that are asked about are the own account's."""
+        parts = arn_parts(asked)
+        return asked if parts is None or parts[4] != "*" else ":".join((*parts[:4], self.setting.account, parts[5]))
 
     def _is_self(self, resource: str) -> bool:
         return _SELF in resource or (self.arn != "" and resource == self.arn)

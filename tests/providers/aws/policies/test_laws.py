@@ -84,7 +84,9 @@ def test_the_case_of_actions_keys_and_operators_never_matters(document: Json) ->
             if name in each:
                 each[name] = [one.swapcase() for one in each[name]]
         if "Condition" in each:
-            each["Condition"] = {operator: {key.upper(): values for key, values in block.items()} for operator, block in each["Condition"].items()}
+            each["Condition"] = {
+                operator: {key.upper(): values for key, values in block.items()} for operator, block in each["Condition"].items()
+            }
     assert _reach(*written) == _reach(*document["Statement"])
 
 
@@ -147,14 +149,29 @@ def test_rights_are_what_is_given_less_what_is_taken(given_: list[str], taken: l
 
 
 @law
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-    st.sampled_from(("Version", "Statement", "Effect", "Action", "Principal", "Condition", "x")), inner, max_size=3), max_leaves=8))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(("Version", "Statement", "Effect", "Action", "Principal", "Condition", "x")), inner, max_size=3
+            )
+        ),
+        max_leaves=8,
+    )
+)
 def test_what_is_no_policy_is_read_without_a_word(anything: Json) -> None:
     reach(read(anything), SETTING)
 
 
 def test_of_what_cannot_be_read_nothing_is_certain() -> None:
-    for unreadable in ("no json", 7, {"Version": "2012-10-17", "Statement": "x"}, {"Statement": [{"Effect": "allow", "Principal": "*", "Action": "*"}]}):
+    for unreadable in (
+        "no json",
+        7,
+        {"Version": "2012-10-17", "Statement": "x"},
+        {"Statement": [{"Effect": "allow", "Principal": "*", "Action": "*"}]},
+    ):
         found = reach(read(unreadable), SETTING)
         assert found.is_public is Truth.UNKNOWN, unreadable
     assert reach(read(None), SETTING).is_public is Truth.NO
