@@ -93,7 +93,7 @@ def test_what_is_taken_away_does_not_count() -> None:
 
 
 def test_a_text_that_is_no_network_has_no_share() -> None:
-    with pytest.raises(ValueError, match="'10.0.0.0/33' is no network"):
+    with pytest.raises(ValueError, match=r"'10\.0\.0\.0/33' is no network"):
         o.addresses(["10.0.0.0/33"])
     assert not o.is_network("everywhere")
 

@@ -110,7 +110,7 @@ def endpoint_narrowing(document: Document, setting: Setting) -> Narrowing:
     if not document.readable:
         return Narrowing("unknown", Truth.UNKNOWN, Truth.UNKNOWN)
     outside = replace(setting, given={**setting.given, **_SOMEBODY_ELSES})
-    whole = reach(Document(tuple(each for each in document.statements if not each.allows or _is_whole(each))), setting)
+    whole = Document(tuple(each for each in document.statements if not each.allows or _is_whole(each)))
     far = Document(tuple(each for each in document.statements if not each.allows or _is_everywhere(each)))
     strangers: dict[tuple[Kind, str | None], Truth] = {}
     for place in (setting, outside):
@@ -123,7 +123,7 @@ def endpoint_narrowing(document: Document, setting: Setting) -> Narrowing:
         if caller.kind is Kind.PRINCIPAL and (caller.account == setting.account or caller.organisation == setting.own_organisation):
             afar |= found
     away = {Truth.YES: Truth.NO, Truth.NO: Truth.YES}.get(afar, afar)
-    return Narrowing(_identities(list(strangers.values())), away, _nobody(whole))
+    return Narrowing(_identities(list(strangers.values())), away, _nobody(reach(whole, setting)) & _nobody(reach(whole, outside)))
 
 
 def _identities(strangers: list[Truth]) -> str:

@@ -175,40 +175,34 @@ def world() -> Iterator[Request]:
             if tag is not None:
                 held["aws:PrincipalTag/team"] = tag
             yield Request(held["aws:PrincipalArn"], account, held, reach)
-    for service, account, organisation, source, tls in product(
-        ("sns.amazonaws.com", "s3.amazonaws.com", "ses.amazonaws.com"),
-        (ME, PARTNER, NEAR, FAR),
-        (OURS, THEIRS, OTHERS, ""),
-        ("topic", "bucket", "other bucket", ""),
-        ("true", "false"),
-    ):
+    yield from _services()
+
+
+def _services() -> Iterator[Request]:
+    names, organisations = ("sns.amazonaws.com", "s3.amazonaws.com", "ses.amazonaws.com"), (OURS, THEIRS, OTHERS, "")
+    told = ("all", "arn", "account", "organisation", "nothing")
+    for service, account, organisation, tells, tls in product(names, (ME, PARTNER, NEAR, FAR), organisations, told, ("true", "false")):
         if account == ME and organisation != OURS:
             continue
-        arn = {
-            "topic": f"arn:aws:sns:eu-central-1:{account}:news",
-            "bucket": BUCKET,
-            "other bucket": "arn:aws:s3:::logs-of-others",
-            "": "",
-        }[source]
-        reach = (
-            "account"
-            if account == ME
-            else "organisation"
-            if organisation == OURS
-            else "source"
-            if source == "bucket"
-            else "named"
-            if account == PARTNER
-            else "service"
-        )
-        if reach == "service" and organisation == THEIRS:
-            reach = "named"
-        held = {"aws:SecureTransport": tls, "aws:CurrentTime": NOW.isoformat(), "aws:PrincipalIsAWSService": "true"}
-        if source:
-            held |= {"aws:SourceArn": arn, "aws:SourceAccount": account}
-            if organisation:
+        for arn in (f"arn:aws:sns:eu-central-1:{account}:news", BUCKET, "arn:aws:s3:::logs-of-others"):
+            held = {"aws:SecureTransport": tls, "aws:CurrentTime": NOW.isoformat(), "aws:PrincipalIsAWSService": "true"}
+            if tells in ("all", "arn"):
+                held["aws:SourceArn"] = arn
+            if tells in ("all", "account"):
+                held["aws:SourceAccount"] = account
+            if organisation and tells in ("all", "organisation"):
                 held["aws:SourceOrgID"] = organisation
-        yield Request(service, "", held, reach)
+            yield Request(service, "", held, _on_behalf(account, organisation, arn))
+
+
+def _on_behalf(account: str, organisation: str, arn: str) -> str:
+    if account == ME:
+        return "account"
+    if organisation == OURS:
+        return "organisation"
+    if arn == BUCKET:
+        return "source"
+    return "named" if account == PARTNER or organisation == THEIRS else "service"
 
 
 WORLD = tuple(sorted(world(), key=lambda request: -RANKS.index(request.reach)))
@@ -218,11 +212,8 @@ WORLD = tuple(sorted(world(), key=lambda request: -RANKS.index(request.reach)))
 def reach(document: Json) -> str:
     """The widest of all requests that are let in, in the first evaluator's words."""
     about = abouts(document)
-    general = {
-        "Statement": [
-            each if each["Effect"] == "Deny" or _is_general(each) else {**each, "Effect": "None"} for each in document["Statement"]
-        ]
-    }
+    kept = (each["Effect"] == "Deny" or _is_general(each) for each in document["Statement"])
+    general = {"Statement": [each if keep else {**each, "Effect": "None"} for each, keep in zip(document["Statement"], kept, strict=True)]}
     made = "nobody"
     for request in _told_apart(document):
         if made != "nobody" and request.reach not in ("service", "anybody"):

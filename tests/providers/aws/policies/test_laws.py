@@ -85,7 +85,7 @@ def test_the_case_of_actions_keys_and_operators_never_matters(document: Json) ->
                 each[name] = [one.swapcase() for one in each[name]]
         if "Condition" in each:
             each["Condition"] = {
-                operator: {key.upper(): values for key, values in block.items()} for operator, block in each["Condition"].items()
+                operator.swapcase(): {key.upper(): values for key, values in block.items()} for operator, block in each["Condition"].items()
             }
     assert _reach(*written) == _reach(*document["Statement"])
 
@@ -93,11 +93,12 @@ def test_the_case_of_actions_keys_and_operators_never_matters(document: Json) ->
 @law
 @given(documents())
 def test_lists_split_into_statements_mean_the_same(document: Json) -> None:
-    split = []
-    for each in document["Statement"]:
-        for action in each.get("Action", [None]):
-            for resource in each.get("Resource", [None]):
-                split.append({**each, **({"Action": action} if action else {}), **({"Resource": resource} if resource else {})})
+    split = [
+        {**each, **({"Action": action} if action else {}), **({"Resource": resource} if resource else {})}
+        for each in document["Statement"]
+        for action in each.get("Action", [None])
+        for resource in each.get("Resource", [None])
+    ]
     one, other = _reach(*split), _reach(*document["Statement"])
     assert (one.reach, one.may_reach, one.accounts) == (other.reach, other.may_reach, other.accounts)
 
