@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
 
 import pytest
 from hypothesis import given, settings
@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 from cnamm_scan.providers import openness as o
 from cnamm_scan.providers.openness import Openness
 
-ALL_BUT_PRIVATE = [
-    str(part)
-    for whole in ip_network("0.0.0.0/0").address_exclude(ip_network("10.0.0.0/8"))
-    for middle in (whole.address_exclude(ip_network("172.16.0.0/12")) if ip_network("172.16.0.0/12").subnet_of(whole) else [whole])
-    for part in (middle.address_exclude(ip_network("192.168.0.0/16")) if ip_network("192.168.0.0/16").subnet_of(middle) else [middle])
-]
+
+def _all_but(*left_out: str) -> list[str]:
+    parts = [IPv4Network("0.0.0.0/0")]
+    for each in map(IPv4Network, left_out):
+        parts = [piece for part in parts for piece in (part.address_exclude(each) if each.subnet_of(part) else [part])]
+    return list(map(str, parts))
+
+
+ALL_BUT_PRIVATE = _all_but("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 REGISTRIES = ["2400::/12", "2600::/12", "2800::/12", "2a00::/12", "2c00::/12"]
 
 

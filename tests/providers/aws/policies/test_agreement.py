@@ -22,14 +22,14 @@ def _rank(word: str) -> int:
     return naive.RANKS.index(word)
 
 
-@settings(repeatable, max_examples=600)
+@settings(repeatable, max_examples=500)
 @given(documents())
 def test_nobody_gets_in_who_was_not_counted_in(document: Json) -> None:
     found, plain = reach(read(document), SETTING), naive.reach(document)
     assert _rank(found.may_reach.value) >= _rank(plain)
 
 
-@settings(repeatable, max_examples=400)
+@settings(repeatable, max_examples=250)
 @given(statements("Allow"))
 def test_a_single_statement_is_told_exactly(statement: Json) -> None:
     document = {"Version": "2012-10-17", "Statement": [statement]}
@@ -45,7 +45,7 @@ def test_a_statement_and_a_denial_are_told_exactly(allow: Json, deny: Json) -> N
     assert (found.reach.value, found.may_reach.value) == (naive.reach(document),) * 2
 
 
-@settings(repeatable, max_examples=400)
+@settings(repeatable, max_examples=250)
 @given(documents())
 def test_the_stored_form_means_what_the_document_means(document: Json) -> None:
     assert read(iam_policy(document)) == read(document)

@@ -100,7 +100,7 @@ def test_lists_split_into_statements_mean_the_same(document: Json) -> None:
         for resource in each.get("Resource", [None])
     ]
     one, other = _reach(*split), _reach(*document["Statement"])
-    assert (one.reach, one.may_reach, one.accounts) == (other.reach, other.may_reach, other.accounts)
+    assert (one.reach, one.may_reach, one.anonymous) == (other.reach, other.may_reach, other.anonymous)
 
 
 @law
