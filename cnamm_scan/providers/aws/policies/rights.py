@@ -36,6 +36,8 @@ class Need:
     resource: str = "*"
     """A pattern for the resources that are meant: `arn:aws:iam::*:role/*`."""
     given: Mapping[str, Domain] = field(default_factory=dict)
+    own: bool = False
+    """Whether to hold it on oneself alone is all that is asked: who may hang any policy on himself needs no other user."""
     whole: bool = False
     """Whether to hold it on some of them is to hold nothing of what is asked, rather than something that depends on which."""
 
@@ -141,7 +143,7 @@ class Rights:
                     made |= Truth.UNKNOWN
                 if not statement.allows or not statement.actions.has(need.action):
                     continue
-                wide = self._breadth(statement.resources, need.resource)
+                wide = self._breadth(statement.resources, need)
                 if wide is Truth.YES or (wide is Truth.UNKNOWN and not need.whole):
                     made |= wide & possible(statement.tests, look)
                 if made is Truth.YES:
@@ -172,8 +174,10 @@ class Rights:
             return Truth.NO
         return Truth.UNKNOWN if any(_SELF not in each for each in left) else Truth.YES
 
-    def _breadth(self, names: Names, asked: str) -> Truth:
-        listed = [self._written(each) for each in names.listed]
+    def _breadth(self, names: Names, need: Need) -> Truth:
+        asked, listed = need.resource, [self._written(each) for each in names.listed]
+        if need.own and not names.but and any(_SELF in each or (self.arn and covers(each, self.arn)) for each in listed):
+            return Truth.YES if meets(asked, self.arn or asked) else Truth.NO
         if names.but:
             return Truth.NO if any(covers(self._anywhere(each), asked) for each in listed) else Truth.YES
         if any(covers(self._anywhere(each, regions=True), asked) for each in listed):

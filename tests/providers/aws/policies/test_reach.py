@@ -69,6 +69,8 @@ def _word(found: Admission) -> str:
         ({"ArnNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{ME}:role/*"}}, "anybody"),
         ({"StringLike": {"aws:PrincipalArn": f"arn:aws:iam::{ME}:*"}}, "account"),
         ({"StringLike": {"aws:PrincipalArn": f"arn:*:{ME}:*"}}, "anybody"),
+        ({"StringLike": {"aws:PrincipalArn": f"arn:aws:iam::{ME}*"}}, "account"),
+        ({"StringLike": {"aws:PrincipalArn": f"arn:aws:iam::{ME[:-1]}*"}}, "anybody"),
         ({"ArnEquals": {"aws:SourceArn": f"arn:aws:sns:eu-central-1:{PARTNER}:news"}}, "named"),
         ({"ArnEquals": {"aws:SourceArn": "arn:aws:s3:::invoices"}}, "source"),
         ({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::invoices-?"}}, "anybody"),

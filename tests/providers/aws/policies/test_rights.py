@@ -84,6 +84,8 @@ FIXED = {"StringEquals": {"iam:PermissionsBoundary": f"arn:aws:iam::{ME}:policy/
         ([_allow("iam:Update*")], Truth.YES),
         ([_allow("iam:CreateAccessKey", f"arn:aws:iam::{ME}:user/${{aws:username}}")], Truth.NO),
         ([_allow("iam:CreateAccessKey", f"arn:aws:iam::{ME}:user/*")], Truth.YES),
+        ([_allow("iam:PutUserPolicy", f"arn:aws:iam::{ME}:user/${{aws:username}}")], Truth.YES),
+        ([_allow("iam:AttachUserPolicy", f"arn:aws:iam::{ME}:user/someone")], Truth.UNKNOWN),
         ([_allow("iam:CreateAccessKey", "arn:aws:iam::222222222222:user/*")], Truth.NO),
         ([_allow("iam:AttachRolePolicy", "*", {"ArnEquals": {"iam:PolicyARN": "arn:aws:iam::aws:policy/ReadOnlyAccess"}})], Truth.NO),
         ([_allow("iam:AttachRolePolicy", "*", {"ArnLike": {"iam:PolicyARN": "arn:aws:iam::aws:policy/*"}})], Truth.YES),
@@ -144,6 +146,14 @@ def test_a_boundary_caps_and_only_who_has_one_can_lose_it() -> None:
     takes = _allow("iam:DeleteRolePermissionsBoundary")
     assert can_raise(_rights(takes, arn=ROLE)) is Truth.NO
     assert can_raise(_rights(takes, arn=ROLE, boundary=_document(ALL))) is Truth.YES
+
+
+def test_who_may_change_himself_needs_nobody_else() -> None:
+    assert can_raise(_rights(_allow("iam:PutRolePolicy", ROLE), arn=ROLE)) is Truth.YES
+    assert can_raise(_rights(_allow("iam:PutRolePolicy", ROLE), arn=f"{ROLE}-2")) is Truth.UNKNOWN
+    assert can_raise(_rights(_allow("iam:CreateAccessKey", USER), arn=USER)) is Truth.NO
+    assert can_raise(_rights(_allow("iam:AttachUserPolicy", f"arn:aws:iam::{ME}:user/${{aws:username}}"), arn=USER)) is Truth.YES
+    assert can_raise(_rights(_allow("iam:AttachUserPolicy", f"arn:aws:iam::{ME}:user/${{aws:username}}"), arn=ROLE)) is Truth.NO
 
 
 def test_control_policies_have_to_allow_on_every_level() -> None:
