@@ -104,7 +104,8 @@ class Cast:
         accounts = k.accounts_in(self.tests) | {found for each in named if (found := account_of(each))}
         admits_all = any(each.principals.anybody or each.excepted for each in self.document.allows)
         mine = self.setting.account
-        others = ("", *sorted(accounts - {mine})) if admits_all else tuple(sorted(accounts - {mine}))
+        unclear = any(not account_of(each) for each in named)  # names somebody, and we cannot say of which account
+        others = ("", *sorted(accounts - {mine})) if admits_all or unclear else tuple(sorted(accounts - {mine}))
         if admits_all:
             yield Caller(Kind.ANONYMOUS, self._anonymous())
         if admits_all or named:

@@ -111,9 +111,7 @@ def bucket_row(name: str, bucket: Bucket, setting: Setting) -> Row:
         "is_open_by_policy": found.by_policy.as_bool,
         "is_open_by_acl": found.by_acl.as_bool,
         "is_called_public": found.called_public.as_bool,
-        "refuses_plaintext": questions.refuses(
-            bucket.policy, setting, ["s3:*"], arns_of(name, setting.partition), questions.PLAIN_TEXT
-        ).as_bool,
+        "refuses_plaintext": questions.refuses(bucket.policy, setting, ["s3:*"], arns, questions.PLAIN_TEXT).as_bool,
         "partners_with_all_actions": document_row(bucket.policy, setting)["partners_with_all_actions"],
     }
 

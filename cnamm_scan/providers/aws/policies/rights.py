@@ -36,6 +36,8 @@ class Need:
     resource: str = "*"
     """A pattern for the resources that are meant: `arn:aws:iam::*:role/*`."""
     given: Mapping[str, Domain] = field(default_factory=dict)
+    own: bool = False
+    """Whether to hold it on oneself alone is all that is asked: who may hang any policy on himself needs no other user."""
     whole: bool = False
     """Whether to hold it on some of them is to hold nothing of what is asked, rather than something that depends on which."""
 
@@ -141,7 +143,7 @@ class Rights:
                     made |= Truth.UNKNOWN
                 if not statement.allows or not statement.actions.has(need.action):
                     continue
-                wide = self._breadth(statement.resources, need.resource)
+                wide = self._breadth(statement.resources, need)
                 if wide is Truth.YES or (wide is Truth.UNKNOWN and not need.whole):
                     made |= wide & possible(statement.tests, look)
                 if made is Truth.YES:
@@ -167,18 +169,25 @@ class Rights:
         listed = [self._written(each) for each in names.listed]
         if not names.but:
             return Truth.YES if any(covers(self._anywhere(each), asked) for each in listed) else Truth.NO
-        left = [each for each in listed if meets(each, asked)]
+        left = [each for each in listed if meets(each, self._here(asked))]
         if any(covers(self._anywhere(each), asked) for each in left):
             return Truth.NO
         return Truth.UNKNOWN if any(_SELF not in each for each in left) else Truth.YES
 
-    def _breadth(self, names: Names, asked: str) -> Truth:
-        listed = [self._written(each) for each in names.listed]
+    def _breadth(self, names: Names, need: Need) -> Truth:
+        asked, listed = need.resource, [self._written(each) for each in names.listed]
+        if need.own and not names.but and any(_SELF in each or (self.arn and covers(each, self.arn)) for each in listed):
+            return Truth.YES if meets(asked, self.arn or asked) else Truth.NO
         if names.but:
             return Truth.NO if any(covers(self._anywhere(each), asked) for each in listed) else Truth.YES
         if any(covers(self._anywhere(each, regions=True), asked) for each in listed):
             return Truth.YES
-        return Truth.UNKNOWN if any(meets(self._anywhere(each), asked) and not self._is_self(each) for each in listed) else Truth.NO
+        return Truth.UNKNOWN if any(meets(each, self._here(asked)) and not self._is_self(each) for each in listed) else Truth.NO
+
+    def _here(self, asked: str) -> str:
+        """Resources that are asked about are the own account's."""
+        parts = arn_parts(asked)
+        return asked if parts is None or parts[4] != "*" else ":".join((*parts[:4], self.setting.account, parts[5]))
 
     def _is_self(self, resource: str) -> bool:
         return _SELF in resource or (self.arn != "" and resource == self.arn)
