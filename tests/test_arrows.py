@@ -18,13 +18,14 @@ from cnamm_scan.providers.catalog import KINDS
 
 PACKAGE = Path(cnamm_scan.__file__).parent
 ROOT = "cnamm_scan"
-LAYERS = ("aggregator", "cli", "content", "demo", "engine", "evidence", "providers", "report")
-COMMON = frozenset({"", "model", "errors", "text", "paths", "yamls"})
+LAYERS = ("aggregator", "cli", "content", "demo", "engine", "evidence", "judged", "providers", "report")
+COMMON = frozenset({"", "model", "errors", "text", "paths", "stopping", "yamls"})
 """What anyone may import: the package's own name and version, and the modules that belong to no layer."""
 ALLOWED: Mapping[str, frozenset[str]] = {
     "model": frozenset(),
     "errors": frozenset(),
     "text": frozenset(),
+    "stopping": frozenset(),
     "paths": frozenset({"errors"}),
     "yamls": frozenset(),
     "content": frozenset({*COMMON, "providers"}),
@@ -32,10 +33,11 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "engine": frozenset({*COMMON, "content"}),
     "evidence": COMMON,
     "providers": COMMON,
-    "report": frozenset({"model", "text"}),
-    "api": frozenset({*COMMON, "content", "aggregator", "engine", "evidence", "providers", "report"}),
-    "cli": frozenset({*COMMON, "content", "aggregator", "engine", "evidence", "providers", "report", "demo", "api"}),
-    "demo": frozenset({*COMMON, "content", "aggregator", "engine", "evidence", "providers", "report", "api"}),
+    "judged": frozenset({*COMMON, "content", "aggregator", "engine", "evidence"}),
+    "report": frozenset({"model", "text", "judged"}),
+    "api": frozenset({*COMMON, "content", "aggregator", "engine", "evidence", "judged", "providers", "report"}),
+    "cli": frozenset({*COMMON, "content", "aggregator", "engine", "evidence", "judged", "providers", "report", "demo", "api"}),
+    "demo": frozenset({*COMMON, "content", "aggregator", "engine", "evidence", "judged", "providers", "report", "api"}),
     "": frozenset({"api"}),
     "__main__": frozenset({"cli"}),
 }
@@ -43,7 +45,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
 SETTLED: Mapping[tuple[str, str], str] = {
     ("engine", f"{ROOT}.providers.interface"): "the engine asks providers through their interface, and sees nothing else of them",
     ("report/reference.py", f"{ROOT}.content"): "pages about content read the engine-made tables and columns there",
-    ("report/reference.py", f"{ROOT}.errors"): "a file that a new rule starts from may be refused",
+    ("report/pages.py", f"{ROOT}.content"): "and so does the index of them",
 }
 """(layer or file, module) -> why it may be imported all the same."""
 SDKS = frozenset({"boto3", "botocore", "kubernetes", "azure", "google"})
@@ -151,7 +153,7 @@ def test_the_reader_reads() -> None:
     assert ("providers/aws/kind.py", "cnamm_scan.providers.aws.provider", False) in seen
     assert ("api.py", "cnamm_scan.content", True) in seen
     assert ("cli/main.py", "cnamm_scan.cli", False) in seen
-    assert not any(each.file == "report/data.py" and each.module == "cnamm_scan.api" for each in FOUND)  # for type checkers alone
+    assert not any(each.file == "report/data.py" and each.module == "cnamm_scan.judged.scan" for each in FOUND)  # for type checkers alone
 
 
 def test_every_file_is_in_a_layer_that_has_a_rule() -> None:
@@ -189,7 +191,7 @@ def test_only_those_who_wire_import_several_layers() -> None:
         if each.ours and _layer_of(each.module) in LAYERS and _layer_of(each.module) != "content":  # it stands beneath them all
             reached.setdefault(_layer(each.file), set()).add(_layer_of(each.module))
     wires = {layer for layer, others in reached.items() if len(others - {layer}) > 1}
-    assert wires <= {"api", "cli", "demo"}
+    assert wires <= {"api", "cli", "demo", "judged"}
 
 
 @pytest.mark.parametrize("library", OWNERS)
@@ -223,10 +225,10 @@ def test_the_arithmetic_needs_the_standard_library_and_the_model_alone() -> None
 # ---- no provider is named where all are alike ------------------------------------------------------------------------------
 
 NAMED = frozenset({"aws", "azure", "gcp", "kubernetes"})
-ALIKE = ("aggregator", "engine", "evidence", "report")
+ALIKE = ("aggregator", "engine", "evidence", "judged", "report")
 EXAMPLES: Mapping[str, frozenset[str]] = {
-    # the rule that a new file starts from, how an id is written, and the tools that a fix may call
-    "report/reference.py": frozenset({"aws", "aws.s3.bucket_has_owner"}),
+    # the tools that a fix may call
+    "report/reference.py": frozenset({"aws"}),
 }
 """File -> the words in which it may name one all the same."""
 _PROVIDER = re.compile(rf"[^\s`'\"]*(?<![a-z])(?:{'|'.join(sorted(NAMED))})(?![a-z])[^\s`'\"]*", re.IGNORECASE)

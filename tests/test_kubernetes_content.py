@@ -16,7 +16,7 @@ from cnamm_scan import content as reader
 from cnamm_scan.content import columns_of
 from cnamm_scan.model import LEVEL_NAMES, Content, Rule, Verdict
 from cnamm_scan.providers.catalog import KINDS
-from cnamm_scan.report.reference import benchmarks, pages
+from cnamm_scan.report.pages import benchmarks, pages
 
 DOCS = Path(__file__).parent.parent / "docs"
 CIS = "CIS Kubernetes Benchmark 1.11.1"
@@ -268,7 +268,9 @@ def test_the_page_of_benchmarks_names_every_rule_that_cites_one() -> None:
         part = page.split(f"## {name}\n", 1)[1].split("\n## ", 1)[0]
         for item, citing in items.items():
             for rule in citing:
-                assert f"| {item} | [{rule.id}](rules/{rule.id}.md) | {rule.title} (" in part
+                service, _, name = rule.id.rpartition(".")
+                link = f"{service.replace('.', '/')}.md#{service.replace('.', '')}{name}"
+                assert f"| {item} | [{rule.id}]({link}) | {rule.title} (" in part
     order = re.findall(r"^\| (5\.1\.\d+) ", page, re.MULTILINE)
     assert order == sorted(order, key=lambda item: int(item.split(".")[2]))
     assert "| 4.2.1 | [kubernetes.core.kubelet_knows_its_callers](rules/kubernetes.core.kubelet_knows_its_callers.md) |" in page

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from cnamm_scan import paths
+from cnamm_scan.content.shapes import ViewFile
 from cnamm_scan.content.tables import ROW_COLUMNS, key_paths
 from cnamm_scan.errors import ContentError, did_you_mean
 from cnamm_scan.model import UNSET, Call, Column, Table
@@ -17,6 +18,26 @@ VARIABLES = frozenset({"$account", "$region", "$partition", "$target", "$now"})
 
 Problem = tuple[str, str, tuple[str | int, ...]]
 """(what is wrong, what to do, where in the table)."""
+
+
+def view_problems(view: ViewFile, kind: Kind | None) -> Iterator[Problem]:
+    """What is wrong with how a view is made; which tables and columns there are is seen when all content is read."""
+    if bool(view.select) == bool(view.made):
+        yield "a view has either select: or made:", "write one of them", ()
+    if view.made is None:
+        if not view.columns:
+            yield "the view has no columns", "declare what it selects besides target, region and key", ()
+        return
+    known = kind.makers if kind else {}
+    if view.made.by not in known:
+        yield f"no function '{view.made.by}'", did_you_mean(view.made.by, known), ("made", "by")
+    if not view.made.over:
+        yield "made: is over no table", "name under over: the tables whose every row gives rows", ("made",)
+    for table in view.made.over:
+        if table not in view.made.reads:
+            yield f"over: {table} is not read", f"name its columns under reads: {table}", ("made", "over")
+    if view.columns:
+        yield "its columns come from the function", "leave out columns:", ("columns",)
 
 
 def _path_problem(text: str, location: tuple[str | int, ...]) -> Iterator[Problem]:

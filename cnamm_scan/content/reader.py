@@ -10,12 +10,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from cnamm_scan import __version__, yamls
-from cnamm_scan.content.checks import provider_problems, table_problems, with_needs
+from cnamm_scan.content.checks import provider_problems, table_problems, view_problems, with_needs
 from cnamm_scan.content.shapes import CollectorFile, FrameworkFile, FunctionFile, ModelFile, RuleFile
 from cnamm_scan.content.source import Source
 from cnamm_scan.content.tables import ENGINE_TABLES
 from cnamm_scan.errors import ContentError, did_you_mean
-from cnamm_scan.model import Content, Function, Model, Objective, Parameter, Placement, Practice, Rule, RuleTests, Table, View
+from cnamm_scan.model import Column, Content, Function, Model, Objective, Parameter, Placement, Practice, Rule, RuleTests, Table, View
 from cnamm_scan.providers.catalog import KINDS as PROVIDERS
 
 KINDS = ("collectors", "rules", "mappings")
@@ -176,8 +176,12 @@ class _Builder:
                 self._fail(source, f"'{view_id}' is a table", "choose another name for the view", ("views", view_id))
             if view_id in self.views and view_id not in file.overrides:
                 self._fail(source, f"view '{view_id}' is already defined", f"write overrides: {view_id}", ("views", view_id))
-            columns = {name: column.model() for name, column in view.columns.items()}
-            self.views[view_id] = View(view_id, view.about, columns, view.select, source.shown)
+            columns: Mapping[str, Column] = {name: column.model() for name, column in view.columns.items()}
+            made_by = view.made.model() if view.made else None
+            maker = kind.makers.get(made_by.by) if kind and made_by else None
+            self.views[view_id] = View(view_id, view.about, maker.columns if maker else columns, view.select, source.shown, made_by)
+            for what, do, location in view_problems(view, kind):
+                self._fail(source, f"{view_id}: {what}", do, ("views", view_id, *location))
         name = source.name
         while name in self.files:  # packs may each have a file of a service: both are kept
             name = name.removesuffix(".yaml") + "_.yaml"

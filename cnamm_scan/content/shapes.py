@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from cnamm_scan.model import UNSET, Call, Column, ColumnType, Severity
+from cnamm_scan.model import UNSET, Call, Column, ColumnType, Made, Severity
 
 # An id becomes part of a file's name, a link, a query and a line of a report: its form lets it mean nothing else in any of them.
 NAME = r"^[a-z][a-z0-9_]{0,99}$"
@@ -100,12 +100,25 @@ class TableFile(_File):
     opt_in: str | None = None
 
 
+class MadeFile(_File):
+    """`made:` of a view: a function of the provider's wing, and what it reads."""
+
+    by: Name
+    reads: dict[TableId, Texts]
+    over: Texts
+
+    def model(self) -> Made:
+        """The frozen form."""
+        return Made(self.by, self.reads, self.over)
+
+
 class ViewFile(_File):
-    """One view."""
+    """One view: a SELECT, or a function."""
 
     about: str
-    columns: dict[Name, ColumnFile]
-    select: str
+    columns: dict[Name, ColumnFile] = {}
+    select: str = ""
+    made: MadeFile | None = None
 
 
 class CollectorFile(_File):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from cnamm_scan import content as reader
-from cnamm_scan.model import LEVEL_NAMES, UNSET, Call, Column, Content, Objective, Rule, Table
+from cnamm_scan.model import LEVEL_NAMES, UNSET, Call, Column, Content, Objective, Rule, Table, View
 
 Link = Callable[[str, str], str]
 """(kind: rule, table or objective; id) -> how it is named where it is mentioned: a link, or the id alone."""
@@ -80,7 +80,7 @@ def table_lines(content: Content, name: str, depth: int = 1, link: Link = _by_id
         lines = [*_heading(depth, name), own.about, "", *_reading(own, depth), *_columns(own.columns, depth)]
     elif name in content.views:
         view = content.views[name]
-        lines = [*_heading(depth, name), view.about, "", "```sql", view.select.strip(), "```", "", *_columns(view.columns, depth)]
+        lines = [*_heading(depth, name), view.about, "", *_made(view), "", *_columns(view.columns, depth)]
     else:
         about, columns = reader.ENGINE_TABLES[name]
         lines = [*_heading(depth, name), about, "", *_columns(columns, depth)]
@@ -100,6 +100,17 @@ def _reading(table: Table, depth: int) -> list[str]:
 def _call_row(name: str, call: Call) -> str:
     each = f" for each `{call.for_}`" if call.for_ else ""
     return f"| {name} | {call.operation}{each} | {', '.join(call.needs)} | {cell(', '.join(call.absent_on)) or '–'} |"
+
+
+def _made(view: View) -> list[str]:
+    """The SELECT that makes a view, or what its function reads."""
+    if view.made is None:
+        return ["```sql", view.select.strip(), "```"]
+    lines = [
+        f"Made by `{view.made.by}` of the provider, a row or more for each of {', '.join(f'`{t}`' for t in view.made.over)}. It reads:",
+        "",
+    ]
+    return [*lines, *(f"- `{table}`: {', '.join(columns)}" for table, columns in view.made.reads.items())]
 
 
 def _columns(columns: Mapping[str, Column], depth: int) -> list[str]:
