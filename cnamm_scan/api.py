@@ -68,6 +68,8 @@ def scan(
             output = temporary.enter_context(tempfile.TemporaryDirectory(prefix="cnamm-scan-"))
         on_failure = stack.enter_context(ExitStack())
         on_failure.push(temporary)
+        writer = BundleWriter(Path(output), scan_id(started))  # first of all: nobody is asked what could not be kept
+        on_failure.callback(writer.abandon)
         connected = [
             stack.enter_context(closing(connect(spec, options, plan.operations(provider))))
             for spec, provider in zip(targets, providers, strict=True)
@@ -77,8 +79,6 @@ def scan(
             own = [name for name, each in plan.tables.items() if each.table.provider == provider.name]
             plan = plan.without(provider.unread(whole, own))
         _refuse_unknown_regions(connected, regions)
-        writer = BundleWriter(Path(output), scan_id(started))
-        on_failure.callback(writer.abandon)
         collected: list[Collected] = []
         for provider in connected:
             collected.append(collect(plan, provider, writer, started=started, regions=regions, limits=limits, progress=progress))
