@@ -176,9 +176,9 @@ class Scheduler:
         KeyboardInterrupt ends it within moments, also while answers are under way: every call has had its outcome when it is raised again.
         """
         threads = [threading.Thread(target=self._work, name=f"call-{n}", daemon=True) for n in range(self.limits.concurrency)]
-        for thread in threads:
-            thread.start()
         try:
+            for thread in threads:
+                thread.start()
             for thread in threads:
                 while thread.is_alive():
                     thread.join(0.2)
@@ -193,7 +193,8 @@ class Scheduler:
         """End what is under way: after a moment, the calls whose answers have not come are over, and whoever waits for them waits alone."""
         patience = time.monotonic() + GRACE
         for thread in threads:
-            thread.join(max(0.0, patience - time.monotonic()))
+            if thread.ident is not None:  # else it was never started
+                thread.join(max(0.0, patience - time.monotonic()))
         with self._wake:
             left = list(self._asking.values())
             self._asking.clear()
