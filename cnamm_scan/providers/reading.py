@@ -156,7 +156,10 @@ def _is_malformed(error: BaseException) -> bool:
 class Streamed(Protocol):
     """What is asked of urllib3's response: its headers, and its body piece by piece."""
 
-    headers: Mapping[str, str]
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """As they came; case does not count."""
+        ...
 
     def stream(self, amt: int, decode_content: bool) -> Iterator[bytes]:
         """The body as it comes."""

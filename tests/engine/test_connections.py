@@ -289,7 +289,7 @@ def verdicts(done: api.Scan) -> dict[tuple[str, str, str], tuple[str, str]]:
 def connected(monkeypatch: pytest.MonkeyPatch) -> Teller:
     teller = three({"ListOwn @ aws:two": refused(Reason.DENIED, "No")})
     kind = replace(catalog.KINDS["aws"], connect=lambda name, reached: teller)
-    monkeypatch.setitem(catalog.KINDS, "aws", kind)  # type: ignore[arg-type]
+    monkeypatch.setitem(catalog.KINDS, "aws", kind)
     return teller
 
 
