@@ -286,7 +286,8 @@ def results(store: Store, compiled: CompiledRule, targets: Iterable[Target]) -> 
 def expand_block(content: Content, block: ResultBlock) -> Iterator[Result]:
     """The results of a block, one for each resource, with the message that the rule's content makes of what was seen."""
     rule = content.rules.get(block.rule)
-    is_fact = block.table in content.tables or block.table in ENGINE_TABLES
+    view = content.views.get(block.table)
+    is_fact = block.table in content.tables or block.table in ENGINE_TABLES or (view is not None and view.made is not None)
     for number, key in enumerate(block.resources):
         seen = dict(zip(block.columns, block.values[number], strict=True)) if block.columns else {}
         fact = fact_id(block.table, block.target, block.region, key) if is_fact and key else ""

@@ -74,6 +74,16 @@ class Plan:
     shared: frozenset[tuple[str, str]]
     """(client, operation) that several declared calls use: their answers are kept and given to each."""
 
+    @property
+    def rule_ids(self) -> tuple[str, ...]:
+        """The rules that will be judged, in order."""
+        return tuple(rule.rule.id for rule in self.rules)
+
+    @property
+    def read_tables(self) -> frozenset[str]:
+        """The tables and views that these rules name."""
+        return frozenset(table for rule in self.rules for table in rule.reads)
+
     def needs(self, provider: str) -> list[str]:
         """The rights that the plan needs of a provider, sorted, each once."""
         found: set[str] = set()

@@ -17,7 +17,7 @@ import duckdb
 
 from cnamm_scan.content import ENGINE_TABLES, columns_of
 from cnamm_scan.errors import ContentError, did_you_mean
-from cnamm_scan.model import Column, Content
+from cnamm_scan.model import Column, Content, Made
 
 ALLOWED_FUNCTIONS = frozenset(
     # comparison, text and patterns
@@ -423,11 +423,24 @@ class ViewSource:
     columns: Mapping[str, frozenset[str]]
 
 
+def _read_made(content: Content, made: Made, where: str) -> ViewSource:
+    for table, columns in made.reads.items():
+        if table not in _known(content):
+            raise ContentError(f"no table '{table}'", where=where, do=did_you_mean(table, _known(content)))
+        own = columns_of(content, table)
+        for name in columns:
+            if name not in own:
+                raise ContentError(f"table '{table}' has no column '{name}'", where=where, do=did_you_mean(name, own))
+    return ViewSource(frozenset(made.reads), {table: frozenset(columns) for table, columns in made.reads.items()})
+
+
 @lru_cache(maxsize=512)
 def read_view(content: Content, view: str) -> ViewSource:
     """Read a view's SELECT: the tables it names and, as far as can be told, their columns."""
     spec = content.views[view]
     where = f"{spec.source} ({view})"
+    if spec.made is not None:
+        return _read_made(content, spec.made, where)
     parsed = _serialise(spec.select)
     if parsed.get("error"):
         raise ContentError(f"not valid SQL: {parsed.get('error_message')}", where=where, do="write one SELECT in DuckDB's dialect")

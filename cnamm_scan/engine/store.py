@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,27 @@ from types import TracebackType
 from typing import Any, Self
 
 import duckdb
+import msgspec
 
 from cnamm_scan import paths
 from cnamm_scan.content import ENGINE_TABLES, ROW_COLUMNS, columns_of
 from cnamm_scan.engine.sql import expand, quoted, read_column, read_view
 from cnamm_scan.errors import CnammError, did_you_mean
-from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, REST_PART, UNREAD, UNSET, Column, Content, Reason, Table
+from cnamm_scan.model import (
+    ESTATE_TABLE,
+    GHOST_PART,
+    REST_PART,
+    SILENCE_PART,
+    UNREAD,
+    UNSET,
+    Column,
+    Content,
+    MadeRow,
+    Reason,
+    Table,
+    View,
+    fact_id,
+)
 
 SQL_TYPES: Mapping[str, str] = {
     "text": "VARCHAR",
@@ -38,6 +53,8 @@ _FACT_COLUMNS = (
     "{kind: 'VARCHAR', id: 'VARCHAR', target: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', data: 'JSON', gaps: 'MAP(VARCHAR, VARCHAR)'}"
 )
 FILES_AT_ONCE = 4
+ROWS_AT_ONCE = 2000
+"""Rows of a function that are put in together."""
 LARGE = 200_000
 """Bytes of stored facts from which on a table is compressed in memory."""
 NO_GAPS = "MAP {}::MAP(VARCHAR, VARCHAR)"
@@ -252,12 +269,20 @@ class Store:
             ],
         )
 
-    def make_views(self) -> None:
-        """Compute every view over the loaded tables, NULL-honest about listings that failed."""
+    def make_views(self, fill: Callable[[Store, View], None] | None = None) -> None:
+        """Compute every view over the loaded tables, NULL-honest about listings that failed.
+
+        `fill` makes the rows of a view that is made by a function; without it such a view stays as it is.
+        """
         self._sizes = None
         for view in self.views:
+            spec = self.content.views[view]
             try:
-                self._make_view(view)
+                if spec.made is None:
+                    self._make_view(view)
+                elif fill is not None:
+                    fill(self, spec)
+                    self._add_unread(view, spec.made.over)
             except StoreError as error:
                 self._give_up(view, error)
         if self._large and self.views:
@@ -272,6 +297,12 @@ class Store:
             f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, key, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact,"
             f" NULL AS _ghost, {NO_GAPS} AS _gaps, false AS _shadow, {casts} FROM ({spec.select})"
         )
+        dark, match = self._add_unread(view, bases)
+        under = f"v.key IS NULL OR EXISTS (SELECT 1 FROM ({dark}) AS d WHERE {match})"
+        self._run(f"DELETE FROM {quoted(view)} AS v WHERE v._ghost IS NULL AND ({under})")
+
+    def _add_unread(self, view: str, bases: Sequence[str]) -> tuple[str, str]:
+        """Leave unread rows where one of the tables that it is made over has some; gives the SQL of those places, and how they match."""
         unread = (
             f"SELECT target, region, _ghost, _shadow, _weight, _gaps['{REST_PART}'] IS NOT NULL AS _rest FROM {{}} WHERE _ghost IS NOT NULL"
         )
@@ -280,6 +311,8 @@ class Store:
         match = "d.target = v.target" + (" AND d.region = v.region" if regional else "")
         # rows that more of a kind could have made other ones are one unread row together: a shadow alone would make them vanish
         lost = f"_rest AND EXISTS (SELECT 1 FROM {quoted(view)} AS v WHERE {match} AND v.key IS NOT NULL)"
+        if self.content.views[view].made is not None:
+            lost = "false"  # its rows stay: whatever more there is would have made rows of its own
         self._run(
             f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact, _ghost,"
             f" MAP([CASE WHEN _rest THEN '{REST_PART}' ELSE '{GHOST_PART}' END], [_ghost]) AS _gaps,"
@@ -287,8 +320,39 @@ class Store:
             " bool_and(_shadow) AS _shadow, bool_or(_rest) AS _rest, max(_weight) AS _weight"
             f" FROM ({dark}) GROUP BY ALL) AS d"
         )
-        under = f"v.key IS NULL OR EXISTS (SELECT 1 FROM ({dark}) AS d WHERE {match})"
-        self._run(f"DELETE FROM {quoted(view)} AS v WHERE v._ghost IS NULL AND ({under})")
+        return dark, match
+
+    def fill(self, view: str, rows: Sequence[tuple[MadeRow, str]]) -> None:
+        """Put in the rows that a function made, each with why something of it is not known."""
+        columns = self.content.views[view].columns
+        fixed = dict.fromkeys(("target", "region", "key", "_fact", "_why"), "VARCHAR")
+        plain = {name: "VARCHAR" if column.type == "timestamp" else SQL_TYPES[column.type] for name, column in columns.items()}
+        shape = json.dumps([{**fixed, **{name: ["VARCHAR"] if kind == "VARCHAR[]" else kind for name, kind in plain.items()}}])
+        chosen = [
+            f"TRY_CAST(t.{quoted(name)} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' AS {quoted(name)}"
+            if column.type == "timestamp"
+            else f"t.{quoted(name)} AS {quoted(name)}"
+            for name, column in columns.items()
+        ]
+        gaps = f"CASE WHEN t._why IS NULL THEN {NO_GAPS} ELSE MAP(['{SILENCE_PART}'], [t._why]) END"
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            given = [
+                {
+                    **row.values,
+                    "target": row.target,
+                    "region": row.region,
+                    "key": row.key,
+                    "_fact": fact_id(view, row.target, row.region, row.key),
+                    "_why": why or None,
+                }
+                for row, why in rows[start : start + ROWS_AT_ONCE]
+            ]
+            self._run(
+                f"INSERT INTO {quoted(view)} BY NAME SELECT t.target, t.region, t.key, TIMESTAMP '{self.scan_time}' AS scan_time,"
+                f" t._fact AS _fact, NULL AS _ghost, {gaps} AS _gaps,"
+                f" false AS _shadow, {', '.join(chosen)} FROM (SELECT unnest(from_json(?, {_literal(shape, 'VARCHAR')})) AS t)",
+                [msgspec.json.encode(given).decode()],
+            )
 
     def _is_regional(self, table: str) -> bool:
         if table in self.content.tables:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from cnamm_scan.model import Content, Reason, Region, Target
+from cnamm_scan.model import Column, Content, MadeRow, Reason, Region, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,45 @@ class CallFailedError(Exception):
         """The provider's own words: matched against `absent_on`, never stored."""
         self.retry = retry
         self.after = after
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRow:
+    """A row of a collected table as a maker sees it. A value of None was not seen."""
+
+    target: str
+    region: str
+    key: str
+    fact: str
+    """The id of its fact; empty for a row of a view."""
+    values: Mapping[str, Any]
+    """Column -> text, number, boolean, datetime, list or parsed JSON."""
+
+
+class SeenTables(Protocol):
+    """The collected tables as a maker reads them: those that its view names under `reads:`, and no others."""
+
+    targets: Sequence[Target]
+    """The provider's targets of the scan."""
+    over: Sequence[str]
+    """The tables whose every row gives rows."""
+
+    def rows(self, table: str) -> Sequence[SeenRow]:
+        """What was seen of a table, in order of target, region and key."""
+        ...
+
+    def dark(self, table: str, target: str, region: str | None = None) -> bool:
+        """Whether more of a table may be there than was seen: in a target, or in a region of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Makes a view's rows from collected tables. No I/O, no clock: the same tables give the same rows, years later too."""
+
+    make: Callable[[SeenTables], Iterable[MadeRow]]
+    columns: Mapping[str, Column]
+    """What its rows hold: types and meanings, for every view that it makes."""
 
 
 class Provider(Protocol):

@@ -17,8 +17,8 @@ import pytest
 
 from cnamm_scan import content as reader
 from cnamm_scan import paths
-from cnamm_scan.demo.estate import demo_rewrite
-from cnamm_scan.demo.proxy import Call, Fault, FaultProxy
+from cnamm_scan.demo.aws.bed.proxy import Call, Fault, FaultProxy
+from cnamm_scan.demo.aws.estate.shop import demo_rewrite
 from cnamm_scan.engine.collect import Collected, collect
 from cnamm_scan.engine.plan import Selection, make_plan
 from cnamm_scan.engine.schedule import Limits

@@ -11,7 +11,7 @@ import yaml
 
 from cnamm_scan import api
 from cnamm_scan import content as reader
-from cnamm_scan.demo.proxy import Fault, FaultProxy
+from cnamm_scan.demo.aws.bed.proxy import Fault, FaultProxy
 from cnamm_scan.model import Verdict
 
 USERS = {"list": {"call": "ListUsers", "items": "Users", "needs": "iam:ListUsers"}, "once_per": "account"}
@@ -77,7 +77,7 @@ def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(yaml.safe_dump(body))
     (root / "mappings").symlink_to(reader.bundled_pack() / "mappings")
-    monkeypatch.setattr(reader, "bundled_pack", lambda: root)
+    monkeypatch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: root)
     return root
 
 

@@ -14,9 +14,9 @@ import boto3
 import botocore
 import pytest
 
-from cnamm_scan.demo.estate import CLOSED_REGION, demo_rewrite
-from cnamm_scan.demo.proxy import Call, Fault, FaultProxy
-from cnamm_scan.demo.refusals import Kind
+from cnamm_scan.demo.aws.bed.proxy import Call, Fault, FaultProxy
+from cnamm_scan.demo.aws.bed.refusals import Kind
+from cnamm_scan.demo.aws.estate.shop import CLOSED_REGION, demo_rewrite
 from cnamm_scan.errors import CredentialsError, ProviderError, UsageError
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.aws.provider import AwsProvider, Options

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cnamm_scan.demo.proxy import FaultProxy
+from cnamm_scan.demo.aws.bed.proxy import FaultProxy
 from cnamm_scan.providers.aws.provider import AwsProvider, Options
 
 PLAN = {"s3": frozenset({"ListBuckets"}), "sts": frozenset({"GetCallerIdentity"})}

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 from kubernetes.config import incluster_config
 
-from cnamm_scan.demo.cluster_answers import Answer as Wire
-from cnamm_scan.demo.cluster_answers import Request as Asked
-from cnamm_scan.demo.cluster_bed import ANONYMOUS, ClusterBed, Resource, Rights, Seen, Trouble, stale_read
+from cnamm_scan.demo.cluster.bed.requests import Answer as Wire
+from cnamm_scan.demo.cluster.bed.requests import Request as Asked
+from cnamm_scan.demo.cluster.bed.server import ANONYMOUS, ClusterBed, Resource, Rights, Seen, Trouble, stale_read
 from cnamm_scan.errors import CnammError, CredentialsError, ProviderError, UsageError
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import CallFailedError, Provider, Request
