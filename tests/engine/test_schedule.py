@@ -332,6 +332,26 @@ def test_what_would_have_been_asked_next_is_not(monkeypatch: pytest.MonkeyPatch)
     assert seen == ["NotWaitedFor", "NotAsked", "NotAsked"]
 
 
+def test_who_wants_it_to_end_waits_for_nobody_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal that is remembered and not raised."""
+    monkeypatch.setattr(schedule, "GRACE", 0.05)
+    wanted, come = threading.Event(), threading.Event()
+    scheduler = Scheduler(Limits(concurrency=2, rate=10_000, burst=10_000), wanted.is_set)
+    seen: list[str] = []
+
+    def ask(asked: Request) -> Answer:
+        wanted.set()
+        come.wait(60)
+        return Answer({})
+
+    for number in range(6):
+        scheduler.submit(request(number), ask, lambda outcome: seen.append(outcome.failure.code if outcome.failure else ""), depth=0)
+    scheduler.run()
+    come.set()
+    assert scheduler.stopped is Reason.INTERRUPTED
+    assert sorted(seen) == [*["NotAsked"] * 4, *["NotWaitedFor"] * 2]
+
+
 # ---- by target -----------------------------------------------------------------------------------------------------------
 
 

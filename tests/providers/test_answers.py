@@ -141,7 +141,7 @@ def test_what_is_packed_and_small_is_read(tmp_path: Path) -> None:
     body = json.dumps(GOOD["kubernetes"]).encode()
     twice = gzip.compress(body[:40]) + gzip.compress(body[40:])  # members may follow each other
     for packed, encoding in ((gzip.compress(body), "gzip"), (twice, "x-gzip"), (zlib.compress(body), "deflate")):
-        with reached("kubernetes", tmp_path, lambda _, p=packed, e=encoding: whole(p, Content_Encoding=e)) as (provider, _):
+        with reached("kubernetes", tmp_path, _packed_as(packed, encoding)) as (provider, _):
             assert of("kubernetes", provider.call(ASK["kubernetes"])) == 1
 
 
@@ -411,6 +411,10 @@ def test_packed_bodies_come_out_whole_however_they_are_cut(size: int, piece: int
 
 
 # ---- small things --------------------------------------------------------------------------------------------------------
+
+
+def _packed_as(packed: bytes, encoding: str) -> Callable[[Asked], Wire]:
+    return lambda _: whole(packed, Content_Encoding=encoding)
 
 
 def _until(holds: Callable[[], bool]) -> None:
