@@ -76,6 +76,14 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
+_LOGIN = re.compile(r"(?<=://)[^/?#]*@")
+
+
+def address(url: str) -> str:
+    """The URL without who logs in there: `https://user:password@host` names the host alone."""
+    return safe(_LOGIN.sub("", url))
+
+
 def safe(text: str) -> str:
     """The text without characters that a terminal would obey: names come from whoever made the resource."""
     return text if text.isprintable() else "".join(char if char.isprintable() else "\ufffd" for char in text)
