@@ -68,14 +68,14 @@ def scan(
             output = temporary.enter_context(tempfile.TemporaryDirectory(prefix="cnamm-scan-"))
         on_failure = stack.enter_context(ExitStack())
         on_failure.push(temporary)
+        writer = BundleWriter(Path(output), scan_id(started))  # first of all: nobody is asked what could not be kept
+        on_failure.callback(writer.abandon)
         connected = [
             stack.enter_context(closing(connect(spec, options, plan.operations(provider))))
             for spec, provider in zip(targets, providers, strict=True)
         ]
         _refuse_twins(connected)
         _refuse_unknown_regions(connected, regions)
-        writer = BundleWriter(Path(output), scan_id(started))
-        on_failure.callback(writer.abandon)
         collected: list[Collected] = []
         for provider in connected:
             collected.append(collect(plan, provider, writer, started=started, regions=regions, limits=limits, progress=progress))

@@ -51,8 +51,9 @@ def looks_secret(value: str) -> bool:
     return may_be_secret(value) and DETECTORS.search(value) is not None
 
 
-_MOVES = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""What JSON may hold as it is and a terminal acts upon: C1 controls, and marks that turn the direction of text."""
+_MOVES = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What JSON may hold as it is and others act upon: terminals on C1 controls and marks that turn the direction of text, readers of lines and
+JavaScript on U+2028 and U+2029, which end a line there."""
 
 
 def safe_json(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from importlib import import_module
 from typing import Any, NoReturn
@@ -96,15 +97,32 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code. Errors of ours become three lines on stderr; anything else is a bug."""
+    from cnamm_scan.cli import streams
+
+    streams.settle()
     try:
         outcome: Any = cli.main(args=list(arguments) if arguments is not None else None, prog_name="cnamm-scan", standalone_mode=False)
+        streams.flushed()
     except CnammError as error:
-        click.echo(f"{click.style('error', fg='red', bold=True)}: {error}", err=True, color=_COLOR.get())
-        return error.exit_code
+        return _told(error)
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        streams.say("interrupted")
         return 1
+    except OSError as error:
+        said = streams.lost(error)
+        if said is None:
+            raise
+        return said.exit_code if isinstance(error, BrokenPipeError) else _told(said)  # a reader who left wants to hear no more
     return outcome if isinstance(outcome, int) else 0
+
+
+def _told(error: CnammError) -> int:
+    """Say what an error says, and give its exit code."""
+    from cnamm_scan.cli.streams import harmless, say
+
+    say(f"{click.style('error', fg='red', bold=True)}: {harmless(str(error))}", _COLOR.get())
+    return error.exit_code

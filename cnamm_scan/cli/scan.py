@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from cnamm_scan.cli.common import FORMAT, Reach, check_gates, console, gates, parsed_parameters, reach, selection, show
+from cnamm_scan.cli.streams import say
 from cnamm_scan.errors import InterruptedScanError
 from cnamm_scan.model import Coverage, Reason
 
@@ -89,7 +90,11 @@ def command(
             progress=progress,
         )
     with done:
-        show(done, out_format, context, functions=functions)
+        try:
+            show(done, out_format, context, functions=functions)
+        except OSError:
+            say(f"evidence bundle: {done.path}")  # the report may be lost, what it cost to collect is not
+            raise
         if out_format != "text":
             click.echo(f"evidence bundle: {done.path}", err=True)
         stopped = credentials_ended(done.coverage)

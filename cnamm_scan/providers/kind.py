@@ -34,6 +34,8 @@ class Option:
     """The variable that says the same."""
     opts_in: str | None = None
     """What is read only because this was said: a collector's `opt_in:`."""
+    problem: Callable[[str], tuple[str, str] | None] | None = None
+    """What is wrong with how a value is written: (what, what to do). It is asked before anything else is."""
 
     @property
     def unsaid(self) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from cnamm_scan.providers.aws.documents import NORMALISERS
 from cnamm_scan.providers.kind import Kind, Option, Reached
@@ -35,6 +37,27 @@ def _policy(actions: Sequence[str]) -> Document:
     }
 
 
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,600}", re.ASCII)
+
+
+def _role_problem(role: str) -> tuple[str, str] | None:
+    if _ROLE.fullmatch(role):
+        return None
+    return f"{role[:100]!r} is no ARN of a role", "write arn:aws:iam::ACCOUNT:role/NAME"
+
+
+def _endpoint_problem(url: str) -> tuple[str, str] | None:
+    """The URL itself is not repeated: it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if whole and url.isprintable() and " " not in url:
+        return None
+    return "the endpoint is no URL", "write http://HOST:PORT or https://HOST"
+
+
 KIND = Kind(
     name="aws",
     label="AWS",
@@ -43,9 +66,16 @@ KIND = Kind(
     # GetCallerIdentity needs no right
     rights=Rights(("ec2:DescribeRegions",), _policy, 6144, "a customer managed policy; ten of them go on a role"),
     options=(
-        Option("role_arn", "--role-arn", "assume this role first.", "ARN"),
+        Option("role_arn", "--role-arn", "assume this role first.", "ARN", problem=_role_problem),
         Option("external_id", "--external-id", "with --role-arn: the external id that the role's trust asks for.", "ID"),
-        Option("endpoint_url", "--endpoint-url", "send every call there (also AWS_ENDPOINT_URL).", "URL", environment="AWS_ENDPOINT_URL"),
+        Option(
+            "endpoint_url",
+            "--endpoint-url",
+            "send every call there (also AWS_ENDPOINT_URL).",
+            "URL",
+            environment="AWS_ENDPOINT_URL",
+            problem=_endpoint_problem,
+        ),
     ),
     normalisers=NORMALISERS,
     readers=frozenset({"iam_credential_report"}),
