@@ -22,12 +22,12 @@ from cnamm_scan.evidence.bundle import BundleWriter, open_bundle, tool
 from cnamm_scan.evidence.canonical import utc
 from cnamm_scan.judged.scan import Scan, facts_of, of_bundle
 from cnamm_scan.judged.scoring import scored, unselected, write_scores
-from cnamm_scan.model import SCORING_MODEL, Region, ResultBlock, Tally, Target, Verdict
+from cnamm_scan.model import SCORING_MODEL, Region, ResultBlock, Tally, Verdict
 from cnamm_scan.providers.catalog import TargetOptions, connect, kind_of, makers, refuse_foreign
 from cnamm_scan.providers.interface import CallFailedError
 
 if TYPE_CHECKING:
-    from cnamm_scan.engine.collect import Collected, Progress
+    from cnamm_scan.engine.collect import Collected, Progress, TargetCollected
     from cnamm_scan.engine.plan import Plan
     from cnamm_scan.providers.interface import Provider
 
@@ -75,6 +75,9 @@ def scan(
             for spec, provider in zip(targets, providers, strict=True)
         ]
         _refuse_twins(connected)
+        for provider in {provider.name: provider for provider in connected}.values():  # one SDK a kind
+            own = [name for name, each in plan.tables.items() if each.table.provider == provider.name]
+            plan = plan.without(provider.unread(whole, own))
         _refuse_unknown_regions(connected, regions)
         collected: list[Collected] = []
         for provider in connected:
@@ -82,7 +85,7 @@ def scan(
             provider.close()
             if collected[-1].interrupted:
                 break
-        finished = _judge_and_seal(plan, writer, connected[: len(collected)], collected, started, collected[-1].interrupted)
+        finished = _judge_and_seal(plan, writer, collected, started, collected[-1].interrupted)
         on_failure.pop_all()
     finished.stack.push(temporary)
     return finished
@@ -140,15 +143,14 @@ def evaluate(
     return found
 
 
-def _judge_and_seal(
-    plan: Plan, writer: BundleWriter, connected: Sequence[Provider], collected: Sequence[Collected], started: datetime, interrupted: bool
-) -> Scan:
+def _judge_and_seal(plan: Plan, writer: BundleWriter, collected: Sequence[Collected], started: datetime, interrupted: bool) -> Scan:
     from cnamm_scan.engine.judge import judge_and_write
     from cnamm_scan.engine.load import Facts, open_store
     from cnamm_scan.engine.made import Makers
 
-    targets = [provider.target for provider in connected]
-    regions = {provider.target.id: list(done.regions) for provider, done in zip(connected, collected, strict=True)}
+    of_targets = [each for done in collected for each in done.targets]
+    targets = [each.target for each in of_targets]
+    regions = {each.target.id: each.regions for each in of_targets}
     facts = Facts(started, writer.settle(), plan.describe(), regions, targets, writer.partial)
     with open_store(plan.content, plan.read_tables, facts, Makers(makers(), targets, writer.made)) as store:
         tallies = judge_and_write(plan.content, store, plan.rules, targets, writer)
@@ -159,7 +161,8 @@ def _judge_and_seal(
             "started_at": utc(started),
             "finished_at": utc(datetime.now(UTC)),
             "interrupted": interrupted,
-            "targets": [_told_of(target, regions[target.id], done) for target, done in zip(targets, collected, strict=True)],
+            "targets": [_told_of(each) for each in of_targets],
+            **_shared(collected),
             "content": {"version": plan.content.version, "sha256": plan.content.sha256},
             "method": SCORING_MODEL,
             "tool": tool(),
@@ -172,18 +175,29 @@ def _judge_and_seal(
     return done
 
 
-def _told_of(target: Target, regions: Sequence[Region], done: Collected) -> dict[str, Any]:
+def _told_of(done: TargetCollected) -> dict[str, Any]:
     """What a manifest says of a target."""
+    target = done.target
     return {
         "id": target.id,
         "provider": target.provider,
         "name": target.name,
         "identity": target.identity,
         **({"scope": dict(target.scope)} if target.scope else {}),
-        "regions": [{"name": r.name, "state": r.state, "seen": r.seen, "opt_in": r.opt_in} for r in regions],
+        "regions": [{"name": r.name, "state": r.state, "seen": r.seen, "opt_in": r.opt_in} for r in done.regions],
         "calls": done.calls,
         "retries": done.retries,
     }
+
+
+def _shared(collected: Sequence[Collected]) -> dict[str, Any]:
+    """The calls that were made once for all targets of a connection, which no target's own count holds; nothing where there were none."""
+    shared = [
+        {"targets": [each.target.id for each in done.targets], "calls": done.calls, "retries": done.retries}
+        for done in collected
+        if done.calls
+    ]
+    return {"shared": shared} if shared else {}
 
 
 def _told(scan: Scan) -> Scan:
@@ -203,10 +217,10 @@ def scan_id(started: datetime) -> str:
 
 def _refuse_twins(connected: Sequence[Provider]) -> None:
     seen: set[str] = set()
-    for provider in connected:
-        if provider.target.id in seen:
-            raise UsageError(f"target '{provider.target.id}' is named twice", do="name each account once")
-        seen.add(provider.target.id)
+    for target in (target for provider in connected for target in provider.targets):
+        if target.id in seen:
+            raise UsageError(f"target '{target.id}' is named twice", do="name each account once")
+        seen.add(target.id)
 
 
 def _refuse_unknown_regions(connected: Sequence[Provider], regions: Sequence[str]) -> None:
@@ -219,9 +233,9 @@ def _refuse_unknown_regions(connected: Sequence[Provider], regions: Sequence[str
 
 
 def _regions_of(provider: Provider) -> Sequence[Region]:
-    """The regions that the target itself names: newer ones than the SDK knows. Empty when it may not be asked."""
+    """The regions that the targets themselves name: newer ones than the SDK knows. Empty when they may not be asked."""
     try:
-        return provider.regions() if provider.region_table else ()
+        return [region for target in provider.targets for region in provider.regions(target)] if provider.region_table else ()
     except CallFailedError:
         return ()
 

@@ -122,10 +122,14 @@ class Call:
     absent_on: tuple[str, ...] = ()
     gone_on: tuple[str, ...] = ()
     in_region: str | None = None
+    target: str | None = None
+    """Of a listing for a whole connection: the path to the name of the target that an item belongs to."""
     at_most: int | None = None
     many: Mapping[str, str] = field(default_factory=dict)
     size: int = 1
     by: str | None = None
+    unless: str | None = None
+    """Of a listing: a table that tells the same in fewer calls. It is asked only where that table could not be read whole."""
 
     @property
     def operation(self) -> str:
@@ -141,7 +145,7 @@ class Table:
     service: str
     client: str
     about: str
-    once_per: Literal["account", "region", "target"]
+    once_per: Literal["account", "region", "target", "connection"]
     list: Call
     key: str
     columns: Mapping[str, Column]

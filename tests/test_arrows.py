@@ -44,6 +44,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
 """Layer or module -> what of ours it may import besides itself."""
 SETTLED: Mapping[tuple[str, str], str] = {
     ("engine", f"{ROOT}.providers.interface"): "the engine asks providers through their interface, and sees nothing else of them",
+    ("engine", f"{ROOT}.providers.bounds"): "how many pages a listing may have stands with all other bounds on answers",
     ("report/reference.py", f"{ROOT}.content"): "pages about content read the engine-made tables and columns there",
     ("report/pages.py", f"{ROOT}.content"): "and so does the index of them",
 }
@@ -51,7 +52,7 @@ SETTLED: Mapping[tuple[str, str], str] = {
 SDKS = frozenset({"boto3", "botocore", "kubernetes", "azure", "google"})
 OWNERS: Mapping[str, frozenset[str]] = {
     "duckdb": frozenset({"engine/store.py", "engine/sql.py"}),
-    "yaml": frozenset({"yamls.py"}),
+    "yaml": frozenset({"yamls.py", "demo/dated.py"}),
     "pydantic": frozenset({"content/shapes.py", "content/source.py"}),
 }
 """Heavy library -> the only files that may import it."""
@@ -199,6 +200,21 @@ def test_heavy_libraries_have_an_owner(library: str) -> None:
     importers = {each.file for each in FOUND if each.module.split(".")[0] == library}
     assert importers
     assert importers <= OWNERS[library]
+
+
+def test_the_beds_of_the_demo_know_no_estate_and_none_of_the_other_bed() -> None:
+    """A bed is told by name what stands in it, so the tests of providers can fill one with something else."""
+    rooms = {each.file: tuple(each.file.split("/")[1:3]) for each in FOUND if each.file.startswith("demo/") and each.file.count("/") > 1}
+    assert {*rooms.values()} >= {("aws", "bed"), ("aws", "estate"), ("cluster", "bed")}
+    wrong = []
+    for each in FOUND:
+        if each.file not in rooms or not each.module.startswith(f"{ROOT}.demo."):
+            continue
+        side, room = rooms[each.file]
+        reached = each.module.split(".")[2:4]
+        if reached[0] in ("aws", "cluster") and (reached[0] != side or (room == "bed" and reached[1] != "bed")):
+            wrong.append(each.where)
+    assert wrong == []
 
 
 def test_only_providers_import_sdks_and_only_when_they_are_needed() -> None:

@@ -60,10 +60,12 @@ class CallFile(_File):
     absent_on: Texts = ()
     gone_on: Texts = ()
     in_region: str | None = None
+    target: str | None = None
     at_most: int | None = Field(None, gt=0)
     many: dict[str, str] = {}
     size: int = Field(1, gt=0)
     by: str | None = None
+    unless: str | None = None
 
     def model(self) -> Call:
         """The frozen form."""
@@ -89,7 +91,7 @@ class TableFile(_File):
     """One fact table."""
 
     about: str
-    once_per: Literal["account", "region", "target"]
+    once_per: Literal["account", "region", "target", "connection"]
     list: CallFile
     key: str
     columns: dict[Name, ColumnFile]

@@ -315,7 +315,7 @@ class _Reasons:
         content, rule = store.content, compiled.rule
         own = compiled.reads[rule.for_each]
         self.own_parts = (*_heads(content, rule.for_each, own), SILENCE_PART)
-        self.own_uncollected = bool(store.uncollected.get(rule.for_each, frozenset()) & own)
+        self.own_uncollected = self._uncollected(rule.for_each, own)
         looked_into = [(subquery.table, subquery.by_region) for subquery in compiled.subqueries]
         if rule.for_each in content.views:
             looked_into += [(base, False) for base in sorted(read_view(content, rule.for_each).tables)]
@@ -328,16 +328,23 @@ class _Reasons:
 
     def around(self, target: str, region: str | None) -> str:
         """The reason of a row that bears none; `not_in_answer` when everything was read and the answer was silent."""
-        if self.own_uncollected:
-            return Reason.NOT_COLLECTED.value
+        if self.own_uncollected is not None:
+            return self.own_uncollected
         for table, by_region, columns in self.looked_into:
             found = self.store.dark(table, _parts(self.store.content, table, columns))
             reason = found.get((target, region if by_region else None)) or found.get(("", None))
             if reason is not None:
                 return reason
-            if self.store.uncollected.get(table, frozenset()) & columns:
-                return Reason.NOT_COLLECTED.value
+            missing = self._uncollected(table, columns)
+            if missing is not None:
+                return missing
         return Reason.NOT_IN_ANSWER.value
+
+    def _uncollected(self, table: str, columns: frozenset[str]) -> str | None:
+        """Why columns are in no fact of the bundle; None when all are."""
+        if self.store.unsupported.get(table, frozenset()) & columns:
+            return Reason.UNSUPPORTED.value
+        return Reason.NOT_COLLECTED.value if self.store.uncollected.get(table, frozenset()) & columns else None
 
 
 def _heads(content: Content, table: str, columns: Iterable[str]) -> tuple[str, ...]:

@@ -45,7 +45,8 @@ def open_store(content: Content, tables: Iterable[str], facts: Facts, makers: Ma
             if said is not None or table in (ESTATE_TABLE, *ENGINE_TABLES):
                 parts = frozenset(said["parts"]) if said is not None else None
                 kept = frozenset(said["paths"]) if said is not None else None
-                store.load(table, Shards(tuple(facts.files.get(table, ())), parts, kept))
+                hidden = frozenset(said.get("unsupported", ())) if said is not None else frozenset()
+                store.load(table, Shards(tuple(facts.files.get(table, ())), parts, kept, hidden))
             store.add_ghosts(table, _never_asked(content, table, said is not None, facts.regions, facts.targets))
         store.make_views(makers.fill)
         store.lock()

@@ -71,6 +71,8 @@ class Shards:
     files: tuple[Path, ...]
     parts: frozenset[str] | None = None
     paths: frozenset[str] | None = None
+    unsupported: frozenset[str] = frozenset()
+    """Paths that were not kept because the provider's SDK does not have them."""
 
 
 class Store:
@@ -91,6 +93,8 @@ class Store:
         self.scan_time = scan_time
         self.uncollected: dict[str, frozenset[str]] = {}
         """Columns by table that this bundle does not hold, so that they are NULL for the reason 'not_collected'."""
+        self.unsupported: dict[str, frozenset[str]] = {}
+        """Those of them that the provider's SDK could not show, so that they are NULL for the reason 'unsupported'."""
         self.broken: dict[str, str] = {}
         """Tables and views that could not be made from their facts, with what DuckDB said: bugs in content, to be reported loudly."""
         self.places: Mapping[str, Sequence[str]] = {}
@@ -210,6 +214,9 @@ class Store:
         missing = {name for name, column in columns.items() if column.path and not _was_kept(column.path, spec, shards)}
         missing |= {name for name, column in columns.items() if column.is_ and missing & expand(self.content, table, [name])}
         self.uncollected[table] = frozenset(missing)
+        hidden = {name for name, column in columns.items() if column.path in shards.unsupported}
+        hidden |= {name for name, column in columns.items() if column.is_ and hidden & expand(self.content, table, [name])}
+        self.unsupported[table] = frozenset(hidden)
         kept = {name: column for name, column in columns.items() if name not in missing}
         structure, shape = _structure(column for column in kept.values() if column.path)
         extracted = [f"{_extract(column, spec, shape)} AS {quoted(name)}" for name, column in kept.items() if column.path]

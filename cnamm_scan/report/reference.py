@@ -13,6 +13,13 @@ from cnamm_scan.model import LEVEL_NAMES, UNSET, Call, Column, Content, Objectiv
 Link = Callable[[str, str], str]
 """(kind: rule, table or objective; id) -> how it is named where it is mentioned: a link, or the id alone."""
 
+HOW_OFTEN: Mapping[str, str] = {
+    "account": "once for each account",
+    "region": "in every region",
+    "target": "once for each target",
+    "connection": "once for all targets of a connection",
+}
+
 
 def page(content: Content, name: str) -> str | None:
     """What there is to say of a rule, table, view or objective; None when nothing has that name."""
@@ -91,8 +98,7 @@ def table_lines(content: Content, name: str, depth: int = 1, link: Link = _by_id
 
 
 def _reading(table: Table, depth: int) -> list[str]:
-    how = {"account": "once for each account", "region": "in every region", "target": "once for each target"}[table.once_per]
-    lines = [f"Read {how}. Key: `{table.key}`.", "", *_part(depth, "Calls")]
+    lines = [f"Read {HOW_OFTEN[table.once_per]}. Key: `{table.key}`.", "", *_part(depth, "Calls")]
     lines += ["| part | operation | rights | means nothing is configured |", "|---|---|---|---|", _call_row("(list)", table.list)]
     return [*lines, *(_call_row(name, call) for name, call in table.then.items()), ""]
 
@@ -106,10 +112,8 @@ def _made(view: View) -> list[str]:
     """The SELECT that makes a view, or what its function reads."""
     if view.made is None:
         return ["```sql", view.select.strip(), "```"]
-    lines = [
-        f"Made by `{view.made.by}` of the provider, a row or more for each of {', '.join(f'`{t}`' for t in view.made.over)}. It reads:",
-        "",
-    ]
+    over = ", ".join(f"`{table}`" for table in view.made.over)
+    lines = [f"Made by the provider's function `{view.made.by}`, a row or more for each of {over}. It reads:", ""]
     return [*lines, *(f"- `{table}`: {', '.join(columns)}" for table, columns in view.made.reads.items())]
 
 
