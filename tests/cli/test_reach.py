@@ -163,7 +163,8 @@ def test_a_place_that_cannot_be_written_is_found_before_anything_is_asked(
 )
 def test_a_value_that_can_be_meant_is_taken(target: str, option: str, value: str) -> None:
     name = next(each.name for each in options() if each.flag == option)
-    refuse_foreign([target], TargetOptions(**{name: (value,) if "namespace" in option else value}))
+    said: dict[str, Any] = {name: (value,) if "namespace" in option else value}
+    refuse_foreign([target], TargetOptions(**said))
 
 
 def test_what_is_wrong_in_the_environment_of_another_provider_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

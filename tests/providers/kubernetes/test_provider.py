@@ -325,6 +325,20 @@ def test_a_plugin_that_fails(guarded: ClusterBed, tmp_path: Path) -> None:
     assert "plugin" in do
 
 
+def test_the_password_of_a_server_is_in_no_error(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    config = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+        "clusters": [{"name": "k", "cluster": {"server": "https://user:hunter2@127.0.0.1:1"}}],
+        "users": [{"name": "u", "user": {"token": "x"}}],
+    }
+    file.write_text(json.dumps(config))
+    said = refused(ProviderError, kubeconfig=str(file))
+    assert "hunter2" not in "".join(said)
+    assert "127.0.0.1:1" in said[1]
+
+
 def test_a_plugin_that_is_not_there(guarded: ClusterBed, tmp_path: Path) -> None:
     file = guarded.kubeconfig(tmp_path, exec_command=[str(tmp_path / "none")])
     assert refused(CredentialsError, kubeconfig=str(file))[0] == "the plugin 'none' could not be started: No such file or directory"
