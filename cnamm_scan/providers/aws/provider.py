@@ -78,7 +78,7 @@ class AwsProvider:
 
     def _open(self) -> Any:
         import boto3
-        from botocore.exceptions import ProfileNotFound
+        from botocore.exceptions import BotoCoreError, ProfileNotFound
         from botocore.session import Session
 
         inner = Session(profile=self.options.profile)
@@ -99,6 +99,9 @@ class AwsProvider:
                 where=f"aws:{self.options.profile}",
                 do=did_you_mean(self.options.profile or "", known),
             ) from error
+        except BotoCoreError as error:  # files of the person's own: a configuration that cannot be parsed
+            do = "mend it, and check with: aws configure list"
+            raise UsageError(f"AWS cannot be set up: {error}", where=self._name, do=do) from error
         if self.options.role_arn:
             session = self._assume(session)
         return session
@@ -261,7 +264,10 @@ class AwsProvider:
                     user_agent=f"cnamm-scan/{__version__} Botocore/{botocore_version}",  # else it is put together anew for each call
                     s3={"addressing_style": "path"} if has_endpoint else None,
                 )
-                client = self._session.client(service, region_name=region, endpoint_url=self.options.endpoint_url, config=config)
+                try:
+                    client = self._session.client(service, region_name=region, endpoint_url=self.options.endpoint_url, config=config)
+                except ValueError as error:  # an endpoint in the environment or a profile that is no URL
+                    raise CallFailedError(Reason.UNREACHABLE, "InvalidEndpoint") from error
                 http = client._endpoint.http_session
                 http._pool_classes_by_scheme = http._manager.pool_classes_by_scheme = bounded(http._pool_classes_by_scheme)
                 client.meta.events.register("before-parse", self._keep_raw)

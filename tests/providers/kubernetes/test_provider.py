@@ -318,6 +318,7 @@ def test_a_plugin_gives_a_token(guarded: ClusterBed, tmp_path: Path) -> None:
 
 
 def test_a_plugin_that_fails(guarded: ClusterBed, tmp_path: Path) -> None:
+    """What it complains of may hold what it was given: nobody repeats it."""
     command = plugin(tmp_path, "printf '\\033[31mno session; sign in\\n' >&2; echo the rest is long >&2; exit 3")
     what, where, do = refused(CredentialsError, kubeconfig=str(guarded.kubeconfig(tmp_path, exec_command=command)))
     assert what == "the plugin 'plugin' ended with 3"  # what it says of it may hold what it was given
