@@ -11,7 +11,7 @@ import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -21,8 +21,8 @@ from cnamm_scan import content as reader
 from cnamm_scan.aggregator.roadmap import roadmap
 from cnamm_scan.aggregator.score import Scorer
 from cnamm_scan.engine.schedule import Limits
-from cnamm_scan.errors import BundleError, CnammError, UsageError, did_you_mean
-from cnamm_scan.evidence.bundle import Bundle, BundleWriter, merged_files, open_bundle, tool
+from cnamm_scan.errors import BundleError, CnammError, ContentError, UsageError, did_you_mean
+from cnamm_scan.evidence.bundle import Bundle, BundleWriter, Facts, open_bundle, tool
 from cnamm_scan.evidence.canonical import utc
 from cnamm_scan.model import (
     ESTATE_TABLE,
@@ -40,7 +40,7 @@ from cnamm_scan.model import (
     Target,
     Verdict,
 )
-from cnamm_scan.providers.catalog import TargetOptions, connect, kind_of, refuse_foreign
+from cnamm_scan.providers.catalog import KINDS, TargetOptions, connect, kind_of, refuse_foreign
 from cnamm_scan.providers.interface import CallFailedError
 
 if TYPE_CHECKING:
@@ -193,6 +193,7 @@ def scan(
     cannot be read is a gap. Ctrl-C ends the collection early: what was collected is judged, and `interrupted` says so.
     """
     from cnamm_scan.engine.collect import collect
+    from cnamm_scan.engine.narrow import narrowed
     from cnamm_scan.engine.plan import Selection, make_plan
 
     if not targets:
@@ -218,35 +219,37 @@ def scan(
         _refuse_unknown_regions(connected, regions)
         writer = BundleWriter(Path(output), scan_id(started))
         on_failure.callback(writer.abandon)
+        plan = replace(plan, content=narrowed(plan.content, set(providers)))
+        said = {"parameters": parameters or {}, "opted": sorted(options.opted)}
+        writer.begin(plan.content, _about(writer.scan_id, started, plan, [provider.target for provider in connected], said))
         collected: list[Collected] = []
         for provider in connected:
             collected.append(collect(plan, provider, writer, started=started, regions=regions, limits=limits, progress=progress))
+            writer.ended(provider.target.id, collected[-1].regions, collected[-1].calls, collected[-1].retries)
             provider.close()
             if collected[-1].interrupted:
                 break
-        finished = _judge_and_seal(plan, writer, connected[: len(collected)], collected, started, collected[-1].interrupted)
+        asked = [provider.target for provider in connected[: len(collected)]]
+        finished = _judge_and_seal(plan, writer, asked, collected, started, collected[-1].interrupted)
         on_failure.pop_all()
     finished._stack.push(temporary)
     return finished
 
 
 def _judge_and_seal(
-    plan: Plan, writer: BundleWriter, connected: Sequence[Provider], collected: Sequence[Collected], started: datetime, interrupted: bool
+    plan: Plan, writer: BundleWriter, targets: Sequence[Target], collected: Sequence[Collected], started: datetime, interrupted: bool
 ) -> Scan:
     from cnamm_scan.engine.evaluate import blocks, count, population
 
-    targets = [provider.target for provider in connected]
-    regions = {provider.target.id: list(done.regions) for provider, done in zip(connected, collected, strict=True)}
-    files = writer.settle()
+    regions = {target.id: list(done.regions) for target, done in zip(targets, collected, strict=True)}
     store = _open_store(
         plan.content,
         {table for rule in plan.rules for table in rule.reads},
         started,
-        files,
+        writer.settle(),
         plan.describe(),
         regions,
         targets,
-        writer.partial,
     )
     try:
         for line in _broken(store, targets):
@@ -288,15 +291,33 @@ def _judge_and_seal(
         store.close()
         raise
     store.close()  # it held only what the rules read; a query loads every table of the bundle
-    done = _scan_of(judged, account, path, open_bundle(path), interrupted)
+    done = _scan_of(judged, account, path, open_bundle(path, trusted=True), interrupted)
     done._compiled = plan.rules
     return done
+
+
+def _about(scan: str, started: datetime, plan: Plan, targets: Sequence[Target], said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest will say, as far as it is known when the scan begins, and what a person `said` about the plan."""
+    return {
+        "scan": {
+            "id": scan,
+            "started_at": utc(started),
+            "targets": [
+                {"id": each.id, "provider": each.provider, "name": each.name, "identity": each.identity, "scope": dict(each.scope)}
+                for each in targets
+            ],
+            "content": {"version": plan.content.version, "sha256": plan.content.sha256},
+            "method": SCORING_MODEL,
+            "tool": tool(),
+        },
+        "plan": {"rules": [rule.rule.id for rule in plan.rules], "tables": plan.describe(), **said},
+    }
 
 
 def load_bundle(path: Path | str) -> Scan:
     """A scan as its bundle tells it: nothing is judged again. Raises BundleError for a bundle that is not as it was written."""
     bundle = open_bundle(Path(path))
-    content = reader.load_files(bundle.method())
+    content = _method(bundle.method(), bundle.path)
     tallies = [
         Tally(line["rule"], line["target"], line["pass"], line["fail"], line["unknown"], line["not_applicable"], line["error"])
         for line in bundle.entries("tally")
@@ -313,15 +334,15 @@ def evaluate(
     functions: Sequence[str] = (),
     parameters: Mapping[str, Any] | None = None,
 ) -> Scan:
-    """Judge and score a bundle's facts again, offline.
+    """Judge and score a bundle's facts again, offline. What a killed scan has left (`….partial`) is sealed first, and then is a bundle.
 
     With `content=None` by the bundle's own method, else by the installed content and these packs.
     """
     from cnamm_scan.engine.evaluate import blocks
     from cnamm_scan.engine.plan import Selection, make_plan
 
-    bundle = open_bundle(Path(path))
-    whole = reader.load_files(bundle.method()) if content is None else reader.load([Path(pack) for pack in content])
+    bundle = open_bundle(_sealed(Path(path)))
+    whole = _method(bundle.method(), bundle.path) if content is None else reader.load([Path(pack) for pack in content])
     targets = bundle.targets()
     selected = Selection(tuple(rules), tuple(functions), parameters or {})
     if not rules and not functions and content is None:
@@ -341,6 +362,52 @@ def evaluate(
     found._blocks = judged_blocks
     found._compiled = plan.rules
     return found
+
+
+def _sealed(path: Path) -> Path:
+    """The bundle itself; of what a killed scan has left, the one that it becomes: judged by its own method, interrupted."""
+    from cnamm_scan.engine.collect import Collected
+    from cnamm_scan.engine.plan import Selection, make_plan
+    from cnamm_scan.engine.unfinished import darken
+    from cnamm_scan.evidence import recover
+
+    if not recover.is_partial(path):
+        return path
+    named = recover.finished(path)
+    if named is not None:
+        return named
+    with recover.take_up(path) as left:
+        rules, parameters, opted = left.plan
+        plan = make_plan(_method(left.method(), path), Selection(tuple(rules), (), parameters, opted), {t.provider for t in left.targets()})
+        writer = left.writer()
+        try:
+            seen = left.pour(writer, {ESTATE_TABLE, *reader.ENGINE_TABLES})
+            targets = [target for target in left.targets() if target.id in left.ended or target.id in seen] or left.targets()[:1]
+            collected = []
+            for target in targets:
+                ended = left.ended.get(target.id)
+                kind = KINDS.get(target.provider)
+                if ended is None:
+                    regions = tuple(Region(name, None) for name in sorted(seen.get(target.id, set()) - {"global"}))
+                    darken(plan, target, kind.region_table if kind else None, regions, writer)
+                    collected.append(Collected(regions, 0, 0, interrupted=True))
+                else:
+                    collected.append(Collected(ended.regions, ended.calls, ended.retries))
+            _judge_and_seal(plan, writer, targets, collected, datetime.fromisoformat(left.started_at), interrupted=True).close()
+        except BaseException:
+            writer.abandon()
+            raise
+        left.remove()
+    return writer.path
+
+
+def _method(files: Mapping[str, bytes], path: Path) -> Content:
+    """The content of a bundle. Raises BundleError: that it does not validate is the bundle's fault, not the reader's."""
+    try:
+        return reader.load_files(files)
+    except ContentError as error:
+        what = f"the bundle's method does not validate: {(error.problems or (error,))[0].what}"
+        raise BundleError(what, where=str(path), do="judge by what is installed: cnamm-scan evaluate BUNDLE --installed") from error
 
 
 # ---- judging -------------------------------------------------------------------------------------------------------------
@@ -475,11 +542,10 @@ def _load(bundle: Bundle, content: Content, tables: Iterable[str]) -> Store:
         content,
         set(tables),
         started,
-        merged_files(bundle.files("fact")),
+        bundle.facts(),
         bundle.manifest["plan"]["tables"],
         bundle.regions(),
         bundle.targets(),
-        bundle.path,
     )
 
 
@@ -487,31 +553,32 @@ def _open_store(
     content: Content,
     tables: set[str],
     started: datetime,
-    files: Mapping[str, Sequence[Path]],
+    facts: Facts,
     collected: Mapping[str, Mapping[str, Sequence[str]]],
     regions: Mapping[str, Sequence[Region]],
     targets: Sequence[Target],
-    folder: Path,
 ) -> Store:
     """Fact tables loaded, ghosts laid for what was never asked, views made, doors shut."""
     from cnamm_scan.engine.store import Shards, Store
 
-    few = sum(file.stat().st_size for own in files.values() for file in own) < FEW_BYTES
-    store = Store(content, tables, scan_time=utc(started).rstrip("Z"), folder=folder, threads=1 if few else None)
-    store.places = {target.id: ("global", *(region.name for region in regions.get(target.id, ()))) for target in targets}
-    try:
-        for table in sorted(store.tables - set(content.views)):
-            said = collected.get(table)
-            if said is not None or table in (ESTATE_TABLE, *reader.ENGINE_TABLES):
-                parts = frozenset(said["parts"]) if said is not None else None
-                kept = frozenset(said["paths"]) if said is not None else None
-                store.load(table, Shards(tuple(files.get(table, ())), parts, kept))
-            store.add_ghosts(table, _never_asked(content, table, said is not None, regions, targets))
-        store.make_views()
-        store.lock()
-    except BaseException:
-        store.close()
-        raise
+    # facts are laid out in a folder of their own to be loaded: SQL never reaches the bundle itself
+    with tempfile.TemporaryDirectory(prefix="cnamm-scan-") as room:
+        threads = 1 if facts.size < FEW_BYTES else None
+        store = Store(content, tables, scan_time=utc(started).rstrip("Z"), folder=Path(room), threads=threads)
+        store.places = {target.id: ("global", *(region.name for region in regions.get(target.id, ()))) for target in targets}
+        try:
+            for table in sorted(store.tables - set(content.views)):
+                said = collected.get(table)
+                if said is not None or table in (ESTATE_TABLE, *reader.ENGINE_TABLES):
+                    parts = frozenset(said["parts"]) if said is not None else None
+                    kept = frozenset(said["paths"]) if said is not None else None
+                    store.load(table, Shards(facts.files(table, Path(room)), parts, kept))
+                store.add_ghosts(table, _never_asked(content, table, said is not None, regions, targets))
+            store.make_views()
+            store.lock()
+        except BaseException:
+            store.close()
+            raise
     return store
 
 

@@ -22,7 +22,7 @@ from cnamm_scan.evidence import merkle
 from cnamm_scan.evidence.bundle import Bundle, BundleWriter, open_bundle, verify
 from cnamm_scan.evidence.canonical import canonical
 from cnamm_scan.model import Coverage, Reason, Region, ResultBlock, Severity, Target, Verdict, fact_id
-from tests.bundles import BUCKETS, FILES, FIRST, HOME, ONE, RULES, SCAN_ID, SECOND, TWO, pocket, write_bundle
+from tests.bundles import BUCKETS, FILES, FIRST, HOME, ONE, RULES, SCAN_ID, SECOND, TWO, account, pocket, write_bundle
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def _writer(folder: Path, scan: str = SCAN_ID) -> BundleWriter:
 
 
 def _finish(writer: BundleWriter) -> Path:
-    return writer.finish(pocket(), {"scan": {"targets": []}, "plan": {"rules": [], "tables": {}}})
+    return writer.finish(pocket(), {"scan": account(writer.scan_id), "plan": {"rules": [], "tables": {}}})
 
 
 def _fact(writer: BundleWriter, key: str, table: str = "aws.s3.bucket", data: Any = None) -> None:
