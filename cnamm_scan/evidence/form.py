@@ -25,6 +25,8 @@ SCHEMA = "cnamm-scan/bundle/"
 MANIFEST, MANIFEST_HASH, SALTS, METHOD = "manifest.json", "manifest.sha256", "salts.bin", "method.tar.bz2"
 LOOSE_METHOD = "method/"
 """Where format 1 has the content, file by file."""
+CONTENT = ("collectors/", "rules/", "mappings/")
+"""How the name of each content file begins."""
 BEGUN, JOURNAL = "begun.jsonl", "journal.jsonl"
 """Only in a folder that is being written: what the scan is about, and the entries that stand in no shard yet."""
 PARTIAL, ZIP = ".partial", ".zip"
@@ -54,6 +56,7 @@ class Bounds:
 BOUNDS = Bounds()
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_ALIKE = bytes.maketrans(b"[]{}", b"()()")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -61,11 +64,11 @@ def is_too_deep(raw: bytes, most: int) -> bool:
     """Whether JSON text nests deeper than `most`. Linear: never more than `most` passes over what is left of the brackets."""
     if raw.count(b"[") + raw.count(b"{") <= most:
         return False
-    brackets = _STRINGS.sub(b"", raw).translate(None, _NO_BRACKETS)
+    brackets = _STRINGS.sub(b"", raw).translate(_ALIKE, _NO_BRACKETS)
     for _ in range(most):
         if not brackets:
             return False
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        brackets = brackets.replace(b"()", b"")  # what is innermost, everywhere at once
     return bool(brackets)
 
 

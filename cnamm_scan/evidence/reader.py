@@ -18,6 +18,7 @@ from cnamm_scan.evidence.canonical import canonical
 from cnamm_scan.evidence.form import (
     BEGUN,
     BOUNDS,
+    CONTENT,
     ENTRIES,
     FORMAT,
     LOOSE_METHOD,
@@ -122,12 +123,27 @@ class Bundle:
     def method(self) -> dict[str, bytes]:
         """The content as it was run: name inside the packs -> bytes. Raises BundleError."""
         if METHOD in self.room.sizes:
-            try:
-                return archive.unpacked(b"".join(self.room.read(METHOD)), self.bounds.method)
-            except ValueError as error:
-                raise broken(self.room.where(METHOD), str(error)) from error
+            where = self.room.where(METHOD)
+            return content_files(b"".join(self.room.read(METHOD)), self.bounds, where)
         names = [entry.path for entry in self.form.files if entry.path.startswith(LOOSE_METHOD)]
-        return {name.removeprefix(LOOSE_METHOD): b"".join(self.room.read(name)) for name in names}
+        if sum(self.room.sizes[name] for name in names) > self.bounds.method:
+            raise broken(self.room.where(LOOSE_METHOD.rstrip("/")), f"has more than {self.bounds.method} bytes")
+        return _named({name.removeprefix(LOOSE_METHOD): b"".join(self.room.read(name)) for name in names}, self.room.where(LOOSE_METHOD))
+
+
+def content_files(raw: bytes, bounds: Bounds, where: str) -> dict[str, bytes]:
+    """The content of a packed method. Raises BundleError."""
+    try:
+        return _named(archive.unpacked(raw, bounds.method), where)
+    except ValueError as error:
+        raise broken(where, str(error)) from error
+
+
+def _named(files: dict[str, bytes], where: str) -> dict[str, bytes]:
+    for name in files:
+        if not is_name(name) or not name.startswith(CONTENT) or not name.endswith(".yaml"):
+            raise broken(where, f"holds {name!r}, which is no content")
+    return files
 
 
 def open_bundle(path: Path, *, bounds: Bounds = BOUNDS, trusted: bool = False, partial: bool = False) -> Bundle:

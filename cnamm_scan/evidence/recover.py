@@ -18,7 +18,6 @@ import msgspec
 from msgspec import Struct
 
 from cnamm_scan.errors import BundleError
-from cnamm_scan.evidence import method as archive
 from cnamm_scan.evidence.canonical import canonical
 from cnamm_scan.evidence.form import (
     BEGUN,
@@ -42,7 +41,7 @@ from cnamm_scan.evidence.form import (
     moment,
 )
 from cnamm_scan.evidence.lock import held, is_free
-from cnamm_scan.evidence.reader import open_bundle
+from cnamm_scan.evidence.reader import content_files, open_bundle
 from cnamm_scan.evidence.room import FolderRoom, is_name
 from cnamm_scan.evidence.writer import COLLECTED, BundleWriter, named
 from cnamm_scan.model import Region, Target
@@ -122,11 +121,7 @@ class Partial:
 
     def method(self) -> dict[str, bytes]:
         """The content that the scan was to be judged by. Raises BundleError."""
-        try:
-            files = archive.unpacked(self._read(METHOD, BOUNDS.method), BOUNDS.method)
-        except ValueError as error:
-            raise _lost(self.path, f"{METHOD} {error}") from error
-        return files
+        return content_files(self._read(METHOD, BOUNDS.method), BOUNDS, str(self.path / METHOD))
 
     def writer(self) -> BundleWriter:
         """A writer of the bundle to be. What an earlier try has left is removed. Raises BundleError."""

@@ -83,6 +83,9 @@ class BundleWriter:
             if os.path.lexists(self.path):
                 raise BundleError("the bundle exists already", where=str(self.path), do="choose another --output")
             self.partial.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._cannot_write(error) from error
+        try:
             self.partial.mkdir(mode=0o700)
             (self.partial / "entries").mkdir(mode=0o700)
         except FileExistsError as error:
