@@ -217,7 +217,7 @@ def scan(
         ]
         _refuse_twins(connected)
         _refuse_unknown_regions(connected, regions)
-        writer = BundleWriter(Path(output), scan_id(started))
+        writer = BundleWriter(Path(output), scan_id(started), secret_keys={key for name in providers for key in KINDS[name].secret_keys})
         on_failure.callback(writer.abandon)
         plan = replace(plan, content=narrowed(plan.content, set(providers)))
         said = {"parameters": parameters or {}, "opted": sorted(options.opted)}

@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -57,10 +57,18 @@ _LONG_VALUE = 256
 class BundleWriter:
     """Takes facts, coverage, results and scores as they come, from many threads. Raises BundleError when they cannot be stored."""
 
-    def __init__(self, output: Path, scan_id: str, *, redaction_key: bytes | None = None, growing: tuple[Path, Path] | None = None) -> None:
+    def __init__(
+        self,
+        output: Path,
+        scan_id: str,
+        *,
+        redaction_key: bytes | None = None,
+        secret_keys: Iterable[str] = (),
+        growing: tuple[Path, Path] | None = None,
+    ) -> None:
         """`output` is a folder that will hold `<scan_id>.cnamm`, or the name of the bundle as a zip.
 
-        `growing`: where it grows and what it is then called, when that is neither. Raises BundleError when it cannot be written.
+        `secret_keys` are the redactor's. `growing`: where it grows and what it is then called, when that is neither. Raises BundleError when it cannot be written.
         """
         self.scan_id = scan_id
         self.path = output if output.suffix == ZIP else output / f"{scan_id}.cnamm"
@@ -68,7 +76,8 @@ class BundleWriter:
         if growing is not None:
             self.partial, self.path = growing
         environment = os.environ.get(REDACTION_KEY)
-        self.redactor = Redactor(redaction_key or (environment.encode() if environment else secrets.token_bytes(32)))
+        key = redaction_key or (environment.encode() if environment else secrets.token_bytes(32))
+        self.redactor = Redactor(key, secret_keys)
         self._key = secrets.token_bytes(32)
         self._shards: dict[str, Shards] = {}
         self._last_calls: tuple[Sequence[Mapping[str, Any]], list[Any]] = ((), [])

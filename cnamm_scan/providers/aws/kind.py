@@ -48,6 +48,7 @@ KIND = Kind(
         Option("endpoint_url", "--endpoint-url", "send every call there (also AWS_ENDPOINT_URL).", "URL", environment="AWS_ENDPOINT_URL"),
     ),
     normalisers=NORMALISERS,
+    secret_keys=frozenset({"aws:Referer", "aws:UserAgent", "sts:ExternalId"}),  # conditions that are used as shared secrets
     readers=frozenset({"iam_credential_report"}),
     region_table="aws.account.region",
     region_about="One row for each region of the account. Made by the engine from ec2:DescribeRegions and what the scan saw.",
