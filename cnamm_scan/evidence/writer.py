@@ -68,7 +68,8 @@ class BundleWriter:
     ) -> None:
         """`output` is a folder that will hold `<scan_id>.cnamm`, or the name of the bundle as a zip.
 
-        `secret_keys` are the redactor's. `growing`: where it grows and what it is then called, when that is neither. Raises BundleError when it cannot be written.
+        `secret_keys` are the redactor's. `growing`: where it grows and what it is then called, when that is neither.
+        Raises BundleError when it cannot be written.
         """
         self.scan_id = scan_id
         self.path = output if output.suffix == ZIP else output / f"{scan_id}.cnamm"

@@ -87,7 +87,7 @@ def test_a_policy_without_statements() -> None:
 
 
 def test_the_names_that_collectors_use() -> None:
-    assert dict(NORMALISERS) == {"json": parse_json, "iam_policy": iam_policy}
+    assert dict(NORMALISERS) == {"json": parse_json, "iam_policy": iam_policy, "filter_pattern": filter_pattern}
 
 
 ANYTHING = st.recursive(
