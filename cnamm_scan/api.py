@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -322,6 +322,7 @@ def load_bundle(path: Path | str) -> Scan:
         Tally(line["rule"], line["target"], line["pass"], line["fail"], line["unknown"], line["not_applicable"], line["error"])
         for line in bundle.entries("tally")
     ]
+    _refuse_unknown_rules(bundle, content, [tally.rule for tally in tallies])
     judged = _scored(content, tallies, bundle.targets())
     return _scan_of(judged, bundle.scan, bundle.path, bundle, bool(bundle.scan.get("interrupted")))
 
@@ -346,8 +347,10 @@ def evaluate(
     targets = bundle.targets()
     selected = Selection(tuple(rules), tuple(functions), parameters or {})
     if not rules and not functions and content is None:
+        _refuse_unknown_rules(bundle, whole, bundle.manifest["plan"]["rules"])
         selected = Selection(tuple(bundle.manifest["plan"]["rules"]), (), parameters or {})
-    plan = make_plan(whole, selected, {target.provider for target in targets})
+    with _own_method(bundle.path) if content is None else nullcontext():
+        plan = make_plan(whole, selected, {target.provider for target in targets})
     store = _load(bundle, whole, {table for rule in plan.rules for table in rule.reads})
     judged = _judge(whole, plan.rules, store, targets)
     found = _scan_of(judged, bundle.scan, bundle.path, bundle, bool(bundle.scan.get("interrupted")))
@@ -378,7 +381,9 @@ def _sealed(path: Path) -> Path:
         return named
     with recover.take_up(path) as left:
         rules, parameters, opted = left.plan
-        plan = make_plan(_method(left.method(), path), Selection(tuple(rules), (), parameters, opted), {t.provider for t in left.targets()})
+        with _own_method(path):
+            whole = reader.load_files(left.method())
+            plan = make_plan(whole, Selection(tuple(rules), (), parameters, opted), {target.provider for target in left.targets()})
         writer = left.writer()
         try:
             seen = left.pour(writer, {ESTATE_TABLE, *reader.ENGINE_TABLES})
@@ -401,13 +406,28 @@ def _sealed(path: Path) -> Path:
     return writer.path
 
 
-def _method(files: Mapping[str, bytes], path: Path) -> Content:
-    """The content of a bundle. Raises BundleError: that it does not validate is the bundle's fault, not the reader's."""
+@contextmanager
+def _own_method(path: Path) -> Iterator[None]:
+    """Where a bundle's own content is read or compiled: that it is wrong is the bundle's fault. Raises BundleError."""
     try:
-        return reader.load_files(files)
+        yield
     except ContentError as error:
         what = f"the bundle's method does not validate: {(error.problems or (error,))[0].what}"
         raise BundleError(what, where=str(path), do="judge by what is installed: cnamm-scan evaluate BUNDLE --installed") from error
+
+
+def _method(files: Mapping[str, bytes], path: Path) -> Content:
+    """The content of a bundle. Raises BundleError."""
+    with _own_method(path):
+        return reader.load_files(files)
+
+
+def _refuse_unknown_rules(bundle: Bundle, content: Content, rules: Iterable[str]) -> None:
+    """Every rule that a bundle speaks of is one of its method's. Raises BundleError."""
+    for rule in rules:
+        if rule not in content.rules:
+            what = f"the bundle speaks of the rule '{rule}', which its method does not have"
+            raise BundleError(what, where=str(bundle.path), do="do not trust it; take another copy")
 
 
 # ---- judging -------------------------------------------------------------------------------------------------------------

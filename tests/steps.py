@@ -75,7 +75,7 @@ class Counted:
     def _repeat(self, kind: Any, what: Any, text: str, at: int, fold: bool) -> Iterator[int]:
         least, most, inner = what
         items = list(inner)
-        test = self._test(*items[0], fold) if len(items) == 1 else None
+        test = self._test(items[0][0], items[0][1], fold) if len(items) == 1 else None
         if test is None:
             if (least, most) != (0, 1):
                 raise NotImplementedError("a group that is repeated")

@@ -123,10 +123,15 @@ def _socket(to: Path) -> None:
             os.chdir(here)
 
 
+def _folder(to: Path) -> None:
+    to.mkdir()
+    (to / "x").write_bytes(b"")
+
+
 EXTRAS: dict[str, Callable[[Path], Any]] = {
     "a file": lambda to: to.write_bytes(b"x"),
     "an empty folder": Path.mkdir,
-    "a folder": lambda to: (to.mkdir(), (to / "x").write_bytes(b"")),
+    "a folder": _folder,
     "a link": _link,
     "a link to a folder": _link_to_a_folder,
     "a link to nothing": lambda to: to.symlink_to("nothing"),
@@ -147,7 +152,12 @@ def test_whatever_is_there_unlisted_is_refused(bundle: Path, what: str, below: s
 def test_a_file_that_is_something_else_is_refused_and_not_waited_for(bundle: Path, tmp_path: Path, name: str, what: str) -> None:
     file = bundle / name
     kept = file.rename(tmp_path / "kept")
-    {"a link": lambda: file.symlink_to(kept), "a pipe": lambda: os.mkfifo(file), "a folder": file.mkdir}[what]()
+    if what == "a link":
+        file.symlink_to(kept)
+    elif what == "a pipe":
+        os.mkfifo(file)
+    else:
+        file.mkdir()
     _refused(bundle, file.name.replace(".", r"\."))
 
 
@@ -264,6 +274,9 @@ def test_a_manifest_that_holds_odd_json_is_refused(bundle: Path, what: str) -> N
     _refused(bundle, r"manifest\.json")
 
 
+ODD: tuple[Any, ...] = (None, [], {}, "", -1, True, 2**60)
+
+
 def _each_lack(manifest: dict[str, Any]) -> Iterator[tuple[str, CHANGE]]:
     """For every name in the manifest: without it, and with something else there."""
 
@@ -274,7 +287,7 @@ def _each_lack(manifest: dict[str, Any]) -> Iterator[tuple[str, CHANGE]]:
             yield from walk(part, (*way, name))
 
     for way in walk(manifest, ()):
-        for odd in (None, [], {}, "", -1, True, 2**60):
+        for odd in ODD:
 
             def change(made: dict[str, Any], way: tuple[Any, ...] = way, odd: Any = odd) -> None:
                 for step in way[:-1]:
@@ -396,7 +409,8 @@ def test_an_entry_without_a_field_is_refused_with_its_line(bundle: Path, kind: s
     needed = set(ENTRIES[kind].__struct_encode_fields__)
     assert needed <= set(whole)
     for name in sorted(needed):
-        for odd in (..., None, 7, [], "text", {"a": 1}):
+        odds: tuple[Any, ...] = (..., None, 7, [], "text", {"a": 1})
+        for odd in odds:
             if isinstance(odd, type(whole[name])) or (name, odd) == ("data", None) or (kind, name) == ("fact", "table"):
                 continue  # that may stand there, or is told as a fact in another's place
             made = {key: value for key, value in whole.items() if key != name or odd is not ...}
