@@ -138,27 +138,27 @@ class Scan:
         names, rows = self.query_table(sql)
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def query_table(self, sql: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
-        """As `query`: column names, and rows as a stream."""
-        from cnamm_scan.engine.sql import is_one_select
+    def query_table(self, sql: str, seconds: float | None = None) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+        """As `query`: column names, and rows as a stream. Raises BoundError after `seconds` of work (None: 60)."""
+        from cnamm_scan.engine.bounds import BoundError, StoreError
+        from cnamm_scan.engine.select import read_query
 
-        if not is_one_select(sql):
-            raise UsageError("not one SELECT", where="query", do="write a single SELECT over fact tables such as aws.s3.bucket")
-        from cnamm_scan.engine.store import StoreError
-
-        store = self.store()
+        store = self.store(read_query(self.content, sql).tables)
         try:
-            return store.table(sql)
+            return store.table(sql, seconds)
+        except BoundError:
+            raise
         except StoreError as error:
             raise UsageError(error.what, where="query", do=error.do) from error
 
-    def store(self) -> Store:
-        """The loaded fact tables."""
-        if self._store is None:
+    def store(self, tables: Iterable[str] | None = None) -> Store:
+        """The loaded fact tables: those that are named and what they are made from, or all."""
+        wanted = frozenset({*self.content.tables, *self.content.views, *reader.ENGINE_TABLES} if tables is None else tables)
+        if self._store is None or not wanted <= self._store.tables:
             if self.bundle is None:
                 raise BundleError("the scan has no facts at hand", do="load its bundle")
-            everything = {*self.content.tables, *self.content.views, *reader.ENGINE_TABLES}
-            self._store = self._stack.enter_context(_load(self.bundle, self.content, everything))
+            # what was loaded before stays open: its rows may still be read
+            self._store = self._stack.enter_context(_load(self.bundle, self.content, wanted))
         return self._store
 
     def close(self) -> None:
@@ -246,7 +246,6 @@ def _judge_and_seal(
         plan.describe(),
         regions,
         targets,
-        writer.partial,
     )
     try:
         for line in _broken(store, targets):
@@ -479,7 +478,6 @@ def _load(bundle: Bundle, content: Content, tables: Iterable[str]) -> Store:
         bundle.manifest["plan"]["tables"],
         bundle.regions(),
         bundle.targets(),
-        bundle.path,
     )
 
 
@@ -491,13 +489,12 @@ def _open_store(
     collected: Mapping[str, Mapping[str, Sequence[str]]],
     regions: Mapping[str, Sequence[Region]],
     targets: Sequence[Target],
-    folder: Path,
 ) -> Store:
     """Fact tables loaded, ghosts laid for what was never asked, views made, doors shut."""
     from cnamm_scan.engine.store import Shards, Store
 
     few = sum(file.stat().st_size for own in files.values() for file in own) < FEW_BYTES
-    store = Store(content, tables, scan_time=utc(started).rstrip("Z"), folder=folder, threads=1 if few else None)
+    store = Store(content, tables, scan_time=utc(started).rstrip("Z"), threads=1 if few else None)
     store.places = {target.id: ("global", *(region.name for region in regions.get(target.id, ()))) for target in targets}
     try:
         for table in sorted(store.tables - set(content.views)):
@@ -508,7 +505,6 @@ def _open_store(
                 store.load(table, Shards(tuple(files.get(table, ())), parts, kept))
             store.add_ghosts(table, _never_asked(content, table, said is not None, regions, targets))
         store.make_views()
-        store.lock()
     except BaseException:
         store.close()
         raise

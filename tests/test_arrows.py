@@ -47,7 +47,7 @@ SETTLED: Mapping[tuple[str, str], str] = {
 """(layer or file, module) -> why it may be imported all the same."""
 SDKS = frozenset({"boto3", "botocore", "kubernetes", "azure", "google"})
 OWNERS: Mapping[str, frozenset[str]] = {
-    "duckdb": frozenset({"engine/store.py", "engine/sql.py"}),
+    "duckdb": frozenset({"engine/store.py", "engine/parser.py"}),
     "yaml": frozenset({"content.py", "cli/plan.py", "providers/kubernetes/manifests.py"}),
     "pydantic": frozenset({"content.py"}),
 }
