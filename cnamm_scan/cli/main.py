@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from importlib import import_module
 from typing import Any, NoReturn
@@ -16,6 +18,9 @@ from cnamm_scan.errors import CnammError, did_you_mean
 
 _COLOR: ContextVar[bool | None] = ContextVar("color", default=None)
 """What was asked for, for the errors that are shown when the command's own context is gone."""
+
+_OF_A_STREAM = frozenset({errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT})
+"""What writing to stdout fails with."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "scan": ("scan", "Scan targets and say how mature they are."),
@@ -91,16 +96,50 @@ def cli(ctx: click.Context, color: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
-    sys.exit(run(arguments))
+    code = run(arguments)
+    bounds = sys.modules.get("cnamm_scan.engine.bounds")
+    if bounds is not None and bounds.is_something_left_behind():
+        sys.stderr.flush()
+        os._exit(code)  # a statement that nothing can stop still runs: an orderly end would wait for it, or crash into it
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code. Errors of ours become three lines on stderr; anything else is a bug."""
+    code = _run(arguments)
+    try:
+        sys.stdout.flush()  # here, where it can still be said: the interpreter's own flush at the end only complains
+    except OSError as error:
+        return _unwritten(error) or code
+    return code
+
+
+def _unwritten(error: OSError) -> int:
+    """Say why stdout took no more, and have nothing else written to it. A reader who left, as `head` does, is told nothing."""
+    with suppress(OSError, ValueError):  # under test, stdout may be no file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    if not isinstance(error, BrokenPipeError):
+        _say(CnammError(f"the output cannot be written: {error.strerror or error}", where="stdout", do="make room, or write elsewhere"))
+    return 1
+
+
+def _say(error: CnammError) -> None:
+    with suppress(OSError):  # stderr may be as full
+        click.echo(f"{click.style('error', fg='red', bold=True)}: {error}", err=True, color=_COLOR.get())
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         outcome: Any = cli.main(args=list(arguments) if arguments is not None else None, prog_name="cnamm-scan", standalone_mode=False)
     except CnammError as error:
-        click.echo(f"{click.style('error', fg='red', bold=True)}: {error}", err=True, color=_COLOR.get())
+        _say(error)
         return error.exit_code
+    except OSError as error:
+        if error.filename is None and error.errno in _OF_A_STREAM:
+            return _unwritten(error)
+        raise
     except click.ClickException as error:
         error.show()
         return error.exit_code

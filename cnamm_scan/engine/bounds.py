@@ -97,7 +97,8 @@ class Runner:
             worked, outcome = done.get(timeout=seconds)
         except Empty:
             self._stop(done, interrupt)
-            raise BoundError("stopped: it took more time than it may", do="make it ask less, or less of each row") from None
+            what = "it took more time than it may, and could not be stopped" if self.lost else "stopped: it took more time than it may"
+            raise BoundError(what, do="make it ask less, or less of each row") from None
         except BaseException:
             self._stop(done, interrupt)
             raise

@@ -61,7 +61,10 @@ def read_ahead(texts: Iterable[str]) -> None:
     """Have the parser read these in one go; reading each of them afterwards costs next to nothing."""
     sound = sorted({text for text in texts if _unfit(text) is None})
     if sound:
-        _the_parser().read_ahead(sound)
+        try:
+            _the_parser().read_ahead(sound)
+        except RuntimeError as error:
+            raise KeyboardInterrupt from error
 
 
 def statements(text: str, *, where: str, do: str) -> list[Node]:
@@ -73,6 +76,8 @@ def statements(text: str, *, where: str, do: str) -> list[Node]:
         read = _the_parser()(text)
     except duckdb.Error as error:
         raise ContentError(f"not valid SQL: {str(error).splitlines()[0]}", where=where, do=do) from error
+    except RuntimeError as error:  # what DuckDB makes of Ctrl-C
+        raise KeyboardInterrupt from error
     try:
         parsed = json.loads(read)
     except RecursionError:
