@@ -4,12 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CNAMM := $(BIN)/cnamm-scan
 
-.PHONY: demo test check lint docs bench clean help
+.PHONY: demo test test-all check lint docs bench clean help
 
 help:
 	@echo "make demo   scan an embedded AWS account and a Kubernetes cluster: a score, a roadmap, a bundle"
-	@echo "make test   run every test"
-	@echo "make check  lint, format, types, content lint, generated docs, tests"
+	@echo "make test   run the tests"
+	@echo "make test-all  those, and the full fault matrices and fuzzes"
+	@echo "make check  lint, format, types, content lint, generated docs, all tests"
 	@echo "make docs   write docs/reference from content"
 	@echo "make bench  run the benchmarks"
 
@@ -29,9 +30,16 @@ $(VENV)/.dev: $(VENV)/.python pyproject.toml
 demo: $(VENV)/.demo
 	$(CNAMM) demo
 
+# tests that share a fixture stay together; each worker starts the servers that its tests need
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadscope
+
 test: $(VENV)/.dev
 	$(CNAMM) content test
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+test-all: $(VENV)/.dev
+	$(CNAMM) content test
+	$(PYTEST) -m ''
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check cnamm_scan tests
@@ -39,7 +47,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(CNAMM) content lint
 	$(CNAMM) content docs docs/reference --check
-	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory test-all
 
 docs: $(VENV)/.dev
 	$(CNAMM) content docs docs/reference

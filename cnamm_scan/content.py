@@ -23,6 +23,7 @@ from cnamm_scan.model import (
     ColumnType,
     Content,
     Function,
+    Made,
     Model,
     Objective,
     Parameter,
@@ -84,6 +85,7 @@ class CallFile(_File):
     absent_on: Texts = ()
     gone_on: Texts = ()
     in_region: str | None = None
+    target: str | None = None
     at_most: int | None = Field(None, gt=0)
     many: dict[str, str] = {}
     size: int = Field(1, gt=0)
@@ -113,7 +115,7 @@ class TableFile(_File):
     """One fact table."""
 
     about: str
-    once_per: Literal["account", "region", "target"]
+    once_per: Literal["account", "region", "target", "connection"]
     list: CallFile
     key: str
     columns: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ColumnFile]
@@ -124,12 +126,25 @@ class TableFile(_File):
     opt_in: str | None = None
 
 
+class MadeFile(_File):
+    """`made:` of a view: a function of the provider's wing, and what it reads."""
+
+    by: str
+    reads: dict[str, Texts]
+    over: Texts
+
+    def model(self) -> Made:
+        """The frozen form."""
+        return Made(self.by, self.reads, self.over)
+
+
 class ViewFile(_File):
-    """One view."""
+    """One view: a SELECT, or a function."""
 
     about: str
-    columns: dict[str, ColumnFile]
-    select: str
+    columns: dict[str, ColumnFile] = {}
+    select: str = ""
+    made: MadeFile | None = None
 
 
 class CollectorFile(_File):
@@ -456,8 +471,12 @@ class _Builder:
                 self._fail(source, f"'{view_id}' is a table", "choose another name for the view", ("views", view_id))
             if view_id in self.views and view_id not in file.overrides:
                 self._fail(source, f"view '{view_id}' is already defined", f"write overrides: {view_id}", ("views", view_id))
-            columns = {name: column.model() for name, column in view.columns.items()}
-            self.views[view_id] = View(view_id, view.about, columns, view.select, source.shown)
+            columns: Mapping[str, Column] = {name: column.model() for name, column in view.columns.items()}
+            made_by = view.made.model() if view.made else None
+            maker = kind.makers.get(made_by.by) if kind and made_by else None
+            self.views[view_id] = View(view_id, view.about, maker.columns if maker else columns, view.select, source.shown, made_by)
+            for what, do, location in _view_problems(view, kind):
+                self._fail(source, f"{view_id}: {what}", do, ("views", view_id, *location))
         name = source.name
         while name in self.files:  # packs may each have a file of a service: both are kept
             name = name.removesuffix(".yaml") + "_.yaml"
@@ -595,6 +614,26 @@ def _build(packs: Sequence[Sequence[_Source]]) -> Content:
 Problem = tuple[str, str, tuple[str | int, ...]]
 
 
+def _view_problems(view: ViewFile, kind: Kind | None) -> Iterator[Problem]:
+    """What is wrong with how a view is made; which tables and columns there are is seen when all content is read."""
+    if bool(view.select) == bool(view.made):
+        yield "a view has either select: or made:", "write one of them", ()
+    if view.made is None:
+        if not view.columns:
+            yield "the view has no columns", "declare what it selects besides target, region and key", ()
+        return
+    known = kind.makers if kind else {}
+    if view.made.by not in known:
+        yield f"no function '{view.made.by}'", did_you_mean(view.made.by, known), ("made", "by")
+    if not view.made.over:
+        yield "made: is over no table", "name under over: the tables whose every row gives rows", ("made",)
+    for table in view.made.over:
+        if table not in view.made.reads:
+            yield f"over: {table} is not read", f"name its columns under reads: {table}", ("made", "over")
+    if view.columns:
+        yield "its columns come from the function", "leave out columns:", ("columns",)
+
+
 def _path_problem(text: str, location: tuple[str | int, ...]) -> Iterator[Problem]:
     if text.startswith("$"):
         base = text.split("-", 1)[0]
@@ -614,12 +653,12 @@ def _call_problems(call: Call, location: tuple[str | int, ...], *, is_list: bool
         yield "a list needs 'items'", "name the path to the items, or '@' for the answer itself", location
     if not call.needs:
         yield "'needs' is missing", "name the right that the call needs, such as s3:ListAllMyBuckets", location
-    for text in (*call.with_.values(), *call.many.values(), *(t for t in (call.items, call.in_region, call.by) if t)):
+    for text in (*call.with_.values(), *call.many.values(), *(t for t in (call.items, call.in_region, call.target, call.by) if t)):
         yield from _path_problem(text, location)
     if call.many and (call.by is None or call.items is None or len(call.many) != 1):
         yield "'many' needs one parameter, 'items' and 'by'", "see docs/content.md", location
-    if not is_list and (call.for_ or call.in_region or call.at_most):
-        yield "'for', 'in_region' and 'at_most' belong to a list", "move them", location
+    if not is_list and (call.for_ or call.in_region or call.target or call.at_most):
+        yield "'for', 'in_region', 'target' and 'at_most' belong to a list", "move them", location
     if call.by and is_list:
         yield "'by' belongs to a part with 'many'", "remove it", location
 
@@ -685,8 +724,23 @@ def _column_problems(name: str, column: Column, columns: Mapping[str, Column]) -
             yield f"column '{name}': absent {column.absent!r} is no {column.type}", "give a value of the column's type", location
 
 
+def _connection_problems(table: Table) -> Iterator[Problem]:
+    """What is asked once for all targets of a connection: each item must say whose it is, and nothing can be asked by one of them."""
+    is_wide = table.once_per == "connection"
+    if is_wide and table.list.for_:
+        yield "a listing for each item is asked for the item's own target", "write once_per: target", ("once_per",)
+    elif is_wide and not table.list.target:
+        yield "a listing for the whole connection needs 'target'", "name the path to whose an item is", ("list",)
+    if table.list.target and not is_wide:
+        yield "'target' goes with once_per: connection", "remove it", ("list", "target")
+    for text in table.list.with_.values():
+        if is_wide and text.startswith("$") and not text.startswith("$now"):
+            yield f"a listing for the whole connection has no '{text}'", "leave it out", ("list", "with")
+
+
 def _table_problems(table: Table) -> Iterator[Problem]:
     yield from _call_problems(table.list, ("list",), is_list=True)
+    yield from _connection_problems(table)
     earlier: set[str] = set()
     for part, call in table.then.items():
         yield from _call_problems(call, ("then", part), is_list=False)

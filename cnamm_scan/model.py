@@ -122,6 +122,8 @@ class Call:
     absent_on: tuple[str, ...] = ()
     gone_on: tuple[str, ...] = ()
     in_region: str | None = None
+    target: str | None = None
+    """Of a listing for a whole connection: the path to the name of the target that an item belongs to."""
     at_most: int | None = None
     many: Mapping[str, str] = field(default_factory=dict)
     size: int = 1
@@ -141,7 +143,7 @@ class Table:
     service: str
     client: str
     about: str
-    once_per: Literal["account", "region", "target"]
+    once_per: Literal["account", "region", "target", "connection"]
     list: Call
     key: str
     columns: Mapping[str, Column]
@@ -160,19 +162,45 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """How a function of the provider's wing makes a view's rows."""
+
+    by: str
+    """The function's name, as the wing's `kind.py` gives it."""
+    reads: Mapping[str, tuple[str, ...]]
+    """Table or view -> the columns that the function sees."""
+    over: tuple[str, ...]
+    """Those of them whose every row gives rows: what was not seen of these is not seen here either."""
+
+
+@dataclass(frozen=True, slots=True)
 class View:
-    """Facts derived from several tables by one SELECT."""
+    """Facts derived from several tables: by one SELECT, or by a function of the provider's wing."""
 
     id: str
     about: str
     columns: Mapping[str, Column]
-    select: str
+    select: str = ""
     source: str = ""
+    made: Made | None = None
 
     @property
     def provider(self) -> str:
         """The first part of the id."""
         return self.id.split(".", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class MadeRow:
+    """A row of a view that a function made. A column that is left out, or None, is not known."""
+
+    target: str
+    region: str
+    key: str
+    """Unique in its target and region."""
+    values: Mapping[str, Any]
+    rests_on: tuple[str, ...] = ()
+    """Ids of the facts that it was made from."""
 
 
 @dataclass(frozen=True, slots=True)

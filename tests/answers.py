@@ -1,13 +1,14 @@
-"""A provider without a network, for what no server says: it answers as it is told, and says what it could not show."""
+"""Providers without a network, for what no server says: they answer as they are told, and say what they could not show."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cnamm_scan.model import Reason, Region, Target
-from cnamm_scan.providers.interface import Answer, CallFailedError, Request, code_matches
+from cnamm_scan.model import Content, Reason, Region, Target
+from cnamm_scan.providers.interface import Answer, CallFailedError, Request, Unread, code_matches
 
 Told = Answer | CallFailedError
 OWN = Target("aws:lab", "aws", "lab")
@@ -15,17 +16,25 @@ OWN = Target("aws:lab", "aws", "lab")
 
 @dataclass
 class Teller:
-    """One target. `answers` are pages by operation, or by operation and its parameters: `ListPieces a`."""
+    """One target, or several. `answers` are pages by operation, or operation and parameters: `ListPieces a`, `ListPieces a @ aws:lab`."""
 
     answers: Mapping[str, Told | Sequence[Told]]
     name: str = "aws"
-    target: Target = OWN
+    targets: Sequence[Target] = (OWN,)
     region_table: str | None = None
     normalisers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     closed: bool = False
+    places: Mapping[str, Sequence[Region] | CallFailedError] = field(default_factory=dict)
+    """The regions of targets, by their names."""
+    hidden: Mapping[str, Unread] = field(default_factory=dict)
+    asked: list[Request] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def regions(self) -> Sequence[Region]:
-        return ()
+    def regions(self, target: Target) -> Sequence[Region]:
+        found = self.places.get(target.name, ())
+        if isinstance(found, CallFailedError):
+            raise found
+        return found
 
     def default_regions(self) -> Sequence[str]:
         return ()
@@ -33,14 +42,20 @@ class Teller:
     def home_region(self) -> str:
         return "here"
 
-    def variables(self, region: str) -> Mapping[str, str]:
-        return {"$account": self.target.name, "$region": region}
+    def variables(self, target: Target, region: str) -> Mapping[str, str]:
+        return {"$account": target.name, "$region": region, "$target": target.id}
+
+    def unread(self, content: Content, tables: Iterable[str]) -> Mapping[str, Unread]:
+        return {name: each for name, each in self.hidden.items() if name in tables}
 
     def call(self, request: Request) -> Answer:
+        with self._lock:
+            self.asked.append(request)
         asked = " ".join([request.operation, *map(str, request.parameters.values())])
-        return self._told(asked if asked in self.answers else request.operation, request.page or 0)
+        names = (f"{asked} @ {request.target}", f"{request.operation} @ {request.target}", asked, request.operation)
+        return self._told(next(name for name in names if name in self.answers), request.page or 0)
 
-    def read(self, name: str, region: str) -> Answer:
+    def read(self, name: str, request: Request) -> Answer:
         return self._told(name, 0)
 
     def _told(self, name: str, page: int) -> Answer:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from cnamm_scan import api
-from cnamm_scan.demo.cluster_bed import Cluster, ClusterBed
+from cnamm_scan.demo.cluster.bed.server import Cluster, ClusterBed
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.providers.interface import Answer, Provider, Request
 from cnamm_scan.providers.kubernetes.provider import Options, connect

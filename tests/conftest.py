@@ -11,9 +11,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from cnamm_scan.demo.bed import MotoServer
-from cnamm_scan.demo.estate import seed
-from cnamm_scan.demo.proxy import FaultProxy
+from cnamm_scan.demo.aws.bed.proxy import FaultProxy
+from cnamm_scan.demo.aws.bed.server import MotoServer
+from cnamm_scan.demo.aws.estate.shop import seed
 
 AWS_ENV = {
     "AWS_ACCESS_KEY_ID": "testing",

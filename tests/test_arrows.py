@@ -18,29 +18,32 @@ from cnamm_scan.providers.catalog import KINDS
 
 PACKAGE = Path(cnamm_scan.__file__).parent
 ROOT = "cnamm_scan"
-LAYERS = ("aggregator", "cli", "demo", "engine", "evidence", "providers", "report")
-COMMON = frozenset({"", "model", "errors", "text", "paths"})
+LAYERS = ("aggregator", "cli", "demo", "engine", "evidence", "judged", "providers", "report")
+COMMON = frozenset({"", "model", "errors", "text", "paths", "stopping"})
 """What anyone may import: the package's own name and version, and the modules that belong to no layer."""
 ALLOWED: Mapping[str, frozenset[str]] = {
     "model": frozenset(),
     "errors": frozenset(),
     "text": frozenset(),
+    "stopping": frozenset(),
     "paths": frozenset({"errors"}),
     "content": frozenset({"", "model", "errors", "paths", "providers"}),
     "aggregator": frozenset({"model"}),
     "engine": frozenset({*COMMON, "content"}),
     "evidence": COMMON,
     "providers": COMMON,
-    "report": frozenset({"model", "text"}),
-    "api": frozenset({*COMMON, "content", "aggregator", "engine", "evidence", "providers", "report"}),
-    "cli": frozenset({*COMMON, "content", "aggregator", "engine", "evidence", "providers", "report", "demo", "api"}),
-    "demo": frozenset({*COMMON, "content", "aggregator", "engine", "evidence", "providers", "report", "api"}),
+    "judged": frozenset({*COMMON, "content", "aggregator", "engine", "evidence"}),
+    "report": frozenset({"model", "text", "judged"}),
+    "api": frozenset({*COMMON, "content", "aggregator", "engine", "evidence", "judged", "providers", "report"}),
+    "cli": frozenset({*COMMON, "content", "aggregator", "engine", "evidence", "judged", "providers", "report", "demo", "api"}),
+    "demo": frozenset({*COMMON, "content", "aggregator", "engine", "evidence", "judged", "providers", "report", "api"}),
     "": frozenset({"api"}),
     "__main__": frozenset({"cli"}),
 }
 """Layer or module -> what of ours it may import besides itself."""
 SETTLED: Mapping[tuple[str, str], str] = {
     ("engine", f"{ROOT}.providers.interface"): "the engine asks providers through their interface, and sees nothing else of them",
+    ("engine", f"{ROOT}.providers.bounds"): "how many pages a listing may have stands with all other bounds on answers",
     ("report/reference.py", f"{ROOT}.content"): "pages about content read the engine-made tables and columns there",
     ("report/reference.py", f"{ROOT}.errors"): "a file that a new rule starts from may be refused",
 }
@@ -48,7 +51,7 @@ SETTLED: Mapping[tuple[str, str], str] = {
 SDKS = frozenset({"boto3", "botocore", "kubernetes", "azure", "google"})
 OWNERS: Mapping[str, frozenset[str]] = {
     "duckdb": frozenset({"engine/store.py", "engine/parser.py"}),
-    "yaml": frozenset({"content.py", "cli/plan.py", "providers/kubernetes/manifests.py"}),
+    "yaml": frozenset({"content.py", "cli/plan.py", "providers/kubernetes/manifests.py", "demo/dated.py"}),
     "pydantic": frozenset({"content.py"}),
 }
 """Heavy library -> the only files that may import it."""
@@ -150,7 +153,7 @@ def test_the_reader_reads() -> None:
     assert ("providers/aws/kind.py", "cnamm_scan.providers.aws.provider", False) in seen
     assert ("api.py", "cnamm_scan.content", True) in seen
     assert ("cli/main.py", "cnamm_scan.cli", False) in seen
-    assert not any(each.file == "report/data.py" and each.module == "cnamm_scan.api" for each in FOUND)  # for type checkers alone
+    assert not any(each.file == "report/data.py" and each.module == "cnamm_scan.judged.scan" for each in FOUND)  # for type checkers alone
 
 
 def test_every_file_is_in_a_layer_that_has_a_rule() -> None:
@@ -188,7 +191,7 @@ def test_only_those_who_wire_import_several_layers() -> None:
         if each.ours and _layer_of(each.module) in LAYERS:
             reached.setdefault(_layer(each.file), set()).add(_layer_of(each.module))
     wires = {layer for layer, others in reached.items() if len(others - {layer}) > 1}
-    assert wires <= {"api", "cli", "demo"}
+    assert wires <= {"api", "cli", "demo", "judged"}
 
 
 @pytest.mark.parametrize("library", OWNERS)
@@ -196,6 +199,21 @@ def test_heavy_libraries_have_an_owner(library: str) -> None:
     importers = {each.file for each in FOUND if each.module.split(".")[0] == library}
     assert importers
     assert importers <= OWNERS[library]
+
+
+def test_the_beds_of_the_demo_know_no_estate_and_none_of_the_other_bed() -> None:
+    """A bed is told by name what stands in it, so the tests of providers can fill one with something else."""
+    rooms = {each.file: tuple(each.file.split("/")[1:3]) for each in FOUND if each.file.startswith("demo/") and each.file.count("/") > 1}
+    assert {*rooms.values()} >= {("aws", "bed"), ("aws", "estate"), ("cluster", "bed")}
+    wrong = []
+    for each in FOUND:
+        if each.file not in rooms or not each.module.startswith(f"{ROOT}.demo."):
+            continue
+        side, room = rooms[each.file]
+        reached = each.module.split(".")[2:4]
+        if reached[0] in ("aws", "cluster") and (reached[0] != side or (room == "bed" and reached[1] != "bed")):
+            wrong.append(each.where)
+    assert wrong == []
 
 
 def test_only_providers_import_sdks_and_only_when_they_are_needed() -> None:
@@ -222,7 +240,7 @@ def test_the_arithmetic_needs_the_standard_library_and_the_model_alone() -> None
 # ---- no provider is named where all are alike ------------------------------------------------------------------------------
 
 NAMED = frozenset({"aws", "azure", "gcp", "kubernetes"})
-ALIKE = ("aggregator", "engine", "evidence", "report")
+ALIKE = ("aggregator", "engine", "evidence", "judged", "report")
 EXAMPLES: Mapping[str, frozenset[str]] = {
     # the rule that a new file starts from, how an id is written, and the tools that a fix may call
     "report/reference.py": frozenset({"aws", "aws.s3.bucket_has_owner"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -46,10 +47,10 @@ def command(context: click.Context, output: Path | None) -> None:
     from cnamm_scan import api
     from cnamm_scan.cli.common import tune_process
     from cnamm_scan.cli.progress import Shown
-    from cnamm_scan.demo.bed import MotoServer
-    from cnamm_scan.demo.cluster_estate import CONTEXT, served, shop
-    from cnamm_scan.demo.estate import demo_faults, demo_rewrite, seed
-    from cnamm_scan.demo.proxy import FaultProxy
+    from cnamm_scan.demo.aws.bed.proxy import FaultProxy
+    from cnamm_scan.demo.aws.bed.server import MotoServer
+    from cnamm_scan.demo.aws.estate.shop import ANSWERS, demo_faults, demo_rewrite, seed
+    from cnamm_scan.demo.cluster.shop import CONTEXT, served, shop
     from cnamm_scan.report.markdown import render
 
     tune_process()
@@ -58,25 +59,22 @@ def command(context: click.Context, output: Path | None) -> None:
     os.environ.update(AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing")
     for name in [name for name in os.environ if name.upper() in _NOT_OURS]:
         del os.environ[name]
-    cluster = shop()
-    with (
-        tempfile.TemporaryDirectory(prefix="cnamm-scan-") as private,
-        served(cluster, Path(private)) as kubeconfig,
-        MotoServer(fill_holes=True) as moto,
-    ):
-        seeded = seed(moto.url)
-        account = f"an embedded AWS account of {seeded.resources} resources in {' and '.join(seeded.regions)}"
-        err.print(f"{account} and a Kubernetes cluster of {cluster.size} objects are up; scanning them")
-        with FaultProxy(moto.url, faults=demo_faults(), rewrite=demo_rewrite) as proxy, Shown(err) as progress:
-            done = api.scan(
-                ["aws", f"kubernetes:{CONTEXT}"],
-                output=folder,
-                options=api.TargetOptions(
-                    endpoint_url=proxy.url, kubeconfig=str(kubeconfig), with_secret_metadata=True, with_kubelet_config=True
-                ),
-                limits=api.Limits(rate=1000, burst=1000, deadline=10),
-                progress=progress,
-            )
+    with tempfile.TemporaryDirectory(prefix="cnamm-scan-") as private, ThreadPoolExecutor(1) as beside:
+        reading = beside.submit(shop)  # while moto starts, which takes longer
+        with MotoServer(answers=ANSWERS) as moto, served(cluster := reading.result(), Path(private)) as kubeconfig:
+            seeded = seed(moto.url)
+            account = f"an embedded AWS account of {seeded.resources} resources in {' and '.join(seeded.regions)}"
+            err.print(f"{account} and a Kubernetes cluster of {cluster.size} objects are up; scanning them")
+            with FaultProxy(moto.url, faults=demo_faults(), rewrite=demo_rewrite) as proxy, Shown(err) as progress:
+                done = api.scan(
+                    ["aws", f"kubernetes:{CONTEXT}"],
+                    output=folder,
+                    options=api.TargetOptions(
+                        endpoint_url=proxy.url, kubeconfig=str(kubeconfig), with_secret_metadata=True, with_kubelet_config=True
+                    ),
+                    limits=api.Limits(rate=1000, burst=1000, deadline=10),
+                    progress=progress,
+                )
     with done:
         show(done, "text", context)
         report = folder / "report.md"

@@ -186,15 +186,17 @@ def _preflight(context: click.Context, plan: Plan, spec: str, options: Any, out_
     finally:
         provider.close()
     if out_format == "json":
-        click.echo(json.dumps([{**each, "target": provider.target.id} for each in tried], indent=2))
+        click.echo(json.dumps(tried, indent=2))
         return
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("service", "tried", "answer", "objectives that would be unknown"):
+    several = ["target"] if len({each["target"] for each in tried}) > 1 else []
+    for name in (*several, "service", "tried", "answer", "objectives that would be unknown"):
         table.add_column(name, overflow="fold")
     for each in tried:
-        table.add_row(each["service"], each["operation"], each["status"], "\n".join(each["objectives"]) if each["status"] != "ok" else "")
+        unseen = "\n".join(each["objectives"]) if each["status"] != "ok" else ""
+        table.add_row(*(each[name] for name in several), each["service"], each["operation"], each["status"], unseen)
     console(context).print(table)
     refused = [each for each in tried if each["status"] != "ok"]
     unknown = {objective for each in refused for objective in each["objectives"]}

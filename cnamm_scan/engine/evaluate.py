@@ -297,7 +297,8 @@ def results(store: Store, compiled: CompiledRule, targets: Iterable[Target]) -> 
 def expand_block(content: Content, block: ResultBlock) -> Iterator[Result]:
     """The results of a block, one for each resource, with the message that the rule's content makes of what was seen."""
     rule = content.rules.get(block.rule)
-    is_fact = block.table in content.tables or block.table in ENGINE_TABLES
+    view = content.views.get(block.table)
+    is_fact = block.table in content.tables or block.table in ENGINE_TABLES or (view is not None and view.made is not None)
     for number, key in enumerate(block.resources):
         seen = dict(zip(block.columns, block.values[number], strict=True)) if block.columns else {}
         fact = fact_id(block.table, block.target, block.region, key) if is_fact and key else ""
@@ -325,7 +326,7 @@ class _Reasons:
         content, rule = store.content, compiled.rule
         own = compiled.reads[rule.for_each]
         self.own_parts = (*_heads(content, rule.for_each, own), SILENCE_PART)
-        self.own_uncollected = bool(store.uncollected.get(rule.for_each, frozenset()) & own)
+        self.own_uncollected = self._uncollected(rule.for_each, own)
         looked_into = [(subquery.table, subquery.by_region) for subquery in compiled.subqueries]
         if rule.for_each in content.views:
             looked_into += [(base, False) for base in sorted(read_view(content, rule.for_each).tables)]
@@ -338,16 +339,23 @@ class _Reasons:
 
     def around(self, target: str, region: str | None) -> str:
         """The reason of a row that bears none; `not_in_answer` when everything was read and the answer was silent."""
-        if self.own_uncollected:
-            return Reason.NOT_COLLECTED.value
+        if self.own_uncollected is not None:
+            return self.own_uncollected
         for table, by_region, columns in self.looked_into:
             found = self.store.dark(table, _parts(self.store.content, table, columns))
             reason = found.get((target, region if by_region else None)) or found.get(("", None))
             if reason is not None:
                 return reason
-            if self.store.uncollected.get(table, frozenset()) & columns:
-                return Reason.NOT_COLLECTED.value
+            missing = self._uncollected(table, columns)
+            if missing is not None:
+                return missing
         return Reason.NOT_IN_ANSWER.value
+
+    def _uncollected(self, table: str, columns: frozenset[str]) -> str | None:
+        """Why columns are in no fact of the bundle; None when all are."""
+        if self.store.unsupported.get(table, frozenset()) & columns:
+            return Reason.UNSUPPORTED.value
+        return Reason.NOT_COLLECTED.value if self.store.uncollected.get(table, frozenset()) & columns else None
 
 
 def _heads(content: Content, table: str, columns: Iterable[str]) -> tuple[str, ...]:

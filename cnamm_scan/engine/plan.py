@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnamm_scan import paths
@@ -14,6 +14,7 @@ from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import expand, read_ahead
 from cnamm_scan.errors import UsageError, did_you_mean
 from cnamm_scan.model import Call, Content, Rule, Table
+from cnamm_scan.providers.interface import Unread
 
 READ_AT_ONCE = 64
 """Rules whose expressions are parsed together: most of what batching saves, and little memory."""
@@ -39,6 +40,8 @@ class TablePlan:
     parts: tuple[str, ...]
     kept: tuple[str, ...]
     """The paths of every column whose part is asked: what stays of an answer."""
+    unread: Unread | None = None
+    """What the provider's SDK cannot show of it."""
 
 
 @dataclass
@@ -50,6 +53,8 @@ class Source:
     once_per: str
     tables: list[TablePlan] = field(default_factory=list)
     children: list[Source] = field(default_factory=list)
+    unread: str = ""
+    """Why the provider's SDK cannot list it: a code that names the SDK; empty when it can."""
 
     def walk(self) -> Iterable[Source]:
         """Itself and everything beneath."""
@@ -69,6 +74,16 @@ class Plan:
     """Provider -> its listings."""
     shared: frozenset[tuple[str, str]]
     """(client, operation) that several declared calls use: their answers are kept and given to each."""
+
+    @property
+    def rule_ids(self) -> tuple[str, ...]:
+        """The rules that will be judged, in order."""
+        return tuple(rule.rule.id for rule in self.rules)
+
+    @property
+    def read_tables(self) -> frozenset[str]:
+        """The tables and views that these rules name."""
+        return frozenset(table for rule in self.rules for table in rule.reads)
 
     def needs(self, provider: str) -> list[str]:
         """The rights that the plan needs of a provider, sorted, each once."""
@@ -95,7 +110,32 @@ class Plan:
 
     def describe(self) -> dict[str, Any]:
         """What a bundle's manifest keeps of the plan: for each table the parts asked and the paths kept."""
-        return {name: {"parts": sorted(plan.parts), "paths": sorted(plan.kept)} for name, plan in sorted(self.tables.items())}
+        told: dict[str, Any] = {}
+        for name, plan in sorted(self.tables.items()):
+            told[name] = {"parts": sorted(plan.parts), "paths": sorted(plan.kept)}
+            if plan.unread is not None and plan.unread.paths:
+                told[name]["unsupported"] = sorted(plan.unread.paths)
+        return told
+
+    def without(self, unread: Mapping[str, Unread]) -> Plan:
+        """The plan without what an SDK cannot show: it is not kept as if it were silence, but unread, and said so."""
+        if not unread:
+            return self
+        tables = {name: _without(plan, unread.get(name)) for name, plan in self.tables.items()}
+        sources = {provider: tuple(_source_of(root, tables) for root in roots) for provider, roots in self.sources.items()}
+        return replace(self, tables=tables, sources=sources)
+
+
+def _without(plan: TablePlan, unread: Unread | None) -> TablePlan:
+    if unread is None:
+        return plan
+    return replace(plan, kept=tuple(path for path in plan.kept if path not in unread.paths), unread=unread)
+
+
+def _source_of(source: Source, tables: Mapping[str, TablePlan]) -> Source:
+    own = [tables[plan.table.id] for plan in source.tables]
+    why = next((plan.unread.code for plan in own if plan.unread is not None and plan.unread.listing), "")
+    return replace(source, tables=own, children=[_source_of(child, tables) for child in source.children], unread=why)
 
 
 def select(content: Content, selection: Selection) -> list[Rule]:
@@ -247,6 +287,7 @@ def _add_parents(content: Content, tables: dict[str, TablePlan]) -> None:
 
 def _identity(call: Call, client: str, once_per: str, parent: str) -> str:
     said = [client, call.operation, once_per, parent, dict(call.with_), dict(call.fixed), call.items, call.at_most, call.in_region]
+    said += [call.target] if call.target else []
     return json.dumps(said, sort_keys=True, default=str)
 
 

@@ -1,4 +1,7 @@
-"""Runs calls on a few threads: tokens by service, retries that wait without holding a thread, and a deadline for each."""
+"""Runs calls on a few threads: tokens by service, retries that wait without holding a thread, and a deadline for each.
+
+Whatever a call raises is the end of that call alone, and nobody who stops a scan waits for an answer that does not come.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ import heapq
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from cnamm_scan.errors import CredentialsError
 from cnamm_scan.model import Reason
+from cnamm_scan.providers.bounds import LISTING_SECONDS, PAGES
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request
 
 RETRY_BASE = 0.4
@@ -18,6 +24,13 @@ DARK_AFTER = 3
 """So many services unreachable in a region, and none reached, make the region dark: the rest is not asked."""
 DARK_ATTEMPTS = 24
 """So do so many attempts in vain, should they all be of a service or two."""
+GRACE = 1.0
+"""Seconds that a stopped scan gives to the answers under way; then it goes on without them."""
+
+Ask = Callable[[Request], Answer]
+Then = Callable[["Outcome"], None]
+Place = tuple[str, str]
+"""Target and region."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +43,11 @@ class Limits:
     burst: float = 50.0
     attempts: int = 5
     deadline: float = 60.0
-    """Seconds that one call may take with all its retries."""
+    """Seconds that one call may take with all its retries, to the last byte of its answer."""
+    pages: int = PAGES
+    """Most pages of one listing, or of one part."""
+    listing: float = LISTING_SECONDS
+    """Seconds that the pages of one listing may take together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +59,26 @@ class Outcome:
     retries: int
     at: float
     """When it ended, in seconds since the epoch."""
+    seconds: float = 0.0
+    """How long it took from its first attempt on."""
+
+
+def answered(ask: Ask, request: Request) -> Answer:
+    """Ask once. Raises CallFailedError, whatever the provider or its SDK raises: only KeyboardInterrupt and SystemExit are no answers."""
+    try:
+        return ask(request)
+    except (CallFailedError, KeyboardInterrupt, SystemExit):
+        raise
+    except CredentialsError as error:
+        raise CallFailedError(Reason.CREDENTIALS, type(error).__name__) from error
+    except RecursionError as error:
+        raise CallFailedError(Reason.MALFORMED, "NestedTooDeep") from error
+    except MemoryError as error:
+        raise CallFailedError(Reason.TRUNCATED, "OutOfMemory") from error
+    except NotImplementedError as error:
+        raise CallFailedError(Reason.UNSUPPORTED, type(error).__name__) from error
+    except BaseException as error:
+        raise CallFailedError(Reason.COLLECTOR_BUG, type(error).__name__) from error
 
 
 class _Bucket:
@@ -76,8 +113,8 @@ class _Task:
     depth: int
     number: int
     request: Request = field(compare=False)
-    then: Callable[[Outcome], None] = field(compare=False)
-    ask: Callable[[Request], Answer] = field(compare=False)
+    then: Then = field(compare=False)
+    ask: Ask = field(compare=False)
     attempts: int = field(default=0, compare=False)
     started: float = field(default=0.0, compare=False)
 
@@ -87,21 +124,34 @@ class Scheduler:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.calls = 0
-        self.retries = 0
+        self.calls_of: Counter[str] = Counter()
+        """Calls by target; those for a whole connection under the empty name."""
+        self.retries_of: Counter[str] = Counter()
         self._ready: list[_Task] = []
         self._waiting: list[tuple[float, int, _Task]] = []
+        self._asking: dict[int, _Task] = {}
+        """Tasks whose answer a thread waits for."""
         self._open = 0
         self._number = 0
         self._wake = threading.Condition()
-        self._buckets: dict[tuple[str, str], _Bucket] = {}
-        self._reached: set[str] = set()
-        self._unreached: dict[str, set[str]] = {}
-        self._in_vain: dict[str, int] = {}
+        self._buckets: dict[tuple[Place, str], _Bucket] = {}
+        self._reached: set[Place] = set()
+        self._unreached: dict[Place, set[str]] = {}
+        self._in_vain: dict[Place, int] = {}
         self._stopped: Reason | None = None
         self._broken: BaseException | None = None
 
-    def submit(self, request: Request, ask: Callable[[Request], Answer], then: Callable[[Outcome], None], *, depth: int) -> None:
+    @property
+    def calls(self) -> int:
+        """Calls made, of all targets."""
+        return self.calls_of.total()
+
+    @property
+    def retries(self) -> int:
+        """Those of them that were asked again."""
+        return self.retries_of.total()
+
+    def submit(self, request: Request, ask: Ask, then: Then, *, depth: int) -> None:
         """Queue a call. `then` gets its outcome on a worker thread, exactly once."""
         with self._wake:
             self._number += 1
@@ -121,7 +171,10 @@ class Scheduler:
         return self._stopped
 
     def run(self) -> None:
-        """Work until nothing is queued. Raises what a callback raised: a bug of ours, never a provider's failure."""
+        """Work until nothing is queued. Raises what a callback raised: a bug of ours, never a provider's failure.
+
+        KeyboardInterrupt ends it within moments, also while answers are under way: every call has had its outcome when it is raised again.
+        """
         threads = [threading.Thread(target=self._work, name=f"call-{n}", daemon=True) for n in range(self.limits.concurrency)]
         for thread in threads:
             thread.start()
@@ -131,11 +184,23 @@ class Scheduler:
                     thread.join(0.2)
         except KeyboardInterrupt:
             self.stop(Reason.INTERRUPTED)
-            for thread in threads:
-                thread.join()
+            self._go_without(threads)
             raise
         if self._broken is not None:
             raise self._broken
+
+    def _go_without(self, threads: list[threading.Thread]) -> None:
+        """End what is under way: after a moment, the calls whose answers have not come are over, and whoever waits for them waits alone."""
+        patience = time.monotonic() + GRACE
+        for thread in threads:
+            thread.join(max(0.0, patience - time.monotonic()))
+        with self._wake:
+            left = list(self._asking.values())
+            self._asking.clear()
+            self.calls_of.update(task.request.target for task in left)
+        for task in left:
+            self._end(task, None, CallFailedError(Reason.INTERRUPTED, "NotWaitedFor"))
+        self._work()  # what they had yet to ask: it is not asked, and says so
 
     def _work(self) -> None:
         while (task := self._next()) is not None:
@@ -157,7 +222,7 @@ class Scheduler:
                     heapq.heappush(self._ready, heapq.heappop(self._waiting)[2])
                 while self._ready:
                     task = heapq.heappop(self._ready)
-                    if self._stopped or self._is_dark(task.request.region):
+                    if self._stopped or self._is_dark(_place(task.request)):
                         return task
                     wait = self._bucket(task.request).take(now)
                     if wait == 0.0:
@@ -169,55 +234,62 @@ class Scheduler:
                 self._wake.wait(max(0.001, self._waiting[0][0] - now) if self._waiting else 0.5)
 
     def _bucket(self, request: Request) -> _Bucket:
-        key = (request.region, request.client)
+        key = (_place(request), request.client)
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = self._buckets[key] = _Bucket(self.limits.rate, self.limits.burst)
         return bucket
 
-    def _is_dark(self, region: str) -> bool:
-        if region in self._reached:
+    def _is_dark(self, place: Place) -> bool:
+        if place in self._reached:
             return False
-        return len(self._unreached.get(region, ())) >= DARK_AFTER or self._in_vain.get(region, 0) >= DARK_ATTEMPTS
+        return len(self._unreached.get(place, ())) >= DARK_AFTER or self._in_vain.get(place, 0) >= DARK_ATTEMPTS
 
     def _do(self, task: _Task) -> None:
+        if self._stopped:
+            self._end(task, None, CallFailedError(self._stopped, "NotAsked"))
+            return
+        if self._is_dark(_place(task.request)):
+            self._end(task, None, CallFailedError(Reason.UNREACHABLE, "RegionIsDark"))
+            return
+        if not task.started:
+            task.started = time.monotonic()
+            task.request = replace(task.request, ends=task.started + self.limits.deadline)
+        task.attempts += 1
         failure: CallFailedError | None = None
         answer: Answer | None = None
-        request = task.request
-        if self._stopped:
-            failure = CallFailedError(self._stopped, "NotAsked")
-        elif self._is_dark(request.region):
-            failure = CallFailedError(Reason.UNREACHABLE, "RegionIsDark")
-        else:
-            task.started = task.started or time.monotonic()
-            task.attempts += 1
-            try:
-                answer = task.ask(request)
-            except CallFailedError as error:
-                failure = error
-            if self._note(task, failure):
-                return
-        outcome = Outcome(answer, failure, max(0, task.attempts - 1), time.time())
+        self._asking[task.number] = task
         try:
-            task.then(outcome)
+            answer = answered(task.ask, task.request)
+        except CallFailedError as error:
+            failure = error
+        if self._is_over(task, failure):
+            self._end(task, answer, failure)
+
+    def _end(self, task: _Task, answer: Answer | None, failure: CallFailedError | None) -> None:
+        took = time.monotonic() - task.started if task.started else 0.0
+        try:
+            task.then(Outcome(answer, failure, max(0, task.attempts - 1), time.time(), took))
         finally:
             with self._wake:
                 self._open -= 1
 
-    def _note(self, task: _Task, failure: CallFailedError | None) -> bool:
-        """Count the attempt; True when the call was queued again."""
-        request = task.request
+    def _is_over(self, task: _Task, failure: CallFailedError | None) -> bool:
+        """Count the attempt; False when the call was queued again, or nobody waits for its answer any more."""
+        request, place = task.request, _place(task.request)
         with self._wake:
-            self.calls += 1
+            if self._asking.pop(task.number, None) is None:
+                return False
+            self.calls_of[request.target] += 1
             bucket = self._bucket(request)
             if failure is None or failure.reason not in (Reason.UNREACHABLE, Reason.TIMED_OUT):
-                self._reached.add(request.region)
+                self._reached.add(place)
             else:
-                self._unreached.setdefault(request.region, set()).add(request.client)
-                self._in_vain[request.region] = self._in_vain.get(request.region, 0) + 1
+                self._unreached.setdefault(place, set()).add(request.client)
+                self._in_vain[place] = self._in_vain.get(place, 0) + 1
             if failure is None:
                 bucket.recover()
-                return False
+                return True
             if failure.reason is Reason.THROTTLED:
                 bucket.slow_down()
             if failure.reason is Reason.CREDENTIALS:
@@ -227,8 +299,12 @@ class Scheduler:
             pause = failure.after if failure.after is not None else random.uniform(0, min(RETRY_CAP, RETRY_BASE * 2**task.attempts))
             spent = now - task.started
             if not failure.retry or self._stopped or task.attempts >= self.limits.attempts or spent + pause > self.limits.deadline:
-                return False
-            self.retries += 1
+                return True
+            self.retries_of[request.target] += 1
             heapq.heappush(self._waiting, (now + pause, task.number, task))
             self._wake.notify()
-            return True
+            return False
+
+
+def _place(request: Request) -> Place:
+    return request.target, request.region

@@ -15,7 +15,7 @@ from cnamm_scan.content import ENGINE_TABLES, columns_of
 from cnamm_scan.engine import functions, parser
 from cnamm_scan.engine.parser import Node, nodes
 from cnamm_scan.errors import ContentError, UsageError, did_you_mean
-from cnamm_scan.model import Content
+from cnamm_scan.model import Content, Made
 
 MAX_COUNT = 10_000
 """The largest number that may say how much a function makes: `range(1, 10000)`."""
@@ -71,13 +71,26 @@ class ViewSource:
 
 @lru_cache(maxsize=512)
 def read_view(content: Content, view: str) -> ViewSource:
-    """Read a view's SELECT: the tables it names and the columns it may read. Raises ContentError for anything that is not allowed."""
+    """Read how a view is made: the tables it names and the columns it may read. Raises ContentError for anything that is not allowed."""
     spec = content.views[view]
+    if spec.made is not None:
+        return _read_made(content, spec.made, f"{spec.source} ({view})")
     reader = _Reader(content, _VIEW, f"{spec.source} ({view})")
     reader.statement(spec.select)
     if not reader.tables:
         raise reader.fail("a view that reads no table makes its rows up", "select from fact tables")
     return reader.source()
+
+
+def _read_made(content: Content, made: Made, where: str) -> ViewSource:
+    for table, columns in made.reads.items():
+        if table not in known_tables(content):
+            raise ContentError(f"no table '{table}'", where=where, do=did_you_mean(table, known_tables(content)))
+        own = columns_of(content, table)
+        for name in columns:
+            if name not in own:
+                raise ContentError(f"table '{table}' has no column '{name}'", where=where, do=did_you_mean(name, own))
+    return ViewSource(frozenset(made.reads), {table: frozenset(columns) for table, columns in made.reads.items()})
 
 
 def read_query(content: Content, text: str) -> ViewSource:

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import duckdb
+import msgspec
 
 from cnamm_scan.content import ENGINE_TABLES, columns_of
 from cnamm_scan.engine.bounds import BoundError, Bounds, Runner, StoreError, Timer, leave_behind
@@ -24,7 +25,20 @@ from cnamm_scan.engine.extract import SQL_TYPES, extract, literal, quoted_key, s
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import expand, quoted, read_column
 from cnamm_scan.errors import did_you_mean
-from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, REST_PART, UNREAD, Column, Content, Reason, Table
+from cnamm_scan.model import (
+    ESTATE_TABLE,
+    GHOST_PART,
+    REST_PART,
+    SILENCE_PART,
+    UNREAD,
+    Column,
+    Content,
+    MadeRow,
+    Reason,
+    Table,
+    View,
+    fact_id,
+)
 
 T = TypeVar("T")
 
@@ -33,6 +47,8 @@ _FACT_COLUMNS = (
     "{kind: 'VARCHAR', id: 'VARCHAR', target: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', data: 'JSON', gaps: 'MAP(VARCHAR, VARCHAR)'}"
 )
 FILES_AT_ONCE = 4
+ROWS_AT_ONCE = 2000
+"""Rows of a function that are put in together."""
 LARGE = 200_000
 """Bytes of stored facts from which on a table is compressed in memory."""
 NO_GAPS = "MAP {}::MAP(VARCHAR, VARCHAR)"
@@ -45,6 +61,8 @@ class Shards:
     files: tuple[Path, ...]
     parts: frozenset[str] | None = None
     paths: frozenset[str] | None = None
+    unsupported: frozenset[str] = frozenset()
+    """Paths that were not kept because the provider's SDK does not have them."""
 
 
 class Store:
@@ -67,6 +85,8 @@ class Store:
         self.scan_time = scan_time
         self.uncollected: dict[str, frozenset[str]] = {}
         """Columns by table that this bundle does not hold, so that they are NULL for the reason 'not_collected'."""
+        self.unsupported: dict[str, frozenset[str]] = {}
+        """Those of them that the provider's SDK could not show, so that they are NULL for the reason 'unsupported'."""
         self.broken: dict[str, str] = {}
         """Tables and views that could not be made from their facts, with what DuckDB said: bugs in content, to be reported loudly."""
         self.stopped: dict[str, str] = {}
@@ -204,6 +224,9 @@ class Store:
         missing = {name for name, column in columns.items() if column.path and not _was_kept(column.path, spec, shards)}
         missing |= {name for name, column in columns.items() if column.is_ and missing & expand(self.content, table, [name])}
         self.uncollected[table] = frozenset(missing)
+        hidden = {name for name, column in columns.items() if column.path in shards.unsupported}
+        hidden |= {name for name, column in columns.items() if column.is_ and hidden & expand(self.content, table, [name])}
+        self.unsupported[table] = frozenset(hidden)
         kept = {name: column for name, column in columns.items() if name not in missing}
         form, shape = structure(column for column in kept.values() if column.path)
         extracted = [f"{extract(column, spec, shape)} AS {quoted(name)}" for name, column in kept.items() if column.path]
@@ -276,15 +299,23 @@ class Store:
             ],
         )
 
-    def make_views(self) -> None:
-        """Compute every view over the loaded tables, NULL-honest about listings that failed. Shuts the doors first."""
+    def make_views(self, fill: Callable[[Store, View], None] | None = None) -> None:
+        """Compute every view over the loaded tables, NULL-honest about listings that failed. Shuts the doors first.
+
+        `fill` makes the rows of a view that is made by a function; without it such a view stays as it is.
+        """
         self.lock()
         self._sizes = None
         for view in self.views:
+            spec = self.content.views[view]
             try:
                 for table in sorted(read_view(self.content, view).tables & self.stopped.keys()):
                     raise BoundError(f"it reads '{table}', which was stopped", do="mend that one")
-                self._make_view(view)
+                if spec.made is None:
+                    self._make_view(view)
+                elif fill is not None:
+                    fill(self, spec)
+                    self._add_unread(view, spec.made.over)
             except StoreError as error:
                 self._give_up(view, error)
         if self._large and self.views:
@@ -299,6 +330,12 @@ class Store:
             f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, key, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact,"
             f" NULL AS _ghost, {NO_GAPS} AS _gaps, false AS _shadow, {casts} FROM (\n{spec.select}\n)"
         )
+        dark, match = self._add_unread(view, bases)
+        under = f"v.key IS NULL OR EXISTS (SELECT 1 FROM ({dark}) AS d WHERE {match})"
+        self._run(f"DELETE FROM {quoted(view)} AS v WHERE v._ghost IS NULL AND ({under})")
+
+    def _add_unread(self, view: str, bases: Sequence[str]) -> tuple[str, str]:
+        """Leave unread rows where one of the tables that it is made over has some; gives the SQL of those places, and how they match."""
         unread = (
             f"SELECT target, region, _ghost, _shadow, _weight, _gaps['{REST_PART}'] IS NOT NULL AS _rest FROM {{}} WHERE _ghost IS NOT NULL"
         )
@@ -307,6 +344,8 @@ class Store:
         match = "d.target = v.target" + (" AND d.region = v.region" if regional else "")
         # rows that more of a kind could have made other ones are one unread row together: a shadow alone would make them vanish
         lost = f"_rest AND EXISTS (SELECT 1 FROM {quoted(view)} AS v WHERE {match} AND v.key IS NOT NULL)"
+        if self.content.views[view].made is not None:
+            lost = "false"  # its rows stay: whatever more there is would have made rows of its own
         self._run(
             f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact, _ghost,"
             f" MAP([CASE WHEN _rest THEN '{REST_PART}' ELSE '{GHOST_PART}' END], [_ghost]) AS _gaps,"
@@ -314,8 +353,39 @@ class Store:
             " bool_and(_shadow) AS _shadow, bool_or(_rest) AS _rest, max(_weight) AS _weight"
             f" FROM ({dark}) GROUP BY ALL) AS d"
         )
-        under = f"v.key IS NULL OR EXISTS (SELECT 1 FROM ({dark}) AS d WHERE {match})"
-        self._run(f"DELETE FROM {quoted(view)} AS v WHERE v._ghost IS NULL AND ({under})")
+        return dark, match
+
+    def fill(self, view: str, rows: Sequence[tuple[MadeRow, str]]) -> None:
+        """Put in the rows that a function made, each with why something of it is not known."""
+        columns = self.content.views[view].columns
+        fixed = dict.fromkeys(("target", "region", "key", "_fact", "_why"), "VARCHAR")
+        plain = {name: "VARCHAR" if column.type == "timestamp" else SQL_TYPES[column.type] for name, column in columns.items()}
+        shape = json.dumps([{**fixed, **{name: ["VARCHAR"] if kind == "VARCHAR[]" else kind for name, kind in plain.items()}}])
+        chosen = [
+            f"TRY_CAST(t.{quoted(name)} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' AS {quoted(name)}"
+            if column.type == "timestamp"
+            else f"t.{quoted(name)} AS {quoted(name)}"
+            for name, column in columns.items()
+        ]
+        gaps = f"CASE WHEN t._why IS NULL THEN {NO_GAPS} ELSE MAP(['{SILENCE_PART}'], [t._why]) END"
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            given = [
+                {
+                    **row.values,
+                    "target": row.target,
+                    "region": row.region,
+                    "key": row.key,
+                    "_fact": fact_id(view, row.target, row.region, row.key),
+                    "_why": why or None,
+                }
+                for row, why in rows[start : start + ROWS_AT_ONCE]
+            ]
+            self._run(
+                f"INSERT INTO {quoted(view)} BY NAME SELECT t.target, t.region, t.key, TIMESTAMP '{self.scan_time}' AS scan_time,"
+                f" t._fact AS _fact, NULL AS _ghost, {gaps} AS _gaps,"
+                f" false AS _shadow, {', '.join(chosen)} FROM (SELECT unnest(from_json(?, {literal(shape)})) AS t)",
+                [msgspec.json.encode(given).decode()],
+            )
 
     def _is_regional(self, table: str) -> bool:
         if table in self.content.tables:

@@ -26,7 +26,20 @@ from cnamm_scan.errors import BundleError
 from cnamm_scan.evidence import merkle
 from cnamm_scan.evidence.canonical import BIGGEST, canonical, plain
 from cnamm_scan.evidence.redact import Redactor
-from cnamm_scan.model import GHOST_PART, REST_PART, Content, Coverage, Reason, Region, ResultBlock, Severity, Target, Verdict, fact_id
+from cnamm_scan.model import (
+    GHOST_PART,
+    REST_PART,
+    Content,
+    Coverage,
+    MadeRow,
+    Reason,
+    Region,
+    ResultBlock,
+    Severity,
+    Target,
+    Verdict,
+    fact_id,
+)
 from cnamm_scan.paths import Tree
 
 SCHEMA = "cnamm-scan/bundle/1"
@@ -142,6 +155,12 @@ class BundleWriter:
         values = [row if _is_plain(row) else plain(row) for row in block.values]
         line.update(kind="result", id=identifier, parameters=plain(block.parameters), values=values, rule_sha256=rule_sha256)
         self._write("result", "", identifier, line)
+
+    def made(self, table: str, row: MadeRow) -> None:
+        """Store a row that a wing's function made, with the facts that it rests on."""
+        identifier = fact_id(table, row.target, row.region, row.key)
+        body = {"table": table, "target": row.target, "region": row.region, "key": row.key, "data": plain(row.values)}
+        self._write("made", "", identifier, {"kind": "made", "id": identifier, **body, "rests_on": list(row.rests_on)})
 
     def population(self, table: str, target: str, region: str, keys: Sequence[str]) -> None:
         """Store whom a view holds, in parts: for results that name only a few of them."""

@@ -13,7 +13,7 @@ from cnamm_scan.providers.kind import Kind, Operations, Option, Reached
 from cnamm_scan.providers.kubernetes.kind import KIND as KUBERNETES
 
 if TYPE_CHECKING:
-    from cnamm_scan.providers.interface import Provider
+    from cnamm_scan.providers.interface import Maker, Provider
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (AWS, KUBERNETES)}
 
@@ -99,6 +99,11 @@ def connect(spec: str, reached: TargetOptions, operations: Operations | None = N
     kind = kind_of(spec)
     said = {option.name: reached.named.get(option.name, option.unsaid) for option in kind.options}
     return kind.connect(spec.partition(":")[2], Reached(said, reached.call_timeout, reached.connections, operations))
+
+
+def makers() -> dict[str, Maker]:
+    """Every wing's functions that make tables, as `provider:name`."""
+    return {f"{kind.name}:{name}": make for kind in KINDS.values() for name, make in kind.makers.items()}
 
 
 def names() -> Sequence[str]:

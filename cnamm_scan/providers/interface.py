@@ -1,23 +1,27 @@
-"""What the engine asks of a provider. Foreign errors are translated here at the door; nothing else crosses it."""
+"""What the engine asks of a provider: a connection to one target, or to many at once. Foreign errors are translated at this door."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from cnamm_scan.model import Reason, Region, Target
+from cnamm_scan.model import Column, Content, MadeRow, Reason, Region, Target
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call: an operation of a client, in a region, with its parameters. `page` continues a listing."""
+    """One call: an operation of a client, in a region of a target, with its parameters. `page` continues a listing."""
 
     client: str
     operation: str
     region: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     page: Any = None
+    target: str = ""
+    """The id of the target that is asked; empty for what is asked once for the whole connection."""
+    ends: float | None = field(default=None, compare=False)
+    """By when (time.monotonic) the whole answer must be there; None: the provider's own patience."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,26 @@ class Answer:
     """Makes an item of what stands in `data`, where items come one by one: used at once, each is still in the processor's cache."""
     note: str = ""
     """Something about the answer that the coverage ledger should keep: a provider's code."""
+    token: Any = None
+    """What `next_page` is told apart by, where it holds more than the server's own token. A token seen before ends the listing as a gap."""
+    dark: Mapping[str, CallFailedError] = field(default_factory=dict)
+    """Of an answer for the whole connection: the names of targets whose share is missing, and why. A gap of each of these alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What an SDK cannot show of a table: the silence of what it does not know says nothing."""
+
+    code: str
+    """Names the SDK and its version, for the coverage ledger."""
+    listing: bool = False
+    """Whether it cannot show the items themselves, or ask for them."""
+    each: bool = False
+    """Whether it cannot show the elements that the table has a row for."""
+    parts: frozenset[str] = frozenset()
+    """Parts that it cannot ask, or whose answers it cannot tell apart."""
+    paths: frozenset[str] = frozenset()
+    """Paths of columns that it does not have."""
 
 
 class CallFailedError(Exception):
@@ -53,18 +77,61 @@ class CallFailedError(Exception):
         self.after = after
 
 
+@dataclass(frozen=True, slots=True)
+class SeenRow:
+    """A row of a collected table as a maker sees it. A value of None was not seen."""
+
+    target: str
+    region: str
+    key: str
+    fact: str
+    """The id of its fact; empty for a row of a view."""
+    values: Mapping[str, Any]
+    """Column -> text, number, boolean, datetime, list or parsed JSON."""
+
+
+class SeenTables(Protocol):
+    """The collected tables as a maker reads them: those that its view names under `reads:`, and no others."""
+
+    targets: Sequence[Target]
+    """The provider's targets of the scan."""
+    over: Sequence[str]
+    """The tables whose every row gives rows."""
+
+    def rows(self, table: str) -> Sequence[SeenRow]:
+        """What was seen of a table, in order of target, region and key."""
+        ...
+
+    def dark(self, table: str, target: str, region: str | None = None) -> bool:
+        """Whether more of a table may be there than was seen: in a target, or in a region of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Makes a view's rows from collected tables. No I/O, no clock: the same tables give the same rows, years later too."""
+
+    make: Callable[[SeenTables], Iterable[MadeRow]]
+    columns: Mapping[str, Column]
+    """What its rows hold: types and meanings, for every view that it makes."""
+
+
 class Provider(Protocol):
-    """One kind of cloud, connected to one target. Made by the command line, used from many threads."""
+    """One connection, through which one target or many are asked. Made by the command line, used from many threads."""
 
     name: str
-    target: Target
     region_table: str | None
     """The engine-made table with one row a region; None where a target has no regions."""
     normalisers: Mapping[str, Callable[[Any], Any]]
     """What `normalise:` of this provider's collectors may name."""
 
-    def regions(self) -> Sequence[Region]:
-        """Every region of the target with its state. Raises CallFailedError when they cannot be listed."""
+    @property
+    def targets(self) -> Sequence[Target]:
+        """The targets, at least one. Each has a name of its own: a collector's `target:` path gives it."""
+        ...
+
+    def regions(self, target: Target) -> Sequence[Region]:
+        """Every region of a target with its state. Raises CallFailedError when they cannot be listed."""
         ...
 
     def default_regions(self) -> Sequence[str]:
@@ -72,18 +139,22 @@ class Provider(Protocol):
         ...
 
     def home_region(self) -> str:
-        """Where things that exist once for a target are asked."""
+        """Where things that exist once for a target, or for the connection, are asked."""
         ...
 
-    def variables(self, region: str) -> Mapping[str, str]:
+    def variables(self, target: Target, region: str) -> Mapping[str, str]:
         """The values of `$account`, `$region`, `$partition` there."""
+        ...
+
+    def unread(self, content: Content, tables: Iterable[str]) -> Mapping[str, Unread]:
+        """What the loaded SDK cannot show of these tables though the API may: it drops the fields that it does not know."""
         ...
 
     def call(self, request: Request) -> Answer:
         """Ask once. Raises CallFailedError; never retries, never sleeps."""
         ...
 
-    def read(self, name: str, region: str) -> Answer:
+    def read(self, name: str, request: Request) -> Answer:
         """A named reader: the items that no path can say, as a list in `data`. Raises CallFailedError."""
         ...
 

@@ -10,7 +10,7 @@ from cnamm_scan.model import Call
 from cnamm_scan.providers.rights import Rights
 
 if TYPE_CHECKING:
-    from cnamm_scan.providers.interface import Provider
+    from cnamm_scan.providers.interface import Maker, Provider
 
 Json = Any
 Operations = Mapping[str, frozenset[str]]
@@ -75,6 +75,8 @@ class Kind:
     """What `normalise:` of a collector may name."""
     readers: frozenset[str] = frozenset()
     """What `read:` of a collector may name."""
+    makers: Mapping[str, Maker] = field(default_factory=dict)
+    """What `made: {by: …}` of a view may name: functions over collected tables, which load what they need when they are called."""
     region_table: str | None = None
     """The engine-made table with one row a region; None where a target has no regions."""
     region_about: str = ""

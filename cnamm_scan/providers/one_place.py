@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from cnamm_scan.model import Region, Target
+from cnamm_scan.model import Content, Region, Target
+from cnamm_scan.providers.interface import Unread
 
 EVERYWHERE = "global"
 """Where everything of such a target is."""
@@ -16,7 +17,12 @@ class OnePlace:
     region_table: str | None = None
     target: Target
 
-    def regions(self) -> Sequence[Region]:
+    @property
+    def targets(self) -> Sequence[Target]:
+        """The one."""
+        return (self.target,)
+
+    def regions(self, target: Target) -> Sequence[Region]:
         """None."""
         return ()
 
@@ -28,6 +34,10 @@ class OnePlace:
         """The one place."""
         return EVERYWHERE
 
-    def variables(self, region: str) -> Mapping[str, str]:
+    def variables(self, target: Target, region: str) -> Mapping[str, str]:
         """`$account` (the target's own name), `$region` and `$target`."""
-        return {"$account": self.target.name, "$region": region, "$partition": "", "$target": self.target.id}
+        return {"$account": target.name, "$region": region, "$partition": "", "$target": target.id}
+
+    def unread(self, content: Content, tables: Iterable[str]) -> Mapping[str, Unread]:
+        """Nothing: answers are read as they come, by no SDK's description."""
+        return {}

@@ -31,7 +31,7 @@ from cnamm_scan.model import (
 from cnamm_scan.text import fill
 
 if TYPE_CHECKING:
-    from cnamm_scan.api import Scan
+    from cnamm_scan.judged.scan import Scan
 
 SCHEMA = "cnamm-scan/report/1"
 FINDINGS_A_STEP = 10

@@ -11,6 +11,13 @@ from cnamm_scan import content as reader
 from cnamm_scan.errors import UsageError, did_you_mean
 from cnamm_scan.model import LEVEL_NAMES, UNSET, Call, Column, Content, Objective, Rule, Table, View
 
+HOW_OFTEN: Mapping[str, str] = {
+    "account": "once for each account",
+    "region": "in every region",
+    "target": "once for each target",
+    "connection": "once for all targets of a connection",
+}
+
 
 def page(content: Content, name: str) -> str | None:
     """The page of a rule, table, view or objective; None when nothing has that name."""
@@ -82,7 +89,7 @@ def _fix(fix: str) -> list[str]:
 
 def table_page(content: Content, table: Table) -> str:
     """What a row is, how it is read, and what each column means."""
-    how = {"account": "once for each account", "region": "in every region", "target": "once for each target"}[table.once_per]
+    how = HOW_OFTEN[table.once_per]
     lines = [f"# {table.id}", "", table.about, "", f"Read {how}. Key: `{table.key}`.", "", "## Calls", ""]
     lines += ["| part | operation | rights | means nothing is configured |", "|---|---|---|---|", _call_row("(list)", table.list)]
     lines += [_call_row(name, call) for name, call in table.then.items()]
@@ -103,14 +110,23 @@ def view_page(content: Content, view: View) -> str:
         "",
         view.about,
         "",
-        "```sql",
-        view.select.strip(),
-        "```",
+        *_made(view),
         "",
         *_columns(view.columns),
         *_used_by(content, view.id),
     ]
     return _text(lines)
+
+
+def _made(view: View) -> list[str]:
+    """The SELECT that makes a view, or what its function reads."""
+    if view.made is None:
+        return ["```sql", view.select.strip(), "```"]
+    lines = [
+        f"Made by `{view.made.by}` of the provider, a row or more for each of {', '.join(f'`{t}`' for t in view.made.over)}. It reads:",
+        "",
+    ]
+    return [*lines, *(f"- `{table}`: {', '.join(columns)}" for table, columns in view.made.reads.items())]
 
 
 def _columns(columns: Mapping[str, Column]) -> list[str]:

@@ -6,8 +6,8 @@ import json
 import sys
 from pathlib import Path
 
-from cnamm_scan.demo.cluster_bed import ClusterBed
-from cnamm_scan.demo.cluster_scale import scale
+from cnamm_scan.demo.cluster.bed.server import ClusterBed
+from tests.benchmarks.scale_cluster import scale
 
 
 def main(folder: Path, pods: int, deployments: int) -> None:

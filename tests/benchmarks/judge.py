@@ -54,22 +54,26 @@ def million() -> None:
 
 
 def _inside(made: Path, rules: list[str]) -> str:
-    from cnamm_scan import api
-    from cnamm_scan.engine.evaluate import tally
+    from cnamm_scan.engine.judge import judge
+    from cnamm_scan.engine.load import open_store
+    from cnamm_scan.engine.made import Makers
     from cnamm_scan.engine.plan import Selection, make_plan
     from cnamm_scan.evidence.bundle import open_bundle
+    from cnamm_scan.judged.scan import facts_of
+    from cnamm_scan.judged.scoring import scored
+    from cnamm_scan.providers.catalog import makers
 
     content = reader.load()
     plan = make_plan(content, Selection(tuple(rules)), ["aws"])
     opened = open_bundle(made)
     started = time.monotonic()
-    with api._load(opened, content, {table for rule in plan.rules for table in rule.reads}) as store:
+    with open_store(content, plan.read_tables, facts_of(opened), Makers(makers(), opened.targets())) as store:
         loaded = time.monotonic()
-        tallies = [each for rule in plan.rules for each in tally(store, rule, opened.targets())]
+        tallies = list(judge(store, plan.rules, opened.targets()))
         judged = time.monotonic()
-    api._scored(content, tallies, opened.targets())
-    scored = time.monotonic()
-    return f"load {loaded - started:.2f} s, judge {judged - loaded:.2f} s, score {scored - judged:.2f} s"
+    scored(content, tallies, opened.targets())
+    ended = time.monotonic()
+    return f"load {loaded - started:.2f} s, judge {judged - loaded:.2f} s, score {ended - judged:.2f} s"
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from cnamm_scan.demo.bed import MotoServer
-from cnamm_scan.demo.estate import seed_scale
-from cnamm_scan.demo.proxy import FaultProxy
+from cnamm_scan.demo.aws.bed.proxy import FaultProxy
+from cnamm_scan.demo.aws.bed.server import MotoServer
 from tests.benchmarks.measure import PYTHON, run
+from tests.benchmarks.scale_aws import seed_scale
 
 LATENCY = 0.04
 REGIONS = ("us-east-1", "eu-west-1")

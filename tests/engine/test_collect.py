@@ -17,8 +17,8 @@ import pytest
 
 from cnamm_scan import content as reader
 from cnamm_scan import paths
-from cnamm_scan.demo.estate import demo_rewrite
-from cnamm_scan.demo.proxy import Call, Fault, FaultProxy
+from cnamm_scan.demo.aws.bed.proxy import Call, Fault, FaultProxy
+from cnamm_scan.demo.aws.estate.shop import demo_rewrite
 from cnamm_scan.engine.collect import Collected, collect
 from cnamm_scan.engine.plan import Selection, make_plan
 from cnamm_scan.engine.schedule import Limits
@@ -57,7 +57,8 @@ class Kept:
     ) -> None:
         data = {**paths.project(data, keep), **(also or {})}
         with self.lock:
-            self.facts.append({"table": table, "region": region, "key": key, "data": data, "gaps": dict(gaps), "calls": list(calls)})
+            place = {"table": table, "target": target, "region": region, "key": key}
+            self.facts.append({**place, "data": data, "gaps": dict(gaps), "calls": list(calls)})
 
     def coverage(self, line: Coverage) -> None:
         self.lines.append(line)
@@ -534,7 +535,8 @@ def test_a_key_that_the_answer_does_not_give_is_a_bug_and_costs_one_row(lab: Lab
 
 def test_an_operation_that_does_not_exist_is_a_gap_and_not_the_end(lab: Lab) -> None:
     done = lab.run(ROLES.replace("iam:ListRoles,", "iam:ListRolls,", 1) + TABLES, "role", "table")
-    assert done.ghosts("role") == [("global", Reason.COLLECTOR_BUG)]
+    assert done.ghosts("role") == [("global", Reason.UNSUPPORTED)]
+    assert done.line("role", region="global").code.endswith("has no operation ListRolls")
     assert len(done.whole("table")) == 5
 
 
@@ -776,7 +778,7 @@ def test_a_form_that_cannot_be_made_costs_its_own_row(tmp_path: Path, error: Exc
 
 
 def states(done: Done) -> dict[str, tuple[str | None, str]]:
-    return {region.name: (region.state, region.seen) for region in done.collected.regions}
+    return {region.name: (region.state, region.seen) for region in done.collected.targets[0].regions}
 
 
 def test_closed_regions_are_not_asked_and_excluded_ones_stay_visible(lab: Lab) -> None:
@@ -839,7 +841,9 @@ def test_calls_and_retries_are_counted(lab: Lab) -> None:
     lab.proxy.faults[:] = [Fault("throttled", operation="ListTables", times=2)]
     done = lab.run(TABLES, "table", attempts=5, deadline=30)
     assert len(lab.asked("ListTables")) == 5
-    assert (done.collected.calls, done.collected.retries) == (1 + 5, 2)  # the regions, too, are a call
+    (own,) = done.collected.targets
+    assert (own.calls, own.retries) == (1 + 5, 2)  # the regions, too, are a call
+    assert (done.collected.calls, done.collected.retries) == (0, 0)  # nothing is asked for several targets at once
     line = done.line("table")
     assert (line.status, line.calls, line.retries, line.items) == ("ok", 3, 2, 5)
 

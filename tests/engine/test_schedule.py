@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from cnamm_scan.engine.schedule import DARK_AFTER, Limits, Outcome, Scheduler, _Bucket
+from cnamm_scan.errors import CredentialsError
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request
 
@@ -117,11 +118,36 @@ def test_a_bug_in_a_callback_ends_the_run_and_is_raised() -> None:
     assert scheduler.calls < 20  # and no more calls are made for nothing
 
 
-def test_an_error_that_is_no_refusal_is_a_bug_and_is_raised() -> None:
-    def ask(asked: Request) -> Answer:
-        raise KeyError("planted")
+RAISED: dict[str, tuple[BaseException, Reason, str]] = {
+    "a bug": (KeyError("planted"), Reason.COLLECTOR_BUG, "KeyError"),
+    "nested without end": (RecursionError(), Reason.MALFORMED, "NestedTooDeep"),
+    "no memory": (MemoryError(), Reason.TRUNCATED, "OutOfMemory"),
+    "not there": (NotImplementedError(), Reason.UNSUPPORTED, "NotImplementedError"),
+    "nobody to ask as": (CredentialsError("gone"), Reason.CREDENTIALS, "CredentialsError"),
+    "no Exception even": (GeneratorExit(), Reason.COLLECTOR_BUG, "GeneratorExit"),
+}
 
-    with pytest.raises(KeyError, match="planted"):
+
+@pytest.mark.parametrize("name", RAISED)
+def test_whatever_a_call_raises_is_the_end_of_that_call_alone(name: str) -> None:
+    error, reason, code = RAISED[name]
+
+    def ask(asked: Request) -> Answer:
+        raise error
+
+    limits = Limits(concurrency=1, rate=10_000, burst=10_000)
+    _, (good, bad) = run(limits, (request(0), answered), (request(1), ask))
+    assert bad.failure is not None
+    assert (bad.failure.reason, bad.failure.code) == (reason, code)
+    assert good.answer is not None
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
+def test_what_ends_the_process_is_no_answer(error: BaseException) -> None:
+    def ask(asked: Request) -> Answer:
+        raise error
+
+    with pytest.raises(type(error)):
         run(QUICK, (request(), ask))
 
 
@@ -328,4 +354,5 @@ def test_throttling_slows_only_that_service_in_that_region() -> None:
         (request(2, client="s3", region="here"), answered),
     )
     rates = {key: bucket.rate for key, bucket in scheduler._buckets.items()}
-    assert rates == {("here", "iam"): pytest.approx(32 * 1.05), ("there", "iam"): 64, ("here", "s3"): 64}
+    slowed = pytest.approx(32 * 1.05)
+    assert rates == {(("", "here"), "iam"): slowed, (("", "there"), "iam"): 64, (("", "here"), "s3"): 64}

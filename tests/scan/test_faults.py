@@ -19,9 +19,9 @@ import pytest
 
 from cnamm_scan import api
 from cnamm_scan.cli.main import run
-from cnamm_scan.demo.estate import demo_rewrite
-from cnamm_scan.demo.proxy import Call, Fault, FaultProxy
-from cnamm_scan.demo.refusals import Kind
+from cnamm_scan.demo.aws.bed.proxy import Call, Fault, FaultProxy
+from cnamm_scan.demo.aws.bed.refusals import Kind
+from cnamm_scan.demo.aws.estate.shop import demo_rewrite
 from cnamm_scan.engine.schedule import Limits
 
 HOME, AWAY = "us-east-1", "eu-west-1"

@@ -11,7 +11,7 @@ import yaml
 
 from cnamm_scan import api
 from cnamm_scan import content as reader
-from cnamm_scan.demo.proxy import Fault, FaultProxy
+from cnamm_scan.demo.aws.bed.proxy import Fault, FaultProxy
 from cnamm_scan.model import Verdict
 
 USERS = {"list": {"call": "ListUsers", "items": "Users", "needs": "iam:ListUsers"}, "once_per": "account"}

@@ -20,7 +20,7 @@ import pytest
 
 from cnamm_scan import content as reader
 from cnamm_scan.cli.main import run
-from cnamm_scan.demo.cluster_bed import Cluster, ClusterBed, Seen, Trouble, stale_read
+from cnamm_scan.demo.cluster.bed.server import Cluster, ClusterBed, Seen, Trouble, stale_read
 from cnamm_scan.engine import schedule
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.model import Coverage

@@ -21,9 +21,9 @@ from jsonschema import Draft202012Validator
 from cnamm_scan import api
 from cnamm_scan import content as reader
 from cnamm_scan.cli.main import run
-from cnamm_scan.demo.cluster_answers import Request
-from cnamm_scan.demo.cluster_bed import Cluster, ClusterBed, Resource, Rights, Seen
-from cnamm_scan.demo.cluster_rights import Ask
+from cnamm_scan.demo.cluster.bed.requests import Request
+from cnamm_scan.demo.cluster.bed.rights import Ask
+from cnamm_scan.demo.cluster.bed.server import Cluster, ClusterBed, Resource, Rights, Seen
 from cnamm_scan.engine import schedule
 from cnamm_scan.engine.plan import Selection, make_plan, split_operation
 from cnamm_scan.evidence.bundle import open_bundle

@@ -12,6 +12,7 @@ import pytest
 from cnamm_scan import api
 from cnamm_scan import content as reader
 from cnamm_scan.model import Reason, Tally
+from cnamm_scan.providers import catalog
 from cnamm_scan.providers.catalog import KINDS
 from tests.answers import Teller, Told, listed, refused
 from tests.packs import BOX, LOCK, asked, collector, files, table, write
@@ -73,7 +74,7 @@ class Scanned:
         """The scan, after a look that its bundle says the same when it is read and when it is judged again."""
         self.number += 1
         answers: dict[str, Told] = {"ListThings": things, "ListLocks": locks or listed("Locks")}
-        self.patch.setattr(api, "KINDS", {"aws": replace(KINDS["aws"], connect=lambda *_: Teller(answers))})
+        self.patch.setattr(catalog, "KINDS", {"aws": replace(KINDS["aws"], connect=lambda *_: Teller(answers))})
         done = api.scan(["aws"], output=self.folder / f"out{self.number}")
         assert done.path is not None
         with api.evaluate(done.path) as again, api.load_bundle(done.path) as read:

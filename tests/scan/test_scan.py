@@ -22,9 +22,9 @@ import pytest
 from cnamm_scan import api
 from cnamm_scan import content as reader
 from cnamm_scan.cli.main import run
-from cnamm_scan.demo.aws import PLANTED
-from cnamm_scan.demo.estate import CANARIES, demo_rewrite
-from cnamm_scan.demo.proxy import Call, Fault, FaultProxy
+from cnamm_scan.demo.aws.bed.proxy import Call, Fault, FaultProxy
+from cnamm_scan.demo.aws.estate.account import PLANTED
+from cnamm_scan.demo.aws.estate.shop import CANARIES, demo_rewrite
 from cnamm_scan.engine.plan import Plan, Selection, make_plan, split_operation
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.model import Content, Result

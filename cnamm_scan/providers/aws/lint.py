@@ -1,13 +1,17 @@
-"""Holds AWS collectors against botocore's own description: operations, parameters, and every path into an answer."""
+"""Holds AWS collectors against botocore's own description: operations, parameters, and every path into an answer.
+
+Content is checked so before it is shipped, and again by the botocore that a scan runs with: an older one drops what it does not know.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from cnamm_scan import paths
 from cnamm_scan.errors import did_you_mean
 from cnamm_scan.model import Call, Content, Table
+from cnamm_scan.providers.interface import Unread
 
 Problem = tuple[str, str, str]
 """(table, what is wrong, what to do)"""
@@ -24,12 +28,19 @@ def check(content: Content) -> Iterator[Problem]:
             yield from linter.table(table)
 
 
+def unread(content: Content, tables: Iterable[str], session: Any) -> Mapping[str, Unread]:
+    """What the botocore of a session does not have of these tables; only those of which there is something."""
+    linter = _Linter(content, session)
+    found = {name: linter.unread(content.tables[name]) for name in tables}
+    return {name: each for name, each in found.items() if each is not None}
+
+
 class _Linter:
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: Content, session: Any = None) -> None:
         from botocore.session import get_session
 
         self.content = content
-        self.session = get_session()
+        self.session = session or get_session()
         self.services = set(self.session.get_available_services())
         self.models: dict[str, Any] = {}
 
@@ -46,6 +57,42 @@ class _Linter:
             for parameter, text in (*call.with_.items(), *call.many.items()):
                 if not text.startswith("$"):
                     yield from self._path(table, self._item(table, each=False), text, f"parameter '{parameter}'")
+
+    def unread(self, table: Table) -> Unread | None:
+        """What of a table the description does not have; None for nothing. What cannot be asked at all says so when it is asked."""
+        from botocore import __version__ as version
+
+        listing, item, whole = table.list, self._item(table), self._item(table, each=False)
+        if item is None:
+            return None
+        columns = [column.path for column in table.columns.values() if column.path and not column.path.startswith("$")]
+        hidden = frozenset(path for path in columns if self._is_unknown(table, item, path))
+        given = self._operation(table, listing).output_shape
+        asks = [text for text in listing.with_.values() if not text.startswith("$")]
+        no_items = listing.items not in (None, paths.SELF) and self._is_unknown(table, given, listing.items or "")
+        parts = frozenset(name for name, call in table.then.items() if self._is_part_unknown(table, whole, call))
+        made = Unread(
+            f"botocore {version} does not have it",
+            listing=no_items or any(self._is_unknown(table, whole, text) for text in asks),
+            each=table.each is not None and self._is_unknown(table, whole, table.each),
+            parts=parts,
+            paths=hidden,
+        )
+        return made if made.listing or made.each or made.parts or made.paths else None
+
+    def _is_part_unknown(self, table: Table, item: Any, call: Call) -> bool:
+        asks = [text for text in (*call.with_.values(), *call.many.values()) if not text.startswith("$")]
+        if any(self._is_unknown(table, item, text) for text in asks):
+            return True
+        operation = self._operation(table, call)
+        if not call.many or operation is None or isinstance(operation, tuple):
+            return False
+        if self._is_unknown(table, operation.output_shape, call.items or ""):
+            return True
+        return self._is_unknown(table, self._part(table, call), call.by or "")
+
+    def _is_unknown(self, table: Table, shape: Any, text: str) -> bool:
+        return isinstance(self._follow(shape, paths.parse(text).steps, table), tuple)
 
     def _operation(self, table: Table, call: Call) -> Any:
         """The operation's model, a Problem, or None for a reader."""

@@ -7,17 +7,19 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from cnamm_scan import __version__
 from cnamm_scan.errors import CredentialsError, ProviderError, UsageError, did_you_mean
-from cnamm_scan.model import Reason, Region, Target
+from cnamm_scan.model import Content, Reason, Region, Target
 from cnamm_scan.providers.aws.documents import NORMALISERS
-from cnamm_scan.providers.interface import Answer, CallFailedError, Request, code_matches
+from cnamm_scan.providers.bounds import BOUNDS, Bounds
+from cnamm_scan.providers.interface import Answer, CallFailedError, Request, Unread, code_matches
+from cnamm_scan.providers.reading import Within, bounded, refused
 from cnamm_scan.providers.sdk import need
 
 HOME = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
@@ -69,6 +71,7 @@ class Options:
     connections: int = 16
     operations: Mapping[str, frozenset[str]] | None = None
     """The operations that will be asked, by client; the SDK then reads no more than these. None: all."""
+    bounds: Bounds = BOUNDS
 
 
 class AwsProvider:
@@ -184,7 +187,12 @@ class AwsProvider:
         """us-east-1, or its like in another partition."""
         return HOME.get(self.partition, self._session.region_name or HOME["aws"])
 
-    def regions(self) -> Sequence[Region]:
+    @property
+    def targets(self) -> Sequence[Target]:
+        """The one account."""
+        return (self.target,)
+
+    def regions(self, target: Target) -> Sequence[Region]:
         """Every region of the account, opted in or not."""
         answer = self.call(Request("ec2", "DescribeRegions", self.home_region(), {"AllRegions": True}))
         found = []
@@ -199,9 +207,15 @@ class AwsProvider:
         names: list[str] = self._session.get_available_regions("ec2", partition_name=self.partition)
         return names
 
-    def variables(self, region: str) -> Mapping[str, str]:
+    def variables(self, target: Target, region: str) -> Mapping[str, str]:
         """`$account`, `$region` and `$partition`."""
-        return {"$account": self.target.name, "$region": region, "$partition": self.partition, "$target": self.target.id}
+        return {"$account": target.name, "$region": region, "$partition": self.partition, "$target": target.id}
+
+    def unread(self, content: Content, tables: Iterable[str]) -> Mapping[str, Unread]:
+        """What the loaded botocore does not have of these tables."""
+        from cnamm_scan.providers.aws.lint import unread
+
+        return unread(content, tables, self._session._session)
 
     # ---- calling -----------------------------------------------------------------------------------------------------
 
@@ -210,7 +224,7 @@ class AwsProvider:
         known = self._known.get((request.client, request.operation))
         if known is not None and not request.parameters:
             return known
-        with _translated():
+        with _translated(), Within(self.options.bounds, request.ends):
             client = self._client(request.client, request.region)
             pager = self.pager(client, request.operation)
             parameters = pager.first(request.parameters) if request.page is None else pager.following(request.parameters, request.page)
@@ -222,7 +236,7 @@ class AwsProvider:
                     # a body without an error code: botocore makes a 500 of an answer of S3 that is cut off
                     raise CallFailedError(Reason.MALFORMED, "MalformedBody", retry=True) from error
                 raise
-            except (AttributeError, LookupError, TypeError, ValueError) as error:
+            except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
                 # botocore at a loss: with the answer, or with our request
                 reason = Reason.COLLECTOR_BUG if self._raw.body is None else Reason.MALFORMED
                 raise CallFailedError(reason, type(error).__name__, retry=reason is Reason.MALFORMED) from error
@@ -262,6 +276,8 @@ class AwsProvider:
                     s3={"addressing_style": "path"} if has_endpoint else None,
                 )
                 client = self._session.client(service, region_name=region, endpoint_url=self.options.endpoint_url, config=config)
+                http = client._endpoint.http_session
+                http._pool_classes_by_scheme = http._manager.pool_classes_by_scheme = bounded(http._pool_classes_by_scheme)
                 client.meta.events.register("before-parse", self._keep_raw)
                 if has_endpoint and service == "s3control":
                     client.meta.events.register("before-call.s3-control", _keep_host(client.meta.endpoint_url))
@@ -279,7 +295,7 @@ class AwsProvider:
         if pager.protocol.startswith(("json", "rest-json")) or pager.protocol.endswith("json"):
             try:
                 is_whole = isinstance(json.loads(body), dict)
-            except ValueError:
+            except (ValueError, RecursionError):
                 is_whole = False
             if not is_whole:
                 raise CallFailedError(Reason.MALFORMED, "MalformedBody", retry=True)
@@ -294,24 +310,25 @@ class AwsProvider:
 
     # ---- readers -----------------------------------------------------------------------------------------------------
 
-    def read(self, name: str, region: str) -> Answer:
+    def read(self, name: str, request: Request) -> Answer:
         """The named readers of collectors."""
-        readers: dict[str, Callable[[str], Iterator[Mapping[str, Any]]]] = {"iam_credential_report": self._credential_report}
+        readers: dict[str, Callable[[Request], Iterator[Mapping[str, Any]]]] = {"iam_credential_report": self._credential_report}
         if name not in readers:
             raise CallFailedError(Reason.COLLECTOR_BUG, f"no reader {name}")
-        return Answer(list(readers[name](region)))
+        return Answer(list(readers[name](request)))
 
-    def _credential_report(self, region: str) -> Iterator[Mapping[str, Any]]:
+    def _credential_report(self, request: Request) -> Iterator[Mapping[str, Any]]:
         """Rows of the credential report by its own column names; what AWS marks as not known is left out.
 
         The report is made when it is asked for and AWS makes it at most every four hours: ask, then wait for it.
         """
-        ends = time.monotonic() + 30
-        while self.call(Request("iam", "GenerateCredentialReport", region)).data.get("State") != "COMPLETE":
-            if time.monotonic() > ends:
+        patience = time.monotonic() + 30
+        make, get = (replace(request, client="iam", operation=f"{verb}CredentialReport", page=None) for verb in ("Generate", "Get"))
+        while self.call(make).data.get("State") != "COMPLETE":
+            if time.monotonic() > patience:
                 raise CallFailedError(Reason.TIMED_OUT, "ReportInProgress")
             time.sleep(0.5)
-        content = self.call(Request("iam", "GetCredentialReport", region)).data.get("Content", b"")
+        content = self.call(get).data.get("Content", b"")
         text = content.decode() if isinstance(content, bytes) else str(content)
         for row in csv.DictReader(io.StringIO(text)):
             yield {name: value for name, value in row.items() if value not in ("N/A", "no_information", "not_supported", "")}
@@ -370,14 +387,22 @@ def _translated() -> Iterator[None]:
         boto.TokenRetrievalError,
     ) as error:
         raise CallFailedError(Reason.CREDENTIALS, type(error).__name__, str(error)) from error
-    except (boto.UnknownServiceError, boto.UnknownRegionError, boto.ParamValidationError) as error:
+    except boto.UnknownServiceError as error:
+        raise CallFailedError(Reason.UNSUPPORTED, f"{_sdk()} has no such service", str(error)) from error
+    except (boto.UnknownRegionError, boto.ParamValidationError) as error:
         raise CallFailedError(Reason.COLLECTOR_BUG, type(error).__name__, str(error)) from error
     except ResponseParserError as error:
         raise CallFailedError(Reason.MALFORMED, type(error).__name__, retry=True) from error
     except (boto.ConnectionError, boto.HTTPClientError) as error:
-        raise CallFailedError(Reason.UNREACHABLE, type(error).__name__, retry=True) from error
+        raise refused(error) or CallFailedError(Reason.UNREACHABLE, type(error).__name__, retry=True) from error
     except boto.BotoCoreError as error:
         raise CallFailedError(Reason.COLLECTOR_BUG, type(error).__name__, str(error)) from error
+
+
+def _sdk() -> str:
+    from botocore import __version__ as version
+
+    return f"botocore {version}"
 
 
 def _from_client_error(error: Any) -> CallFailedError:
@@ -405,6 +430,8 @@ def _from_client_error(error: Any) -> CallFailedError:
         return CallFailedError(Reason.API_DISABLED, code, message)
     if status == 403:
         return CallFailedError(Reason.DENIED, code, message)
+    if 300 <= status < 400:  # nobody is followed to another host: what was signed is for this one
+        return CallFailedError(Reason.UNSUPPORTED, code, message)
     return CallFailedError(Reason.UNSUPPORTED if status == 404 else Reason.COLLECTOR_BUG, code, message)
 
 
@@ -461,7 +488,7 @@ def _pager_of(client: Any, operation: str) -> _Pager:
     try:
         model = client.meta.service_model.operation_model(operation)
     except OperationNotFoundError as error:
-        raise CallFailedError(Reason.COLLECTOR_BUG, f"no operation {operation}") from error
+        raise CallFailedError(Reason.UNSUPPORTED, f"{_sdk()} has no operation {operation}") from error
     inputs = model.input_shape.members if model.input_shape else {}
     outputs = model.output_shape.members if model.output_shape else {}
     tokens: list[tuple[str, Any]] = []

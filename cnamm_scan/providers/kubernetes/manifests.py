@@ -20,7 +20,7 @@ import yaml
 from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Reason, Target
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, code_matches
-from cnamm_scan.providers.kubernetes.names import COPIES, SYSTEM_NAMESPACES
+from cnamm_scan.providers.kubernetes.names import COPIES, SYSTEM_NAMESPACES, plural
 from cnamm_scan.providers.kubernetes.needs import Resource, resource_of
 from cnamm_scan.providers.kubernetes.pods import NORMALISERS
 from cnamm_scan.providers.one_place import OnePlace
@@ -179,7 +179,7 @@ class ManifestProvider(OnePlace):
             return True
         return namespace in self._namespaces if self._namespaces else namespace not in self._excluded
 
-    def read(self, name: str, region: str) -> Answer:
+    def read(self, name: str, request: Request) -> Answer:
         """The cluster is what the manifests are for: a row to ask "is there one" of, with nothing known of it but the name."""
         if name != "cluster":
             raise CallFailedError(Reason.NOT_IN_MANIFESTS, "NotInManifests")
@@ -193,18 +193,6 @@ class ManifestProvider(OnePlace):
 
     def close(self) -> None:
         """Nothing is open."""
-
-
-def plural(kind: str) -> str:
-    """The resource of a kind, as the API server names it: NetworkPolicy -> networkpolicies, Ingress -> ingresses, Gateway -> gateways."""
-    name = kind.lower()
-    if name == "endpoints":
-        return name
-    if name.endswith(("s", "x", "z", "ch", "sh")):
-        return f"{name}es"
-    if name.endswith("y") and name[-2:-1] not in "aeiou":
-        return f"{name[:-1]}ies"
-    return f"{name}s"
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------------

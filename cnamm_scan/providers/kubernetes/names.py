@@ -1,7 +1,4 @@
-"""Namespaces that hold the platform itself. Judged apart: what runs there often needs what nothing else should have.
-
-Matched by whole names; a person adds their own with --system-namespace.
-"""
+"""What things are called: namespaces of the platform itself, annotations that copy an object, the plural of a kind."""
 
 from __future__ import annotations
 
@@ -19,6 +16,10 @@ SYSTEM_NAMESPACES = frozenset(
     " gatekeeper-system kyverno falco falco-system cert-manager trivy-system kubescape neuvector spire spire-system"
     " longhorn-system rook-ceph local-path-storage".split()
 )
+"""Namespaces that hold the platform itself. Judged apart: what runs there often needs what nothing else should have.
+
+Matched by whole names; a person adds their own with --system-namespace.
+"""
 
 COPIES = frozenset(
     (
@@ -29,3 +30,15 @@ COPIES = frozenset(
     )
 )
 """Annotations that hold the whole object once more, with every value in it: their names are kept, what they hold goes no further."""
+
+
+def plural(kind: str) -> str:
+    """The resource of a kind, as the API server names it: NetworkPolicy -> networkpolicies, Ingress -> ingresses, Gateway -> gateways."""
+    name = kind.lower()
+    if name == "endpoints":
+        return name
+    if name.endswith(("s", "x", "z", "ch", "sh")):
+        return f"{name}es"
+    if name.endswith("y") and name[-2:-1] not in "aeiou":
+        return f"{name[:-1]}ies"
+    return f"{name}s"

@@ -16,12 +16,14 @@ import msgspec
 from cnamm_scan import __version__
 from cnamm_scan.errors import CredentialsError, ProviderError, UsageError, did_you_mean
 from cnamm_scan.model import Reason, Target
+from cnamm_scan.providers.bounds import BOUNDS, Bounds
 from cnamm_scan.providers.interface import Answer, CallFailedError, Provider, Request, code_matches
 from cnamm_scan.providers.kubernetes.discovery import Discovery, Served, not_served
-from cnamm_scan.providers.kubernetes.names import COPIES, SYSTEM_NAMESPACES
+from cnamm_scan.providers.kubernetes.names import COPIES, SYSTEM_NAMESPACES, plural
 from cnamm_scan.providers.kubernetes.needs import Resource, resource_of
 from cnamm_scan.providers.kubernetes.pods import NORMALISERS
 from cnamm_scan.providers.one_place import OnePlace
+from cnamm_scan.providers.reading import Within, bounded, read_body, refused
 from cnamm_scan.providers.sdk import need
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ Json = Any
 
 PAGE = 500
 """Objects asked at once: what kubectl asks too."""
+SMALLEST_PAGE = 5
+"""So many are asked at once before a page that is too large is given up."""
 ANONYMOUS = "system:anonymous"
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -47,6 +51,7 @@ class Options:
     call_timeout: float = 20.0
     """Seconds to wait for one answer."""
     connections: int = 16
+    bounds: Bounds = BOUNDS
 
 
 def connect(name: str, options: Options) -> Provider:
@@ -112,6 +117,13 @@ class _Page:
     """Objects read before, in all places."""
     outside: int = 0
     """Namespaces before that are not in the scope."""
+    size: int = PAGE
+    """Objects asked at once."""
+
+    @property
+    def asked(self) -> tuple[int, str, int]:
+        """What tells the page apart: what was counted on the way there does not."""
+        return self.place, self.token, self.size
 
 
 class KubernetesProvider(OnePlace):
@@ -126,6 +138,7 @@ class KubernetesProvider(OnePlace):
         self._lock = threading.Lock()
         self._host = str(client.configuration.host).rstrip("/")
         self._pool = client.rest_client.pool_manager
+        self._pool.pool_classes_by_scheme = bounded(self._pool.pool_classes_by_scheme)
         self._system = SYSTEM_NAMESPACES | frozenset(options.system_namespaces)
         self._discovery = Discovery(lambda path, accept: self._get(path, accept=accept)[0])
         self._version: Mapping[str, Json] = {}
@@ -163,6 +176,11 @@ class KubernetesProvider(OnePlace):
 
     def call(self, request: Request) -> Answer:
         """One page of a listing, or what stands beneath one object. Raises CallFailedError."""
+        with Within(self.options.bounds, request.ends):
+            answer = self._call(request)
+        return replace(answer, token=answer.next_page.asked) if isinstance(answer.next_page, _Page) else answer
+
+    def _call(self, request: Request) -> Answer:
         try:
             resource = resource_of(request.client, request.operation)
         except ValueError as error:
@@ -187,7 +205,7 @@ class KubernetesProvider(OnePlace):
         version, name = (served.version, served.name) if served is not None else (resource.versions[0], resource.name)
         wanted = dict(parameters)
         metadata_only = bool(wanted.pop("metadata_only", False))
-        query = {"limit": PAGE, **wanted}
+        query = {"limit": page.size, **wanted}
         if self.options.excluded_namespaces and (served is None or served.namespaced):
             outside = ",".join(f"metadata.namespace!={each}" for each in self.options.excluded_namespaces)
             query["fieldSelector"] = f"{query['fieldSelector']},{outside}" if "fieldSelector" in query else outside
@@ -199,6 +217,8 @@ class KubernetesProvider(OnePlace):
         try:
             body, request_id = self._ask(path, accept=METADATA_ONLY if metadata_only else "application/json")
         except CallFailedError as failure:
+            if failure.code == "TooLarge" and page.size > SMALLEST_PAGE and "limit" not in wanted:
+                return Answer({"items": []}, next_page=replace(page, size=max(SMALLEST_PAGE, page.size // 10)), note="SmallerPages")
             again = getattr(failure, "token", "")
             if failure.code == "Expired" and again and again != page.token:
                 # the snapshot that the token stood for is gone: the server goes on from there in a newer one
@@ -215,7 +235,8 @@ class KubernetesProvider(OnePlace):
                 left_out = None if failure.code == "NotServed" else failure.reason
                 return Answer({"items": []}, next_page=next_place, left_out=left_out, note=failure.code)
             raise
-        items, token = _items(body, metadata_only)
+        api, kind = f"{resource.group}/{version}".lstrip("/"), served.kind if served is not None else ""
+        items, token = _items(body, metadata_only, api, kind, name)
         scoped = self.options.namespaces or self.options.excluded_namespaces
         is_namespaces = resource.full == "namespaces"
         left = page.outside
@@ -307,9 +328,11 @@ class KubernetesProvider(OnePlace):
                 body=raw,
                 retries=False,
                 redirect=False,
+                preload_content=False,
+                decode_content=False,
                 timeout=urllib3.Timeout(connect=min(5.0, self.options.call_timeout), read=self.options.call_timeout),
             )
-            data = response.data
+            data = read_body(response, self.options.bounds)
         if response.status >= 300:
             raise _failure(response.status, response.headers, data)
         return data, response.headers.get("Audit-Id", "")
@@ -332,12 +355,13 @@ class KubernetesProvider(OnePlace):
 
     # ---- readers -----------------------------------------------------------------------------------------------------
 
-    def read(self, name: str, region: str) -> Answer:
+    def read(self, name: str, request: Request) -> Answer:
         """The named readers of collectors."""
         readers: dict[str, Callable[[], list[Mapping[str, Any]]]] = {"cluster": self._cluster, "api_resources": self._api_resources}
         if name not in readers:
             raise CallFailedError(Reason.COLLECTOR_BUG, f"no reader {name}")
-        return Answer(readers[name]())
+        with Within(self.options.bounds, request.ends):
+            return Answer(readers[name]())
 
     def _cluster(self) -> list[Mapping[str, Any]]:
         version = self._version or _mapping(self._get("/version")[0])
@@ -405,6 +429,7 @@ class _List(msgspec.Struct):
     """A List of the API, its objects still as they came."""
 
     items: list[msgspec.Raw] | None
+    apiVersion: str = ""
     kind: str = ""
     metadata: Any = None
 
@@ -429,8 +454,11 @@ def _object(raw: msgspec.Raw) -> Json:
         return None
 
 
-def _items(body: bytes, metadata_only: bool) -> tuple[list[msgspec.Raw], str]:
-    """(objects, continue token) of a List. Raises CallFailedError for anything else: silence there would read as "none"."""
+def _items(body: bytes, metadata_only: bool, api: str, kind: str, name: str) -> tuple[list[msgspec.Raw], str]:
+    """(objects, continue token) of a List of the kind that was asked for; where discovery did not tell it, of one with that plural name.
+
+    Raises CallFailedError for anything else: silence there would read as "none".
+    """
     try:
         found = _list_decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -442,6 +470,9 @@ def _items(body: bytes, metadata_only: bool) -> tuple[list[msgspec.Raw], str]:
     if metadata_only and found.kind != "PartialObjectMetadataList":
         # the server gave whole objects for metadata: what must not be read is dropped unread
         raise CallFailedError(Reason.UNSUPPORTED, "NoPartialMetadata")
+    listed = found.kind.removesuffix("List")
+    if not metadata_only and (found.apiVersion != api or (listed != kind if kind else plural(listed) != name)):
+        raise CallFailedError(Reason.MALFORMED, "OtherKind", retry=True)
     token = str(found.metadata.get("continue") or "") if isinstance(found.metadata, dict) else ""
     return found.items or [], token  # an empty list of a Go server may be null
 
@@ -481,7 +512,7 @@ def _failure(status: int, headers: Mapping[str, str], data: bytes) -> CallFailed
         return CallFailedError(Reason.TIMED_OUT, code, message, retry=True, after=after)
     if status >= 500:
         return CallFailedError(Reason.SERVER_ERROR, code, message, retry=True, after=after)
-    if status in (405, 406) or status < 400:
+    if status in (405, 406) or status < 400:  # nobody is followed to another host: who asks is told to this one alone
         return CallFailedError(Reason.UNSUPPORTED, code, message)
     return CallFailedError(Reason.COLLECTOR_BUG, code, message)
 
@@ -501,8 +532,11 @@ class _translated:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        if error is None:
+        if error is None or isinstance(error, CallFailedError):
             return
+        said = refused(error)
+        if said is not None:
+            raise said from error
         from urllib3 import exceptions as http
 
         cause = error.reason if isinstance(error, http.MaxRetryError) else error

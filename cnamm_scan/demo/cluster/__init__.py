@@ -1,0 +1,1 @@
+"""The demo's Kubernetes cluster: a bed (an API server) and the estate that stands in it, which is data."""

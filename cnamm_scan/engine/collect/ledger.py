@@ -1,0 +1,113 @@
+"""The coverage ledger: how every planned call went, folded while it goes on, one line for each (target, region, table, part)."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from cnamm_scan.engine.schedule import Outcome
+from cnamm_scan.model import Coverage, Reason
+from cnamm_scan.providers.interface import CallFailedError
+
+OUTSIDE_PART = "outside"
+"""The line, of no target, that counts the items of a listing for a whole connection which belong to none of its targets."""
+_NOT_ASKED = frozenset({"NotAsked", "RegionIsDark"})
+
+
+@dataclass(slots=True)
+class _Line:
+    """One line while it grows."""
+
+    operation: str
+    calls: int = 0
+    pages: int = 0
+    items: int = 0
+    retries: int = 0
+    ok: int = 0
+    complete: bool = True
+    gaps: Counter[str] = field(default_factory=Counter)
+    code: str = ""
+
+
+class Ledger:
+    """Takes the end of every call, from many threads.
+
+    A call that fills several tables, or the tables of several targets, is told in the line of each: a line says what its rows rest on.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[str, str, str, str], _Line] = {}
+        self._lock = threading.Lock()
+
+    def note(
+        self,
+        target: str,
+        region: str,
+        table: str,
+        part: str,
+        operation: str,
+        *,
+        outcome: Outcome | None,
+        items: int = 0,
+        failure: CallFailedError | None = None,
+        code: str = "",
+    ) -> None:
+        """Add one call's end. `failure` is None when it counts as answered (also when its error meant "not configured").
+
+        `code` is what the provider called something that is no gap: an error that means "none", a snapshot that moved.
+        """
+        with self._lock:
+            line = self._lines.setdefault((target, region, table, part), _Line(operation))
+            if outcome is not None:
+                line.calls += outcome.failure is None or outcome.failure.code not in _NOT_ASKED
+                line.retries += outcome.retries
+            line.items += items
+            line.code = line.code or code
+            if failure is None:
+                line.pages += outcome is not None
+                line.ok += 1
+            else:
+                line.gaps[failure.reason.value] += 1
+                line.code = failure.code if line.complete else line.code  # the first gap's, before any note
+                line.complete = False
+
+    def lines(self) -> Iterator[Coverage]:
+        """The ledger, sorted."""
+        for (target, region, table, part), line in sorted(self._lines.items()):
+            yield Coverage(
+                target=target,
+                region=region,
+                table=table,
+                part=part,
+                operation=line.operation,
+                status="ok" if not line.gaps else line.gaps.most_common(1)[0][0],
+                complete=line.complete,
+                calls=line.calls,
+                pages=line.pages,
+                items=line.items,
+                retries=line.retries,
+                gaps=dict(sorted(line.gaps.items())),
+                code=line.code,
+            )
+
+    def seen(self) -> Mapping[tuple[str, str], str]:
+        """How each (target, region) was seen: listed when anything there answered, else by what stood in the way."""
+        with self._lock:
+            lines = list(self._lines.items())
+        reasons: dict[tuple[str, str], set[str]] = {}
+        for (target, region, _, _), line in lines:
+            reasons.setdefault((target, region), set()).update(["" for _ in range(bool(line.ok))], line.gaps)
+        return {place: _seen(found) for place, found in reasons.items()}
+
+
+def _seen(reasons: set[str]) -> str:
+    """`reasons` are those of a region's gaps; an empty one says that something was answered."""
+    if "" in reasons:
+        return "listed"
+    if reasons <= {Reason.REGION_DISABLED.value}:
+        return "off"
+    if reasons <= {Reason.UNREACHABLE.value, Reason.TIMED_OUT.value}:
+        return "unreachable"
+    return "denied" if Reason.DENIED.value in reasons else "listed"

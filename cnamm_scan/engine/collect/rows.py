@@ -1,0 +1,279 @@
+"""Items become rows: documents in their one form, keys, elements of nested lists, and a ghost for whatever was not read."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from cnamm_scan import paths
+from cnamm_scan.content import key_paths
+from cnamm_scan.engine.collect.calls import Values
+from cnamm_scan.engine.collect.ledger import Ledger
+from cnamm_scan.engine.collect.streams import Stream
+from cnamm_scan.engine.plan import TablePlan
+from cnamm_scan.model import GHOST_PART, SILENCE_PART, UNREAD, Coverage, Reason, Target
+from cnamm_scan.providers.interface import CallFailedError
+
+GLOBAL = "global"
+"""The region of what exists once for a target."""
+
+Json = Any
+
+
+class FactWriter(Protocol):
+    """Where facts and coverage go as they come: the evidence writer. Used from many threads."""
+
+    def fact(
+        self,
+        *,
+        table: str,
+        target: str,
+        region: str,
+        key: str,
+        data: Json,
+        gaps: Mapping[str, Reason],
+        calls: Sequence[Mapping[str, Any]],
+        redact: Sequence[str],
+        keep: paths.Tree | None = None,
+        also: Mapping[str, Json] | None = None,
+    ) -> None:
+        """Redact and store one fact: of `data` what `keep` names, and `also`. Raises MalformedError for data of another shape."""
+        ...
+
+    def coverage(self, line: Coverage) -> None:
+        """Store how one planned call went."""
+        ...
+
+
+@dataclass
+class Item:
+    """One listed item while its parts come in."""
+
+    document: dict[str, Json]
+    target: Target
+    """Whose it is."""
+    region: str
+    """What its facts say: the region it lives in, or GLOBAL."""
+    place: str
+    """Where its parts are asked."""
+    calls: list[Mapping[str, Any]]
+    """What it was read with; items without parts share their page's."""
+    parts: dict[str, Json] = field(default_factory=dict)
+    """Part key -> its answer."""
+    gaps: dict[str, Reason] = field(default_factory=dict)
+    """Part key -> why it was not read."""
+    above: Mapping[str, Reason] = field(default_factory=dict)
+    """Gaps of the item that this one was listed for, by the names that a path would use."""
+    gone: bool = False
+    finished: bool = False
+    asked: set[str] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    formed: dict[tuple[str, Callable[[Json], Json]], dict[str, Json]] = field(default_factory=dict)
+
+    def normal(self, path: paths.Path, normalise: Callable[[Json], Json]) -> dict[str, Json]:
+        """The document with what stands at the path in its one form; worked out once for all tables that want it."""
+        known = self.formed.get((path.text, normalise))
+        if known is None:
+            known = self.formed[path.text, normalise] = _replaced(self.document, path.steps, normalise)
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a table's documents become data: worked out once, used for every item."""
+
+    keep: paths.Tree
+    variables: tuple[str, ...]
+    normalise: tuple[tuple[paths.Path, Callable[[Json], Json]], ...]
+    key: tuple[tuple[str, paths.Path | None], ...]
+    """The key's template in pieces: a text, then the path whose value follows it."""
+    hops: int
+    may_gap: frozenset[str]
+
+    @classmethod
+    def of(cls, plan: TablePlan, normalisers: Mapping[str, Callable[[Json], Json]]) -> Shape:
+        """The shape of a planned table, with its provider's forms."""
+        table = plan.table
+        kept = [paths.parse(text) for text in plan.kept if not text.startswith("$")]
+        listed = [
+            paths.parse(column.from_)
+            for column in table.columns.values()
+            if column.type == "list" and column.from_ in plan.kept and column.from_ and not paths.parse(column.from_).is_many
+        ]
+        whole = {column.from_ for column in table.columns.values() if column.from_ and column.type == "json"}
+        listed = [path for path in listed if path.text not in whole]  # who wants the values wants the names too
+        known = {column.from_ for column in table.columns.values() if column.from_}
+        # an element that is asked for by its place is looked for in its list
+        there = [path for path in kept if path.text not in known and not path.is_many and isinstance(path.steps[-1], str)]
+        gaps = set()
+        for path in kept:
+            depth = next((n for n, key in enumerate(path.keys) if key != "parent"), len(path.keys) - 1)
+            gaps.add(".".join(path.keys[: depth + 1]))
+        return cls(
+            keep=paths.tree((path for path in kept if path not in listed and path not in there), listed, there),
+            variables=tuple(text for text in plan.kept if text.startswith("$")),
+            normalise=tuple((paths.parse(text), normalisers[how]) for text, how in table.normalise.items()),
+            key=_pieces(table.key),
+            hops=table.each.count("[]") if table.each else 0,
+            may_gap=frozenset(gaps),
+        )
+
+    def gaps(self, found: Mapping[str, Reason]) -> dict[str, Reason]:
+        """The gaps that a column of the table can meet, and why the source is silent where it is."""
+        kept = {name: reason for name, reason in found.items() if name in self.may_gap}
+        silent = next((reason for name, reason in found.items() if name.rsplit(".", 1)[-1] == SILENCE_PART), None)
+        return {**kept, SILENCE_PART: silent} if silent is not None else kept
+
+
+class Rows:
+    """Writes the facts of items, and ghosts for what was not read."""
+
+    def __init__(self, writer: FactWriter, ledger: Ledger, values: Values, shapes: Mapping[str, Shape]) -> None:
+        self._writer = writer
+        self._ledger = ledger
+        self._values = values
+        self._shapes = shapes
+        self._ghosts: Counter[tuple[str, str, str]] = Counter()
+        self._lock = threading.Lock()
+
+    def write(self, plan: TablePlan, stream: Stream, item: Item) -> None:
+        """The facts of an item in one table: one, or one for each element. An odd item leaves a ghost."""
+        table, shape = plan.table, self._shapes[plan.table.id]
+        names = stream.names.get(table.id, {})
+        document: Mapping[str, Json] = item.document
+        gaps: Mapping[str, Reason] = {}
+        if names:
+            document = {**document, **{name: item.parts[key] for name, key in names.items() if key in item.parts}}
+            gaps = {name: item.gaps[key] for name, key in names.items() if key in item.gaps}
+        try:
+            for path, normalise in shape.normalise:
+                document = item.normal(path, normalise) if document is item.document else _replaced(document, path.steps, normalise)
+            if not table.each:
+                self._fact(plan, shape, item, document, {**gaps, **item.above}, self._key(shape, document, item))
+                return
+            each, unread = paths.parse(table.each), {**gaps, **item.above}
+            elements = list(_elements(document, each.steps))
+            if not elements and each.head in unread:
+                self.ghost(plan, item.target, item.region, unread[each.head], document)
+                return
+            lifted = {f"{'parent.' * shape.hops}{name}": reason for name, reason in unread.items()}
+            for number, element in enumerate(elements):
+                self._fact(plan, shape, item, element, lifted, f"{self._key(shape, element, item)}#{number}")
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+            # an odd item, or one that our own declarations did not foresee, costs itself, not the scan
+            said = f"key has no {error}" if isinstance(error, KeyError) else type(error).__name__
+            reason = Reason.MALFORMED if isinstance(error, paths.MalformedError | RecursionError) else Reason.COLLECTOR_BUG
+            failure = CallFailedError(reason, said.removesuffix("Error"))
+            self._ledger.note(item.target.id, item.region, table.id, GHOST_PART, stream.operation, outcome=None, failure=failure)
+            self.ghost(plan, item.target, item.region, reason, {})
+
+    def _fact(self, plan: TablePlan, shape: Shape, item: Item, document: Mapping[str, Json], gaps: Mapping[str, Reason], key: str) -> None:
+        also = {name: self._values.variable(name, item.target, item.place) for name in shape.variables} if shape.variables else None
+        self._writer.fact(
+            table=plan.table.id,
+            target=item.target.id,
+            region=item.region,
+            key=key,
+            data=document,
+            keep=shape.keep,
+            also=also,
+            gaps=shape.gaps(gaps) if gaps else {},
+            calls=item.calls,
+            redact=plan.table.redact,
+        )
+
+    def _key(self, shape: Shape, document: Mapping[str, Json], item: Item) -> str:
+        made = ""
+        for text, path in shape.key:
+            made += text
+            if path is None:
+                continue
+            is_variable = path.text.startswith("$")
+            value = self._values.variable(path.text, item.target, item.place) if is_variable else paths.get(document, path)
+            if value is None:
+                raise KeyError(path.text)
+            made += str(value)
+        return made
+
+    def ghost(
+        self,
+        plan: TablePlan,
+        target: Target,
+        region: str,
+        reason: Reason,
+        item: Mapping[str, Json],
+        part: str = GHOST_PART,
+        count: int = 1,
+    ) -> None:
+        """A row for what was not read. It keeps what is known of whom it belongs to, so that a join by that id darkens no other."""
+        shape = self._shapes[plan.table.id]
+        document: Mapping[str, Json] = item
+        for _ in range(shape.hops):
+            document = {"parent": document}
+        keep = {name: subtree for name, subtree in shape.keep.items() if name == "parent"}
+        try:
+            known = paths.project(document, keep)
+        except paths.MalformedError:  # what it belongs to is odd too
+            known = {}
+        if count > 1:
+            known = {**known, UNREAD: count}
+        with self._lock:
+            self._ghosts[plan.table.id, target.id, region] += 1
+            number = self._ghosts[plan.table.id, target.id, region]
+        self._writer.fact(
+            table=plan.table.id,
+            target=target.id,
+            region=region,
+            key=f"unread#{number}",
+            data=known,
+            gaps={part: reason},
+            calls=(),
+            redact=plan.table.redact,
+        )
+
+
+def _pieces(template: str) -> tuple[tuple[str, paths.Path | None], ...]:
+    made: list[tuple[str, paths.Path | None]] = []
+    rest = template
+    for name in key_paths(template):
+        before, _, rest = rest.partition("{" + name + "}")
+        made.append((before, paths.Path(name, ()) if name.startswith("$") else paths.parse(name)))
+    return (*made, (rest, None))
+
+
+def _elements(document: Mapping[str, Json], steps: Sequence[paths.Step]) -> Iterator[dict[str, Json]]:
+    """Each element of a nested list as a document; `parent` is what it came from."""
+    position = steps.index(paths.EACH) if paths.EACH in steps else len(steps)
+    value = paths.get(document, paths.Path("", tuple(steps[:position])))
+    rest = steps[position + 1 :]
+    for element in value if isinstance(value, list) else []:
+        made = {**element} if isinstance(element, Mapping) else {paths.SELF: element}
+        made["parent"] = document
+        if rest:
+            yield from _elements(made, rest)
+        else:
+            yield made
+
+
+def _replaced(document: Mapping[str, Json], steps: Sequence[paths.Step], change: Callable[[Json], Json]) -> dict[str, Json]:
+    """A copy of the document with the value at the path changed; nothing happens where there is none."""
+    key, *rest = steps
+    if key == paths.SELF:  # the item itself; what it was listed for stays beside it
+        above = {"parent": document["parent"]} if "parent" in document else {}
+        return {**change({name: value for name, value in document.items() if name != "parent"}), **above}
+    if key == paths.EACH or isinstance(key, int):
+        return dict(document)
+    copy = dict(document)
+    value = copy.get(key)
+    if value is None:
+        return copy
+    if not rest:
+        copy[key] = change(value)
+    elif rest[0] == paths.EACH and isinstance(value, list):
+        copy[key] = [_replaced(v, rest[1:], change) if len(rest) > 1 and isinstance(v, Mapping) else change(v) for v in value]
+    elif isinstance(value, Mapping):
+        copy[key] = _replaced(value, rest, change)
+    return copy

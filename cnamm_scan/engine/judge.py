@@ -1,0 +1,74 @@
+"""Judges the rules of a plan over loaded facts: counted alone, or with every result written down as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+from cnamm_scan.engine.evaluate import CompiledRule, blocks, count, population, tally
+from cnamm_scan.engine.store import Store
+from cnamm_scan.model import Content, Coverage, Reason, ResultBlock, Tally, Target
+
+
+class ResultWriter(Protocol):
+    """Where results go: the evidence writer."""
+
+    def result(self, block: ResultBlock, rule_sha256: str) -> None:
+        """Store a block of results."""
+        ...
+
+    def population(self, table: str, target: str, region: str, keys: Sequence[str]) -> None:
+        """Store whom "the rest" of a table's results means."""
+        ...
+
+    def coverage(self, line: Coverage) -> None:
+        """Store a line of the coverage ledger."""
+        ...
+
+
+def judge(store: Store, rules: Sequence[CompiledRule], targets: Sequence[Target]) -> Iterator[Tally]:
+    """What each rule counts in each target that it concerns."""
+    for rule in rules:
+        yield from tally(store, rule, targets)
+
+
+def judge_and_write(
+    content: Content, store: Store, rules: Sequence[CompiledRule], targets: Sequence[Target], writer: ResultWriter
+) -> list[Tally]:
+    """As `judge`, with every result stored on its way."""
+    for line in broken(store, targets):
+        writer.coverage(line)
+    tallies: list[Tally] = []
+    told: set[str] = set()
+    for rule in rules:
+        tallies += count(rule, targets, _written(writer, rule, blocks(store, rule, targets, compact=True), told))
+    for view in sorted(told & content.views.keys()):
+        for target, region, keys in population(store, view):
+            writer.population(view, target, region, keys)
+    return tallies
+
+
+def broken(store: Store, targets: Sequence[Target]) -> Iterator[Coverage]:
+    """Tables and views that content describes wrongly, as lines of the coverage ledger."""
+    for table, what in sorted(store.broken.items()):
+        for target in targets:
+            yield Coverage(
+                target=target.id,
+                region="global",
+                table=table,
+                part="load",
+                operation="<load>",
+                status=Reason.COLLECTOR_BUG.value,
+                complete=False,
+                gaps={Reason.COLLECTOR_BUG.value: 1},
+                code=what[:300],
+            )
+
+
+def _written(writer: ResultWriter, rule: CompiledRule, found: Iterable[ResultBlock], told: set[str]) -> Iterator[ResultBlock]:
+    """Store blocks on their way; `told` gathers the tables of which some rule tells a rest."""
+    for block in found:
+        writer.result(block, rule.rule.sha256)
+        if not block.resources:
+            told.add(block.table)
+        yield block

@@ -1,0 +1,80 @@
+"""Stored facts into a store that rules can be asked of: the same way for a scan that just ended and for a bundle years later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cnamm_scan.content import ENGINE_TABLES
+from cnamm_scan.engine.made import Makers
+from cnamm_scan.engine.store import Shards, Store
+from cnamm_scan.model import ESTATE_TABLE, Content, Reason, Region, Target
+
+FEW_BYTES = 30_000_000
+"""Stored facts below this are judged on one thread: sharing so little costs more than it saves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Facts as they are stored, and what is known of where they came from."""
+
+    started: datetime
+    """The scan's start: the only clock that a rule has."""
+    files: Mapping[str, Sequence[Path]]
+    """Table -> files of its lines."""
+    collected: Mapping[str, Mapping[str, Sequence[str]]]
+    """Table -> the parts asked and the paths kept, as `Plan.describe` tells them."""
+    regions: Mapping[str, Sequence[Region]]
+    """Target id -> its regions with how they were seen."""
+    targets: Sequence[Target]
+
+
+def open_store(content: Content, tables: Iterable[str], facts: Facts, makers: Makers) -> Store:
+    """Fact tables loaded, ghosts laid for what was never asked, views made, doors shut. Raises ContentError or StoreError."""
+    few = sum(file.stat().st_size for own in facts.files.values() for file in own) < FEW_BYTES
+    scan_time = facts.started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    store = Store(content, tables, scan_time=scan_time, threads=1 if few else None)
+    store.places = {target.id: ("global", *(region.name for region in facts.regions.get(target.id, ()))) for target in facts.targets}
+    try:
+        for table in sorted(store.tables - set(content.views)):
+            said = facts.collected.get(table)
+            if said is not None or table in (ESTATE_TABLE, *ENGINE_TABLES):
+                parts = frozenset(said["parts"]) if said is not None else None
+                kept = frozenset(said["paths"]) if said is not None else None
+                hidden = frozenset(said.get("unsupported", ())) if said is not None else frozenset()
+                store.load(table, Shards(tuple(facts.files.get(table, ())), parts, kept, hidden))
+            store.add_ghosts(table, _never_asked(content, table, said is not None, facts.regions, facts.targets))
+        store.make_views(makers.fill)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _never_asked(
+    content: Content, table: str, was_planned: bool, regions: Mapping[str, Sequence[Region]], targets: Sequence[Target]
+) -> Iterator[tuple[str, str, Reason, bool]]:
+    """Ghosts for tables outside the plan and for regions left out of the scan.
+
+    All the regions that a person excluded are one unread row together, but each is dark to a rule that looks into it.
+    """
+    spec = content.tables.get(table)
+    if spec is None:
+        return
+    if all(target.provider != spec.provider for target in targets):
+        # a rule of another provider may look in here: an account that was not scanned is not an empty account
+        yield "", "global", Reason.NOT_COLLECTED, True
+    for target in targets:
+        if target.provider != spec.provider:
+            continue
+        if not was_planned:
+            reason = Reason.EXCLUDED if spec.opt_in else Reason.NOT_COLLECTED
+            places = [r.name for r in regions.get(target.id, ()) if r.seen != "off"] if spec.once_per == "region" else ["global"]
+            for number, place in enumerate(places or ["global"]):
+                yield target.id, place, reason, number > 0
+        elif spec.once_per == "region":
+            excluded = [region.name for region in regions.get(target.id, ()) if region.seen == "excluded"]
+            for number, place in enumerate(excluded):
+                yield target.id, place, Reason.EXCLUDED, number > 0

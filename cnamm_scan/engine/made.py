@@ -1,0 +1,140 @@
+"""Tables that a wing's function makes: what SQL cannot say of collected facts, such as what a policy means.
+
+Made when facts are loaded, in a scan and again whenever a bundle is judged, so that a better function judges old bundles too. A row says
+which facts it rests on, and a value is None where they leave it open.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from cnamm_scan.content import columns_of
+from cnamm_scan.engine.bounds import StoreError
+from cnamm_scan.engine.extract import gap_key, literal
+from cnamm_scan.engine.sql import expand, quoted
+from cnamm_scan.engine.store import Store
+from cnamm_scan.model import SILENCE_PART, Content, MadeRow, Target, View
+from cnamm_scan.providers.interface import Maker, SeenRow
+
+Heard = Callable[[str, MadeRow], None]
+"""Told of each row as it is made: (view, row). The evidence writer keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Makers:
+    """The functions of the wings, and who hears what they make."""
+
+    functions: Mapping[str, Maker]
+    """(provider, name) as `provider:name` -> the function."""
+    targets: Sequence[Target]
+    heard: Heard | None = None
+
+    def fill(self, store: Store, view: View) -> None:
+        """Make a view's rows and put them in. Raises StoreError when its function breaks: the view is then unknown everywhere."""
+        assert view.made is not None
+        seen = _Seen(store, view, self.targets)
+        columns = {name: column.type for name, column in view.columns.items()}
+        try:
+            rows = list(self._made(store.content, view, seen, columns))
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            raise StoreError(
+                f"{view.made.by} broke: {type(error).__name__}: {error}", where=view.id, do="report it with the facts that it read"
+            ) from error
+        store.fill(view.id, rows)
+
+    def _made(self, content: Content, view: View, seen: _Seen, columns: Mapping[str, str]) -> Iterator[tuple[MadeRow, str]]:
+        assert view.made is not None
+        maker = self.functions[f"{view.provider}:{view.made.by}"]
+        keys: set[tuple[str, str, str]] = set()
+        for row in maker.make(seen):
+            place = (row.target, row.region, row.key)
+            for name, value in row.values.items():
+                if name not in columns:
+                    raise ValueError(f"no column {name}")
+                if value is not None and not _is(value, columns[name]):
+                    raise ValueError(f"{name} of {row.key} is no {columns[name]}")
+            if place in keys:
+                raise ValueError(f"two rows of {row.key}")
+            keys.add(place)
+            if self.heard is not None:
+                self.heard(view.id, row)
+            yield row, seen.reason(row.rests_on) if any(row.values.get(name) is None for name in columns) else ""
+
+
+class _Seen:
+    """The collected tables as a maker reads them."""
+
+    def __init__(self, store: Store, view: View, targets: Sequence[Target]) -> None:
+        assert view.made is not None
+        self.targets: Sequence[Target] = tuple(target for target in targets if target.provider == view.provider)
+        self.over: Sequence[str] = view.made.over
+        self._store = store
+        self._reads = view.made.reads
+        self._rows: dict[str, tuple[SeenRow, ...]] = {}
+        self._reasons: dict[str, str] = {}
+        self._dark: dict[str, frozenset[tuple[str, str | None]]] = {}
+
+    def rows(self, table: str) -> Sequence[SeenRow]:
+        """What was seen of a table, in order of target, region and key."""
+        if table not in self._rows:
+            self._rows[table] = tuple(self._read(table))
+        return self._rows[table]
+
+    def _read(self, table: str) -> Iterator[SeenRow]:
+        content, names = self._store.content, self._reads[table]
+        kinds = columns_of(content, table)
+        whole = {name for name in names if kinds[name].type == "json"}
+        gaps = ", ".join(f"_gaps[{literal(part)}]" for part in _heads(content, table, names))
+        sql = (
+            f"SELECT target, COALESCE(region, ''), key, _fact, COALESCE({gaps}, ''){''.join(', ' + quoted(name) for name in names)}"
+            f" FROM {quoted(table)} WHERE _ghost IS NULL AND key IS NOT NULL ORDER BY ALL"
+        )
+        for target, region, key, fact, reason, *values in self._store.rows(sql):
+            if reason:
+                self._reasons[fact] = reason
+            given = {
+                name: msgspec.json.decode(value) if name in whole and value is not None else value
+                for name, value in zip(names, values, strict=True)
+            }
+            yield SeenRow(target, region, key, fact, given)
+
+    def dark(self, table: str, target: str, region: str | None = None) -> bool:
+        """Whether more of a table may be there than was seen: in a target, or in a region of it."""
+        if table not in self._dark:
+            found = {(place, at) for place, at in self._store.rows(f"SELECT target, region FROM {quoted(table)} WHERE _ghost IS NOT NULL")}
+            self._dark[table] = frozenset({*found, *((place, None) for place, _ in found)})
+        places = self._dark[table]
+        return (target, region) in places or ("", None) in places
+
+    def reason(self, facts: Sequence[str]) -> str:
+        """Why one of these facts was not read whole; empty when nothing was in the way."""
+        return next((self._reasons[fact] for fact in facts if fact in self._reasons), "")
+
+
+def _is(value: Any, kind: str) -> bool:
+    """Whether a value is of a column's type: a database would round or cut what is not."""
+    match kind:
+        case "boolean":
+            return isinstance(value, bool)
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        case "list":
+            return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+        case "json":
+            return True
+        case _:
+            return isinstance(value, str)
+
+
+def _heads(content: Content, table: str, columns: Sequence[str]) -> list[str]:
+    """The names under which a fact's gaps would tell that one of the columns was not read."""
+    spec = content.tables.get(table)
+    paths = [spec.columns[name].path for name in expand(content, table, columns) if name in spec.columns] if spec else []
+    return [*sorted({gap_key(path) for path in paths if path}), SILENCE_PART]

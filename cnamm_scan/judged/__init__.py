@@ -1,0 +1,1 @@
+"""A scan that has been judged: what reports, histories and exports take, beneath all of them."""

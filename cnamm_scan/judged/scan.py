@@ -1,0 +1,193 @@
+"""The judged scan: results, scores and facts of one scan, whether it just ended or comes out of a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from cnamm_scan.content import ENGINE_TABLES
+from cnamm_scan.errors import BundleError, UsageError, did_you_mean
+from cnamm_scan.evidence.bundle import Bundle, merged_files
+from cnamm_scan.judged.scoring import Judged, scored
+from cnamm_scan.model import Content, Coverage, ModelScore, Result, ResultBlock, Roadmap, Tally, Target, Verdict
+
+if TYPE_CHECKING:
+    from cnamm_scan.engine.evaluate import CompiledRule
+    from cnamm_scan.engine.load import Facts
+    from cnamm_scan.engine.made import Makers
+    from cnamm_scan.engine.store import Store
+
+Blocks = Callable[[frozenset[Verdict], str | None, bool], Iterator[ResultBlock]]
+"""(verdicts, all if empty; a rule or all; whether each resource is named) -> blocks of results."""
+
+
+@dataclass
+class Scan:
+    """A scan that has been judged: its results, scores and facts. A context manager: `close` gives its memory back."""
+
+    content: Content
+    scan: Mapping[str, Any]
+    """The manifest's account: id, times, targets, content, method, tool."""
+    targets: Sequence[Target]
+    tallies: Sequence[Tally]
+    models: Sequence[ModelScore]
+    roadmaps: Mapping[str, Roadmap]
+    coverage: Sequence[Coverage]
+    path: Path | None = None
+    """The bundle, when it was kept."""
+    bundle: Bundle | None = None
+    interrupted: bool = False
+    compiled: Sequence[CompiledRule] = field(default=(), repr=False)
+    """The rules that were judged, where they are at hand."""
+    judged_blocks: Blocks | None = field(default=None, repr=False)
+    """Where its results come from; None: from its bundle."""
+    reporter: Callable[[Scan], dict[str, Any]] | None = field(default=None, repr=False)
+    """Makes its report: handed in, since reports are a floor above."""
+    makers: Makers | None = field(default=None, repr=False)
+    """What makes the tables that no listing fills, when its facts are loaded."""
+    stack: ExitStack = field(default_factory=ExitStack, repr=False)
+    """What goes when the scan is closed: memory, spill space, a temporary bundle."""
+    _store: Store | None = field(default=None, repr=False)
+
+    def results(self, *verdicts: Verdict | str, rule: str | None = None) -> Iterator[Result]:
+        """What each rule said about each resource; all, or those of some verdicts or of one rule."""
+        for block in self.blocks(*verdicts, rule=rule):
+            yield from self.expand(block)
+
+    def expand(self, block: ResultBlock) -> Iterator[Result]:
+        """The results of a block, one for each resource."""
+        from cnamm_scan.engine.evaluate import expand_block
+
+        return expand_block(self.content, block)
+
+    def blocks(self, *verdicts: Verdict | str, rule: str | None = None, named: bool = True) -> Iterator[ResultBlock]:
+        """As `results`, several resources that a rule said the same of at a time; without `named` some only say how many there are."""
+        wanted = frozenset(Verdict(verdict) for verdict in verdicts)
+        if self.judged_blocks is not None:
+            yield from self.judged_blocks(wanted, rule, named)
+        elif self.bundle is not None:
+            yield from self.bundle.results(wanted, rule, named=named)
+
+    def score(self, function: str | None = None, model: str = "cnamm") -> tuple[float, float, float] | None:
+        """(low, high, coverage) of a function, or of the whole model; None where it is N/A."""
+        scored = next((each for each in self.models if each.id == model), None)
+        if scored is None:
+            raise UsageError(f"no model '{model}'", do=did_you_mean(model, [each.id for each in self.models]))
+        interval = scored.interval
+        if function is not None:
+            found = next((each for each in scored.functions if each.id == function), None)
+            if found is None:
+                raise UsageError(f"no function '{function}'", do=did_you_mean(function, [each.id for each in scored.functions]))
+            interval = found.interval
+        return None if interval is None else (float(interval.low), float(interval.high), float(interval.coverage))
+
+    def report(self) -> dict[str, Any]:
+        """The JSON report, schema `cnamm-scan/report/1`."""
+        if self.reporter is None:
+            raise UsageError("nothing makes reports of this scan", do="take one from scan, evaluate or load_bundle")
+        return self.reporter(self)
+
+    def models_of(self, target: Target) -> list[ModelScore]:
+        """The scores of one target by itself."""
+        own = [tally for tally in self.tallies if tally.target == target.id]
+        return list(scored(self.content, own, [target]).models)
+
+    def unknown_rules(self) -> dict[str, set[str]]:
+        """Table -> the rules that were run, have unknowns and read it, straight or through a view."""
+        from cnamm_scan.engine.plan import compile_rules, tables_of
+
+        unknown = {tally.rule for tally in self.tallies if tally.unknown or tally.error}
+        rules: Iterable[CompiledRule] = self.compiled
+        if not rules and self.bundle is not None:
+            run = unknown & set(self.bundle.manifest["plan"]["rules"])
+            rules = compile_rules(self.content, [rule for rule in self.content.rules.values() if rule.id in run])
+        found: dict[str, set[str]] = {}
+        for rule in rules:
+            if rule.rule.id in unknown:
+                for table in tables_of(self.content, rule):
+                    found.setdefault(table, set()).add(rule.rule.id)
+        return found
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """One SELECT over the fact tables, sandboxed.
+
+        Raises UsageError for SQL that does not bind, StoreError for what breaks on the way.
+        """
+        names, rows = self.query_table(sql)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def query_table(self, sql: str, seconds: float | None = None) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+        """As `query`: column names, and rows as a stream. Raises BoundError after so many seconds of work (None: 60)."""
+        from cnamm_scan.engine.bounds import BoundError, StoreError
+        from cnamm_scan.engine.select import read_query
+
+        store = self.store(read_query(self.content, sql).tables)
+        try:
+            return store.table(sql, seconds)
+        except BoundError:
+            raise
+        except StoreError as error:
+            raise UsageError(error.what, where="query", do=error.do) from error
+
+    def store(self, tables: Iterable[str] | None = None) -> Store:
+        """The loaded fact tables: those that are named and what they are made from, or all."""
+        everything = {*self.content.tables, *self.content.views, *ENGINE_TABLES}
+        wanted = everything if tables is None else set(tables)
+        if self._store is None or not wanted <= self._store.tables:
+            if self.bundle is None:
+                raise BundleError("the scan has no facts at hand", do="load its bundle")
+            from cnamm_scan.engine.load import open_store
+            from cnamm_scan.engine.made import Makers
+
+            if self._store is not None:  # whoever asks for a second one will ask for a third; rows of the first may still be read
+                wanted = everything
+            self._store = self.stack.enter_context(
+                open_store(self.content, wanted, facts_of(self.bundle), self.makers or Makers({}, self.targets))
+            )
+        return self._store
+
+    def close(self) -> None:
+        """Give memory, spill space and temporary bundles back."""
+        self.stack.close()
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close."""
+        self.close()
+
+
+def of_bundle(judged: Judged, account: Mapping[str, Any], bundle: Bundle) -> Scan:
+    """A judged scan with its bundle: `account` is the manifest's."""
+    return Scan(
+        content=judged.content,
+        scan=account,
+        targets=judged.targets,
+        tallies=judged.tallies,
+        models=judged.models,
+        roadmaps=judged.roadmaps,
+        coverage=[Coverage(**{name: line[name] for name in Coverage.__slots__}) for line in bundle.entries("coverage")],
+        path=bundle.path,
+        bundle=bundle,
+        interrupted=bool(account.get("interrupted")),
+    )
+
+
+def facts_of(bundle: Bundle) -> Facts:
+    """A bundle's facts as a store takes them."""
+    from cnamm_scan.engine.load import Facts
+
+    return Facts(
+        started=datetime.fromisoformat(bundle.scan["started_at"]),
+        files=merged_files(bundle.files("fact")),
+        collected=bundle.manifest["plan"]["tables"],
+        regions=bundle.regions(),
+        targets=bundle.targets(),
+    )

@@ -1,0 +1,174 @@
+"""What a `*` and a `?` reach: one place for the wildcards of actions, resources, ARNs and condition values.
+
+Three questions are asked of a pattern: does it match this text, does it cover all of another pattern, can it meet another pattern at all.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html,
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+WILD = re.compile(r"[*?]")
+_RUN = re.compile(r"[*?]{2,}")
+ARN_PARTS = 6
+
+
+def is_wild(text: str) -> bool:
+    """Whether a wildcard stands in the text."""
+    return "*" in text or "?" in text
+
+
+def literal_prefix(pattern: str) -> str:
+    """What stands before the first wildcard: the only part that binds a name which somebody else may choose the rest of."""
+    found = WILD.search(pattern)
+    return pattern if found is None else pattern[: found.start()]
+
+
+@lru_cache(maxsize=65536)
+def tidy(pattern: str) -> str:
+    """The same pattern with each run of wildcards in one form (`**` is `*`, `*?` is `?*`), so that equal ones look equal."""
+    return _RUN.sub(lambda run: "?" * run.group().count("?") + ("*" if "*" in run.group() else ""), pattern)
+
+
+@lru_cache(maxsize=65536)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile("".join({"*": ".*", "?": "."}.get(sign) or re.escape(sign) for sign in tidy(pattern)), re.DOTALL)
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether the pattern matches this very text; upper and lower case differ."""
+    if pattern == "*":
+        return True
+    if "*" not in pattern and "?" not in pattern:
+        return pattern == text
+    return _compiled(pattern).fullmatch(text) is not None
+
+
+@lru_cache(maxsize=65536)
+def covers(wide: str, narrow: str) -> bool:
+    """Whether every text that `narrow` matches is matched by `wide` too. True is proof; False may be a doubt for mixed runs of
+    wildcards."""
+    if wide in ("*", narrow):
+        return True
+    if not is_wild(narrow):
+        return matches(wide, narrow)
+    wide, narrow = tidy(wide), tidy(narrow)
+    row = [True] + [False] * len(narrow)
+    for sign in wide:
+        if sign == "*":
+            for at in range(1, len(row)):
+                row[at] = row[at] or row[at - 1]
+            continue
+        above, row = row, [False] * len(row)
+        for at, met in enumerate(narrow):
+            row[at + 1] = above[at] and (met == sign if sign != "?" else met != "*")
+    return row[-1]
+
+
+@lru_cache(maxsize=65536)
+def meets(one: str, other: str) -> bool:
+    """Whether some text is matched by both patterns."""
+    if "*" in (one, other):
+        return True
+    if not is_wild(other):
+        return matches(one, other)
+    if not is_wild(one):
+        return matches(other, one)
+    one, other = tidy(one), tidy(other)
+    row = [True]
+    for sign in other:
+        row.append(row[-1] and sign == "*")
+    for sign in one:
+        above, row = row, [row[0] and sign == "*"]
+        for at, met in enumerate(other, 1):
+            if "*" in (sign, met):
+                row.append(above[at] or row[at - 1])
+            else:
+                row.append(above[at - 1] and (sign == met or "?" in (sign, met)))
+    return row[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """A set of actions or of resources: the patterns listed, or with `but` everything except them (NotAction, NotResource).
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notaction.html
+    """
+
+    listed: tuple[str, ...]
+    but: bool = False
+
+    def has(self, text: str) -> bool:
+        """Whether this very name is in the set."""
+        return any(matches(each, text) for each in self.listed) is not self.but
+
+    def covers(self, pattern: str) -> bool:
+        """Whether all that the pattern matches is in the set."""
+        if self.but:
+            return not any(meets(each, pattern) for each in self.listed)
+        return any(covers(each, pattern) for each in self.listed)
+
+    def meets(self, pattern: str) -> bool:
+        """Whether something that the pattern matches is in the set."""
+        if self.but:
+            return not any(covers(each, pattern) for each in self.listed)
+        return any(meets(each, pattern) for each in self.listed)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is in the set."""
+        return self.but and any(tidy(each) in ("*", "*:*") for each in self.listed)
+
+    def covers_all_but(self, left_out: tuple[str, ...]) -> bool:
+        """Whether everything except `left_out` is in the set."""
+        if self.but:
+            return all(any(covers(other, each) for other in left_out) for each in self.listed)
+        return any(tidy(each) in ("*", "*:*") for each in self.listed)
+
+    @property
+    def pieces(self) -> tuple[str | None, ...]:
+        """The set as patterns; None stands for a complement, which is one piece."""
+        return (None,) if self.but else self.listed
+
+    def covers_piece(self, piece: str | None, left_out: tuple[str, ...]) -> bool:
+        """Whether a piece of another set, whose own list is `left_out` if it is a complement, is wholly in this one."""
+        return self.covers_all_but(left_out) if piece is None else self.covers(piece)
+
+
+EVERYTHING = Names(("*",))
+"""What a document without Resource is about: the thing that it hangs on."""
+
+
+def arn_parts(text: str) -> tuple[str, ...] | None:
+    """The six parts of an ARN or of a pattern for ARNs, the last with its colons; None where it is none.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
+    """
+    parts = text.split(":", ARN_PARTS - 1)
+    return tuple(parts) if len(parts) == ARN_PARTS and (parts[0] == "arn" or is_wild(parts[0])) else None
+
+
+def arn_account(text: str) -> str:
+    """The account in an ARN's fifth part; empty where there is none (buckets) or it is a pattern or the text is no ARN."""
+    parts = arn_parts(text)
+    return parts[4] if parts is not None and is_account(parts[4]) else ""
+
+
+def is_account(text: str) -> bool:
+    """Twelve digits."""
+    return len(text) == 12 and text.isascii() and text.isdigit()
+
+
+@lru_cache(maxsize=65536)
+def arn_matches(pattern: str, text: str) -> bool:
+    """`ArnLike`, and `ArnEquals`, which is the same: each of the six parts on its own, no star runs into the next part.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN
+    """
+    if tidy(pattern) == "*":
+        return True
+    asked, given = arn_parts(pattern), arn_parts(text)
+    return asked is not None and given is not None and all(map(matches, asked, given))

@@ -1,0 +1,187 @@
+"""Questions that a resource policy is asked beside "whom does it admit": what it refuses always, and for one action whom it admits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from cnamm_scan.providers.aws.policies import keys as k
+from cnamm_scan.providers.aws.policies.admission import Admission, Reach
+from cnamm_scan.providers.aws.policies.callers import Kind
+from cnamm_scan.providers.aws.policies.documents import NO_PRINCIPALS, Document, Principals, Statement
+from cnamm_scan.providers.aws.policies.patterns import EVERYTHING, Names, arn_parts, is_wild, tidy
+from cnamm_scan.providers.aws.policies.reach import reach, tried
+from cnamm_scan.providers.aws.policies.rights import FRESH, Need, Rights
+from cnamm_scan.providers.aws.policies.setting import Setting, Truth
+
+Given = Mapping[str, tuple[str, ...]]
+PLAIN_TEXT: Given = {"aws:securetransport": ("false",)}
+"""A request without TLS. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport"""
+_ATTESTATION = "kms:recipientattestation:"
+_SOMEBODY_ELSES: Given = {k.RESOURCE_ACCOUNT: ("\ue0f3",), k.RESOURCE_ORG: ("o-\ue0f3",), k.RESOURCE_PATHS: ("o-\ue0f3/r-\ue0f3/",)}
+
+
+def refuses(document: Document, setting: Setting, actions: Iterable[str], resources: Iterable[str], given: Given) -> Truth:
+    """Whether every request with these keys is refused, whoever makes it from wherever: each action on each resource, in one statement
+    or several.
+
+    Actions and resources may be patterns, which then have to be covered whole. A document whose statements name no principals (a service
+    control policy) speaks of everybody.
+    """
+    if not document.readable:
+        return Truth.UNKNOWN
+    asked = Statement(
+        True, Names(tuple(each.lower() for each in actions)), Names(tuple(resources)), Principals(anybody=True), NO_PRINCIPALS, ()
+    )
+    denies = tuple(
+        each if each.principals or each.excepted else replace(each, principals=Principals(anybody=True)) for each in document.denies
+    )
+    made = reach(Document((asked, *denies)), replace(setting, given={**setting.given, **given}))
+    if made.reach is not Reach.NOBODY:
+        return Truth.NO
+    return Truth.UNKNOWN if made.may_reach is not Reach.NOBODY else Truth.YES
+
+
+def about(document: Document, action: str) -> Document:
+    """The same document as far as it speaks of one action, written out."""
+    name = action.lower()
+    return Document(
+        tuple(replace(each, actions=Names((name,))) for each in document.statements if each.actions.has(name)), document.readable
+    )
+
+
+def reach_of(document: Document, setting: Setting, action: str, given: Given | None = None) -> Admission:
+    """Whom the document lets do this one action, in requests with the given keys."""
+    return reach(about(document, action), replace(setting, given={**setting.given, **(given or {})}))
+
+
+class Attestation(Enum):
+    """What a key asks of an enclave before it decrypts."""
+
+    NONE = "none"
+    SOME = "some"
+    """Some enclave has to be attested, any image."""
+    PINNED = "pinned"
+    UNKNOWN = "unknown"
+
+
+def attestation(document: Document, setting: Setting) -> Attestation:
+    """What the key's policy asks of whoever decrypts. The account's own IAM counts too where the policy hands over to it.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/policy-conditions.html#conditions-nitro-enclaves
+    """
+    asked = {test.key for test in document.tests if test.key.startswith(_ATTESTATION)}
+    if not asked:
+        return Attestation.NONE
+    without = reach_of(document, setting, "kms:Decrypt", dict.fromkeys(asked, ()))
+    if without.may_reach is not Reach.NOBODY:
+        return Attestation.NONE if without.reach is not Reach.NOBODY else Attestation.UNKNOWN
+    another = reach_of(document, setting, "kms:Decrypt", dict.fromkeys(asked, ("\ue0f3",)))
+    if another.may_reach is Reach.NOBODY:
+        return Attestation.PINNED
+    return Attestation.SOME if another.reach is not Reach.NOBODY else Attestation.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """By what an endpoint's policy narrows what goes through it."""
+
+    identities: str
+    """yes: strangers' identities stay out; partly: some of them (those without an organisation, say) do not; no; unknown."""
+    resources: Truth
+    """Whether strangers' resources stay out of reach."""
+    actions: Truth
+    """Whether less than all of the service can be done."""
+
+    @property
+    def is_narrow(self) -> str:
+        """yes, partly, no or unknown."""
+        if self.identities == "yes" or Truth.YES in (self.resources, self.actions):
+            return "yes"
+        return self.identities
+
+
+def endpoint_narrowing(document: Document, setting: Setting) -> Narrowing:
+    """How far a VPC endpoint's policy narrows. The default policy, and one for everything in the service, do not at all.
+
+    https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html
+    """
+    if not document.readable:
+        return Narrowing("unknown", Truth.UNKNOWN, Truth.UNKNOWN)
+    outside = replace(setting, given={**setting.given, **_SOMEBODY_ELSES})
+    wide = Document(tuple(each for each in document.statements if not each.allows or _is_whole(each)))
+    strangers = [
+        found for caller, found in tried(document, setting) if not caller.account and caller.kind in (Kind.ANONYMOUS, Kind.PRINCIPAL)
+    ]
+    if all(each is Truth.NO for each in strangers):
+        identities = "yes"
+    elif any(each is Truth.NO for each in strangers):
+        identities = "partly"
+    else:
+        identities = "no" if Truth.YES in strangers else "unknown"
+    afar = reach(Document(tuple(each for each in document.statements if not each.allows or _is_everywhere(each))), outside)
+    whole = reach(wide, setting)
+    return Narrowing(identities, _nobody(afar), _nobody(whole))
+
+
+def _nobody(found: Admission) -> Truth:
+    if found.may_reach is Reach.NOBODY:
+        return Truth.YES
+    return Truth.NO if found.reach is not Reach.NOBODY else Truth.UNKNOWN
+
+
+def _is_whole(statement: Statement) -> bool:
+    if statement.actions.but:
+        return True
+    return any(tidy(each) == "*" or tidy(each).endswith(":*") for each in statement.actions.listed)
+
+
+def _is_everywhere(statement: Statement) -> bool:
+    return statement.resources.but or any(map(_is_anyones, statement.resources.listed))
+
+
+def _is_anyones(resource: str) -> bool:
+    """Whether the pattern takes in resources of other accounts that nobody named."""
+    parts = arn_parts(resource)
+    if parts is None:
+        return is_wild(resource)
+    return is_wild(parts[4]) or (parts[4] == "" and is_wild(parts[5].partition("/")[0]))
+
+
+def shuts_out_strangers(document: Document, setting: Setting, action: str, resource: str) -> Truth:
+    """Whether a resource control policy keeps signed callers of other organisations, and of none, from an action on resources like
+    this one.
+
+    https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html
+    """
+    if not document.readable:
+        return Truth.UNKNOWN
+    asked = Statement(True, Names((action.lower(),)), Names((resource,)), Principals(anybody=True), NO_PRINCIPALS, ())
+    found = tried(Document((asked, *document.denies)), setting)
+    strangers = [each for caller, each in found if caller.kind is Kind.PRINCIPAL and not caller.account and not caller.organisation]
+    if Truth.YES in strangers:
+        return Truth.NO
+    return Truth.UNKNOWN if Truth.UNKNOWN in strangers else Truth.YES
+
+
+_ALL = Document((Statement(True, Names(("*",)), EVERYTHING, NO_PRINCIPALS, NO_PRINCIPALS, ()),))
+_SOME_ACCOUNT = "000000000000"
+
+
+def refuses_ordinary(
+    document: Document, setting: Setting, action: str, resource: str = "*", *, name: str = "", given: Given | None = None
+) -> Truth:
+    """Whether a service control policy keeps an ordinary principal of a member account from an action, whatever he does.
+
+    Ordinary is one whom the policy does not exempt by his name or his tags; one that exempts every role exempts him too. `name` is the
+    end of
+    another ARN to ask about (`root`).
+    """
+    if not document.readable:
+        return Truth.UNKNOWN
+    untagged = {test.key: () for test in document.tests if test.key.startswith("aws:principaltag/")}
+    place = replace(setting, account=_SOME_ACCOUNT, given={**setting.given, **untagged, **(given or {})})
+    arn = f"arn:{setting.partition}:iam::{_SOME_ACCOUNT}:{name or f'role/{FRESH}'}"
+    held = Rights(place, (_ALL, Document(document.denies)), arn=arn).holds(Need(action.lower(), resource, whole=True))
+    return {Truth.YES: Truth.NO, Truth.NO: Truth.YES}.get(held, held)

@@ -1,0 +1,436 @@
+"""Whom a resource policy or a role's trust policy admits: from nobody to anybody, by statement and together.
+
+For each statement that allows, every kind of caller is tried from every kind of network (`callers`): is there a request of his that the
+statement's conditions let through and that no Deny has to catch. What is found can be wider than the truth where conditions hang
+together in
+ways that are not followed, and never narrower. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+
+from cnamm_scan.providers.aws.policies import keys as k
+from cnamm_scan.providers.aws.policies.admission import TOKEN_ORDER, Admission, Reach, join, widest
+from cnamm_scan.providers.aws.policies.callers import NO_NETWORK, Caller, Cast, Kind, Network, account_of
+from cnamm_scan.providers.aws.policies.conditions import EITHER, FALSE, MISSING, TRUE, UNKNOWN, UNSEEN, Domain, Free, Look, Test, judge
+from cnamm_scan.providers.aws.policies.documents import NO_PRINCIPALS, Document, Principals, Statement
+from cnamm_scan.providers.aws.policies.patterns import is_wild, matches
+from cnamm_scan.providers.aws.policies.setting import Place, Setting, Truth
+from cnamm_scan.providers.aws.policies.tokens import CLUSTER, GUEST, STRANGER, is_saml, token_callers
+from cnamm_scan.providers.openness import NO_ADDRESSES
+
+# ---- principals ---------------------------------------------------------------------------------------------------------------
+
+
+def is_partial(entry: str) -> bool:
+    """Whether an entry of a Principal holds a wildcard beside other signs, which AWS refuses."""
+    return entry != "*" and is_wild(entry)
+
+
+def names(principals: Principals, caller: Caller, setting: Setting) -> int:
+    """Whether a Principal element names this kind of caller: bits."""
+    if principals.anybody:
+        return TRUE
+    match caller.kind:
+        case Kind.PRINCIPAL:
+            return _any(_is_principal(each, caller, setting) for each in principals.aws)
+        case Kind.CANONICAL:
+            return TRUE if caller.name in (*principals.canonical, *principals.aws) else FALSE
+        case Kind.SERVICE:
+            return TRUE if caller.name in principals.services or "*" in principals.services else FALSE
+        case Kind.TOKEN:
+            return TRUE if caller.name in principals.federated or "*" in principals.federated else FALSE
+        case _:
+            return UNKNOWN if any(map(is_partial, principals.aws)) else FALSE
+
+
+def _any(outcomes: Iterable[int]) -> int:
+    made = FALSE
+    for each in outcomes:
+        if each == TRUE:
+            return TRUE
+        if each & TRUE:
+            made = each if made == FALSE or not each & UNSEEN else made
+    return made
+
+
+def _is_principal(entry: str, caller: Caller, setting: Setting) -> int:
+    if is_partial(entry):
+        return UNKNOWN
+    account = account_of(entry)
+    if account:
+        if account != caller.account:
+            return FALSE
+        return TRUE if entry == account or entry.endswith(":root") or entry == caller.arn else FALSE
+    if entry.startswith(("AIDA", "AROA")) and ":" not in entry:  # shown where the principal was deleted: no new one gets that id
+        return FALSE if setting.applied or caller.account else UNKNOWN
+    if ":iam::cloudfront:" in entry:
+        return FALSE
+    return FALSE if caller.account else UNKNOWN  # some principal, and we cannot say whose
+
+
+def named_by(statement: Statement, caller: Caller, setting: Setting) -> int:
+    """Whether the statement is about this kind of caller: Principal, or everybody that NotPrincipal does not name."""
+    if statement.excepted is not NO_PRINCIPALS and statement.excepted:
+        found = names(statement.excepted, caller, setting)
+        return {TRUE: FALSE, FALSE: TRUE}.get(found, found)
+    return names(statement.principals, caller, setting)
+
+
+# ---- conditions ---------------------------------------------------------------------------------------------------------------
+
+
+def possible(tests: Iterable[Test], look: Look) -> Truth:
+    """Whether a caller can make all tests true: what a statement that allows asks."""
+    made = Truth.YES
+    for test in tests:
+        found = judge(test, look)
+        if found == FALSE:
+            return Truth.NO
+        if found & UNSEEN:
+            made = Truth.UNKNOWN
+    return made
+
+
+def forced(tests: Iterable[Test], look: Look) -> Truth:
+    """Whether all tests are true whatever the caller does: what a statement that refuses has to reach."""
+    made = Truth.YES
+    for test in tests:
+        found = judge(test, look)
+        if found in (FALSE, EITHER):
+            return Truth.NO
+        if found & UNSEEN:
+            made = Truth.UNKNOWN
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Unlisted:
+    """Any value but those listed."""
+
+    listed: frozenset[str]
+
+    def judge(self, test: Test, value: str) -> int:
+        if value in self.listed and test.kind == "string" and test.how == "equals":
+            return FALSE
+        return Free().judge(test, value)
+
+
+def _parts(domain: Domain, tests: list[Test]) -> list[Domain]:
+    """The same domain cut into parts in each of which a test has fewer ways out."""
+    parts = [Domain((each,)) for each in domain.known]
+    if isinstance(domain.rest, Free):
+        listed = sorted(
+            {value for test in tests if test.kind == "string" and test.how == "equals" for value in test.values if "${" not in value}
+        )
+        parts += [Domain((each,)) for each in listed if domain.rest.signs or not is_wild(each)]
+        parts.append(Domain(rest=_Unlisted(frozenset(listed))))
+    elif domain.rest is not None:
+        parts.append(Domain(rest=domain.rest))
+    if domain.may_lack:
+        parts.append(MISSING)
+    return [replace(each, unseen=domain.unseen) for each in parts]
+
+
+_MOST_WAYS = 256
+"""How many ways to send keys are tried; beyond it the tests are looked at one by one, which finds too much rather than too little."""
+
+
+def _picked(chosen: Mapping[str, Domain], look: Look, key: str) -> Domain:
+    found = chosen.get(key)
+    return look(key) if found is None else found
+
+
+_Live = tuple[Statement, int, Truth]
+"""A Deny, the pieces that it would take, and whether it is about the caller at all."""
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One statement that allows, with the statements that might take it away again."""
+
+    statement: Statement
+    denies: tuple[tuple[Statement, int], ...]
+    """With the pieces of the statement that each would take."""
+
+    def live(self, caller: Caller, setting: Setting, left: int) -> list[_Live]:
+        """The statements that may refuse this kind of caller one of the pieces in `left`."""
+        made = []
+        for deny, mask in self.denies:
+            if mask & left:
+                about = named_by(deny, caller, setting)
+                if about not in (FALSE, EITHER):
+                    made.append((deny, mask, Truth.YES if about == TRUE else Truth.UNKNOWN))
+        return made
+
+    def admits(self, look: Look, live: list[_Live], left: int) -> Truth:
+        """Whether a caller gets through to one of the pieces in `left`."""
+        if not live and len(self.statement.tests) < 2:
+            return possible(self.statement.tests, look)
+        tests = [*self.statement.tests, *(test for deny, _, _ in live for test in deny.tests)]
+        found = self._once(live, look, left)
+        if found is Truth.NO or len(tests) < 2:
+            return found
+        keys = [test.key for test in tests]
+        twice = {key for key in keys if keys.count(key) > 1}
+        ways = [(key, _parts(look(key), [test for test in tests if test.key == key])) for key in sorted(twice)]
+        ways = [(key, parts) for key, parts in ways if len(parts) > 1]
+        count = 1
+        for _, parts in ways:
+            count *= len(parts)
+        if not ways or count > _MOST_WAYS:
+            return found
+        best = Truth.NO
+        for chosen in product(*(parts for _, parts in ways)):
+            picked = dict(zip((key for key, _ in ways), chosen, strict=True))
+            best |= self._once(live, partial(_picked, picked, look), left)
+            if best is Truth.YES:
+                break
+        return best
+
+    def _once(self, live: list[_Live], look: Look, left: int) -> Truth:
+        made = possible(self.statement.tests, look)
+        if made is Truth.NO or not live:
+            return made
+        gone = doubtful = 0
+        for deny, mask, about in live:
+            # a test that the statement has too says the same of the same request: where that one holds, so does this
+            found = forced((test for test in deny.tests if test not in self.statement.tests), look) & about
+            if found is Truth.YES:
+                gone |= mask
+            elif found is Truth.UNKNOWN:
+                doubtful |= mask
+        if left & ~gone == 0:
+            return Truth.NO
+        return Truth.UNKNOWN if left & ~(gone | doubtful) == 0 else made
+
+
+# ---- documents ----------------------------------------------------------------------------------------------------------------
+
+_ASSUME = {Kind.TOKEN: "sts:assumerolewithwebidentity"}
+
+
+def _left(statement: Statement, caller: Caller, setting: Setting) -> int:
+    """The pieces of a statement that this kind of caller has a use for: a role is taken by its own action for each kind."""
+    every = (1 << len(statement.pieces)) - 1
+    if setting.place is not Place.TRUST:
+        return every
+    action = _ASSUME.get(caller.kind, "sts:assumerole")
+    if is_saml(caller.name):
+        action = "sts:assumerolewithsaml"
+    if not statement.actions.meets(action):
+        return 0
+    if statement.actions.but:
+        return every
+    return sum(1 << at for at, (piece, _) in enumerate(statement.pieces) if piece is not None and matches(piece, action))
+
+
+@dataclass(frozen=True)
+class _Found:
+    caller: Caller
+    network: Network
+    certain: bool
+
+
+def admit(document: Document, setting: Setting) -> tuple[tuple[Statement, Admission], ...]:
+    """Whom each statement that allows admits, after all that refuse; in the document's order."""
+    cast = Cast(document, setting)
+    networks = cast.networks()
+    callers = [*cast.callers(), *_tokens(document)]
+    made = []
+    for statement in document.allows:
+        denies = tuple((deny, mask) for deny in document.denies if (mask := deny.covers(statement)))
+        case = _Case(statement, denies)
+        found = list(_try(case, callers, networks, setting))
+        made.append((statement, _sum_up(statement, found, setting)))
+    return tuple(made)
+
+
+def _tokens(document: Document) -> Iterator[Caller]:
+    providers = {each for one in document.allows for each in one.principals.federated}
+    for provider in sorted(providers):
+        yield from token_callers(provider, document.tests)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What the keys of one kind of caller's requests from one kind of network can hold."""
+
+    caller: Caller
+    network: Network
+    base: Mapping[str, Domain]
+    now: float
+    untagged: bool
+
+    def __call__(self, key: str) -> Domain:
+        found = self.base.get(key) or self.caller.keys.get(key) or self.network.keys.get(key)
+        if found is not None:
+            return found
+        return MISSING if self.untagged and key.startswith("aws:principaltag/") else k.circumstance(key, self.now)
+
+
+def _base(setting: Setting) -> Mapping[str, Domain]:
+    """Keys that are the same for everybody: whose the resource is, and what the question settles."""
+    return {
+        k.RESOURCE_ACCOUNT: Domain((setting.account,)),
+        k.RESOURCE_ORG: Domain((setting.own_organisation,)),
+        k.RESOURCE_PATHS: Domain(rest=k.Paths(setting.own_organisation)),
+        **{key: Domain(values) if values else MISSING for key, values in setting.given.items()},
+    }
+
+
+def _try(case: _Case, callers: list[Caller], networks: tuple[Network, ...], setting: Setting) -> Iterator[_Found]:
+    base, now = _base(setting), setting.seconds
+    for caller in callers:
+        about = named_by(case.statement, caller, setting)
+        if about == FALSE:
+            continue
+        left = _left(case.statement, caller, setting)
+        if not left:
+            continue
+        live = case.live(caller, setting, left)
+        untagged = _is_untagged(caller, setting)
+        for network in (NO_NETWORK,) if caller.kind is Kind.SERVICE else networks:
+            got = case.admits(_Request(caller, network, base, now, untagged), live, left)
+            if about & UNSEEN or caller.doubtful:
+                got &= Truth.UNKNOWN
+            if got is not Truth.NO:
+                yield _Found(caller, network, got is Truth.YES)
+
+
+def request(caller: Caller, network: Network, setting: Setting) -> Look:
+    """What the keys of such a caller's requests from such a network can hold."""
+    where = NO_NETWORK if caller.kind is Kind.SERVICE else network
+    return _Request(caller, where, _base(setting), setting.seconds, _is_untagged(caller, setting))
+
+
+def _is_untagged(caller: Caller, setting: Setting) -> bool:
+    return caller.kind in (Kind.ANONYMOUS, Kind.TOKEN) or (caller.kind is Kind.SERVICE and setting.place is not Place.TRUST)
+
+
+def _stranger(network: Network) -> Reach:
+    if network.is_open:
+        return Reach.ANYBODY
+    return Reach.SOURCE if network.by_access_point else Reach.NETWORK
+
+
+def _reach(one: _Found, statement: Statement, setting: Setting) -> Reach:
+    caller = one.caller
+    match caller.kind:
+        case Kind.ANONYMOUS:
+            return _stranger(one.network)
+        case Kind.TOKEN:
+            return _stranger(one.network) if caller.guest in (STRANGER, GUEST) else Reach.SOURCE
+        case Kind.CANONICAL:
+            if ":iam::cloudfront:" in caller.name:
+                return Reach.SOURCE
+            return Reach.ACCOUNT if setting.canonical_id == caller.name else Reach.NAMED
+        case _:
+            pass
+    if caller.kind is Kind.SERVICE and setting.place is Place.TRUST:
+        return Reach.SOURCE if caller.name == "rolesanywhere.amazonaws.com" and caller.arn else Reach.ACCOUNT
+    if caller.account == setting.account:
+        return Reach.ACCOUNT
+    if caller.organisation == setting.own_organisation:
+        return Reach.ORGANISATION
+    if caller.source:
+        return Reach.SOURCE
+    if caller.account or caller.organisation:
+        return Reach.NAMED
+    if caller.kind is Kind.SERVICE:
+        return Reach.SERVICE if caller.name and not statement.principals.anybody and not statement.excepted else Reach.ANYBODY
+    return _stranger(one.network)
+
+
+def _is_general(caller: Caller) -> bool:
+    return caller.kind in (Kind.PRINCIPAL, Kind.SERVICE) and not caller.account
+
+
+def _kept(found: list[_Found], setting: Setting) -> Iterator[_Found]:
+    """Without the named accounts that are let in only as everybody else is: it is not the statement that names them."""
+    general = {
+        (each.caller.kind, each.caller.name, each.caller.source, each.caller.organisation, id(each.network))
+        for each in found
+        if each.certain and _is_general(each.caller)
+    }
+    for each in found:
+        caller = each.caller
+        if caller.account and caller.account != setting.account:
+            alike = (caller.kind, caller.name, caller.source)
+            if any((*alike, place, id(each.network)) in general for place in (caller.organisation, None)):
+                continue
+        if caller.organisation and not caller.account and (caller.kind, caller.name, caller.source, None, id(each.network)) in general:
+            continue
+        yield each
+
+
+def _sum_up(statement: Statement, found: list[_Found], setting: Setting) -> Admission:
+    if not statement.readable:
+        return Admission(may_reach=Reach.ANYBODY, anonymous=Truth.UNKNOWN)
+    kept = [(each, _reach(each, statement, setting)) for each in _kept(found, setting)]
+    canonical = not setting.canonical_id
+    sure = [
+        (each, reach)
+        for each, reach in kept
+        if each.certain and not (canonical and each.caller.kind is Kind.CANONICAL and reach is Reach.NAMED)
+    ]
+    named = [each.caller for each, reach in kept if reach is Reach.NAMED]
+    anonymous = [each.certain for each, _ in kept if each.caller.kind is Kind.ANONYMOUS]
+    bounded = [each.network for each, reach in kept if reach is Reach.NETWORK]
+    held = NO_ADDRESSES
+    for network in bounded:
+        held = held.joined(network.held)
+    made = Admission(
+        reach=widest(reach for _, reach in sure),
+        may_reach=widest(reach for _, reach in kept),
+        accounts=frozenset(each.account or each.name for each in named if each.account or each.kind is Kind.CANONICAL),
+        organisations=frozenset(each.organisation for each in named if each.organisation and not each.account),
+        services=frozenset(each.caller.name for each, _ in kept if each.caller.kind is Kind.SERVICE and each.caller.name),
+        networks=frozenset(name for network in bounded for name in network.ids),
+        providers=frozenset(each.caller.name for each, _ in kept if each.caller.kind is Kind.TOKEN),
+        anonymous=Truth.YES if any(anonymous) else Truth.UNKNOWN if anonymous else Truth.NO,
+        tokens=_tokens_of(statement, kept),
+        held=held,
+    )
+    return made if held is NO_ADDRESSES else join([made])
+
+
+def _tokens_of(statement: Statement, kept: list[tuple[_Found, Reach]]) -> str:
+    if not any(not is_saml(each) for each in statement.principals.federated):
+        return ""
+    state = "nobody"
+    for each, _ in kept:
+        if each.caller.kind is not Kind.TOKEN:
+            continue
+        if each.caller.guest in (STRANGER, GUEST):
+            here = "open" if each.certain else "unknown"
+        elif each.caller.guest == CLUSTER:
+            here = "cluster" if each.certain else "unknown"
+        else:
+            here = "bound" if each.certain else "unknown"
+        state = max(state, here, key=TOKEN_ORDER.index)
+    return state
+
+
+def tried(document: Document, setting: Setting) -> Iterator[tuple[Caller, Truth]]:
+    """Each kind of caller with whether some statement admits him from somewhere."""
+    cast = Cast(document, setting)
+    networks = cast.networks()
+    cases = [_Case(one, tuple((deny, deny.covers(one)) for deny in document.denies)) for one in document.allows]
+    for caller in cast.callers():
+        made = Truth.NO
+        for case in cases:
+            for found in _try(case, [caller], networks, setting):
+                made |= Truth.YES if found.certain else Truth.UNKNOWN
+        yield caller, made
+
+
+def reach(document: Document, setting: Setting) -> Admission:
+    """Whom the whole document admits. Of one that cannot be read nothing is certain."""
+    made = join(found for _, found in admit(document, setting))
+    unread = not document.readable or any(not each.readable for each in document.statements)
+    return replace(made, may_reach=Reach.ANYBODY) if unread else made

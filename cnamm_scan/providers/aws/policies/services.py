@@ -1,0 +1,164 @@
+"""Whole services, passed roles, keys: what else is asked of a principal's rights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from cnamm_scan.providers.aws.policies.conditions import Domain
+from cnamm_scan.providers.aws.policies.patterns import literal_prefix, meets
+from cnamm_scan.providers.aws.policies.rights import FRESH, Need, Rights
+from cnamm_scan.providers.aws.policies.setting import Truth
+
+
+class Share(Enum):
+    """How much of a service is held."""
+
+    NONE = "none"
+    UNKNOWN = "unknown"
+    NEARLY = "nearly"
+    """All but actions that a policy takes out or does not list."""
+    ALL = "all"
+
+
+_WHERE: Mapping[str, str] = {"s3": "arn:aws:s3:::*", "iam": "arn:aws:iam::*:*"}
+_CHANGES: Mapping[str, tuple[str, ...]] = {
+    "s3": (
+        "createbucket",
+        "deletebucket",
+        "deleteobject",
+        "deletebucketpolicy",
+        "getobject",
+        "listbucket",
+        "putbucketacl",
+        "putbucketpolicy",
+        "putbucketpublicaccessblock",
+        "putencryptionconfiguration",
+        "putlifecycleconfiguration",
+        "putobject",
+        "putobjectacl",
+        "putbucketversioning",
+    ),
+    "iam": (
+        "addusertogroup",
+        "attachgrouppolicy",
+        "attachrolepolicy",
+        "attachuserpolicy",
+        "createaccesskey",
+        "creategroup",
+        "createloginprofile",
+        "createpolicy",
+        "createpolicyversion",
+        "createrole",
+        "createuser",
+        "deleterole",
+        "deleteuser",
+        "passrole",
+        "putgrouppolicy",
+        "putrolepolicy",
+        "putuserpolicy",
+        "updateassumerolepolicy",
+    ),
+    "kms": ("creategrant", "createkey", "decrypt", "disablekey", "encrypt", "putkeypolicy", "schedulekeydeletion"),
+    "secretsmanager": ("createsecret", "deletesecret", "getsecretvalue", "putresourcepolicy", "putsecretvalue", "updatesecret"),
+    "lambda": ("addpermission", "createfunction", "deletefunction", "invokefunction", "updatefunctioncode", "updatefunctionconfiguration"),
+    "ec2": (
+        "authorizesecuritygroupingress",
+        "createsecuritygroup",
+        "createsnapshot",
+        "deletesnapshot",
+        "modifyinstanceattribute",
+        "runinstances",
+        "terminateinstances",
+        "createvpc",
+        "deletevpc",
+    ),
+    "sts": ("assumerole",),
+    "organizations": ("attachpolicy", "createaccount", "createpolicy", "deletepolicy", "detachpolicy", "leaveorganization", "updatepolicy"),
+    "dynamodb": ("createtable", "deleteitem", "deletetable", "getitem", "putitem", "query", "scan", "updateitem", "updatetable"),
+    "sqs": (
+        "addpermission",
+        "createqueue",
+        "deletemessage",
+        "deletequeue",
+        "purgequeue",
+        "receivemessage",
+        "sendmessage",
+        "setqueueattributes",
+    ),
+    "cloudtrail": ("createtrail", "deletetrail", "puteventselectors", "stoplogging", "updatetrail"),
+}
+"""Actions that change, read data or give rights: what several statements have to cover together to come to the whole service.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+"""
+SENSITIVE = ("cloudtrail", "dynamodb", "ec2", "iam", "kms", "lambda", "organizations", "s3", "secretsmanager", "sqs", "sts")
+
+
+def share(rights: Rights, service: str) -> Share:
+    """How much of a service is held on all of its resources."""
+    where = _WHERE.get(service, f"arn:aws:{service}:*:*:*")
+    wild = rights.holds(Need(f"{service}:{FRESH}", where, whole=True))
+    if wild is Truth.NO:
+        listed = (
+            rights.holds_all(Need(f"{service}:{each}", where, whole=True) for each in _CHANGES[service])
+            if service in _CHANGES
+            else Truth.NO
+        )
+        return {Truth.YES: Share.NEARLY, Truth.UNKNOWN: Share.UNKNOWN}.get(listed, Share.NONE)
+    if wild is Truth.UNKNOWN:
+        return Share.UNKNOWN
+    return Share.NEARLY if _takes_some(rights, service) else Share.ALL
+
+
+def _takes_some(rights: Rights, service: str) -> bool:
+    whole = f"{service}:*"
+    documents = [*rights.identity, *([rights.boundary] if rights.boundary is not None else [])]
+    takes = any(deny.actions.meets(whole) for each in documents for deny in each.denies)
+    leaves = any(one.actions.but and any(meets(each, whole) for each in one.actions.listed) for each in documents for one in each.allows)
+    return takes or leaves
+
+
+def mentioned(rights: Rights) -> frozenset[str]:
+    """Services that the holder's policies name, and those that matter most."""
+    made = set(SENSITIVE)
+    for document in rights.identity:
+        for statement in document.allows:
+            heads = (literal_prefix(each).partition(":") for each in statement.actions.listed)
+            made |= {service for service, colon, _ in heads if colon}
+    return frozenset(made)
+
+
+def whole_services(rights: Rights) -> dict[str, Share]:
+    """Each service of which all, or nearly all, is held; those that may be are left out unless nothing is certain."""
+    found = {service: share(rights, service) for service in sorted(mentioned(rights))}
+    return {service: much for service, much in found.items() if much is not Share.NONE}
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """Which roles may be handed to services."""
+
+    roles: str
+    """all, some or none."""
+    any_service: Truth
+    """Whether to a service that no policy names."""
+
+
+def passing(rights: Rights) -> Passing:
+    """How freely roles are handed on (iam:PassRole)."""
+    need = Need("iam:passrole", "arn:aws:iam::*:role/*")
+    held = rights.holds(need)
+    named = Need(need.action, need.resource, {"iam:passedtoservice": Domain((f"{FRESH}.amazonaws.com",))})
+    return Passing({Truth.YES: "all", Truth.UNKNOWN: "some"}.get(held, "none"), rights.holds(named))
+
+
+def decrypts_everywhere(rights: Rights) -> Truth:
+    """Whether data is decrypted under every key that lets the account's IAM decide."""
+    return rights.holds(Need("kms:decrypt", "arn:aws:kms:*:*:key/*", whole=True))
+
+
+def reads_secrets_everywhere(rights: Rights) -> Truth:
+    """Whether every secret is read."""
+    return rights.holds(Need("secretsmanager:getsecretvalue", "arn:aws:secretsmanager:*:*:secret:*", whole=True))
