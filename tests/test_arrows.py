@@ -18,8 +18,8 @@ from cnamm_scan.providers.catalog import KINDS
 
 PACKAGE = Path(cnamm_scan.__file__).parent
 ROOT = "cnamm_scan"
-LAYERS = ("aggregator", "cli", "demo", "engine", "evidence", "judged", "providers", "report")
-COMMON = frozenset({"", "model", "errors", "text", "paths", "stopping"})
+LAYERS = ("aggregator", "cli", "content", "demo", "engine", "evidence", "judged", "providers", "report")
+COMMON = frozenset({"", "model", "errors", "text", "paths", "stopping", "yamls"})
 """What anyone may import: the package's own name and version, and the modules that belong to no layer."""
 ALLOWED: Mapping[str, frozenset[str]] = {
     "model": frozenset(),
@@ -27,7 +27,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "text": frozenset(),
     "stopping": frozenset(),
     "paths": frozenset({"errors"}),
-    "content": frozenset({"", "model", "errors", "paths", "providers"}),
+    "yamls": frozenset(),
+    "content": frozenset({*COMMON, "providers"}),
     "aggregator": frozenset({"model"}),
     "engine": frozenset({*COMMON, "content"}),
     "evidence": COMMON,
@@ -51,8 +52,8 @@ SETTLED: Mapping[tuple[str, str], str] = {
 SDKS = frozenset({"boto3", "botocore", "kubernetes", "azure", "google"})
 OWNERS: Mapping[str, frozenset[str]] = {
     "duckdb": frozenset({"engine/store.py", "engine/parser.py"}),
-    "yaml": frozenset({"content.py", "cli/plan.py", "providers/kubernetes/manifests.py", "demo/dated.py"}),
-    "pydantic": frozenset({"content.py"}),
+    "yaml": frozenset({"yamls.py", "demo/dated.py"}),
+    "pydantic": frozenset({"content/shapes.py", "content/source.py"}),
 }
 """Heavy library -> the only files that may import it."""
 
@@ -188,7 +189,7 @@ def test_nothing_imports_the_command_line() -> None:
 def test_only_those_who_wire_import_several_layers() -> None:
     reached: dict[str, set[str]] = {}
     for each in FOUND:
-        if each.ours and _layer_of(each.module) in LAYERS:
+        if each.ours and _layer_of(each.module) in LAYERS and _layer_of(each.module) != "content":  # it stands beneath them all
             reached.setdefault(_layer(each.file), set()).add(_layer_of(each.module))
     wires = {layer for layer, others in reached.items() if len(others - {layer}) > 1}
     assert wires <= {"api", "cli", "demo", "judged"}

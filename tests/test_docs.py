@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ from cnamm_scan.cli.main import COMMANDS, run
 from cnamm_scan.engine.lint import lint
 from cnamm_scan.errors import CnammError
 from cnamm_scan.model import Reason
+from tests.packs import content, lab, rule, table
 
 ROOT = Path(__file__).parent.parent
 GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/adr").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -27,11 +30,59 @@ def test_the_rule_in_the_readme_is_a_shipped_file() -> None:
     assert rule == (ROOT / "rules" / (name.replace(".", "/") + ".yaml")).read_text()
 
 
-@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.name)
-def test_links_lead_somewhere(guide: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", guide.read_text()):
-        if "://" not in target:
-            assert (guide.parent / target).exists(), target
+def _prose(text: str) -> str:
+    """Markdown without its code: what looks like a heading or a link in there is none."""
+    return re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
+
+
+@cache
+def _anchors(page: Path) -> frozenset[str]:
+    """What a link may name on a page: its headings, as they are named where Markdown is shown."""
+    found: set[str] = set()
+    bare = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    for heading in re.findall(r"^#+ (.*?)\s*$", bare, re.MULTILINE):
+        base = made = re.sub(r"[^\w -]", "", heading.replace("`", "").lower()).replace(" ", "-")
+        number = 0
+        while made in found:
+            number += 1
+            made = f"{base}-{number}"
+        found.add(made)
+    return frozenset(found)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    wrong = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", _prose(page.read_text())):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        there = page.parent / name if name else page
+        if not there.exists() or (anchor and anchor not in _anchors(there.resolve())):
+            wrong.append(target)
+    assert wrong == []
+
+
+def test_every_rule_and_table_has_a_place_in_the_reference() -> None:
+    content = reader.load()
+    for name in (*content.rules, *content.tables, *content.views, *reader.ENGINE_TABLES):
+        parts = name.split(".")
+        page = ROOT / "docs/reference" / ("/".join(parts[:2] if len(parts) > 2 else parts[:1]) + ".md")
+        assert f"### {name}\n" in page.read_text(), name
+
+
+def test_two_things_of_one_name_have_two_anchors() -> None:
+    """A table and a rule may have the same id, and ids may differ in their dots alone."""
+    from cnamm_scan.report.pages import pages
+
+    document = lab()
+    document["facts"]["aws.lab.r"] = table({"name": {"type": "text", "from": "Name"}})
+    made = pages(content(rule(), rule("rx"), rule("r.x"), rule("r-1"), collector=document))
+    links = re.findall(r"^\| \[(aws[^]]*)\]\(#([^)]*)\)", made["aws/lab.md"], re.MULTILINE)
+    assert dict(links).keys() >= {"aws.lab.r", "aws.lab.rx", "aws.lab.r.x", "aws.lab.r-1"}
+    assert len({anchor for _, anchor in links}) == len(links)
+    assert ("aws.lab.r", "awslabr") in links
+    assert ("aws.lab.r", "awslabr-1") in links
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.name)

@@ -16,7 +16,7 @@ from cnamm_scan import content as reader
 from cnamm_scan.content import columns_of
 from cnamm_scan.model import LEVEL_NAMES, Content, Rule, Verdict
 from cnamm_scan.providers.catalog import KINDS
-from cnamm_scan.report.reference import benchmarks, pages
+from cnamm_scan.report.pages import benchmarks, pages
 
 DOCS = Path(__file__).parent.parent / "docs"
 CIS = "CIS Kubernetes Benchmark 1.11.1"

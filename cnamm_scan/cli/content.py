@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cnamm_scan.cli.common import PACKS
+from cnamm_scan.cli.common import PACKS, written
 from cnamm_scan.errors import ContentError, UsageError, did_you_mean
 from cnamm_scan.model import Content, Rule, Table, View
 
@@ -39,8 +39,12 @@ def lint_command(packs: tuple[Path, ...]) -> None:
     from cnamm_scan import content as reader
     from cnamm_scan.engine.lint import lint
 
-    content = reader.load(packs)
-    problems = lint(content) + _sdk_problems(content)
+    problems: list[ContentError] = []
+    content = reader.load(packs, problems=problems)
+    is_whole = not problems
+    problems += lint(content)
+    if is_whole:  # an SDK has nothing to say of half a collector
+        problems += _sdk_problems(content)
     if problems:
         raise ContentError(f"content does not lint: {len(problems)} problem(s)", problems=problems)
     click.echo(
@@ -145,8 +149,7 @@ def list_command(
             for each in sorted(content.objectives.values(), key=lambda each: (each.id.split(".")[0], each.level, each.id))
         ]
     if out_format == "jsonl":
-        for row in rows:
-            click.echo(json.dumps(row, ensure_ascii=False))
+        written(rows)
         return
     from rich.table import Table
 
@@ -202,7 +205,9 @@ def _rights(content: Content) -> dict[str, str]:
 @click.option("--check", is_flag=True, help="Write nothing; exit 2 when the folder is not what would be written.")
 @PACKS
 def docs_command(folder: Path, check: bool, packs: tuple[Path, ...]) -> None:
-    """Write a page for each rule and fact table, and their index.
+    """Write a page for each service with its tables and rules, one for each function, and their index.
+
+    What is in the folder and was not made by this command stays as it is; where one of its files is in the way, nothing is written.
 
     \b
     Examples:
@@ -210,32 +215,24 @@ def docs_command(folder: Path, check: bool, packs: tuple[Path, ...]) -> None:
       cnamm-scan content docs docs/reference --check
     """
     from cnamm_scan import content as reader
-    from cnamm_scan.report.reference import pages
+    from cnamm_scan.cli.generated import difference, write
+    from cnamm_scan.report.pages import pages
 
     content = reader.load(packs)
-    made = {**pages(content), **_rights(content)}
-    there = {
-        file.relative_to(folder).as_posix(): file.read_text()
-        for pattern in ("*.md", "*.json")
-        for file in (folder.rglob(pattern) if folder.is_dir() else ())
-    }
-    stale = sorted(name for name in {*made, *there} if made.get(name) != there.get(name))
+    rights = _rights(content)
+    made = {**pages(content, sorted(rights)), **rights}
+    found = difference(folder, made)
     if check:
-        if stale:
-            shown = ", ".join(stale[:5]) + (" …" if len(stale) > 5 else "")
+        if found.names:
+            shown = ", ".join(found.names[:5]) + (" …" if len(found.names) > 5 else "")
             raise ContentError(
-                f"{len(stale)} page(s) are not up to date: {shown}", where=str(folder), do=f"cnamm-scan content docs {folder}"
+                f"{len(found.names)} page(s) are not up to date: {shown}", where=str(folder), do=f"cnamm-scan content docs {folder}"
             )
         click.echo(f"{len(made)} pages are up to date", err=True)
         return
-    for name in stale:
-        file = folder / name
-        if name in made:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(made[name])
-        else:
-            file.unlink()
-    click.echo(f"{len(stale)} of {len(made)} pages written", err=True)
+    write(folder, found)
+    gone = f", {len(found.gone)} removed" if found.gone else ""
+    click.echo(f"{len(found.stale.keys() & made.keys())} of {len(made)} pages written{gone}", err=True)
 
 
 @command.command("new")
@@ -254,18 +251,19 @@ def new_command(kind: str, name: str, into: Path, packs: tuple[Path, ...]) -> No
       cnamm-scan content new rule aws.sqs.queue_is_mine --into my-pack/
     """
     from cnamm_scan import content as reader
-    from cnamm_scan.report.reference import new_rule
+    from cnamm_scan.content.starter import new_rule
 
     content = reader.load(packs)
     if name in content.rules:
         raise UsageError(f"rule '{name}' exists already", where=content.rules[name].source, do="choose another id")
     file = into / "rules" / (name.replace(".", "/") + ".yaml")
     text = new_rule(content, name)
-    if file.exists():
-        raise UsageError("the file exists already", where=str(file), do="choose another id")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except FileExistsError as error:
+        raise UsageError("the file exists already", where=str(error.filename), do="choose another id, or another --into") from error
     except OSError as error:
         raise UsageError(f"cannot be written: {error.strerror}", where=str(file), do="choose another --into") from error
     click.echo(str(file))

@@ -49,7 +49,12 @@ def _with_line(content: Content, problem: ContentError) -> ContentError:
 
 
 def _problems(content: Content) -> list[ContentError]:
-    problems = [problem for table in content.tables.values() for problem in _table(content, table)]
+    problems: list[ContentError] = []
+    for table in content.tables.values():
+        try:
+            problems += _table(content, table)
+        except ContentError as error:  # a path that cannot be read: the reader of content has said so, when it looked on
+            problems.append(error)
     unread: list[ContentError] = []
     views = _sound_views(content, unread)
     problems += unread

@@ -8,8 +8,10 @@ import pytest
 
 from cnamm_scan import content as reader
 from cnamm_scan.cli.main import run
+from cnamm_scan.content.starter import new_rule
 from cnamm_scan.engine.lint import lint, run_tests
-from cnamm_scan.report.reference import new_rule
+from cnamm_scan.errors import UsageError
+from cnamm_scan.model import Content
 from tests.packs import lab, rule, write
 
 RULE = "rules/aws/lab/r.yaml"
@@ -22,8 +24,12 @@ def pack(tmp_path: Path) -> Path:
 
 
 @cache
+def _shipped() -> Content:
+    return reader.load()
+
+
 def _objective() -> str:
-    return min(reader.load().objectives)
+    return min(_shipped().objectives)
 
 
 def _run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
@@ -196,6 +202,33 @@ def test_a_new_rule_of_nothing(capsys: pytest.CaptureFixture[str], pack: Path, n
     assert "  do: " in err
 
 
+ODD = ["a/b", "../../x", "a b", "a{b}", "{}", "a\nb", "a\n", "A", "a:b", "a#b", "a'b", 'a"b', "a\\b", "ä", "a" * 200, "-a", "a\u2028b", ""]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
+def test_a_new_rule_has_an_id_and_nothing_else(odd: str) -> None:
+    for name in ("aws.s3.{}", "aws.{}.x", "{}.s3.x", "aws.s3.x.{}", "aws.s3.x{}"):
+        if name == "aws.s3.x{}" and odd in ("-a", ""):
+            continue
+        with pytest.raises(UsageError) as caught:
+            new_rule(_shipped(), name.replace("{}", odd, 1))
+        assert caught.value.do
+        assert caught.value.what.isprintable()
+
+
+def test_an_odd_id_writes_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, _ = _run(capsys, "new", "rule", "aws.s3.../../../../x", "--into", tmp_path / "pack")
+    assert (code, out) == (2, "")
+    assert not (tmp_path / "pack").exists()
+
+
+def test_a_new_rule_does_not_go_through_a_link(capsys: pytest.CaptureFixture[str], pack: Path, tmp_path: Path) -> None:
+    (pack / "rules/aws/lab/mine.yaml").symlink_to(tmp_path / "elsewhere")
+    code, _, err = _run(capsys, "new", "rule", "aws.lab.mine", "--into", pack)
+    assert code == 2
+    assert not (tmp_path / "elsewhere").exists(), err
+
+
 def test_a_new_rule_where_nothing_can_be_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "rules").write_text("a file\n")
     code, _, err = _run(capsys, "new", "rule", "aws.s3.mine", "--into", tmp_path)
@@ -203,18 +236,31 @@ def test_a_new_rule_where_nothing_can_be_written(capsys: pytest.CaptureFixture[s
     assert "cannot be written" in err
 
 
+# ---- docs ----------------------------------------------------------------------------------------------------------------
+
+
 def test_docs(capsys: pytest.CaptureFixture[str], pack: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "docs"
+    """With what others wrote beside it: see test_generated.py for all that may stand there."""
+    others = {"notes/plan.md": "# The plan\n", "package.json": "{}\n", "aws/mine.md": "# Mine\n"}
+    folder = write(tmp_path / "docs", others)
     assert _run(capsys, "docs", folder, "--check", "--content", pack)[0] == 2
-    assert not folder.exists()
     assert _run(capsys, "docs", folder, "--content", pack)[0] == 0
-    assert (folder / "rules/aws.lab.r.md").is_file()
+    page = (folder / "aws/lab.md").read_text()
+    assert "### aws.lab.r\n" in page
+    assert "### aws.lab.box\n" in page
     assert _run(capsys, "docs", folder, "--check", "--content", pack)[0] == 0
-    (folder / "rules/aws.lab.r.md").write_text("changed\n")
-    (folder / "rules/aws.lab.gone.md").write_text("of a rule that went\n")
-    code, _, err = _run(capsys, "docs", folder, "--check", "--content", pack)
+    code, _, err = _run(capsys, "docs", folder, "--check")  # without the pack
     assert code == 2
-    assert "2 page(s) are not up to date" in err
-    assert _run(capsys, "docs", folder, "--content", pack)[0] == 0
-    assert not (folder / "rules/aws.lab.gone.md").exists()
-    assert _run(capsys, "docs", folder, "--check", "--content", pack)[0] == 0
+    assert "page(s) are not up to date: README.md, aws/lab.md" in err
+    assert "1 removed" in _run(capsys, "docs", folder)[2]
+    assert not (folder / "aws/lab.md").exists()
+    assert {name: (folder / name).read_text() for name in others} == others
+
+
+def test_docs_overwrite_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = write(tmp_path / "docs", {"README.md": "theirs\n"})
+    code, out, err = _run(capsys, "docs", folder)
+    assert (code, out) == (2, "")
+    assert f"  at: {folder / 'README.md'}\n  do: move it away" in err
+    assert [file.name for file in folder.iterdir()] == ["README.md"]
+    assert (folder / "README.md").read_text() == "theirs\n"

@@ -10,7 +10,6 @@ import click
 import pytest
 
 from cnamm_scan import api
-from cnamm_scan import content as reader
 from cnamm_scan.cli.common import Reach
 from cnamm_scan.cli.main import cli, run
 from cnamm_scan.errors import UsageError
@@ -136,7 +135,7 @@ def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = {**files(*rules), "collectors/kubernetes/lab.yaml": {"service": "lab", "client": "v1", "facts": facts}, **mapping()}
     del made["collectors/aws/lab.yaml"]
     root = write(tmp_path / "pack", made)
-    monkeypatch.setattr(reader, "bundled_pack", lambda: root)
+    monkeypatch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: root)
 
 
 TESTS = {"pass": [{"name": "a"}], "fail": [{"name": "b"}], "unknown": [{"name": None}]}

@@ -77,7 +77,7 @@ def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(yaml.safe_dump(body))
     (root / "mappings").symlink_to(reader.bundled_pack() / "mappings")
-    monkeypatch.setattr(reader, "bundled_pack", lambda: root)
+    monkeypatch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: root)
     return root
 
 

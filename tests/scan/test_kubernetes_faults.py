@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 
-from cnamm_scan import content as reader
 from cnamm_scan.cli.main import run
 from cnamm_scan.demo.cluster.bed.server import Cluster, ClusterBed, Seen, Trouble, stale_read
 from cnamm_scan.engine import schedule
@@ -216,7 +215,7 @@ def _quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     rules += [rule(name, "kubernetes.probe.cluster", passes) for name, passes in LOOKING.items()]
     pack = write_pack(tmp_path_factory.mktemp("pack"), {"kubernetes/probe": COLLECTOR}, rules)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "bundled_pack", lambda: pack)
+        patch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: pack)
         patch.setattr(schedule, "RETRY_BASE", 0.02)
         yield
 

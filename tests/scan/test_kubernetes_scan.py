@@ -116,7 +116,7 @@ def _small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A little content, but where a test wants what is shipped."""
     pack = write_pack(tmp_path_factory.mktemp("pack"), {"kubernetes/probe": KUBERNETES_TABLES, "aws/probe": AWS_TABLES}, RULES)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "bundled_pack", lambda: pack)
+        patch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: pack)
         patch.setattr(schedule, "RETRY_BASE", 0.02)
         yield
 
@@ -528,7 +528,7 @@ class Shipped:
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipped]:
     folder = tmp_path_factory.mktemp("shipped")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "bundled_pack", lambda: WHOLE)
+        patch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: WHOLE)
         role = json.loads(told("plan", "kubernetes", "--permissions")[1])
         with ClusterBed(everything(), tokens={TOKEN: rights_of(role)}) as bed:
             config = str(bed.kubeconfig(folder, token=TOKEN))

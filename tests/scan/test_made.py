@@ -86,7 +86,7 @@ class Scanned:
         self.made_by(pairs)
         made = collector({BOX: BOXES, LOCK: LOCKS}, {PAIR: PAIRS, "aws.lab.above": ABOVE})
         pack = write(folder / "pack", files(*RULES.values(), collector=made))
-        patch.setattr(reader, "bundled_pack", lambda: pack)
+        patch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: pack)
 
     def made_by(self, make: Callable[[SeenTables], Any]) -> None:
         self.patch.setitem(KINDS, "aws", replace(KINDS["aws"], makers={"pairs": Maker(make, COLUMNS)}))
@@ -225,7 +225,7 @@ def test_lint_says_what_is_wrong_with_how_a_table_is_made(scanned: Scanned, chan
     changed = {name: value for name, value in {**PAIRS, **change}.items() if value is not None}
     made = collector({BOX: BOXES, LOCK: LOCKS}, {PAIR: changed})
     pack = write(tmp_path / "other", files(asked("true", id="aws.lab.one", for_each=BOX), collector=made))
-    scanned.patch.setattr(reader, "bundled_pack", lambda: pack)
+    scanned.patch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: pack)
     try:
         found = [str(each) for each in lint(reader.load())]
     except ContentError as error:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from cnamm_scan import api
-from cnamm_scan import content as reader
 from cnamm_scan.model import Reason, Tally
 from cnamm_scan.providers import catalog
 from cnamm_scan.providers.catalog import KINDS
@@ -68,7 +67,7 @@ class Scanned:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.folder, self.patch, self.number = folder, patch, 0
         pack = write(folder / "pack", files(*RULES.values(), collector=collector({BOX: BOXES, LOCK: OWN_LOCKS}, {"aws.lab.pile": PILE})))
-        patch.setattr(reader, "bundled_pack", lambda: pack)
+        patch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: pack)
 
     def __call__(self, things: Told, locks: Told | None = None) -> api.Scan:
         """The scan, after a look that its bundle says the same when it is read and when it is judged again."""

@@ -7,16 +7,14 @@ whatever is looked up and not found: it may be in the cluster already.
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import yaml
-
+from cnamm_scan import yamls
 from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Reason, Target
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, code_matches
@@ -27,6 +25,7 @@ from cnamm_scan.providers.one_place import OnePlace
 
 Json = Any
 ENDINGS = (".yaml", ".yml", ".json")
+LIMITS = yamls.MANIFESTS.limits
 BLIND: Mapping[str, Reason] = {"status": Reason.NOT_IN_MANIFESTS, "silence": Reason.NOT_IN_MANIFESTS}
 TEMPLATES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("apps", "Deployment"): ("spec", "template"),
@@ -207,10 +206,9 @@ def _read(source: str) -> Iterator[_Object]:
 def _texts(source: str) -> Iterator[tuple[str, str]]:
     """(name, text) of each file. Raises UsageError."""
     if source == "-":
-        try:
-            yield "standard input", sys.stdin.read()
-        except UnicodeDecodeError as error:
-            raise UsageError("not UTF-8 text", where="standard input", do="pipe manifests in: helm template … | …") from error
+        if sys.stdin is None:
+            raise UsageError("standard input is closed", where="kubernetes:-", do="pipe manifests in: helm template … | …")
+        yield "standard input", _text("standard input", sys.stdin.buffer, "pipe manifests in: helm template … | …")
         return
     path = Path(source).expanduser()
     if path.is_dir():
@@ -225,75 +223,47 @@ def _texts(source: str) -> Iterator[tuple[str, str]]:
         raise UsageError("no such file or folder", where=f"kubernetes:{source}", do="name manifests that are there, or a context")
     for file in files:
         try:
-            yield str(file), file.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise UsageError("not UTF-8 text", where=str(file), do="save the file as UTF-8, or name the others") from error
+            opened = file.open("rb")
         except OSError as error:
             raise UsageError(f"cannot be read: {error.strerror}", where=str(file), do="check its permissions") from error
+        with opened:
+            yield str(file), _text(str(file), opened, "save the file as UTF-8, or name the others")
 
 
-DEEPEST = 200
-"""Levels that a document may have: the API server's own types have less than a fifth of it."""
-_NESTED = re.compile(r"(?:[-?] +){50}")
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML as kubectl reads it: keys are texts; dates, `=` and times such as 12:30 stay texts."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """With `on:` and `80:` as JSON would have them."""
-        made: dict[Any, Any] = super().construct_mapping(node, deep=deep)
-        if all(type(key) is str for key in made):
-            return made
-        return {key if isinstance(key, str) else json.dumps(key, default=str): value for key, value in made.items()}
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [
-        (tag, re.compile(rf"(?!.*:){pattern.pattern}", pattern.flags) if tag.endswith((":int", ":float")) else pattern)
-        for tag, pattern in found
-        if not tag.endswith((":timestamp", ":value"))
-    ]
-    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+def _text(name: str, opened: IO[bytes], otherwise: str) -> str:
+    try:
+        raw = opened.read(LIMITS.size + 1)
+        if len(raw) > LIMITS.size:
+            raise UsageError(f"larger than {LIMITS.size >> 20} MiB", where=name, do="make it several files")
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError("not UTF-8 text", where=name, do=otherwise) from error
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=name, do="name a file, a folder or a pipe") from error
 
 
 def _documents(name: str, text: str) -> Iterator[Json]:
     try:
         if text.lstrip()[:1] in ("{", "["):
             with suppress(ValueError):  # YAML may begin so too, and several JSON documents are YAML with --- between them
-                yield json.loads(text)
+                document = json.loads(text, parse_constant=_refuse)
+                yamls.within(document, LIMITS)
+                yield document
                 return
-        _refuse_deep(text)
-        yield from yaml.load_all(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        templated = "{{" in text
-        raise UsageError(
-            "a template, not yet a manifest"
-            if templated
-            else f"not well-formed YAML: {getattr(error, 'problem', None) or 'cannot be read'}",
-            where=f"{name}:{mark.line + 1}" if mark else name,
-            do="render it first: helm template … | cnamm-scan scan kubernetes:-" if templated else "mend the line",
-        ) from error
+        yield from yamls.documents(text, yamls.MANIFESTS)
     except RecursionError as error:
-        raise UsageError(f"nested more than {DEEPEST} levels deep", where=name, do="leave the file out") from error
-    except (ValueError, TypeError, AttributeError) as error:  # a tag such as !!int on something else
-        raise UsageError("not well-formed YAML: a value is not of the type that its tag says", where=name, do="mend the tag") from error
+        raise UsageError(f"nested more than {LIMITS.depth} levels deep", where=name, do="leave the file out") from error
+    except yamls.YamlError as error:
+        where = f"{name}:{error.line}" if error.line else name
+        if "{{" in text and error.what.startswith("not well-formed"):
+            raise UsageError(
+                "a template, not yet a manifest", where=where, do="render it first: helm template … | cnamm-scan scan kubernetes:-"
+            ) from error
+        raise UsageError(error.what, where=where, do=error.do) from error
 
 
-def _refuse_deep(text: str) -> None:
-    """Raises RecursionError where composing it could end the process. Only what may nest so deep is looked at closely."""
-    if text.count("[") + text.count("{") < DEEPEST and not _NESTED.search(text):
-        return
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > DEEPEST:
-                raise RecursionError
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)  # NaN and Infinity are Python's, not JSON's
 
 
 def _objects(document: Json) -> Iterator[_Object]:

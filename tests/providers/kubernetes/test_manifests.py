@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from cnamm_scan import api
-from cnamm_scan import content as reader
 from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request
@@ -130,7 +129,7 @@ def test_lists(tmp_path: Path) -> None:
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO(POD))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(POD.encode())))
     provider = connect("-", Options())
     assert isinstance(provider, ManifestProvider)
     assert provider.targets[0].id == "kubernetes:-"
@@ -184,12 +183,14 @@ def test_broken_yaml_names_its_line(tmp_path: Path, text: str, line: int) -> Non
     assert do == "mend the line"
 
 
-@pytest.mark.parametrize("text", ["a: !!int many", "a: !!float much", "a: !!timestamp then", "a: \x07"])
+@pytest.mark.parametrize(
+    "text", ["a: !!int many", "a: !!float much", "a: !!bool perhaps", "a: !!binary x", f"a: {'9' * 5000}", "a: .nan", "a: \x07"]
+)
 def test_values_that_are_not_what_their_tags_say(tmp_path: Path, text: str) -> None:
     (tmp_path / "broken.yaml").write_text(text)
     what, place, _ = refused(str(tmp_path / "broken.yaml"))
     assert what.startswith("not well-formed YAML: ")
-    assert place == f"{tmp_path}/broken.yaml"
+    assert place == f"{tmp_path}/broken.yaml:1"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,9 @@ def test_values_that_are_not_what_their_tags_say(tmp_path: Path, text: str) -> N
 def test_nesting_without_end_is_refused(tmp_path: Path, text: str) -> None:
     """libyaml's composer would end the process, and json's reader the scan."""
     (tmp_path / "deep.yaml").write_text(text)
-    assert refused(str(tmp_path / "deep.yaml"))[:2] == ("nested more than 200 levels deep", f"{tmp_path}/deep.yaml")
+    what, place, _ = refused(str(tmp_path / "deep.yaml"))
+    assert what == "nested more than 200 levels deep"
+    assert place.partition("deep.yaml")[2].rstrip("0123456789") in ("", ":")
 
 
 def test_much_that_is_not_deep_is_read(tmp_path: Path) -> None:
@@ -519,7 +522,7 @@ RULES = [
 @pytest.fixture
 def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = write_pack(tmp_path / "pack", {"kubernetes/probe": COLLECTOR}, RULES)
-    monkeypatch.setattr(reader, "bundled_pack", lambda: made)
+    monkeypatch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: made)
 
 
 @pytest.fixture

@@ -1,0 +1,27 @@
+"""YAML -> model: the only reader of content. Refuses what does not validate and says file, line and what to do.
+
+`shapes` are the files' forms, `source` reads one file, `checks` hold what a form cannot say, `reader` makes packs one Content, `tables`
+answers what the engine asks of it, `starter` writes a new rule.
+"""
+
+from __future__ import annotations
+
+from cnamm_scan.content.checks import VARIABLES, Problem
+from cnamm_scan.content.reader import KINDS, bundled_pack, load, load_files
+from cnamm_scan.content.shapes import RULE_ID
+from cnamm_scan.content.tables import ENGINE_TABLES, ROW_COLUMNS, columns_of, key_paths, line_of
+
+__all__ = [
+    "ENGINE_TABLES",
+    "KINDS",
+    "ROW_COLUMNS",
+    "RULE_ID",
+    "VARIABLES",
+    "Problem",
+    "bundled_pack",
+    "columns_of",
+    "key_paths",
+    "line_of",
+    "load",
+    "load_files",
+]

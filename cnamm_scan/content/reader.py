@@ -1,0 +1,323 @@
+"""Packs into Content: the bundled one, installed ones and those that are named; every problem of every file in one go."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from cnamm_scan import __version__, yamls
+from cnamm_scan.content.checks import provider_problems, table_problems, view_problems, with_needs
+from cnamm_scan.content.shapes import CollectorFile, FrameworkFile, FunctionFile, ModelFile, RuleFile
+from cnamm_scan.content.source import Source
+from cnamm_scan.content.tables import ENGINE_TABLES
+from cnamm_scan.errors import ContentError, did_you_mean
+from cnamm_scan.model import Column, Content, Function, Model, Objective, Parameter, Placement, Practice, Rule, RuleTests, Table, View
+from cnamm_scan.providers.catalog import KINDS as PROVIDERS
+
+KINDS = ("collectors", "rules", "mappings")
+"""The folders of a pack."""
+_PATH = re.compile(r"(?:(?:collectors|rules)/[a-z][a-z0-9_-]{0,63}|mappings)(?:/[a-z0-9][a-z0-9._-]{0,99}){1,4}\.yaml")
+"""The name of a file inside a pack: it becomes the name of a file in bundles."""
+FRAMEWORKS = "frameworks"
+"""The folder of `mappings/` that is no model's."""
+
+
+def bundled_pack() -> Path:
+    """The folder of the packs that ship: inside the wheel, or the checkout of an editable install."""
+    package = Path(__file__).parent.parent
+    inside = package / "_content"
+    return inside if inside.is_dir() else package.parent
+
+
+def _installed_packs() -> Iterator[Path]:
+    """Packs of other distributions: the entry point names a folder (a str or Path)."""
+    for point in entry_points(group="cnamm_scan.content"):
+        try:
+            yield Path(point.load())
+        except Exception as error:
+            what = f"the installed pack '{point.name}' cannot be loaded: {type(error).__name__}"
+            raise ContentError(what, where=point.value, do="mend or remove the distribution that brings it") from error
+
+
+def _sources(pack: Path) -> Iterator[Source]:
+    for kind in KINDS:
+        for file in sorted((pack / kind).rglob("*")):
+            if file.suffix == ".yml":
+                raise ContentError("content files end in .yaml", where=str(file), do=f"rename it to {file.stem}.yaml")
+            if file.suffix == ".yaml" and file.is_file():
+                name = file.relative_to(pack).as_posix()
+                try:
+                    with file.open("rb") as opened:
+                        raw = opened.read(yamls.CONTENT.limits.size + 1)  # one more than is read: then it is refused
+                except OSError as error:
+                    raise ContentError(f"cannot be read: {error.strerror}", where=str(file), do="check its permissions") from error
+                yield Source(name, _shown(file), raw)
+
+
+def _refuse_odd_name(source: Source) -> None:
+    if not _PATH.fullmatch(source.name):
+        raise ContentError(
+            "a file of this name is no content",
+            where=source.shown,
+            do="write collectors/PROVIDER/SERVICE.yaml, rules/PROVIDER/SERVICE/NAME.yaml or mappings/MODEL/FUNCTION.yaml, in small letters",
+        )
+
+
+def _shown(file: Path) -> str:
+    try:
+        return file.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return str(file)
+
+
+def load(packs: Iterable[Path] = (), *, bundled: bool = True, problems: list[ContentError] | None = None) -> Content:
+    """Read the bundled pack, the installed ones and `packs`, in that order.
+
+    Raises ContentError that holds every problem of every file: one run names them all. With `problems` they go there, and what could be
+    read is given back: for looking on, not for scanning with.
+    """
+    sources: list[list[Source]] = []
+    if bundled:
+        sources.append(list(_sources(bundled_pack())))
+        sources.extend(list(_sources(pack)) for pack in _installed_packs())
+    for pack in packs:
+        if not any((pack / kind).is_dir() for kind in KINDS):
+            raise ContentError("is no content pack", where=str(pack), do="name a folder that holds collectors/, rules/ or mappings/")
+        sources.append(list(_sources(pack)))
+    return _build(sources, problems)
+
+
+def load_files(files: Mapping[str, bytes]) -> Content:
+    """Content from files in memory, as `method/` of a bundle holds them: name inside the pack -> bytes."""
+    ordered = sorted(files.items(), key=lambda file: (b"\noverrides:" in b"\n" + file[1], file[0]))  # what is overridden comes first
+    return _build([[Source(name, f"method/{name}", raw) for name, raw in ordered]])
+
+
+@dataclass
+class _Builder:
+    """Gathers the packs; every problem is kept, none stops the reading."""
+
+    tables: dict[str, Table] = field(default_factory=dict)
+    views: dict[str, View] = field(default_factory=dict)
+    rules: dict[str, Rule] = field(default_factory=dict)
+    objectives: dict[str, Objective] = field(default_factory=dict)
+    merged: dict[str, str] = field(default_factory=dict)
+    functions: dict[str, dict[str, Function]] = field(default_factory=dict)
+    models: dict[str, ModelFile] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    problems: list[ContentError] = field(default_factory=list)
+    placed: list[tuple[Source, tuple[str | int, ...], str]] = field(default_factory=list)
+    judging: list[tuple[Source, str]] = field(default_factory=list)
+
+    def read(self, source: Source) -> None:
+        """Take one file in."""
+        kind, *rest = source.name.split("/")
+        try:
+            _refuse_odd_name(source)
+            if kind == "collectors":
+                self._collector(source)
+            elif kind == "rules":
+                self._rule(source)
+            elif rest[0] == FRAMEWORKS:
+                self._framework(source)
+            elif len(rest) == 1:
+                model = source.parse(ModelFile)
+                if model.model in self.models or model.model == FRAMEWORKS:
+                    self._fail(source, f"model '{model.model}' is already defined", "give yours another name", ("model",))
+                self.models[model.model] = model
+            else:
+                self._function(source, rest[0])
+        except ContentError as error:
+            self.problems.extend(error.problems or (error,))
+
+    def _collector(self, source: Source) -> None:
+        file = source.parse(CollectorFile)
+        provider = source.name.split("/")[1]
+        kind = PROVIDERS.get(provider)
+        for table_id, table in file.facts.items():
+            where = ("facts", table_id)
+            if not table_id.startswith(f"{provider}."):
+                self._fail(source, f"table '{table_id}' is not of provider '{provider}'", "rename it, or move the file", where)
+            if table_id in ENGINE_TABLES:
+                self._fail(source, f"table '{table_id}' is made by the engine", "choose another name", where)
+                continue
+            if table_id in self.tables and table_id not in file.overrides:
+                other = self.tables[table_id].source
+                self._fail(source, f"table '{table_id}' is already defined in {other}", f"write overrides: {table_id}", where)
+            made = Table(
+                id=table_id,
+                service=file.service,
+                client=file.client or file.service,
+                about=table.about,
+                once_per=table.once_per,
+                list=with_needs(table.list.model(), file.client or file.service, kind),
+                key=table.key,
+                columns={name: column.model() for name, column in table.columns.items()},
+                then={name: with_needs(part.model(), file.client or file.service, kind) for name, part in table.then.items()},
+                each=table.each,
+                normalise=table.normalise,
+                redact=table.redact,
+                opt_in=table.opt_in,
+                source=source.shown,
+            )
+            for what, do, location in (*table_problems(made), *provider_problems(made, kind)):
+                self._fail(source, f"{table_id}: {what}", do, (*where, *location))
+            parent = table.list.for_
+            if parent and parent not in file.facts:
+                self._fail(
+                    source, f"{table_id}: 'for: {parent}' is no table of this file", did_you_mean(parent, file.facts), (*where, "list")
+                )
+            self.tables[table_id] = made
+        for view_id, view in file.views.items():
+            if view_id in self.tables or view_id in ENGINE_TABLES:
+                self._fail(source, f"'{view_id}' is a table", "choose another name for the view", ("views", view_id))
+            if view_id in self.views and view_id not in file.overrides:
+                self._fail(source, f"view '{view_id}' is already defined", f"write overrides: {view_id}", ("views", view_id))
+            columns: Mapping[str, Column] = {name: column.model() for name, column in view.columns.items()}
+            made_by = view.made.model() if view.made else None
+            maker = kind.makers.get(made_by.by) if kind and made_by else None
+            self.views[view_id] = View(view_id, view.about, maker.columns if maker else columns, view.select, source.shown, made_by)
+            for what, do, location in view_problems(view, kind):
+                self._fail(source, f"{view_id}: {what}", do, ("views", view_id, *location))
+        name = source.name
+        while name in self.files:  # packs may each have a file of a service: both are kept
+            name = name.removesuffix(".yaml") + "_.yaml"
+        self.files[name] = source.raw
+
+    def _rule(self, source: Source) -> None:
+        file = source.parse(RuleFile)
+        expected = source.name.removeprefix("rules/").removesuffix(".yaml").replace("/", ".")
+        if file.id != expected:
+            self._fail(source, f"id '{file.id}' does not match its path", f"the path says '{expected}'", ("id",))
+        if file.id in self.rules and file.overrides != file.id:
+            other = self.rules[file.id].source
+            self._fail(source, f"rule '{file.id}' is already defined in {other}", f"write overrides: {file.id}", ("id",))
+        if file.where is not None and not file.tests.not_applicable:
+            self._fail(source, "a rule with 'where' needs tests for not_applicable", "add a row that it does not concern", ("tests",))
+        tests = RuleTests(file.tests.pass_, file.tests.fail, file.tests.unknown, file.tests.not_applicable, file.tests.given)
+        self.rules[file.id] = Rule(
+            id=file.id,
+            title=file.title,
+            objective=file.objective,
+            severity=file.severity,
+            status=file.status,
+            for_each=file.for_each,
+            where=file.where,
+            pass_=file.pass_,
+            message=file.message,
+            why=file.why,
+            fix=file.fix,
+            references=file.references,
+            scope=file.scope,
+            parameters={name: Parameter(spec.default, spec.source) for name, spec in file.parameters.items()},
+            tests=tests,
+            overrides=file.overrides,
+            source=source.shown,
+            sha256=hashlib.sha256(source.raw).hexdigest(),
+        )
+        self.placed.append((source, ("objective",), file.objective))
+        self.judging.append((source, file.for_each))
+        self.files[source.name] = source.raw
+
+    def _function(self, source: Source, model: str) -> None:
+        file = source.parse(FunctionFile)
+        practices = []
+        for p, practice in enumerate(file.practices):
+            placements = []
+            for o, objective in enumerate(practice.objectives):
+                at = ("practices", p, "objectives", o)
+                if not objective.id.startswith(f"{file.function}."):
+                    self._fail(source, f"objective '{objective.id}' is not of function '{file.function}'", "rename it", at)
+                if objective.id in self.objectives:
+                    self._fail(source, f"objective '{objective.id}' is defined twice", "refer to it with also:", at)
+                self.objectives[objective.id] = Objective(objective.id, objective.title, objective.level, objective.stream, objective.basis)
+                placements.append(Placement(objective.id, objective.level, objective.stream))
+            for o, also in enumerate(practice.also):
+                self.placed.append((source, ("practices", p, "also", o), also.id))
+                placements.append(Placement(also.id, also.level, also.stream, also.instead_of))
+                if also.instead_of:
+                    self.merged[also.instead_of] = also.id
+            placements.sort(key=lambda placed: (placed.level, placed.stream))
+            practices.append(Practice(practice.id, practice.title, tuple(placements)))
+        known = self.functions.setdefault(model, {})
+        if file.function in known:
+            self._fail(
+                source, f"function '{file.function}' is already defined in {known[file.function].source}", "make your own", ("function",)
+            )
+        known[file.function] = Function(file.function, file.title, tuple(practices), source.shown)
+        self.files[source.name] = source.raw
+
+    def _framework(self, source: Source) -> None:
+        """Checked here, and read by the exports that need it."""
+        for name, control in source.parse(FrameworkFile).controls.items():
+            for number, mapped in enumerate(control.objectives):
+                self.placed.append((source, ("controls", name, "objectives", number), mapped.id))
+
+    def _fail(self, source: Source, what: str, do: str, location: Sequence[str | int] = ()) -> None:
+        self.problems.append(source.problem(what, do, location))
+
+    def check_references(self) -> None:
+        """Objectives and tables that are named must exist."""
+        for source, location, objective in self.placed:
+            if objective in self.merged:
+                self._fail(source, f"objective '{objective}' was merged away", f"name '{self.merged[objective]}'", location)
+            elif objective not in self.objectives and self.objectives:
+                self._fail(source, f"no objective '{objective}'", did_you_mean(objective, self.objectives), location)
+        known = {*self.tables, *self.views, *ENGINE_TABLES}
+        for source, table in self.judging:
+            if table not in known:
+                self._fail(source, f"no table '{table}'", did_you_mean(table, known), ("for_each",))
+
+    def made_models(self) -> tuple[Model, ...]:
+        """The models with their functions in the order that the model's file gives."""
+        models = []
+        for name, functions in sorted(self.functions.items()):
+            file = self.models.get(name)
+            if file is None:
+                self.problems.append(
+                    ContentError(f"model '{name}' has no file", where=f"mappings/{name}.yaml", do="write model, title, version, functions")
+                )
+                continue
+            for function in file.functions:
+                if function not in functions:
+                    self.problems.append(
+                        ContentError(f"no function '{function}'", where=f"mappings/{name}.yaml", do=did_you_mean(function, functions))
+                    )
+            ordered = [functions[function] for function in file.functions if function in functions]
+            ordered += [functions[function] for function in functions if function not in file.functions]
+            models.append(Model(file.model, file.title, file.version, tuple(ordered)))
+        return tuple(models)
+
+
+def _build(packs: Sequence[Sequence[Source]], problems: list[ContentError] | None = None) -> Content:
+    builder = _Builder()
+    for sources in packs:
+        for source in sources:
+            builder.read(source)
+    for sources in packs:  # model files are content too; they are read by a shape of their own
+        for source in sources:
+            builder.files.setdefault(source.name, source.raw)
+    models = builder.made_models()
+    builder.check_references()
+    if problems is not None:
+        problems += builder.problems
+    elif builder.problems:
+        raise ContentError(f"content does not validate: {len(builder.problems)} problem(s)", problems=builder.problems)
+    digest = hashlib.sha256()
+    for name, raw in sorted(builder.files.items()):
+        digest.update(name.encode() + b"\0" + hashlib.sha256(raw).digest())
+    return Content(
+        tables=builder.tables,
+        views=builder.views,
+        rules=builder.rules,
+        objectives=builder.objectives,
+        models=models,
+        merged=builder.merged,
+        version=__version__,
+        sha256=digest.hexdigest(),
+        files=builder.files,
+    )

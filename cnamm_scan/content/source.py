@@ -1,0 +1,69 @@
+"""One content file: its bytes into its shape, and every problem with the file's name and line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from cnamm_scan import yamls
+from cnamm_scan.errors import ContentError
+
+_ADVICE = {
+    "missing": "add it",
+    "extra_forbidden": "remove it, or check its spelling against docs/content.md",
+    "literal_error": "use one of the allowed values",
+    "enum": "use one of the allowed values",
+    "string_pattern_mismatch": "use the form that docs/content.md shows",
+}
+_MOST = 20
+"""Problems of one file that are shown: who has more has one mistake many times."""
+
+FileT = TypeVar("FileT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One content file: its name inside its pack, how it is shown in messages, and its bytes."""
+
+    name: str
+    shown: str
+    raw: bytes
+
+    def problem(self, what: str, do: str, location: Sequence[str | int] = ()) -> ContentError:
+        """A ContentError that names the file, which has been parsed, and the line of `location`."""
+        return ContentError(what, where=f"{self.shown}:{yamls.line_of(self.raw, location)}", do=do)
+
+    def parse(self, shape: type[FileT]) -> FileT:
+        """The file as its shape. Raises ContentError with one problem for each thing that is wrong."""
+        try:
+            document = yamls.document(self.raw, yamls.CONTENT)
+        except yamls.YamlError as error:
+            raise ContentError(error.what, where=self.shown if error.line is None else f"{self.shown}:{error.line}", do=error.do) from error
+        if not isinstance(document, dict):
+            raise ContentError("holds no mapping", where=f"{self.shown}:1", do="see docs/content.md for what goes here")
+        try:
+            return shape.model_validate(document)
+        except ValidationError as error:
+            problems = list(self._problems(error))
+            if len(problems) == 1:
+                raise problems[0] from error
+            raise ContentError(f"{len(problems)} things are wrong", where=self.shown, problems=problems) from error
+
+    def _problems(self, error: ValidationError) -> Iterator[ContentError]:
+        for number, detail in enumerate(error.errors(include_url=False, include_context=False)):
+            if number == _MOST:
+                yield self.problem(f"{error.error_count() - _MOST} more things are wrong", "mend the first ones")
+                return
+            location = [step for step in detail["loc"] if step != "[key]"]
+            name = ".".join(_short(str(step)) for step in location)
+            got = (
+                "" if detail["type"] == "missing" or isinstance(detail["input"], dict | list) else f", got {_short(repr(detail['input']))}"
+            )
+            yield self.problem(f"'{name}': {detail['msg'].lower()}{got}", _ADVICE.get(detail["type"], "see docs/content.md"), location)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:80]}…"

@@ -1,0 +1,57 @@
+"""What others ask of the tables in content: every column of one, those that the engine makes, and the line at which they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache, lru_cache
+
+from cnamm_scan import yamls
+from cnamm_scan.model import ESTATE_TABLE, Column, Content
+from cnamm_scan.providers.catalog import KINDS as PROVIDERS
+from cnamm_scan.providers.catalog import REGION_COLUMNS
+
+ROW_COLUMNS: Mapping[str, Column] = {
+    "target": Column("text", about="The target that the row belongs to, as `provider:name`."),
+    "region": Column("text", about="The region that the row was read in or lives in."),
+    "key": Column("text", about="The resource's own id, unique in its target and region."),
+    "scan_time": Column("timestamp", about="When the scan began: the only clock a rule has."),
+}
+"""Columns that every table has."""
+
+ENGINE_TABLES: Mapping[str, tuple[str, Mapping[str, Column]]] = {
+    ESTATE_TABLE: (
+        "One row for each target of the scan. Made by the engine.",
+        {"name": Column("text", "name"), "provider": Column("text", "provider")},
+    ),
+    **{kind.region_table: (kind.region_about, REGION_COLUMNS) for kind in PROVIDERS.values() if kind.region_table},
+}
+
+
+@cache
+def key_paths(template: str) -> tuple[str, ...]:
+    """The paths inside the braces of a key template."""
+    return tuple(piece.split("}", 1)[0] for piece in template.split("{")[1:] if "}" in piece)
+
+
+def line_of(content: Content, name: str, key: str = "") -> int | None:
+    """The line at which a rule, table or view stands, or one of its keys or columns; None when its file is not at hand."""
+    if name in content.rules:
+        raw = content.files.get(f"rules/{name.replace('.', '/')}.yaml")
+        return None if raw is None else yamls.line_of(raw, (key,) if key else ())
+    for file, raw in content.files.items():
+        kind = "facts" if name in content.tables else "views"
+        if file.startswith("collectors/") and f"  {name}:".encode() in raw:
+            return yamls.line_of(raw, (kind, name, "columns", key) if key else (kind, name))
+    return None
+
+
+@lru_cache(maxsize=2048)
+def columns_of(content: Content, table: str) -> Mapping[str, Column]:
+    """The columns of a table, view or engine-made table, with those that every row has. KeyError for an unknown one."""
+    if table in content.tables:
+        own = content.tables[table].columns
+    elif table in content.views:
+        own = content.views[table].columns
+    else:
+        own = ENGINE_TABLES[table][1]
+    return {**ROW_COLUMNS, **own}
