@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,10 +52,9 @@ def _with_line(content: Content, problem: ContentError) -> ContentError:
 def _problems(content: Content) -> list[ContentError]:
     problems: list[ContentError] = []
     for table in content.tables.values():
-        try:
-            problems += _table(content, table)
-        except ContentError as error:  # a path that cannot be read: the reader of content has said so, when it looked on
-            problems.append(error)
+        problems += _columns(content, table)
+        with suppress(ContentError):  # a path that cannot be read: the reader of content has said so, and looked on
+            problems += list(_table(content, table))
     unread: list[ContentError] = []
     views = _sound_views(content, unread)
     problems += unread
@@ -94,15 +94,26 @@ def _sound_views(content: Content, problems: list[ContentError]) -> list[str]:
     return sound
 
 
+def _columns(content: Content, table: Table) -> Iterator[ContentError]:
+    """What is wrong with the columns that are made from others."""
+    where = f"{table.source} ({table.id})"
+    waiting: dict[str, frozenset[str]] = {}
+    for name, column in table.columns.items():
+        if column.is_:
+            try:
+                waiting[name] = read_column(content, table.id, column.is_, where=f"{where}.{name}").reads.get(table.id, frozenset())
+            except ContentError as error:
+                yield error
+    while freed := {name for name, reads in waiting.items() if not reads & waiting.keys()}:
+        waiting = {name: reads for name, reads in waiting.items() if name not in freed}
+    for name in sorted(waiting):
+        yield ContentError(f"column '{name}' is made from itself", where=f"{where}.{name}", do="break the circle")
+
+
 def _table(content: Content, table: Table) -> Iterator[ContentError]:
     where = f"{table.source} ({table.id})"
     names: dict[tuple[str, ...], str] = {}
     for name, column in table.columns.items():
-        if column.is_:
-            try:
-                read_column(content, table.id, column.is_, where=f"{where}.{name}")
-            except ContentError as error:
-                yield error
         if column.path and not column.path.startswith("$"):
             path = paths.parse(column.path)
             if path.is_many and column.from_ and column.type not in ("list", "json"):

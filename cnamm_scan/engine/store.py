@@ -516,6 +516,7 @@ def _translated(error: duckdb.Error | MemoryError, tables: Iterable[str] = ()) -
         return BoundError("stopped: it took more memory than it may", do="make it ask less, or less of each row")
     text = str(error).split("\n\nLINE", 1)[0].split("\nLINE", 1)[0]
     what = " ".join(line.strip() for line in text.splitlines() if line.strip())
+    what = what.split(" Candidate functions:", 1)[0]  # dozens of lines
     missing = re.search(r"Table with name ([\w.]+) does not exist", what)
     advice = did_you_mean(missing.group(1), tables) if missing and tables else "check the SQL against the table's page in docs/reference"
     return StoreError(what[:1].lower() + what[1:], do=advice)
