@@ -31,6 +31,8 @@ _REFUSED_OPERATORS = {
 }
 _WRAPS = frozenset("list_value row struct_pack".split())
 """Put NULL inside a value that is not NULL itself: [NULL] = ['x'] is false."""
+_PLACE = frozenset({"target", "region", "scan_time"})
+"""What is known of every row, of an unread one too."""
 _HONEST = "write what the API's silence means with absent: in the collector; NULL must stay NULL here"
 
 
@@ -219,8 +221,53 @@ class _Reader:
                 joins.append((column, outer))
         if not by_target and not self.estate:
             raise self.fail("a subquery would see other targets", f"add WHERE {alias}.target = this.target, or write scope: estate")
+        if not joins and self._would_be_found(node, select["select_list"][0]):  # with joins, unread rows are told in another way
+            raise self.fail(
+                "an unread row would count as one that was found: the condition does not ask the inner row",
+                "ask a column of the inner table; that there is a row at all is t.key = t.key",
+            )
         self.subqueries.append(Subquery(table, by_region, tuple(joins), by_target))
         self.inner = None
+
+    def _would_be_found(self, node: Node, condition: Node) -> bool:
+        """Whether the subquery is true for a row of which nothing is known but its place: there may be no such row at all."""
+        truths = self._truths(condition)
+        child = node["child"]
+        if child["class"] == "CONSTANT" and child["literal"].get("kind") == "BOOLEAN":
+            said = child["literal"]["text"].lower() == "true"
+            return (said if node["comparison_type"] == "COMPARE_EQUAL" else not said) in truths
+        return bool(truths)
+
+    def _truths(self, node: Node) -> frozenset[bool]:
+        """What a condition may come to for such a row, besides NULL."""
+        kind, operator = node["class"], node["type"]
+        if kind == "CONJUNCTION":
+            each = [self._truths(child) for child in node["children"]]
+            either = operator == "CONJUNCTION_OR"  # one that is true makes an OR true, one that is false an AND false
+            found = {either} if any(either in one for one in each) else set()
+            return frozenset(found | ({not either} if all((not either) in one for one in each) else set()))
+        if operator == "OPERATOR_NOT":
+            return frozenset(not truth for truth in self._truths(node["children"][0]))
+        if kind == "CONSTANT":
+            literal = node["literal"]
+            if literal.get("kind") == "NULL_LITERAL":
+                return frozenset()
+            if literal.get("kind") == "BOOLEAN":
+                return frozenset({literal["text"].lower() == "true"})
+        asks = any(self._is_of_inner(list(each["column_names"])) for each in nodes(node) if each.get("class") == "COLUMN_REF")
+        return frozenset() if asks else frozenset({True, False})
+
+    def _is_of_inner(self, names: list[str]) -> bool:
+        """Whether a name is a column of the inner row that an unread one does not know."""
+        assert self.inner is not None  # only called from within a subquery
+        alias, table = self.inner
+        column = names[1] if len(names) > 1 and names[0] in (alias, table.rsplit(".", 1)[-1]) else names[0]
+        if names[0] == "this" or names[0] in self.lambdas or column not in columns_of(self.content, table):
+            return False
+        return not expand(self.content, table, [column]) <= _PLACE | self._derived_of(table)
+
+    def _derived_of(self, table: str) -> frozenset[str]:
+        return frozenset(name for name, column in columns_of(self.content, table).items() if column.is_)
 
     def _join(self, condition: Node) -> tuple[str, str]:
         """The inner and the outer column of `t.column = this.column`; anything else in a WHERE is refused."""

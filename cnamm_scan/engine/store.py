@@ -266,8 +266,7 @@ class Store:
             if not now:
                 self._give_up(table, StoreError(f"columns made from each other: {', '.join(sorted(made_later))}"))
                 return
-            # TRY: an odd value in one row makes that row's column unknown, and no other row's
-            values = ", ".join(f"{quoted_key(name)} = TRY({self._derived(table, name, column)})" for name, column in now)
+            values = ", ".join(f"{quoted_key(name)} = {self._derived_value(table, name, column)}" for name, column in now)
             try:
                 self._run(f"UPDATE {quoted(table)} SET {values} WHERE _fact <> ''")
             except StoreError as error:
@@ -276,6 +275,14 @@ class Store:
             todo = [item for item in todo if item not in now]
         if table in self._large:
             self._compress(table)
+
+    def _derived_value(self, table: str, name: str, column: Column) -> str:
+        # TRY: an odd value in one row makes that row's column unknown, and no other row's
+        value = f"TRY({self._derived(table, name, column)})"
+        reads = read_column(self.content, table, column.is_ or "", where=f"{table}.{name}").reads.get(table, ())
+        unknown = " OR ".join(f"{quoted_key(each)} IS NULL" for each in sorted(reads)) or "true"
+        # of a row that was not read only what its parent says is known: `x OR true` is no answer of its
+        return f"CASE WHEN _ghost IS NULL OR NOT ({unknown}) THEN {value} END"
 
     def _compress(self, table: str) -> None:
         """Pack a large table: columns of facts repeat themselves, and then take a tenth of the memory."""
