@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
 
 from cnamm_scan.cli.common import BUNDLE, console, written
+from cnamm_scan.errors import UsageError
 
 
 @click.command("query")
@@ -32,6 +34,8 @@ def command(context: click.Context, bundle: Path, sql: str, out_format: str, tim
     """
     from cnamm_scan import api
 
+    if math.isnan(timeout):
+        raise UsageError("'nan' is no number of seconds", where="--timeout", do="write for example --timeout 300")
     with api.load_bundle(bundle) as done:
         names, rows = done.query_table(sql, timeout)
         shown = [name for name in names if not name.startswith("_")]

@@ -88,6 +88,8 @@ def statements(text: str, *, where: str, do: str) -> list[Node]:
         said = parsed.get("error_message", "it cannot be read")
         if "expression depth" in said:
             raise _too_deep(where)
+        if parsed.get("error_type") == "not implemented":  # SQL it is, but not of the asking kind
+            raise ContentError("not one SELECT", where=where, do=do)
         raise ContentError(f"not valid SQL: {said}", where=where, do=do)
     return [statement["node"] for statement in parsed["statements"]]
 

@@ -158,7 +158,7 @@ class _Reader:
 
     def statement(self, text: str) -> None:
         """Read a text that must be one SELECT. Raises ContentError."""
-        do = "write one SELECT in DuckDB's dialect over fact tables"
+        do = "write a single SELECT over fact tables; cnamm-scan content list --kind tables names them"
         read = parser.statements(text, where=self.where, do=do)
         if len(read) != 1:
             raise self.fail("more than one statement" if read else "no statement", f"{self.law.name} is one SELECT")
