@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
 
 from cnamm_scan.cli.common import BUNDLE, console, written
+from cnamm_scan.errors import UsageError
 
 
 @click.command("query")
 @BUNDLE
 @click.argument("sql")
 @click.option("--format", "out_format", type=click.Choice(["table", "jsonl", "csv"]), default="table", show_default=True)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.1, max=86_400),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop the SQL after so much work.",
+)
 @click.pass_context
-def command(context: click.Context, bundle: Path, sql: str, out_format: str) -> None:
+def command(context: click.Context, bundle: Path, sql: str, out_format: str, timeout: float) -> None:
     """Ask the facts of a bundle in SQL: one SELECT over fact tables, in a sandbox without files or network.
 
     \b
@@ -24,8 +34,10 @@ def command(context: click.Context, bundle: Path, sql: str, out_format: str) -> 
     """
     from cnamm_scan import api
 
+    if math.isnan(timeout):
+        raise UsageError("'nan' is no number of seconds", where="--timeout", do="write for example --timeout 300")
     with api.load_bundle(bundle) as done:
-        names, rows = done.query_table(sql)
+        names, rows = done.query_table(sql, timeout)
         shown = [name for name in names if not name.startswith("_")]
         keep = [number for number, name in enumerate(names) if not name.startswith("_")]
         if out_format == "jsonl":
