@@ -133,6 +133,7 @@ class KeptForm(Struct):
 
     parts: Texts
     paths: Texts
+    unsupported: Texts = []
 
 
 class PlanForm(Struct):
