@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
 class CnammError(Exception):
-    """The root: `what` happened, `where`, and what to `do` about it."""
+    """The root: `what` happened, `where`, and what to `do` about it. Addresses in it name nobody: see `nameless`."""
 
     exit_code = 1
 
     def __init__(self, what: str, *, where: str = "", do: str = "") -> None:
+        what = nameless(what)
         super().__init__(what)
         self.what = what
-        self.where = where
-        self.do = do
+        self.where = nameless(where)
+        self.do = nameless(do)
 
     def __str__(self) -> str:
         """All three parts, one a line."""
@@ -54,6 +56,10 @@ class BundleError(CnammError):
     """An evidence bundle that cannot be written, read, or trusted."""
 
 
+class OutputError(CnammError):
+    """What was asked for could not be printed: standard output is full or broken."""
+
+
 class CoverageError(CnammError):
     """Less could be read than `--min-coverage` asks for."""
 
@@ -68,6 +74,23 @@ class GateError(CnammError):
 
 class InterruptedScanError(CnammError):
     """The scan was stopped by hand; what had been collected is kept."""
+
+
+_WORD = re.compile(r"[^\s\"'<>]+")
+
+
+def nameless(text: str) -> str:
+    """A text whose addresses say neither user nor password: `https://user:password@host` becomes `https://…@host`.
+
+    Endpoints and servers are written with both, and what an SDK says of a call that failed repeats them.
+    """
+    return _WORD.sub(_without_user, text) if "@" in text and "://" in text else text
+
+
+def _without_user(match: re.Match[str]) -> str:
+    scheme, found, rest = match.group().partition("://")
+    user, at, host = rest.rpartition("@")
+    return f"{scheme}://…@{host}" if found and at and user else match.group()
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -128,6 +128,8 @@ class Call:
     many: Mapping[str, str] = field(default_factory=dict)
     size: int = 1
     by: str | None = None
+    unless: str | None = None
+    """Of a listing: a table that tells the same in fewer calls. It is asked only where that table could not be read whole."""
 
     @property
     def operation(self) -> str:

@@ -268,10 +268,12 @@ def test_the_page_of_benchmarks_names_every_rule_that_cites_one() -> None:
         part = page.split(f"## {name}\n", 1)[1].split("\n## ", 1)[0]
         for item, citing in items.items():
             for rule in citing:
-                assert f"| {item} | [{rule.id}](rules/{rule.id}.md) | {rule.title} (" in part
+                service, _, last = rule.id.rpartition(".")
+                link = f"{service.replace('.', '/')}.md#{service.replace('.', '')}{last}"
+                assert f"| {item} | [{rule.id}]({link}) | {rule.title} (" in part
     order = re.findall(r"^\| (5\.1\.\d+) ", page, re.MULTILINE)
     assert order == sorted(order, key=lambda item: int(item.split(".")[2]))
-    assert "| 4.2.1 | [kubernetes.core.kubelet_knows_its_callers](rules/kubernetes.core.kubelet_knows_its_callers.md) |" in page
+    assert "| 4.2.1 | [kubernetes.core.kubelet_knows_its_callers](kubernetes/core.md#kubernetescorekubelet_knows_its_callers) |" in page
     assert "(critical, read only when asked for) |" in page
 
 

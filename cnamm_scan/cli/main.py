@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -19,7 +18,6 @@ from cnamm_scan.errors import CnammError, did_you_mean
 _COLOR: ContextVar[bool | None] = ContextVar("color", default=None)
 """What was asked for, for the errors that are shown when the command's own context is gone."""
 
-_OF_A_STREAM = frozenset({errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT})
 """What writing to stdout fails with."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -106,44 +104,32 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code. Errors of ours become three lines on stderr; anything else is a bug."""
-    code = _run(arguments)
-    try:
-        sys.stdout.flush()  # here, where it can still be said: the interpreter's own flush at the end only complains
-    except OSError as error:
-        return _unwritten(error) or code
-    return code
+    from cnamm_scan.cli import streams
 
-
-def _unwritten(error: OSError) -> int:
-    """Say why stdout took no more, and have nothing else written to it. A reader who left, as `head` does, is told nothing."""
-    with suppress(OSError, ValueError):  # under test, stdout may be no file
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-    if not isinstance(error, BrokenPipeError):
-        _say(CnammError(f"the output cannot be written: {error.strerror or error}", where="stdout", do="make room, or write elsewhere"))
-    return 1
-
-
-def _say(error: CnammError) -> None:
-    with suppress(OSError):  # stderr may be as full
-        click.echo(f"{click.style('error', fg='red', bold=True)}: {error}", err=True, color=_COLOR.get())
-
-
-def _run(arguments: Sequence[str] | None) -> int:
+    streams.settle()
     try:
         outcome: Any = cli.main(args=list(arguments) if arguments is not None else None, prog_name="cnamm-scan", standalone_mode=False)
+        streams.flushed()
     except CnammError as error:
-        _say(error)
-        return error.exit_code
-    except OSError as error:
-        if error.filename is None and error.errno in _OF_A_STREAM:
-            return _unwritten(error)
-        raise
+        return _told(error)
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        streams.say("interrupted")
         return 1
+    except OSError as error:
+        said = streams.lost(error)
+        if said is None:
+            raise
+        return said.exit_code if isinstance(error, BrokenPipeError) else _told(said)  # a reader who left wants to hear no more
     return outcome if isinstance(outcome, int) else 0
+
+
+def _told(error: CnammError) -> int:
+    """Say what an error says, and give its exit code."""
+    from cnamm_scan.cli.streams import harmless, say
+
+    say(f"{click.style('error', fg='red', bold=True)}: {harmless(str(error))}", _COLOR.get())
+    return error.exit_code

@@ -43,8 +43,8 @@ def _call_problems(call: Call, location: tuple[str | int, ...], *, is_list: bool
         yield from _path_problem(text, location)
     if call.many and (call.by is None or call.items is None or len(call.many) != 1):
         yield "'many' needs one parameter, 'items' and 'by'", "see docs/content.md", location
-    if not is_list and (call.for_ or call.in_region or call.target or call.at_most):
-        yield "'for', 'in_region', 'target' and 'at_most' belong to a list", "move them", location
+    if not is_list and (call.for_ or call.in_region or call.target or call.at_most or call.unless):
+        yield "'for', 'in_region', 'target', 'at_most' and 'unless' belong to a list", "move them", location
     if call.by and is_list:
         yield "'by' belongs to a part with 'many'", "remove it", location
 

@@ -166,6 +166,14 @@ class _Builder:
             )
             for what, do, location in (*table_problems(made), *provider_problems(made, kind)):
                 self._fail(source, f"{table_id}: {what}", do, (*where, *location))
+            better = table.list.unless
+            if better and (better not in file.facts or better == table_id or file.facts[better].once_per != table.once_per):
+                self._fail(
+                    source,
+                    f"{table_id}: 'unless: {better}' is no other table of this file that is listed as often",
+                    did_you_mean(better, set(file.facts) - {table_id}),
+                    (*where, "list"),
+                )
             parent = table.list.for_
             if parent and parent not in file.facts:
                 self._fail(

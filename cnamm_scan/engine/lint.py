@@ -71,7 +71,22 @@ def _problems(content: Content) -> list[ContentError]:
         for rule in content.rules.values():
             if rule.for_each in known:  # else the reader of content has said so
                 problems += _rule(content, store, rule)
-    return problems
+    return problems or list(_spared(content))
+
+
+def _spared(content: Content) -> Iterator[ContentError]:
+    """A table that is asked only when another could not be read says nothing by itself: empty means that it was not needed."""
+    spared = {table.id: table.list.unless for table in content.tables.values() if table.list.unless}
+    readers = [(view.source, view.id, read_view(content, view.id).tables, view.made is not None) for view in content.views.values()]
+    readers += [(rule.source, rule.id, frozenset(compile_rule(content, rule).reads), False) for rule in content.rules.values()]
+    for source, name, tables, is_made in readers:
+        for table in sorted(tables & spared.keys()):
+            if not is_made or spared[table] not in tables:
+                yield ContentError(
+                    f"'{table}' is asked only where '{spared[table]}' could not be read",
+                    where=f"{source} ({name})",
+                    do="read what is made of both",
+                )
 
 
 def _sound_views(content: Content, problems: list[ContentError]) -> list[str]:

@@ -77,7 +77,7 @@ def kind_of(spec: str) -> Kind:
 
 
 def refuse_foreign(specs: Iterable[str], reached: TargetOptions, regions: Sequence[str] = ()) -> None:
-    """Raise UsageError for an option that no named target's provider knows: it would do nothing, and nobody would be told."""
+    """Raise UsageError for an option that no named target's provider knows, or that is no such thing: nobody would be told of it."""
     kinds = {kind.name: kind for kind in map(kind_of, specs)}
     if regions and not any(kind.region_table for kind in kinds.values()):
         raise UsageError(f"{' and '.join(kinds)} has no regions", where="--region", do="leave it out")
@@ -89,6 +89,20 @@ def refuse_foreign(specs: Iterable[str], reached: TargetOptions, regions: Sequen
                 where=option.flag,
                 do=f"leave it out, or scan a target of {' or '.join(owners(option.flag))}",
             )
+    for kind in kinds.values():
+        for option in kind.options:
+            _refuse_malformed(option, reached.said.get(option.name))
+
+
+def _refuse_malformed(option: Option, said: Any) -> None:
+    """Raise UsageError for a value that cannot be meant, before anything is asked with it."""
+    if option.problem is None or said is None:
+        return
+    for value in said if option.many else (said,):
+        found = option.problem(value)
+        if found is not None:
+            where = f"{option.flag} or {option.environment}" if option.environment else option.flag
+            raise UsageError(found[0], where=where, do=found[1])
 
 
 def connect(spec: str, reached: TargetOptions, operations: Operations | None = None) -> Provider:

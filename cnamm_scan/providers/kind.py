@@ -34,6 +34,8 @@ class Option:
     """The variable that says the same."""
     opts_in: str | None = None
     """What is read only because this was said: a collector's `opt_in:`."""
+    problem: Callable[[str], tuple[str, str] | None] | None = None
+    """What is wrong with how a value is written: (what, what to do). It is asked before anything else is."""
 
     @property
     def unsaid(self) -> Any:
@@ -73,6 +75,8 @@ class Kind:
     options: tuple[Option, ...] = ()
     normalisers: Mapping[str, Callable[[Json], Json]] = field(default_factory=dict)
     """What `normalise:` of a collector may name."""
+    secret_keys: frozenset[str] = frozenset()
+    """Keys of its documents, in whatever case, under which people keep what only two sides may know: the values are never stored."""
     readers: frozenset[str] = frozenset()
     """What `read:` of a collector may name."""
     makers: Mapping[str, Maker] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,7 +20,18 @@ def cell(text: object) -> str:
     shown = safe(str(text))
     for char in "\\`*_<>|[]~&":
         shown = shown.replace(char, "\\" + char)
-    return shown
+    return _CALLS.sub(lambda found: found.group() + NOTHING, shown)
+
+
+def code(text: object) -> str:
+    """Text as code, whatever it holds."""
+    return f"`{safe(str(text)).replace('`', chr(39))}`"
+
+
+NOTHING = "&#8203;"
+"""A space of no width: whatever reads names and addresses out of a text ends there."""
+_CALLS = re.compile(r"@|#(?=[0-9])|(?<=[A-Za-z]):(?=/)|(?<![A-Za-z0-9])(?:www|gh)(?=[.-])", re.IGNORECASE)
+"""Where a name would ping somebody, a number would refer to an issue, and an address would become a link, though nobody wrote one."""
 
 
 def _lines(report: Mapping[str, Any], most: int) -> Iterator[str]:
@@ -27,7 +39,7 @@ def _lines(report: Mapping[str, Any], most: int) -> Iterator[str]:
     yield "# Cloud maturity"
     yield ""
     targets = cell(", ".join(target["id"] for target in scan["targets"]))
-    yield f"Scan `{scan['id']}` of {targets}, {scan['started_at']} to {scan['finished_at']}."
+    yield f"Scan {code(scan['id'])} of {targets}, {cell(scan['started_at'])} to {cell(scan['finished_at'])}."
     if scan["interrupted"]:
         yield ""
         yield "**The scan was stopped before its end**: what was not asked is unknown."
@@ -48,8 +60,8 @@ def _lines(report: Mapping[str, Any], most: int) -> Iterator[str]:
     yield from _gaps(report)
     yield ""
     yield (
-        f"A score is an interval on 0 to 5 (`{scan['method']}`): low is what the evidence supports, high what it cannot rule out;"
-        f" content `{scan['content']['sha256'][:12]}`, {scan['tool']['name']} {scan['tool']['version']}."
+        f"A score is an interval on 0 to 5 ({code(scan['method'])}): low is what the evidence supports, high what it cannot rule out;"
+        f" content {code(scan['content']['sha256'][:12])}, {cell(scan['tool']['name'])} {cell(scan['tool']['version'])}."
     )
 
 

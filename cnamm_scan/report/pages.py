@@ -50,7 +50,7 @@ class _Service:
     """What stands on the page of one service."""
 
     name: str
-    """As ids begin: `aws.s3`."""
+    """As the ids of what it has begin: PROVIDER.SERVICE."""
     tables: list[str] = field(default_factory=list)
     views: list[str] = field(default_factory=list)
     rules: list[str] = field(default_factory=list)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ def jsonl(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 def csv_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
     """CSV with a header. Cells that a spreadsheet would run as a formula are made text with an apostrophe."""
-    yield _line(columns)
+    yield _line([_cell(column) for column in columns])
     for row in rows:
         yield _line([_cell(value) for value in row])
 
@@ -54,8 +55,19 @@ def _cell(value: Any) -> Any:
     if isinstance(value, dict | list):
         value = json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
     if isinstance(value, str):
-        return "'" + safe(value) if value[:1] in ("=", "+", "-", "@", "\t", "\r") else safe(value)
+        return "'" + safe(value) if _is_formula(value) else safe(value)
     return value
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet may run a cell: it looks past spaces and marks that nobody sees, and reads full-width signs as their like."""
+    if text[:1] in ("\t", "\r", "\n"):
+        return True
+    first = next((char for char in text if char.isprintable() and not char.isspace()), "")
+    return unicodedata.normalize("NFKC", first)[:1] in _SIGNS
+
+
+_SIGNS = frozenset("=+-@") | {"\N{MINUS SIGN}"}
 
 
 def scores(report: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:

@@ -206,7 +206,7 @@ BAD_COLLECTORS: list[tuple[Change, str, str]] = [
     (_set("facts", "gcp.lab.box", table({})), "is not of provider 'aws'", "gcp.lab.box:"),
     (_set("facts", "aws.account.region", table({})), "is made by the engine", "aws.account.region:"),
     (_set("facts", "aws.box", table({})), "string should match pattern", "aws.box:"),
-    (_set("views", {BOX: {"about": "x", "columns": {}, "select": "SELECT 1"}}), "is a table", f"{BOX}:"),
+    (_set("views", {BOX: {"about": "x", "columns": {"name": {"type": "text"}}, "select": "SELECT 1"}}), "is a table", f"{BOX}:"),
 ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from cnamm_scan.engine.collect.ledger import Ledger
 from cnamm_scan.engine.collect.listings import Listings, Progress
 from cnamm_scan.engine.collect.rows import GLOBAL, FactWriter, Rows, Shape
 from cnamm_scan.engine.collect.streams import stream
-from cnamm_scan.engine.plan import Plan
+from cnamm_scan.engine.plan import Plan, Source
 from cnamm_scan.engine.schedule import Limits, Outcome, Scheduler
 from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, Reason, Region, Target
 from cnamm_scan.providers.interface import Answer, Provider, Request
@@ -48,46 +48,50 @@ def collect(
     regions: Sequence[str] = (),
     limits: Limits | None = None,
     progress: Progress | None = None,
+    wanted: Callable[[], bool] = lambda: False,
 ) -> Collected:
     """Ask a connection everything in the plan. `regions` narrows it; what is left out stays visible as excluded.
 
-    A call that fails is a gap, never an exception. Ctrl-C ends it early: all that was collected is written, and `interrupted` says so.
+    A call that fails is a gap, never an exception. Ctrl-C, or `wanted` when somebody wants it to end, ends it early: all that was collected
+    is written, and `interrupted` says so.
     """
-    return _Collection(plan, provider, writer, started, limits or Limits(), progress).run(regions)
+    return _Collection(plan, provider, writer, started, Scheduler(limits or Limits(), wanted), progress).run(regions)
 
 
 class _Collection:
     def __init__(
-        self, plan: Plan, provider: Provider, writer: FactWriter, started: datetime, limits: Limits, progress: Progress | None
+        self, plan: Plan, provider: Provider, writer: FactWriter, started: datetime, scheduler: Scheduler, progress: Progress | None
     ) -> None:
         self.plan = plan
         self.provider = provider
         self.targets = tuple(provider.targets)
         self.writer = writer
         self.interrupted = False
-        self.scheduler = Scheduler(limits)
+        self.scheduler = scheduler
         self.ledger = Ledger()
         own = [table for table in plan.tables.values() if table.table.provider == provider.name]
         values = Values(provider, started)
         rows = Rows(writer, self.ledger, values, {table.table.id: Shape.of(table, provider.normalisers) for table in own})
         calls = Calls(provider, self.scheduler, plan.shared)
-        self.listings = Listings(provider, calls, self.ledger, values, rows, limits, progress)
+        self.listings = Listings(provider, calls, self.ledger, values, rows, scheduler.limits, progress)
 
     def run(self, only: Sequence[str]) -> Collected:
         regions = self._regions(only)
-        for source in self.plan.sources.get(self.provider.name, ()):
-            made = stream(source)
-            home = self.provider.home_region()
-            if source.once_per == "connection":
-                self.listings.begin(made, home, GLOBAL, None)
-            elif source.once_per == "region":
-                for target in self.targets:
-                    for region in regions[target.id]:
-                        if region.seen == "listed":
-                            self.listings.begin(made, region.name, region.name, target)
-            else:
-                for target in self.targets:
-                    self.listings.begin(made, home, GLOBAL, target)
+        sources = self.plan.sources.get(self.provider.name, ())
+        for source in sources:
+            if source.call.unless is None:
+                for place, region, target in self._places(source, regions):
+                    self.listings.begin(stream(source), place, region, target)
+        self._work()
+        # what tells the same in fewer calls has been asked: only where it could not, the longer way is gone
+        for source in sources:
+            if source.call.unless is not None:
+                for place, region, target in self._places(source, regions):
+                    if target is not None and self.ledger.whole(target.id, region, source.call.unless):
+                        for table in source.tables:
+                            self.ledger.spare(target.id, region, table.table.id, source.call.operation)
+                    else:
+                        self.listings.begin(stream(source), place, region, target)
         self._work()
         seen = self.ledger.seen()
         made_of = {
@@ -101,6 +105,18 @@ class _Collection:
         calls, retries = self.scheduler.calls_of, self.scheduler.retries_of
         told_of = (TargetCollected(each, made_of[each.id], calls[each.id], retries[each.id]) for each in self.targets)
         return Collected(tuple(told_of), calls[""], retries[""], self.interrupted)
+
+    def _places(self, source: Source, regions: Mapping[str, Sequence[Region]]) -> Iterator[tuple[str, str, Target | None]]:
+        """Where a listing is asked, where its rows say that they are, and for whom."""
+        home = self.provider.home_region()
+        if source.once_per == "connection":
+            yield home, GLOBAL, None
+            return
+        for target in self.targets:
+            if source.once_per == "region":
+                yield from ((region.name, region.name, target) for region in regions[target.id] if region.seen == "listed")
+            else:
+                yield home, GLOBAL, target
 
     def _work(self) -> None:
         try:

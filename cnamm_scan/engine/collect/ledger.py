@@ -13,6 +13,8 @@ from cnamm_scan.providers.interface import CallFailedError
 
 OUTSIDE_PART = "outside"
 """The line, of no target, that counts the items of a listing for a whole connection which belong to none of its targets."""
+SPARED_PART = "spared"
+"""The line of a listing that was not needed, since another table told all of it."""
 _NOT_ASKED = frozenset({"NotAsked", "RegionIsDark"})
 
 
@@ -72,6 +74,17 @@ class Ledger:
                 line.gaps[failure.reason.value] += 1
                 line.code = failure.code if line.complete else line.code  # the first gap's, before any note
                 line.complete = False
+
+    def whole(self, target: str, region: str, table: str) -> bool:
+        """Whether a table was read whole there, with all its parts."""
+        with self._lock:
+            own = [line for place, line in self._lines.items() if place[:3] == (target, region, table)]
+        return bool(own) and all(line.complete for line in own)
+
+    def spare(self, target: str, region: str, table: str, operation: str) -> None:
+        """Note that a listing was not needed: another table told all of it."""
+        with self._lock:
+            self._lines.setdefault((target, region, table, SPARED_PART), _Line(operation))
 
     def lines(self) -> Iterator[Coverage]:
         """The ledger, sorted."""

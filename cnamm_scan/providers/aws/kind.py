@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from cnamm_scan.providers.aws.documents import NORMALISERS
+from cnamm_scan.providers.aws.made.columns import MAKERS
 from cnamm_scan.providers.kind import Kind, Option, Reached
 from cnamm_scan.providers.rights import Document, Rights
 
@@ -35,6 +38,27 @@ def _policy(actions: Sequence[str]) -> Document:
     }
 
 
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,600}", re.ASCII)
+
+
+def _role_problem(role: str) -> tuple[str, str] | None:
+    if _ROLE.fullmatch(role):
+        return None
+    return f"{role[:100]!r} is no ARN of a role", "write arn:aws:iam::ACCOUNT:role/NAME"
+
+
+def _endpoint_problem(url: str) -> tuple[str, str] | None:
+    """The URL itself is not repeated: it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if whole and url.isprintable() and " " not in url:
+        return None
+    return "the endpoint is no URL", "write http://HOST:PORT or https://HOST"
+
+
 KIND = Kind(
     name="aws",
     label="AWS",
@@ -43,11 +67,20 @@ KIND = Kind(
     # GetCallerIdentity needs no right
     rights=Rights(("ec2:DescribeRegions",), _policy, 6144, "a customer managed policy; ten of them go on a role"),
     options=(
-        Option("role_arn", "--role-arn", "assume this role first.", "ARN"),
+        Option("role_arn", "--role-arn", "assume this role first.", "ARN", problem=_role_problem),
         Option("external_id", "--external-id", "with --role-arn: the external id that the role's trust asks for.", "ID"),
-        Option("endpoint_url", "--endpoint-url", "send every call there (also AWS_ENDPOINT_URL).", "URL", environment="AWS_ENDPOINT_URL"),
+        Option(
+            "endpoint_url",
+            "--endpoint-url",
+            "send every call there (also AWS_ENDPOINT_URL).",
+            "URL",
+            environment="AWS_ENDPOINT_URL",
+            problem=_endpoint_problem,
+        ),
     ),
     normalisers=NORMALISERS,
+    makers=MAKERS,
+    secret_keys=frozenset({"aws:Referer", "aws:UserAgent", "sts:ExternalId"}),  # conditions that are used as shared secrets
     readers=frozenset({"iam_credential_report"}),
     region_table="aws.account.region",
     region_about="One row for each region of the account. Made by the engine from ec2:DescribeRegions and what the scan saw.",

@@ -136,7 +136,7 @@ class _Plugin(ExecProvider):  # type: ignore[misc]
                 self.args,
                 stdin=None if interactive else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=None if interactive else subprocess.PIPE,
+                stderr=None if interactive else subprocess.DEVNULL,
                 cwd=self.cwd,
                 env=self.env,
                 text=True,
@@ -148,7 +148,7 @@ class _Plugin(ExecProvider):  # type: ignore[misc]
             raise _plugin_failed(command, f"could not be started: {error.strerror}") from error
         seconds = INTERACTIVE_TIMEOUT if interactive else self.timeout
         try:
-            said, complaint = process.communicate(timeout=seconds)
+            said, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired as error:
             with suppress(OSError):
                 if interactive:
@@ -158,8 +158,8 @@ class _Plugin(ExecProvider):  # type: ignore[misc]
             process.wait()
             raise _plugin_failed(command, f"did not answer in {seconds:g} seconds") from error
         if process.returncode != 0:
-            # what a plugin complains of may hold what it was given: its first line is for the person at the terminal, and is stored nowhere
-            raise _plugin_failed(command, f"ended with {process.returncode}{': ' + _first_line(complaint) if complaint else ''}")
+            # what a plugin complains of may hold what it was given: it is not read, and who tries the plugin at a terminal sees it
+            raise _plugin_failed(command, f"ended with {process.returncode}")
         try:
             answer = json.loads(said)
             status = answer["status"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,15 @@ def _cluster_role(rights: Sequence[str]) -> Document:
     }
 
 
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def _namespace_problem(name: str) -> tuple[str, str] | None:
+    if _LABEL.fullmatch(name):
+        return None
+    return f"{name[:100]!r} is no namespace", "write its name: small letters, digits and dashes"
+
+
 KIND = Kind(
     name="kubernetes",
     label="Kubernetes",
@@ -59,15 +69,30 @@ KIND = Kind(
     ),
     options=(
         Option("kubeconfig", "--kubeconfig", "this kubeconfig instead of KUBECONFIG or ~/.kube/config.", "FILE"),
-        Option("namespaces", "--namespace", "only this namespace; the others show as excluded. May be repeated.", "NS", many=True),
+        Option(
+            "namespaces",
+            "--namespace",
+            "only this namespace; the others show as excluded. May be repeated.",
+            "NS",
+            many=True,
+            problem=_namespace_problem,
+        ),
         Option(
             "excluded_namespaces",
             "--exclude-namespace",
             "leave this namespace out; it shows as excluded. May be repeated.",
             "NS",
             many=True,
+            problem=_namespace_problem,
         ),
-        Option("system_namespaces", "--system-namespace", "this namespace holds the platform itself. May be repeated.", "NS", many=True),
+        Option(
+            "system_namespaces",
+            "--system-namespace",
+            "this namespace holds the platform itself. May be repeated.",
+            "NS",
+            many=True,
+            problem=_namespace_problem,
+        ),
         Option(
             "with_secret_metadata",
             "--with-secret-metadata",

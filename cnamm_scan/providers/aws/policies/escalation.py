@@ -28,7 +28,7 @@ def _holds(rights: Rights, step: Step) -> Truth:
     given = _keys(rights.setting.account, rights.setting.partition, step.passed_to)
     made = Truth.NO
     for action in step.actions:
-        made |= rights.holds(Need(action, step.resource, given))
+        made |= rights.holds(Need(action, step.resource, given, own=step.own))
         if made is Truth.YES:
             break
     return made

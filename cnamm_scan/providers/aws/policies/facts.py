@@ -11,9 +11,10 @@ from cnamm_scan.providers.aws.policies.assuming import Role, steps
 from cnamm_scan.providers.aws.policies.bounds import narrowed_by
 from cnamm_scan.providers.aws.policies.buckets import Bucket, arns_of, bucket_reach
 from cnamm_scan.providers.aws.policies.documents import Document, Statement
+from cnamm_scan.providers.aws.policies.evaluate import admit, reach
 from cnamm_scan.providers.aws.policies.keys import Bound
+from cnamm_scan.providers.aws.policies.naming import is_partial
 from cnamm_scan.providers.aws.policies.patterns import tidy
-from cnamm_scan.providers.aws.policies.reach import admit, is_partial, reach
 from cnamm_scan.providers.aws.policies.rights import FRESH, Rights
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
 from cnamm_scan.providers.aws.policies.tokens import is_pipeline, is_saml
@@ -111,9 +112,7 @@ def bucket_row(name: str, bucket: Bucket, setting: Setting) -> Row:
         "is_open_by_policy": found.by_policy.as_bool,
         "is_open_by_acl": found.by_acl.as_bool,
         "is_called_public": found.called_public.as_bool,
-        "refuses_plaintext": questions.refuses(
-            bucket.policy, setting, ["s3:*"], arns_of(name, setting.partition), questions.PLAIN_TEXT
-        ).as_bool,
+        "refuses_plaintext": questions.refuses(bucket.policy, setting, ["s3:*"], arns, questions.PLAIN_TEXT).as_bool,
         "partners_with_all_actions": document_row(bucket.policy, setting)["partners_with_all_actions"],
     }
 

@@ -184,6 +184,8 @@ class OtherArn:
         if test.how != "like" or not is_wild(value):
             return FALSE
         prefix = literal_prefix(value)
+        if is_account(prefix.partition(":")[2].split(":")[-1]) and prefix.count(":") == 4:
+            prefix += ":"  # an account's id is at its end there, whatever the wildcard stands for
         if prefix.count(":") < 5:
             return TRUE if covers(value, "arn:*") else EITHER if meets(value, "arn:*") else FALSE
         account = prefix.split(":")[4]

@@ -10,8 +10,8 @@ from cnamm_scan.providers.aws.policies import keys as k
 from cnamm_scan.providers.aws.policies.admission import Admission, Reach
 from cnamm_scan.providers.aws.policies.callers import Kind
 from cnamm_scan.providers.aws.policies.documents import NO_PRINCIPALS, Document, Principals, Statement
+from cnamm_scan.providers.aws.policies.evaluate import reach, tried
 from cnamm_scan.providers.aws.policies.patterns import EVERYTHING, Names, arn_parts, is_wild, tidy
-from cnamm_scan.providers.aws.policies.reach import reach, tried
 from cnamm_scan.providers.aws.policies.rights import FRESH, Need, Rights
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
 
@@ -110,19 +110,28 @@ def endpoint_narrowing(document: Document, setting: Setting) -> Narrowing:
     if not document.readable:
         return Narrowing("unknown", Truth.UNKNOWN, Truth.UNKNOWN)
     outside = replace(setting, given={**setting.given, **_SOMEBODY_ELSES})
-    wide = Document(tuple(each for each in document.statements if not each.allows or _is_whole(each)))
-    strangers = [
-        found for caller, found in tried(document, setting) if not caller.account and caller.kind in (Kind.ANONYMOUS, Kind.PRINCIPAL)
-    ]
+    whole = Document(tuple(each for each in document.statements if not each.allows or _is_whole(each)))
+    far = Document(tuple(each for each in document.statements if not each.allows or _is_everywhere(each)))
+    strangers: dict[tuple[Kind, str | None], Truth] = {}
+    for place in (setting, outside):
+        for caller, found in tried(document, place):
+            if not caller.account and caller.kind in (Kind.ANONYMOUS, Kind.PRINCIPAL) and caller.organisation != setting.own_organisation:
+                who = (caller.kind, caller.organisation)
+                strangers[who] = strangers.get(who, Truth.NO) | found
+    afar = Truth.NO
+    for caller, found in tried(far, outside):
+        if caller.kind is Kind.PRINCIPAL and (caller.account == setting.account or caller.organisation == setting.own_organisation):
+            afar |= found
+    away = {Truth.YES: Truth.NO, Truth.NO: Truth.YES}.get(afar, afar)
+    return Narrowing(_identities(list(strangers.values())), away, _nobody(reach(whole, setting)) & _nobody(reach(whole, outside)))
+
+
+def _identities(strangers: list[Truth]) -> str:
     if all(each is Truth.NO for each in strangers):
-        identities = "yes"
-    elif any(each is Truth.NO for each in strangers):
-        identities = "partly"
-    else:
-        identities = "no" if Truth.YES in strangers else "unknown"
-    afar = reach(Document(tuple(each for each in document.statements if not each.allows or _is_everywhere(each))), outside)
-    whole = reach(wide, setting)
-    return Narrowing(identities, _nobody(afar), _nobody(whole))
+        return "yes"
+    if any(each is Truth.NO for each in strangers):
+        return "partly"
+    return "no" if Truth.YES in strangers else "unknown"
 
 
 def _nobody(found: Admission) -> Truth:

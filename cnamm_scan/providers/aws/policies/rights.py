@@ -16,8 +16,9 @@ from cnamm_scan.providers.aws.policies import keys as k
 from cnamm_scan.providers.aws.policies.callers import Caller, Kind
 from cnamm_scan.providers.aws.policies.conditions import MISSING, TRUE, UNSEEN, VARIABLE, Domain, Free, Look
 from cnamm_scan.providers.aws.policies.documents import Document, Statement
-from cnamm_scan.providers.aws.policies.patterns import Names, arn_account, arn_parts, covers, meets
-from cnamm_scan.providers.aws.policies.reach import forced, named_by, possible
+from cnamm_scan.providers.aws.policies.evaluate import forced, possible
+from cnamm_scan.providers.aws.policies.naming import named_by
+from cnamm_scan.providers.aws.policies.patterns import Names, arn_account, arn_parts, covers, is_wild, meets
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
 
 FRESH = "\ue0f1"
@@ -36,6 +37,8 @@ class Need:
     resource: str = "*"
     """A pattern for the resources that are meant: `arn:aws:iam::*:role/*`."""
     given: Mapping[str, Domain] = field(default_factory=dict)
+    own: bool = False
+    """Whether to hold it on oneself alone is all that is asked: who may hang any policy on himself needs no other user."""
     whole: bool = False
     """Whether to hold it on some of them is to hold nothing of what is asked, rather than something that depends on which."""
 
@@ -59,6 +62,20 @@ class Rights:
     @cached_property
     def _caps(self) -> tuple[tuple[Document, ...], ...]:
         return (*([(self.boundary,)] if self.boundary is not None else []), *self.controls)
+
+    @cached_property
+    def _services(self) -> frozenset[str] | None:
+        """The services that its own documents give anything of; None where a wildcard or what cannot be read may give any."""
+        made = set()
+        for document in self.identity:
+            if not document.readable:
+                return None
+            for statement in document.statements:
+                heads = [each.partition(":")[0] for each in statement.actions.listed] if statement.allows else []
+                if not statement.readable or (statement.allows and statement.actions.but) or any(map(is_wild, heads)):
+                    return None
+                made.update(heads)
+        return frozenset(made)
 
     @property
     def user(self) -> str:
@@ -102,6 +119,8 @@ class Rights:
     def holds(self, need: Need) -> Truth:
         """Whether the action is held on all such resources (a few that are named apart do not count), on some (unknown: which), or on
         none."""
+        if self._services is not None and need.action.partition(":")[0] not in self._services:
+            return Truth.NO
         look = self.look(need.given)
         made = self._given(self.identity, need, look)
         for level in self._caps:
@@ -141,7 +160,7 @@ class Rights:
                     made |= Truth.UNKNOWN
                 if not statement.allows or not statement.actions.has(need.action):
                     continue
-                wide = self._breadth(statement.resources, need.resource)
+                wide = self._breadth(statement.resources, need)
                 if wide is Truth.YES or (wide is Truth.UNKNOWN and not need.whole):
                     made |= wide & possible(statement.tests, look)
                 if made is Truth.YES:
@@ -167,18 +186,25 @@ class Rights:
         listed = [self._written(each) for each in names.listed]
         if not names.but:
             return Truth.YES if any(covers(self._anywhere(each), asked) for each in listed) else Truth.NO
-        left = [each for each in listed if meets(each, asked)]
+        left = [each for each in listed if meets(each, self._here(asked))]
         if any(covers(self._anywhere(each), asked) for each in left):
             return Truth.NO
         return Truth.UNKNOWN if any(_SELF not in each for each in left) else Truth.YES
 
-    def _breadth(self, names: Names, asked: str) -> Truth:
-        listed = [self._written(each) for each in names.listed]
+    def _breadth(self, names: Names, need: Need) -> Truth:
+        asked, listed = need.resource, [self._written(each) for each in names.listed]
+        if need.own and not names.but and any(_SELF in each or (self.arn and covers(each, self.arn)) for each in listed):
+            return Truth.YES if meets(asked, self.arn or asked) else Truth.NO
         if names.but:
             return Truth.NO if any(covers(self._anywhere(each), asked) for each in listed) else Truth.YES
         if any(covers(self._anywhere(each, regions=True), asked) for each in listed):
             return Truth.YES
-        return Truth.UNKNOWN if any(meets(self._anywhere(each), asked) and not self._is_self(each) for each in listed) else Truth.NO
+        return Truth.UNKNOWN if any(meets(each, self._here(asked)) and not self._is_self(each) for each in listed) else Truth.NO
+
+    def _here(self, asked: str) -> str:
+        """Resources that are asked about are the own account's."""
+        parts = arn_parts(asked)
+        return asked if parts is None or parts[4] != "*" else ":".join((*parts[:4], self.setting.account, parts[5]))
 
     def _is_self(self, resource: str) -> bool:
         return _SELF in resource or (self.arn != "" and resource == self.arn)

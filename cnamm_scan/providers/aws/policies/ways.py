@@ -36,6 +36,8 @@ class Step:
     resource: str = "*"
     passed_to: str = ""
     """For iam:PassRole: the service that gets the role."""
+    own: bool = False
+    """Whether oneself is enough of a resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,16 @@ ROLE, USER, GROUP = "arn:aws:iam::*:role/*", "arn:aws:iam::*:user/*", "arn:aws:i
 POLICY = "arn:aws:iam::*:policy/*"
 
 
+_ON_ONESELF = frozenset(
+    f"iam:{verb}{kind}{what}"
+    for verb, what in (("attach", "policy"), ("put", "policy"), ("delete", "permissionsboundary"), ("put", "permissionsboundary"))
+    for kind in ("user", "role")
+)
+"""Actions that raise the one who does them to himself."""
+
+
 def _one(action: str, resource: str) -> tuple[Step, ...]:
-    return (Step((action,), resource),)
+    return (Step((action,), resource, own=action in _ON_ONESELF),)
 
 
 def _direct(action: str, resource: str, about: str, source: str = _RHINO) -> Way:

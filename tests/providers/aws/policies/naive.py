@@ -22,7 +22,11 @@ OWN_VPC, FAR_VPC = "vpc-0a1b2c3d4e5f60718", "vpc-0ffffffffffffffff"
 BUCKET = "arn:aws:s3:::uploads"
 RESOURCES = ("arn:aws:sqs:eu-central-1:111111111111:orders", "arn:aws:sqs:eu-central-1:111111111111:orders-dlq")
 ACTIONS = ("sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage")
-ASKED = tuple(product((*ACTIONS, "sqs:sendMore", "sqs:deceiveMessage", "sqs:Other", "s3:GetObject"), (*RESOURCES, RESOURCES[0] + "-more", "arn:other")))
+ASKED = tuple(
+    product(
+        (*ACTIONS, "sqs:sendMore", "sqs:deceiveMessage", "sqs:Other", "s3:GetObject"), (*RESOURCES, RESOURCES[0] + "-more", "arn:other")
+    )
+)
 """Actions with resources: those that documents name, and one for each pattern that nothing else stands for."""
 RANKS = ("nobody", "account", "organisation", "source", "named", "network", "service", "anybody")
 
@@ -144,7 +148,7 @@ def _networks() -> Iterator[tuple[dict[str, str], bool]]:
     for address in ("8.8.8.8", "200.1.1.1", "2600:1f00::1"):
         yield {"aws:SourceIp": address}, True
     for vpc, endpoint in ((OWN_VPC, OWN_ENDPOINT), (FAR_VPC, FAR_ENDPOINT), (OWN_VPC, FAR_ENDPOINT), (FAR_VPC, OWN_ENDPOINT)):
-        named = OWN_VPC == vpc or OWN_ENDPOINT == endpoint
+        named = vpc == OWN_VPC or endpoint == OWN_ENDPOINT
         yield {"aws:SourceVpc": vpc, "aws:SourceVpce": endpoint, "aws:VpcSourceIp": "10.0.0.7"}, not named
 
 
@@ -159,7 +163,9 @@ def world() -> Iterator[Request]:
         keys = {**network, "aws:SecureTransport": tls, "aws:CurrentTime": NOW.isoformat()}
         stranger = "anybody" if is_open else "network"
         yield Request("anonymous", "", {**keys, "aws:PrincipalIsAWSService": "false"}, stranger)
-        for account, organisation, role, tag in product((ME, PARTNER, NEAR, FAR), (OURS, THEIRS, OTHERS, ""), ("role/app", "role/deploy", "user/kim"), (None, "shop", "x")):
+        for account, organisation, role, tag in product(
+            (ME, PARTNER, NEAR, FAR), (OURS, THEIRS, OTHERS, ""), ("role/app", "role/deploy", "user/kim"), (None, "shop", "x")
+        ):
             if account == ME and organisation != OURS:
                 continue
             reach = "account" if account == ME else "organisation" if organisation == OURS else "named" if account == PARTNER else stranger
@@ -169,21 +175,34 @@ def world() -> Iterator[Request]:
             if tag is not None:
                 held["aws:PrincipalTag/team"] = tag
             yield Request(held["aws:PrincipalArn"], account, held, reach)
-    for service, account, organisation, source, tls in product(
-        ("sns.amazonaws.com", "s3.amazonaws.com"), (ME, PARTNER, NEAR, FAR), (OURS, THEIRS, OTHERS, ""), ("topic", "bucket", "other bucket", ""), ("true", "false")
-    ):
+    yield from _services()
+
+
+def _services() -> Iterator[Request]:
+    names, organisations = ("sns.amazonaws.com", "s3.amazonaws.com", "ses.amazonaws.com"), (OURS, THEIRS, OTHERS, "")
+    told = ("all", "arn", "account", "organisation", "nothing")
+    for service, account, organisation, tells, tls in product(names, (ME, PARTNER, NEAR, FAR), organisations, told, ("true", "false")):
         if account == ME and organisation != OURS:
             continue
-        arn = {"topic": f"arn:aws:sns:eu-central-1:{account}:news", "bucket": BUCKET, "other bucket": "arn:aws:s3:::logs-of-others", "": ""}[source]
-        reach = "account" if account == ME else "organisation" if organisation == OURS else "source" if source == "bucket" else "named" if account == PARTNER else "service"
-        if reach == "service" and organisation == THEIRS:
-            reach = "named"
-        held = {"aws:SecureTransport": tls, "aws:CurrentTime": NOW.isoformat(), "aws:PrincipalIsAWSService": "true"}
-        if source:
-            held |= {"aws:SourceArn": arn, "aws:SourceAccount": account}
-            if organisation:
+        for arn in (f"arn:aws:sns:eu-central-1:{account}:news", BUCKET, "arn:aws:s3:::logs-of-others"):
+            held = {"aws:SecureTransport": tls, "aws:CurrentTime": NOW.isoformat(), "aws:PrincipalIsAWSService": "true"}
+            if tells in ("all", "arn"):
+                held["aws:SourceArn"] = arn
+            if tells in ("all", "account"):
+                held["aws:SourceAccount"] = account
+            if organisation and tells in ("all", "organisation"):
                 held["aws:SourceOrgID"] = organisation
-        yield Request(service, "", held, reach)
+            yield Request(service, "", held, _on_behalf(account, organisation, arn))
+
+
+def _on_behalf(account: str, organisation: str, arn: str) -> str:
+    if account == ME:
+        return "account"
+    if organisation == OURS:
+        return "organisation"
+    if arn == BUCKET:
+        return "source"
+    return "named" if account == PARTNER or organisation == THEIRS else "service"
 
 
 WORLD = tuple(sorted(world(), key=lambda request: -RANKS.index(request.reach)))
@@ -193,11 +212,10 @@ WORLD = tuple(sorted(world(), key=lambda request: -RANKS.index(request.reach)))
 def reach(document: Json) -> str:
     """The widest of all requests that are let in, in the first evaluator's words."""
     about = abouts(document)
-    general = {
-        "Statement": [each if each["Effect"] == "Deny" or _is_general(each) else {**each, "Effect": "None"} for each in document["Statement"]]
-    }
+    kept = (each["Effect"] == "Deny" or _is_general(each) for each in document["Statement"])
+    general = {"Statement": [each if keep else {**each, "Effect": "None"} for each, keep in zip(document["Statement"], kept, strict=True)]}
     made = "nobody"
-    for request in WORLD:
+    for request in _told_apart(document):
         if made != "nobody" and request.reach not in ("service", "anybody"):
             return made
         if RANKS.index(request.reach) > RANKS.index(made) and lets_in(document, request, about):
@@ -207,6 +225,13 @@ def reach(document: Json) -> str:
         if made == "anybody":
             return made
     return made
+
+
+def _told_apart(document: Json) -> list[Request]:
+    """The requests, alike ones once: a key that no statement asks for makes no difference."""
+    asked = sorted({key for each in document["Statement"] for block in each.get("Condition", {}).values() for key in block})
+    found = {(each.who, each.account, each.reach, *(each.keys.get(key) for key in asked)): each for each in WORLD}
+    return list(found.values())
 
 
 def _is_general(statement: Json) -> bool:

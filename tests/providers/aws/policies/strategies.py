@@ -47,7 +47,11 @@ def blocks(draw: st.DrawFn, *, positive: bool = False) -> tuple[str, str, list[s
         pools = st.sampled_from((OFFICE, "0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1", "10.0.0.0/8", "2000::/3"))
         return operator + suffix, "aws:SourceIp", draw(st.lists(pools, min_size=1, max_size=2, unique=True))
     if kind == "bool":
-        return "Bool" + suffix, draw(st.sampled_from(("aws:SecureTransport", "aws:PrincipalIsAWSService"))), [draw(st.sampled_from(("true", "false")))]
+        return (
+            "Bool" + suffix,
+            draw(st.sampled_from(("aws:SecureTransport", "aws:PrincipalIsAWSService"))),
+            [draw(st.sampled_from(("true", "false")))],
+        )
     if kind == "date" and not positive:
         return draw(st.sampled_from(("DateLessThan", "DateGreaterThan"))), "aws:CurrentTime", ["2020-01-01T00:00:00+00:00"]
     return "Null", draw(st.sampled_from(sorted(VALUES))), [draw(st.sampled_from(("false",) if positive else ("true", "false")))]
