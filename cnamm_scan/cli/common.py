@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -134,22 +136,40 @@ def gates(command: Decorated) -> Decorated:
     return command
 
 
+def as_text(said: str, where: str) -> str:
+    """What was said on the command line, as text. Raises UsageError for bytes that are none: SQL and values are, unlike names of files."""
+    try:
+        said.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError("not UTF-8 text", where=where, do="write it in UTF-8") from error
+    return said
+
+
 def parsed_parameters(texts: Iterable[str]) -> dict[str, Any]:
-    """NAME=VALUE pairs; values are read as YAML scalars, so numbers are numbers. Raises UsageError."""
+    """NAME=VALUE pairs; what is written as a number or a truth value is one. Raises UsageError."""
     found: dict[str, Any] = {}
     for text in texts:
-        name, separator, value = text.partition("=")
+        name, separator, value = as_text(text, "--parameter").partition("=")
         if not separator or not name:
             raise UsageError(f"'{text}' is not NAME=VALUE", where="--parameter", do="write for example --parameter max_age_days=60")
-        for kind in (int, float):
-            try:
-                found[name] = kind(value)
-                break
-            except ValueError:
-                continue
-        else:
-            found[name] = {"true": True, "false": False}.get(value.lower(), value)
+        found[name] = _parameter(name, value)
     return found
+
+
+_INTEGER = re.compile(r"[-+]?[0-9]+", re.ASCII)
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", re.ASCII)
+
+
+def _parameter(name: str, value: str) -> Any:
+    if _INTEGER.fullmatch(value):
+        if len(value) <= 20 and int(value).bit_length() < 64:
+            return int(value)
+    elif _NUMBER.fullmatch(value):
+        if math.isfinite(float(value)):
+            return float(value)
+    else:
+        return {"true": True, "false": False}.get(value.lower(), value)
+    raise UsageError(f"the value of '{name}' is too large a number", where="--parameter", do="write one that fits into 64 bits")
 
 
 def console(context: click.Context, *, err: bool = False) -> Console:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cnamm_scan.cli.common import BUNDLE, console, written
+from cnamm_scan.cli.common import BUNDLE, as_text, console, written
 
 
 @click.command("query")
@@ -25,7 +25,7 @@ def command(context: click.Context, bundle: Path, sql: str, out_format: str) -> 
     from cnamm_scan import api
 
     with api.load_bundle(bundle) as done:
-        names, rows = done.query_table(sql)
+        names, rows = done.query_table(as_text(sql, "SQL"))
         shown = [name for name in names if not name.startswith("_")]
         keep = [number for number, name in enumerate(names) if not name.startswith("_")]
         if out_format == "jsonl":
