@@ -33,7 +33,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "engine": frozenset({*COMMON, "content"}),
     "evidence": COMMON,
     "providers": COMMON,
-    "judged": frozenset({*COMMON, "content", "aggregator", "engine", "evidence"}),
+    "judged": frozenset({*COMMON, "content", "aggregator", "engine", "evidence", "providers"}),
     "report": frozenset({"model", "text", "judged"}),
     "api": frozenset({*COMMON, "content", "aggregator", "engine", "evidence", "judged", "providers", "report"}),
     "cli": frozenset({*COMMON, "content", "aggregator", "engine", "evidence", "judged", "providers", "report", "demo", "api"}),

@@ -20,26 +20,6 @@ Problem = tuple[str, str, tuple[str | int, ...]]
 """(what is wrong, what to do, where in the table)."""
 
 
-def view_problems(view: ViewFile, kind: Kind | None) -> Iterator[Problem]:
-    """What is wrong with how a view is made; which tables and columns there are is seen when all content is read."""
-    if bool(view.select) == bool(view.made):
-        yield "a view has either select: or made:", "write one of them", ()
-    if view.made is None:
-        if not view.columns:
-            yield "the view has no columns", "declare what it selects besides target, region and key", ()
-        return
-    known = kind.makers if kind else {}
-    if view.made.by not in known:
-        yield f"no function '{view.made.by}'", did_you_mean(view.made.by, known), ("made", "by")
-    if not view.made.over:
-        yield "made: is over no table", "name under over: the tables whose every row gives rows", ("made",)
-    for table in view.made.over:
-        if table not in view.made.reads:
-            yield f"over: {table} is not read", f"name its columns under reads: {table}", ("made", "over")
-    if view.columns:
-        yield "its columns come from the function", "leave out columns:", ("columns",)
-
-
 def _path_problem(text: str, location: tuple[str | int, ...]) -> Iterator[Problem]:
     if text.startswith("$"):
         base = text.split("-", 1)[0]
@@ -164,3 +144,23 @@ def table_problems(table: Table) -> Iterator[Problem]:
         yield from _path_problem(text, ("key",))
     if not table.about.strip():
         yield "'about' is empty", "say what a row is", ("about",)
+
+
+def view_problems(view: ViewFile, kind: Kind | None) -> Iterator[Problem]:
+    """What is wrong with how a view is made; which tables and columns there are is seen when all content is read."""
+    if bool(view.select) == bool(view.made):
+        yield "a view has either select: or made:", "write one of them", ()
+    if view.made is None:
+        if not view.columns:
+            yield "the view has no columns", "declare what it selects besides target, region and key", ()
+        return
+    known = kind.makers if kind else {}
+    if view.made.by not in known:
+        yield f"no function '{view.made.by}'", did_you_mean(view.made.by, known), ("made", "by")
+    if not view.made.over:
+        yield "made: is over no table", "name under over: the tables whose every row gives rows", ("made",)
+    for table in view.made.over:
+        if table not in view.made.reads:
+            yield f"over: {table} is not read", f"name its columns under reads: {table}", ("made", "over")
+    if view.columns:
+        yield "its columns come from the function", "leave out columns:", ("columns",)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -71,8 +72,9 @@ class _Seen:
         assert view.made is not None
         self.targets: Sequence[Target] = tuple(target for target in targets if target.provider == view.provider)
         self.over: Sequence[str] = view.made.over
+        self.now = datetime.fromisoformat(store.scan_time).replace(tzinfo=UTC)
         self._store = store
-        self._reads = view.made.reads
+        self.reads: Mapping[str, Sequence[str]] = view.made.reads
         self._rows: dict[str, tuple[SeenRow, ...]] = {}
         self._reasons: dict[str, str] = {}
         self._dark: dict[str, frozenset[tuple[str, str | None]]] = {}
@@ -84,7 +86,7 @@ class _Seen:
         return self._rows[table]
 
     def _read(self, table: str) -> Iterator[SeenRow]:
-        content, names = self._store.content, self._reads[table]
+        content, names = self._store.content, self.reads[table]
         kinds = columns_of(content, table)
         whole = {name for name in names if kinds[name].type == "json"}
         gaps = ", ".join(f"_gaps[{literal(part)}]" for part in _heads(content, table, names))

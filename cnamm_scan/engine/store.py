@@ -6,6 +6,7 @@ configuration: content packs and queries run in what is left.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import tempfile
@@ -52,7 +53,6 @@ _INTERNAL = '"_fact" VARCHAR, "_ghost" VARCHAR, "_gaps" MAP(VARCHAR, VARCHAR), "
 _FACT_COLUMNS = (
     "{kind: 'VARCHAR', id: 'VARCHAR', target: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', data: 'JSON', gaps: 'MAP(VARCHAR, VARCHAR)'}"
 )
-FILES_AT_ONCE = 4
 ROWS_AT_ONCE = 2000
 """Rows of a function that are put in together."""
 LARGE = 200_000
@@ -68,7 +68,8 @@ class StoreError(CnammError):
 class Shards:
     """The stored facts of one table: files of canonical lines, and which parts and paths were kept when they were read."""
 
-    files: tuple[Path, ...]
+    files: Iterable[Sequence[Path]]
+    """A few at a time: memory holds what these say, not the whole table, and those of one turn may be gone in the next."""
     parts: frozenset[str] | None = None
     paths: frozenset[str] | None = None
     unsupported: frozenset[str] = frozenset()
@@ -207,7 +208,9 @@ class Store:
     def load(self, table: str, shards: Shards) -> None:
         """Read a table's facts from the lines of a bundle and extract its columns."""
         self._sizes = None
-        if not shards.files:
+        turns = iter(shards.files)
+        first = next(turns, None)
+        if first is None:
             return
         spec = self.content.tables.get(table)
         columns = spec.columns if spec else ENGINE_TABLES[table][1]
@@ -236,9 +239,11 @@ class Store:
             f"g['{REST_PART}'] IS NOT NULL AS _shadow",
             f"CASE WHEN g['{GHOST_PART}'] IS NULL THEN 1 ELSE COALESCE(TRY_CAST(data ->> '{UNREAD}' AS BIGINT), 1) END AS _weight",
         ]
+        size = 0
         try:
-            for start in range(0, len(shards.files), FILES_AT_ONCE):  # memory holds what these say, not the whole table
-                files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in shards.files[start : start + FILES_AT_ONCE])
+            for turn in itertools.chain((first,), turns):
+                size += sum(file.stat().st_size for file in turn)
+                files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in turn)
                 rows = (
                     f"SELECT target, region, key, id, data, COALESCE(gaps, {NO_GAPS}) AS g, {document} AS d"
                     f" FROM read_json([{files}], format = 'newline_delimited', columns = {_FACT_COLUMNS})"
@@ -247,7 +252,7 @@ class Store:
                 self._run(f"INSERT INTO {quoted(table)} BY NAME SELECT *{''.join(', ' + column for column in derived)} FROM ({inner})")
         except StoreError as error:
             self._give_up(table, error)
-        if sum(file.stat().st_size for file in shards.files) >= LARGE:
+        if size >= LARGE:
             self._compress(table)
 
     def _compress(self, table: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from cnamm_scan.content import ENGINE_TABLES
 from cnamm_scan.errors import BundleError, UsageError, did_you_mean
-from cnamm_scan.evidence.bundle import Bundle, merged_files
+from cnamm_scan.evidence.bundle import Bundle
 from cnamm_scan.judged.scoring import Judged, scored
 from cnamm_scan.model import Content, Coverage, ModelScore, Result, ResultBlock, Roadmap, Tally, Target, Verdict
 
@@ -188,9 +188,8 @@ def facts_of(bundle: Bundle) -> Facts:
 
     return Facts(
         started=datetime.fromisoformat(bundle.scan["started_at"]),
-        files=merged_files(bundle.files("fact")),
+        stored=bundle.facts(),
         collected=bundle.manifest["plan"]["tables"],
         regions=bundle.regions(),
         targets=bundle.targets(),
-        folder=bundle.path,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from cnamm_scan.model import Column, Content, MadeRow, Reason, Region, Target
@@ -97,6 +98,10 @@ class SeenTables(Protocol):
     """The provider's targets of the scan."""
     over: Sequence[str]
     """The tables whose every row gives rows."""
+    reads: Mapping[str, Sequence[str]]
+    """Every table that may be read, with the columns that its rows then have."""
+    now: datetime
+    """When the scan began: the only clock that there is."""
 
     def rows(self, table: str) -> Sequence[SeenRow]:
         """What was seen of a table, in order of target, region and key."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ DETAIL = Answer({"State": "On"})
 
 
 def pairs(seen: SeenTables) -> Iterator[MadeRow]:
+    assert (seen.over, seen.now.tzinfo) == ((BOX,), UTC)
     locks = {row.values["lock_id"]: row for row in seen.rows(LOCK)}
     for box in seen.rows(BOX):
         lock = locks.get(box.values["lock_id"])

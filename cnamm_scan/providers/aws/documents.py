@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -69,5 +70,16 @@ def _condition(value: Json) -> dict[str, dict[str, list[str]]]:
     return made
 
 
-NORMALISERS: Mapping[str, Callable[[Json], Json]] = {"json": parse_json, "iam_policy": iam_policy}
+_FILTER = re.compile(
+    r"(?P<kept>\$[\w.\[\]*@:-]*|&&|\|\||[!<>=]=|[=<>{}()\[\],\s]+|\b(?:IS|NOT|EXISTS|NULL|TRUE|FALSE)\b)"
+    r'|"[^"]*"?|%[^%]*%?|[^\s"%{}()\[\],=<>!&|]+|.'
+)
+
+
+def filter_pattern(value: Json) -> Json:
+    """A log filter's pattern with its fields and how they are compared; what they are compared with is `*`, for it may be anything."""
+    return _FILTER.sub(lambda match: match["kept"] or "*", value) if isinstance(value, str) else value
+
+
+NORMALISERS: Mapping[str, Callable[[Json], Json]] = {"json": parse_json, "iam_policy": iam_policy, "filter_pattern": filter_pattern}
 """What collectors may name under `normalise:`."""

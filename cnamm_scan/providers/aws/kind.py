@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cnamm_scan.providers.aws.documents import NORMALISERS
+from cnamm_scan.providers.aws.made.columns import MAKERS
 from cnamm_scan.providers.kind import Kind, Option, Reached
 from cnamm_scan.providers.rights import Document, Rights
 
@@ -78,6 +79,8 @@ KIND = Kind(
         ),
     ),
     normalisers=NORMALISERS,
+    makers=MAKERS,
+    secret_keys=frozenset({"aws:Referer", "aws:UserAgent", "sts:ExternalId"}),  # conditions that are used as shared secrets
     readers=frozenset({"iam_credential_report"}),
     region_table="aws.account.region",
     region_about="One row for each region of the account. Made by the engine from ec2:DescribeRegions and what the scan saw.",

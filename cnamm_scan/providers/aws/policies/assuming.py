@@ -13,7 +13,8 @@ from cnamm_scan.providers.aws.policies.callers import Caller, Kind
 from cnamm_scan.providers.aws.policies.conditions import TRUE, UNSEEN
 from cnamm_scan.providers.aws.policies.documents import Document
 from cnamm_scan.providers.aws.policies.escalation import is_administrator
-from cnamm_scan.providers.aws.policies.reach import forced, named_by, possible
+from cnamm_scan.providers.aws.policies.evaluate import forced, possible
+from cnamm_scan.providers.aws.policies.naming import named_by
 from cnamm_scan.providers.aws.policies.rights import Need, Rights
 from cnamm_scan.providers.aws.policies.setting import Place, Truth
 

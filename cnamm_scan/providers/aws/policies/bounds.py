@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from cnamm_scan.providers.aws.policies.callers import Caller, Cast, Kind
 from cnamm_scan.providers.aws.policies.conditions import FALSE, Look, Test, judge
 from cnamm_scan.providers.aws.policies.documents import Document, Statement
+from cnamm_scan.providers.aws.policies.evaluate import forced, request
 from cnamm_scan.providers.aws.policies.keys import (
     ACCOUNT_KEYS,
     ARN_KEYS,
@@ -19,7 +20,6 @@ from cnamm_scan.providers.aws.policies.keys import (
     bound_of,
 )
 from cnamm_scan.providers.aws.policies.patterns import tidy
-from cnamm_scan.providers.aws.policies.reach import forced, request
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
 from cnamm_scan.providers.aws.policies.tokens import CLUSTER, STRANGER, token_callers
 

@@ -14,8 +14,8 @@ from cnamm_scan.providers.aws.policies import keys as k
 from cnamm_scan.providers.aws.policies.admission import Admission, Reach, join
 from cnamm_scan.providers.aws.policies.conditions import Test, networks
 from cnamm_scan.providers.aws.policies.documents import Document, Statement
+from cnamm_scan.providers.aws.policies.evaluate import admit
 from cnamm_scan.providers.aws.policies.patterns import arn_parts, is_wild
-from cnamm_scan.providers.aws.policies.reach import admit
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
 from cnamm_scan.providers.openness import Openness
 

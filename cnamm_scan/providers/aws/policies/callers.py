@@ -163,20 +163,7 @@ class Cast:
             spelt = [each for each in sorted(arns) if arn_account(each) == account or (not arn_account(each) and _is_bare(each))]
             places = self._organisations(account, used, (k.SOURCE_ORG, k.SOURCE_PATHS))
             for organisation, arn, token in product(places, ("", *spelt), ("", *sorted(tokens))):
-                of_account = Domain((account,), may_lack=True) if account else Domain(rest=k.OtherAccount(), may_lack=True)
-                made = {
-                    **_NOT_SIGNED,
-                    **dict.fromkeys(k.SOURCE_ACCOUNT, of_account),
-                    k.OWNER_ACCOUNT: of_account,
-                    k.SOURCE_ARN: Domain((arn,), may_lack=True) if arn else Domain(rest=k.OtherArn(account), may_lack=True),
-                    k.SOURCE_ORG: _organisation(organisation, may_lack=True),
-                    k.SOURCE_PATHS: _paths(organisation),
-                    k.EVENT_TOKEN: Domain((token,)) if token else Domain(rest=OtherToken(), may_lack=True),
-                    "aws:principalisawsservice": _TRUE,
-                    **dict.fromkeys(_SERVICE_KEYS, Domain((service,)) if service else Domain(rest=Free())),
-                    "aws:principaltype": Domain(("AWSService",), may_lack=True),
-                    "lambda:functionurlauthtype": MISSING,
-                }
+                made = _serving(service, account, organisation, arn, token)
                 source = token or (arn if arn and not arn_account(arn) else "")
                 yield Caller(Kind.SERVICE, made, account, organisation, arn, service, source)
 
@@ -257,6 +244,25 @@ def _signed(account: str, organisation: str | None, arn: str, is_own: bool, uniq
         "aws:principalisawsservice": _FALSE,
         "aws:principaltype": Domain(("Account", "User", "AssumedRole", "FederatedUser")),
         "lambda:functionurlauthtype": url,
+    }
+
+
+@lru_cache(maxsize=4096)
+def _serving(service: str, account: str, organisation: str | None, arn: str, token: str) -> Keys:
+    """The keys of a request that a service makes by itself. Which of the keys of its source it sends differs from service to service."""
+    of_account = Domain((account,), may_lack=True) if account else Domain(rest=k.OtherAccount(), may_lack=True)
+    return {
+        **_NOT_SIGNED,
+        **dict.fromkeys(k.SOURCE_ACCOUNT, of_account),
+        k.OWNER_ACCOUNT: of_account,
+        k.SOURCE_ARN: Domain((arn,), may_lack=True) if arn else Domain(rest=k.OtherArn(account), may_lack=True),
+        k.SOURCE_ORG: _organisation(organisation, may_lack=True),
+        k.SOURCE_PATHS: _paths(organisation),
+        k.EVENT_TOKEN: Domain((token,)) if token else Domain(rest=OtherToken(), may_lack=True),
+        "aws:principalisawsservice": _TRUE,
+        **dict.fromkeys(_SERVICE_KEYS, Domain((service,)) if service else Domain(rest=Free())),
+        "aws:principaltype": Domain(("AWSService",), may_lack=True),
+        "lambda:functionurlauthtype": MISSING,
     }
 
 

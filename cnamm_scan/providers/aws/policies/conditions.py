@@ -60,6 +60,8 @@ class Test:
     if_exists: bool = False
     known: bool = True
     """False for an operator that AWS does not describe: it proves nothing."""
+    plain: bool = True
+    """Whether no value holds a variable."""
 
     @property
     def when_missing(self) -> bool:
@@ -98,7 +100,9 @@ def read_tests(condition: Mapping[str, Mapping[str, list[str]]], variables: bool
                 made.append(Test(key.lower(), "", "", texts, known=False))
             else:
                 kind, how, negated, qualifier, if_exists = read
-                made.append(Test(key.lower(), kind, how, texts, negated, qualifier, if_exists))
+                made.append(
+                    Test(key.lower(), kind, how, texts, negated, qualifier, if_exists, plain=not any("${" in each for each in texts))
+                )
     return tuple(made)
 
 
@@ -212,17 +216,21 @@ def judge(test: Test, look: Look) -> int:
     bits = 0
     if domain.may_lack:
         bits |= TRUE if test.when_missing else FALSE
-    if domain.may_be_there:
-        for each in domain.known:
+    for each in domain.known:
+        if test.plain:
+            found = TRUE if any(compare(test, value, each) for value in test.values) else FALSE
+        else:
             found = either_of([_fits(test, value, look, partial(_same, test, each)) for value in test.values])
-            bits |= flip(found) if test.negated else found
-        if domain.rest is not None:
-            rest = domain.rest
-            if isinstance(rest, Region) and test.kind == "ipaddress":
-                found = rest.judge_all(test.values)
-            else:
-                found = either_of([_fits(test, value, look, partial(rest.judge, test)) for value in test.values])
-            bits |= flip(found) if test.negated else found
+        bits |= flip(found) if test.negated else found
+    rest = domain.rest
+    if rest is not None:
+        if isinstance(rest, Region) and test.kind == "ipaddress":
+            found = rest.judge_all(test.values)
+        elif test.plain:
+            found = either_of([rest.judge(test, value) for value in test.values])
+        else:
+            found = either_of([_fits(test, value, look, partial(rest.judge, test)) for value in test.values])
+        bits |= flip(found) if test.negated else found
     return UNKNOWN if domain.unseen and bits & EITHER == EITHER else bits
 
 

@@ -11,9 +11,10 @@ from cnamm_scan.providers.aws.policies.assuming import Role, steps
 from cnamm_scan.providers.aws.policies.bounds import narrowed_by
 from cnamm_scan.providers.aws.policies.buckets import Bucket, arns_of, bucket_reach
 from cnamm_scan.providers.aws.policies.documents import Document, Statement
+from cnamm_scan.providers.aws.policies.evaluate import admit, reach
 from cnamm_scan.providers.aws.policies.keys import Bound
+from cnamm_scan.providers.aws.policies.naming import is_partial
 from cnamm_scan.providers.aws.policies.patterns import tidy
-from cnamm_scan.providers.aws.policies.reach import admit, is_partial, reach
 from cnamm_scan.providers.aws.policies.rights import FRESH, Rights
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
 from cnamm_scan.providers.aws.policies.tokens import is_pipeline, is_saml

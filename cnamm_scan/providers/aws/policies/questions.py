@@ -10,8 +10,8 @@ from cnamm_scan.providers.aws.policies import keys as k
 from cnamm_scan.providers.aws.policies.admission import Admission, Reach
 from cnamm_scan.providers.aws.policies.callers import Kind
 from cnamm_scan.providers.aws.policies.documents import NO_PRINCIPALS, Document, Principals, Statement
+from cnamm_scan.providers.aws.policies.evaluate import reach, tried
 from cnamm_scan.providers.aws.policies.patterns import EVERYTHING, Names, arn_parts, is_wild, tidy
-from cnamm_scan.providers.aws.policies.reach import reach, tried
 from cnamm_scan.providers.aws.policies.rights import FRESH, Need, Rights
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
 

@@ -16,8 +16,9 @@ from cnamm_scan.providers.aws.policies import keys as k
 from cnamm_scan.providers.aws.policies.callers import Caller, Kind
 from cnamm_scan.providers.aws.policies.conditions import MISSING, TRUE, UNSEEN, VARIABLE, Domain, Free, Look
 from cnamm_scan.providers.aws.policies.documents import Document, Statement
-from cnamm_scan.providers.aws.policies.patterns import Names, arn_account, arn_parts, covers, meets
-from cnamm_scan.providers.aws.policies.reach import forced, named_by, possible
+from cnamm_scan.providers.aws.policies.evaluate import forced, possible
+from cnamm_scan.providers.aws.policies.naming import named_by
+from cnamm_scan.providers.aws.policies.patterns import Names, arn_account, arn_parts, covers, is_wild, meets
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
 
 FRESH = "\ue0f1"
@@ -62,6 +63,20 @@ class Rights:
     def _caps(self) -> tuple[tuple[Document, ...], ...]:
         return (*([(self.boundary,)] if self.boundary is not None else []), *self.controls)
 
+    @cached_property
+    def _services(self) -> frozenset[str] | None:
+        """The services that its own documents give anything of; None where a wildcard or what cannot be read may give any."""
+        made = set()
+        for document in self.identity:
+            if not document.readable:
+                return None
+            for statement in document.statements:
+                heads = [each.partition(":")[0] for each in statement.actions.listed] if statement.allows else []
+                if not statement.readable or (statement.allows and statement.actions.but) or any(map(is_wild, heads)):
+                    return None
+                made.update(heads)
+        return frozenset(made)
+
     @property
     def user(self) -> str:
         """The user's name; empty for roles and where it is not known."""
@@ -104,6 +119,8 @@ class Rights:
     def holds(self, need: Need) -> Truth:
         """Whether the action is held on all such resources (a few that are named apart do not count), on some (unknown: which), or on
         none."""
+        if self._services is not None and need.action.partition(":")[0] not in self._services:
+            return Truth.NO
         look = self.look(need.given)
         made = self._given(self.identity, need, look)
         for level in self._caps:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 
 from cnamm_scan.providers.aws.documents import iam_policy
 from cnamm_scan.providers.aws.policies.documents import read
-from cnamm_scan.providers.aws.policies.reach import reach
+from cnamm_scan.providers.aws.policies.evaluate import reach
 from cnamm_scan.providers.aws.policies.setting import Setting
 from tests.providers.aws.policies import naive
 from tests.providers.aws.policies.strategies import documents, statements

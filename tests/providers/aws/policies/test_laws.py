@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cnamm_scan.providers.aws.policies.admission import Admission, join
 from cnamm_scan.providers.aws.policies.documents import read
-from cnamm_scan.providers.aws.policies.reach import reach
+from cnamm_scan.providers.aws.policies.evaluate import reach
 from cnamm_scan.providers.aws.policies.rights import Need, Rights
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
 from tests.providers.aws.policies import naive

@@ -8,7 +8,7 @@ import pytest
 
 from cnamm_scan.providers.aws.policies.admission import Admission, Reach
 from cnamm_scan.providers.aws.policies.documents import read
-from cnamm_scan.providers.aws.policies.reach import reach
+from cnamm_scan.providers.aws.policies.evaluate import reach
 from cnamm_scan.providers.aws.policies.setting import Place, Setting, Truth
 
 Json = Any

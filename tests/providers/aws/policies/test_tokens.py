@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cnamm_scan.providers.aws.policies.documents import read
-from cnamm_scan.providers.aws.policies.reach import reach
+from cnamm_scan.providers.aws.policies.evaluate import reach
 from cnamm_scan.providers.aws.policies.setting import Place, Setting
 from cnamm_scan.providers.aws.policies.tokens import is_pipeline
 

@@ -1,0 +1,1 @@
+"""Tables that are made of collected facts by evaluating policies: the bridge between collected rows and `policies/`, which knows none."""
