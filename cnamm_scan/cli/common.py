@@ -24,6 +24,18 @@ if TYPE_CHECKING:
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
+
+class Number(click.FloatRange):
+    """A number within bounds. `nan` is within none: a gate on it would never be missed."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As click does, without what is no number."""
+        made = super().convert(value, param, ctx)
+        if not math.isfinite(made):
+            self.fail(f"'{value}' is no number", param, ctx)
+        return made
+
+
 BUNDLE = click.argument("bundle", type=click.Path(path_type=Path))
 PACKS = click.option(
     "--content",
@@ -100,7 +112,7 @@ def _with_options(command: Any) -> Any:
     made.append(
         click.option(
             "--call-timeout",
-            type=click.FloatRange(min=0.1),
+            type=Number(min=0.1),
             default=20.0,
             show_default=True,
             metavar="SECONDS",
@@ -122,15 +134,13 @@ def _named(providers: Iterable[str]) -> str:
 def gates(command: Decorated) -> Decorated:
     """--fail-under, --fail-on, --min-coverage."""
     for option in (
-        click.option("--min-coverage", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit 3 when less than this could be seen."),
+        click.option("--min-coverage", type=Number(0, 100), metavar="PERCENT", help="Exit 3 when less than this could be seen."),
         click.option(
             "--fail-on",
             type=click.Choice([severity.value for severity in Severity]),
             help="Exit 10 on a finding of this severity or worse.",
         ),
-        click.option(
-            "--fail-under", type=click.FloatRange(0, 5), metavar="SCORE", help="Exit 10 when the low bound of the overall score is below."
-        ),
+        click.option("--fail-under", type=Number(0, 5), metavar="SCORE", help="Exit 10 when the low bound of the overall score is below."),
     ):
         command = option(command)
     return command

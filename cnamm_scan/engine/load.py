@@ -46,9 +46,9 @@ class Facts:
 def open_store(content: Content, tables: Iterable[str], facts: Facts, makers: Makers) -> Store:
     """Fact tables loaded, ghosts laid for what was never asked, views made, doors shut. Raises ContentError or StoreError."""
     scan_time = facts.started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    # facts are laid out in a folder of their own to be loaded: SQL never reaches the bundle itself
+    # facts are laid out in a folder of their own to be loaded; before the first word of SQL that somebody else wrote, no file can be read
     with tempfile.TemporaryDirectory(prefix="cnamm-scan-") as room:
-        store = Store(content, tables, scan_time=scan_time, folder=Path(room), threads=1 if facts.stored.size < FEW_BYTES else None)
+        store = Store(content, tables, scan_time=scan_time, threads=1 if facts.stored.size < FEW_BYTES else None)
         store.places = {target.id: ("global", *(region.name for region in facts.regions.get(target.id, ()))) for target in facts.targets}
         try:
             for table in sorted(store.tables - set(content.views)):
@@ -60,7 +60,6 @@ def open_store(content: Content, tables: Iterable[str], facts: Facts, makers: Ma
                     store.load(table, Shards(facts.stored.files(table, Path(room)), parts, kept, hidden))
                 store.add_ghosts(table, _never_asked(content, table, said is not None, facts.regions, facts.targets))
             store.make_views(makers.fill)
-            store.lock()
         except BaseException:
             store.close()
             raise

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from cnamm_scan.engine.plan import compile_rules
-from cnamm_scan.engine.sql import read_view
+from cnamm_scan.engine.select import read_view
 from cnamm_scan.errors import CnammError
 from cnamm_scan.model import Content, Rule
 

@@ -133,6 +133,7 @@ class KeptForm(Struct):
 
     parts: Texts
     paths: Texts
+    unsupported: Texts = []
 
 
 class PlanForm(Struct):
@@ -273,6 +274,18 @@ class PopulationForm(Struct):
     resources: Texts
 
 
+class MadeForm(Struct):
+    """A row that a wing's function made of facts, and which facts those are."""
+
+    id: str
+    table: str
+    target: str
+    region: str
+    key: str
+    data: dict[str, Any]
+    rests_on: Texts
+
+
 class ObjectiveForm(Struct):
     """An objective in the estate, as it was scored."""
 
@@ -292,6 +305,7 @@ ENTRIES: Mapping[str, type[Struct]] = {
     "result": ResultForm,
     "tally": TallyForm,
     "population": PopulationForm,
+    "made": MadeForm,
     "objective": ObjectiveForm,
     "score": ScoreForm,
 }

@@ -30,6 +30,7 @@ from cnamm_scan.evidence.form import (
     PARTIAL,
     ZIP,
     Count,
+    KeptForm,
     Moment,
     NamedForm,
     RegionForm,
@@ -66,6 +67,7 @@ class _PlanBegun(Struct):
     rules: Texts
     parameters: dict[str, Any] = {}
     opted: Texts = []
+    tables: dict[str, KeptForm] = {}
 
 
 class _Begun(Struct):
@@ -114,6 +116,11 @@ class Partial:
     def plan(self) -> tuple[Sequence[str], Mapping[str, Any], frozenset[str]]:
         """The rules that were to be run, their parameters, and what was opted into."""
         return self.begun.plan.rules, self.begun.plan.parameters, frozenset(self.begun.plan.opted)
+
+    @property
+    def unsupported(self) -> Mapping[str, frozenset[str]]:
+        """Table -> the paths that could not be read for want of an SDK that knows them: their silence says nothing."""
+        return {name: frozenset(told.unsupported) for name, told in self.begun.plan.tables.items() if told.unsupported}
 
     def targets(self) -> list[Target]:
         """The targets of the scan, those that it did not come to as well."""

@@ -17,6 +17,7 @@ from cnamm_scan.evidence.bundle import Bundle
 from cnamm_scan.judged.sealing import judge_and_seal
 from cnamm_scan.model import ESTATE_TABLE, Content, Region
 from cnamm_scan.providers.catalog import KINDS
+from cnamm_scan.providers.interface import Unread
 from cnamm_scan.stopping import Stopping
 
 
@@ -32,6 +33,7 @@ def sealed(path: Path) -> Path:
         with own_method(path):
             whole = reader.load_files(left.method())
             plan = make_plan(whole, Selection(tuple(rules), (), parameters, opted), {target.provider for target in left.targets()})
+        plan = plan.without({table: Unread("", paths=paths) for table, paths in left.unsupported.items()})
         writer = left.writer()
         try:
             seen = left.pour(writer, {ESTATE_TABLE, *reader.ENGINE_TABLES})

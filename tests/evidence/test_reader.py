@@ -23,7 +23,8 @@ from cnamm_scan.errors import BundleError
 from cnamm_scan.evidence import method, parts
 from cnamm_scan.evidence.bundle import open_bundle, verify
 from cnamm_scan.evidence.canonical import canonical
-from cnamm_scan.evidence.form import BOUNDS, ENTRIES, Bounds, is_too_deep
+from cnamm_scan.evidence.form import BOUNDS, ENTRIES, Bounds, RegionForm, TargetForm, is_too_deep
+from cnamm_scan.model import Coverage, Region, ResultBlock, Tally, Target
 from tests.bundles import FILES, FIRST, SECOND, write_bundle
 from tests.evidence import forge
 
@@ -534,6 +535,14 @@ def test_a_method_that_holds_no_content_is_refused(bundle: Path, name: str) -> N
     for way in (api.load_bundle, api.evaluate):
         with pytest.raises(BundleError, match="which is no content"):
             way(bundle)
+
+
+def test_every_field_of_what_is_read_is_looked_at() -> None:
+    """What is built from an entry by its fields' names has each of them checked before."""
+    for kind, made, own in (("coverage", Coverage, {"id"}), ("result", ResultBlock, {"id", "rule_sha256"}), ("tally", Tally, {"id"})):
+        assert set(ENTRIES[kind].__struct_fields__) == {*made.__slots__, *own}
+    assert set(RegionForm.__struct_fields__) == set(Region.__slots__)
+    assert set(TargetForm.__struct_fields__) - {"regions", "calls", "retries"} == set(Target.__slots__)
 
 
 # ---- bounds ----------------------------------------------------------------------------------------------------------------

@@ -322,6 +322,22 @@ def test_a_sealed_bundle_may_be_judged_by_others_at_once(partial: Path) -> None:
         assert done.path == partial.with_suffix("")
 
 
+def test_what_an_sdk_could_not_show_stays_unread_when_it_is_sealed(partial: Path) -> None:
+    """The plan is made again from content, which says nothing of the SDK that was there on the day."""
+    told = json.loads((partial / "begun.jsonl").read_bytes().splitlines()[0])["plan"]
+    table = told["tables"]["kubernetes.core.pod"]
+    unread = "metadata.labels"
+    assert unread in table["paths"]
+    table["paths"].remove(unread)
+    table["unsupported"] = [unread]
+    _rewrite(partial, {"plan": told})
+    with api.evaluate(partial) as done:
+        assert done.bundle is not None
+        kept = done.bundle.manifest["plan"]["tables"]["kubernetes.core.pod"]
+        assert kept["unsupported"] == [unread]
+        assert unread not in kept["paths"]
+
+
 DAMAGE: dict[str, Callable[[Path], Any]] = {
     "no beginning": lambda path: (path / "begun.jsonl").unlink(),
     "an empty beginning": lambda path: (path / "begun.jsonl").write_bytes(b""),
