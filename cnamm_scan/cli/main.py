@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from contextvars import ContextVar
 from importlib import import_module
 from typing import Any, NoReturn
@@ -13,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from cnamm_scan import __version__
-from cnamm_scan.errors import CnammError, did_you_mean
+from cnamm_scan.errors import CnammError, did_you_mean, nameless
 
 _COLOR: ContextVar[bool | None] = ContextVar("color", default=None)
 """What was asked for, for the errors that are shown when the command's own context is gone."""
@@ -111,8 +110,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except CnammError as error:
         return _told(error)
     except click.ClickException as error:
-        with suppress(OSError):
-            error.show()
+        streams.say(streams.harmless(nameless(_usage(error))))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         streams.say("interrupted")
@@ -131,3 +129,10 @@ def _told(error: CnammError) -> int:
 
     say(f"{click.style('error', fg='red', bold=True)}: {harmless(str(error))}", _COLOR.get())
     return error.exit_code
+
+
+def _usage(error: click.ClickException) -> str:
+    """What click shows of a command line that it cannot read."""
+    context = getattr(error, "ctx", None)
+    lines = [context.get_usage(), f"Try '{context.command_path} --help' for help.", ""] if context is not None else []
+    return "\n".join([*lines, f"Error: {error.format_message()}"])

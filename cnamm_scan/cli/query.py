@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import click
 
-from cnamm_scan.cli.common import BUNDLE, console, written
-from cnamm_scan.errors import UsageError
+from cnamm_scan.cli.common import BUNDLE, Number, as_text, console, written
 
 
 @click.command("query")
@@ -17,7 +15,7 @@ from cnamm_scan.errors import UsageError
 @click.option("--format", "out_format", type=click.Choice(["table", "jsonl", "csv"]), default="table", show_default=True)
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0.1, max=86_400),
+    type=Number(min=0.1, max=86_400),
     default=60.0,
     show_default=True,
     metavar="SECONDS",
@@ -34,10 +32,8 @@ def command(context: click.Context, bundle: Path, sql: str, out_format: str, tim
     """
     from cnamm_scan import api
 
-    if math.isnan(timeout):
-        raise UsageError("'nan' is no number of seconds", where="--timeout", do="write for example --timeout 300")
     with api.load_bundle(bundle) as done:
-        names, rows = done.query_table(sql, timeout)
+        names, rows = done.query_table(as_text(sql, "SQL"), timeout)
         shown = [name for name in names if not name.startswith("_")]
         keep = [number for number, name in enumerate(names) if not name.startswith("_")]
         if out_format == "jsonl":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cnamm_scan.cli.common import FORMAT, Reach, check_gates, console, gates, parsed_parameters, reach, selection, show
+from cnamm_scan.cli.common import FORMAT, Number, Reach, check_gates, console, gates, parsed_parameters, reach, selection, show
 from cnamm_scan.cli.streams import say
 from cnamm_scan.errors import InterruptedScanError
 from cnamm_scan.model import Coverage, Reason
@@ -27,7 +27,7 @@ from cnamm_scan.model import Coverage, Reason
 @click.option("--concurrency", type=click.IntRange(1, 256), default=16, show_default=True, metavar="N", help="Calls under way at once.")
 @click.option(
     "--api-budget",
-    type=click.FloatRange(min=0.1),
+    type=Number(min=0.1),
     default=100.0,
     show_default=True,
     metavar="CALLS_PER_SECOND",

@@ -11,7 +11,7 @@ import click
 import pytest
 
 from cnamm_scan import api
-from cnamm_scan.cli.common import Reach
+from cnamm_scan.cli.common import Reach, parsed_parameters
 from cnamm_scan.cli.main import cli, run
 from cnamm_scan.errors import UsageError
 from cnamm_scan.providers.catalog import KINDS, TargetOptions, options, refuse_foreign
@@ -223,3 +223,43 @@ def test_no_right_is_asked_for_what_nobody_asked_for(arguments: list[str], expec
     listed = [name for each in role["rules"] if each["verbs"] == ["list"] for name in each["resources"]]
     assert listed == expected
     assert not [each for each in role["rules"] if "*" in each["verbs"] or set(each["verbs"]) - {"get", "list", "create"}]
+
+
+@pytest.mark.parametrize("value", ["nan", "NaN", "inf", "-inf", "1e999"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["scan", "aws", "--call-timeout"],
+        ["scan", "aws", "--api-budget"],
+        ["scan", "aws", "--fail-under"],
+        ["scan", "aws", "--min-coverage"],
+        ["plan", "aws", "--call-timeout"],
+        ["report", "x", "--fail-under"],
+        ["evaluate", "x", "--min-coverage"],
+        ["query", "x", "SELECT 1", "--timeout"],
+    ],
+    ids=" ".join,
+)
+def test_a_number_is_one(arguments: list[str], value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A gate on `nan` would never be missed."""
+    assert run([*arguments, value]) == 2
+    assert value in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("n=5", 5), ("n=-5", -5), ("n=+5", 5), ("n=1.5", 1.5), ("n=.5", 0.5), ("n=1e3", 1000.0), ("n=true", True), ("n=False", False), ("n=", ""),
+        ("n=nan", "nan"), ("n=inf", "inf"), ("n=1_000", "1_000"), ("n= 5", " 5"), ("n=a=b", "a=b"), (f"n={2**63 - 1}", 2**63 - 1), ("n=٣", "٣"),
+    ],
+)  # fmt: skip
+def test_what_is_written_as_a_number_is_one(text: str, value: object) -> None:
+    found = parsed_parameters([text])["n"]
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize("text", [f"n={2**63}", "n=" + "9" * 5000, "n=1e999", "n=-1e999", "n", "=1", "n=\udcff"])
+def test_a_parameter_that_cannot_be_meant(text: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parsed_parameters([text])
+    assert error.value.do
