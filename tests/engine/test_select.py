@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import duckdb
 import pytest
@@ -26,7 +27,8 @@ def viewing(select: str, columns: Mapping[str, str] | None = None) -> Content:
     """The lab with one view of this SELECT."""
     named = {name: {"type": kind} for name, kind in (columns or {"n": "text"}).items()}
     view = {"about": "One row for each.", "columns": named, "select": select}
-    made = rule(for_each="aws.lab.pile", **{"pass": "n = 'x'", "message": "{key}", "fix": "mend it", "tests": TESTS})
+    said: dict[str, Any] = {"pass": "n = 'x'", "message": "{key}", "fix": "mend it", "tests": TESTS}
+    made = rule(for_each="aws.lab.pile", **said)
     return content(made, collector=collector(lab()["facts"], {"aws.lab.pile": view}))
 
 
@@ -239,7 +241,7 @@ def test_a_deep_or_long_expression_is_refused_and_no_traceback(expression: str) 
         lambda: read_column(LAB, BOX, expression, where="rules/x.yaml (aws.lab.x) pass:"),
     ):
         with pytest.raises(ContentError) as caught:
-            read()
+            read()  # type: ignore[no-untyped-call]
         assert re.search("nested more than|characters", caught.value.what)
         assert caught.value.where
         assert caught.value.do
