@@ -17,8 +17,6 @@ from cnamm_scan.errors import CnammError, did_you_mean, nameless
 _COLOR: ContextVar[bool | None] = ContextVar("color", default=None)
 """What was asked for, for the errors that are shown when the command's own context is gone."""
 
-"""What writing to stdout fails with."""
-
 COMMANDS: dict[str, tuple[str, str]] = {
     "scan": ("scan", "Scan targets and say how mature they are."),
     "plan": ("plan", "Show what a scan would ask, and the least rights for it."),

@@ -23,7 +23,11 @@ from cnamm_scan.stopping import Stopping
 def judge_and_seal(
     plan: Plan, writer: BundleWriter, collected: Sequence[Collected], started: datetime, *, stopping: Stopping, interrupted: bool = False
 ) -> Scan:
-    """Judge what was collected and seal it. Whoever wants it to end gets what is there: rules that were not judged are unknown."""
+    """Judge what was collected and seal it. Who wants it to end while it judges gets what is there: other rules are unknown.
+
+    What was cut short before it is judged whole: that costs little, and is what it was collected for.
+    """
+    before = stopping.wanted
     of_targets = [each for done in collected for each in done.targets]
     targets = [each.target for each in of_targets]
     regions = {each.target.id: each.regions for each in of_targets}
@@ -33,7 +37,7 @@ def judge_and_seal(
         Facts(started, writer.settle(), plan.describe(), regions, targets),
         Makers(makers(), targets, writer.made),
     ) as store:
-        tallies, done = judge_and_write(plan.content, store, plan.rules, targets, writer, wanted=lambda: stopping.wanted)
+        tallies, done = judge_and_write(plan.content, store, plan.rules, targets, writer, wanted=lambda: stopping.wanted and not before)
         judged = scored(plan.content, [*tallies, *unselected(plan.content, done, targets)], targets)
         write_scores(writer, judged)
         account = {

@@ -482,3 +482,41 @@ def test_no_name_in_a_view_makes_an_unread_listing_vanish(hidden: str, tmp_path:
         found = dict(zip((A, B), verdicts(store, made.rules["aws.lab.r"], targets=(A, B)), strict=True))
     assert found[A] == ("unknown", "denied")
     assert found[B] == ("pass", "")
+
+
+# ---- what is written about it ----------------------------------------------------------------------------------------------
+
+
+def test_the_numbers_in_the_manual_are_those_that_hold() -> None:
+    from pathlib import Path
+
+    from cnamm_scan.cli.query import command
+    from cnamm_scan.engine import bounds, lint
+    from cnamm_scan.engine.select import MAX_COUNT, MAX_LAMBDAS
+
+    said = (Path(__file__).parents[2] / "docs/content.md").read_text()
+    wide = next(each for each in command.params if each.name == "timeout")
+    assert wide.default == bounds.STATEMENT_SECONDS
+    for sentence in (
+        f"{MAX_TEXT} characters, {MAX_NESTING} levels of brackets or of expressions in one another, {MAX_LAMBDAS} lambdas",
+        f"{bounds.STATEMENT_SECONDS:g} seconds; `content lint` and `content test`: {lint.BOUNDS.seconds:g};",
+        f"{bounds.MEMORY.removesuffix('MB')} MB, and {bounds.SPILL.removesuffix('GB')} GB on disk",
+        f"| {bounds.GROWTH >> 30} GB: single values",
+        f"(within {bounds.GRACE_SECONDS:g} seconds)",
+        f"a literal up to {MAX_COUNT}",
+    ):
+        assert sentence in said, sentence
+
+
+def test_the_queries_in_the_manuals_may_be_asked() -> None:
+    from pathlib import Path
+
+    from cnamm_scan import content as reader
+
+    shipped = reader.load()
+    root = Path(__file__).parents[2]
+    pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    found = [each for page in pages for each in re.findall(r'cnamm-scan query \S+ "(SELECT[^"]+)"', page.read_text())]
+    assert len(found) >= 3
+    for sql in found:
+        assert read_query(shipped, sql).tables
