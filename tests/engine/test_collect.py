@@ -694,6 +694,28 @@ def test_what_stands_among_many_answers_and_is_none_is_nobodys(tmp_path: Path, o
     assert [(fact["key"], fact["data"]) for fact in done.of("thing")] == [("a", {"status": {"State": "On"}})]
 
 
+TWICE = """
+    aws.lab.thing:
+      about: Things.
+      once_per: account
+      list: {call: ListThings, items: Things, needs: lab:ListThings}
+      key: '{Name}'
+      then:
+        status: {call: GetAll, needs: lab:GetAll, many: {names: Name}, size: 10, items: All, by: Name}
+        mark: {call: GetMarks, needs: lab:GetMarks, many: {names: Name}, size: 10, items: All, by: Name}
+      columns:
+        name: {type: text, from: status.State, absent: 'no'}
+        mark: {type: text, from: mark.Mark, absent: none}
+"""
+
+
+@pytest.mark.parametrize(("first", "second"), [("GetAll", "GetMarks"), ("GetMarks", "GetAll")])
+def test_what_one_part_of_many_leaves_out_is_gone_whatever_another_finds(tmp_path: Path, first: str, second: str) -> None:
+    both = listed("All", {"Name": "a", "State": "On"}, {"Name": "b"})
+    answers = {"ListThings": listed("Things", {"Name": "a"}, {"Name": "b"}), first: listed("All", {"Name": "a"}), second: both}
+    assert [fact["key"] for fact in tell(tmp_path, TWICE, answers, "thing").of("thing")] == ["a"]
+
+
 # ---- what a source says of what it does not show ---------------------------------------------------------------------------
 
 THINGS = """
