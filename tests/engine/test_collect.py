@@ -704,7 +704,8 @@ TWICE = """
         status: {call: GetAll, needs: lab:GetAll, many: {names: Name}, size: 10, items: All, by: Name}
         mark: {call: GetMarks, needs: lab:GetMarks, many: {names: Name}, size: 10, items: All, by: Name}
       columns:
-        name: {type: text, from: status.State, absent: 'no'}
+        name: {type: text, is: state || mark}
+        state: {type: text, from: status.State, absent: 'no'}
         mark: {type: text, from: mark.Mark, absent: none}
 """
 
