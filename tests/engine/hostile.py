@@ -161,7 +161,8 @@ class Writer:
         if what < 0.07:
             return f"{self.pick('TABLE', 'DESCRIBE', 'SUMMARIZE', 'SHOW', 'SELECT * FROM')} {self.table(self.pick(*COLUMNS))}"
         first, second = self.pick(*WORDS), self.pick("t", "u", "this", "lab")
-        source, aliases = self.source(depth, first), (first,)
+        source = self.source(depth, first)
+        aliases: tuple[str, ...] = (first,)
         if self.maybe(0.35):
             join = self.pick(
                 ", {}",
