@@ -112,7 +112,7 @@ def test_what_is_not_seen_only_makes_unknown(seed: int) -> None:
     writer, random = Writer(seed), Random(seed)
     accepted = refused = darkened = 0
     with Store(LAB, {BOX, LOCK}, scan_time=NOW) as store:
-        for _ in range(250 if seed < 2 else 8_000):
+        for _ in range(250 if seed < 2 else 3_000):
             text = writer.condition(2)
             try:
                 read_expression(LAB, BOX, text, where="x")
