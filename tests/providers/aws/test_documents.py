@@ -125,7 +125,8 @@ def test_policies_of_one_resource_come_to_one() -> None:
     }
     assert iam_policies({}) == {"version": "2012-10-17", "statement": []}
     assert iam_policies({"one": json.dumps(one), "other": "not json"}) is None
-    assert [iam_policies(each) for each in (None, [], "text", 3)] == [None] * 4
+    nothing: list[Any] = [None, [], "text", 3]
+    assert [iam_policies(each) for each in nothing] == [None] * 4
 
 
 @pytest.mark.parametrize("version", ["2008-10-17", None])
