@@ -414,3 +414,50 @@ def test_an_access_point_is_open_where_its_policy_is_and_nothing_blocks_it(seen:
     found = {name: seen[f"aws.{OTHERS[1]}", arn("s3", f"accesspoint/{name}")][0] for name in (*TEXTS, "blocked")}
     opened = {"spelled": "fail", "shut": "pass", "none": "pass", "denied": "unknown", "half": "unknown", "taken": "pass"}
     assert found == {**opened, "blocked": "pass"}
+
+
+def test_an_endpoint_service_that_asks_first_or_names_its_consumers_is_not_open(tmp_path: Path) -> None:
+    consumers = {"open": ["*"], "asking": ["*"], "named": [f"arn:aws:iam::{PARTNER}:root"], "mixed": [f"arn:aws:iam::{PARTNER}:root", "*"]}
+    services = [
+        {"ServiceId": name, "ServiceName": name, "AcceptanceRequired": name == "asking"} for name in (*consumers, "alone", "denied")
+    ]
+    told: dict[str, Told] = {
+        "DescribeVpcEndpointServiceConfigurations": Answer({"ServiceConfigurations": services}),
+        "DescribeVpcEndpointServicePermissions alone": Answer({"AllowedPrincipals": []}),
+        "DescribeVpcEndpointServicePermissions denied": refused(),
+    }
+    for name, principals in consumers.items():
+        allowed = {"AllowedPrincipals": [{"Principal": each} for each in principals]}
+        told[f"DescribeVpcEndpointServicePermissions {name}"] = Answer(allowed)
+    found = judged(told, ["aws.endpoint_services"], tmp_path)
+    said = {key.rpartition("/")[2]: verdict for (_, key), (verdict, _) in found.items()}
+    assert said == {"open": "fail", "asking": "pass", "named": "pass", "mixed": "fail", "alone": "pass", "denied": "unknown"}
+
+
+def test_brokers_with_public_addresses_fail(tmp_path: Path) -> None:
+    public = {"Provisioned": {"BrokerNodeGroupInfo": {"ConnectivityInfo": {"PublicAccess": {"Type": "SERVICE_PROVIDED_EIPS"}}}}}
+    clusters = [
+        {"ClusterArn": f"arn:aws:kafka:::{name}", "ClusterName": name, **more}
+        for name, more in {"public": public, "serverless": {}}.items()
+    ]
+    brokers = [
+        {"BrokerArn": f"arn:aws:mq:::{name}", "BrokerId": name, "BrokerName": name, "EngineType": "RABBITMQ"} for name in ("out", "in")
+    ]
+    told: dict[str, Told] = {
+        "ListClustersV2": Answer({"ClusterInfoList": clusters}),
+        "ListBrokers": Answer({"BrokerSummaries": brokers}),
+        "DescribeBroker out": Answer({"PubliclyAccessible": True}),
+        "DescribeBroker in": Answer({"PubliclyAccessible": False}),
+    }
+    found = judged(told, ["aws.kafka.brokers_not_public", "aws.mq"], tmp_path)
+    assert {key.rpartition(":")[2]: verdict for (_, key), (verdict, _) in found.items()} == {
+        "public": "fail",
+        "serverless": "pass",
+        "out": "fail",
+        "in": "pass",
+    }
+
+
+def test_an_account_that_never_had_a_vault_has_none(tmp_path: Path) -> None:
+    told: dict[str, Told] = {f"ListVaults {ME}": refused(Reason.UNSUPPORTED, "NoLongerSupportedException")}
+    assert judged({**answers(), **told}, ["aws.glacier"], tmp_path) == {}

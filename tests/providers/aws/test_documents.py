@@ -96,7 +96,7 @@ def test_the_names_that_collectors_use() -> None:
 POLICIES = st.sampled_from(
     [
         {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "a:*", "Resource": "*"}},
-        {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "a:b", "Resource": "x\\y\"z/\n"}]},
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "a:b", "Resource": 'x\\y"z/\n'}]},
         {"Statement": []},
         {},
     ]
