@@ -951,6 +951,51 @@ def test_a_form_that_cannot_be_made_costs_its_own_row(tmp_path: Path, error: Exc
     assert "secret" not in str(done.kept.lines)
 
 
+STATED = """
+    aws.lab.doc:
+      about: Documents, their own and those of a part.
+      once_per: account
+      list: {call: ListDocs, items: Docs, needs: lab:ListDocs}
+      key: '{Name}'
+      then: {part: {call: GetDoc, with: {Name: Name}, needs: lab:GetDoc}}
+      normalise: {Doc: json, 'Others[]': json, part.Doc: json}
+      columns:
+        doc: {type: json, from: Doc, absent: {}}
+        others: {type: list, from: 'Others[].name', absent: []}
+        of_part: {type: json, from: part.Doc, absent: {}}
+        name: {type: text, is: CAST(doc AS VARCHAR) || CAST(others AS VARCHAR) || CAST(of_part AS VARCHAR)}
+    aws.lab.said:
+      about: What documents say, one by one.
+      once_per: account
+      list: {call: ListDocs, items: Docs, needs: lab:ListDocs}
+      key: '{parent.Name}'
+      normalise: {Doc: json}
+      each: Doc.said[]
+      columns: {name: {type: text, from: name, absent: ''}}
+"""
+
+
+def test_what_has_no_form_is_a_gap_and_no_silence(tmp_path: Path) -> None:
+    def form(text: Any) -> Any:
+        return None if text == "half" else {"name": text, "said": [{"name": text}]}
+
+    docs = listed("Docs", {"Name": "a", "Doc": "half", "Others": ["x"]}, {"Name": "b", "Doc": "x", "Others": ["x", "half"]}, {"Name": "c"})
+    told = {"ListDocs": docs, "GetDoc": Answer({}), "GetDoc c": Answer({"Doc": "half"})}
+    done = tell(tmp_path, STATED, told, "doc", "said", json=form)
+    gaps = {fact["key"]: fact["gaps"] for fact in done.of("doc")}
+    malformed = Reason.MALFORMED
+    assert gaps == {"a": {"Doc": malformed}, "b": {"Others": malformed}, "c": {"part": malformed}}
+    assert [fact["key"] for fact in done.whole("said")] == ["b#0"]
+    assert done.ghosts("said") == [("global", malformed)]
+    lines = {(line.table, line.part): line for line in done.kept.lines if line.gaps}
+    assert {place: (line.status, line.complete) for place, line in lines.items()} == {
+        ("aws.lab.doc", "Doc"): ("malformed", False),
+        ("aws.lab.doc", "Others"): ("malformed", False),
+        ("aws.lab.doc", "part"): ("malformed", False),
+        ("aws.lab.said", "Doc"): ("malformed", False),
+    }
+
+
 # ---- regions -------------------------------------------------------------------------------------------------------------
 
 
