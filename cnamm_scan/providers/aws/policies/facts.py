@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from cnamm_scan.providers.aws.policies import escalation, questions, services
 from cnamm_scan.providers.aws.policies.admission import Admission, Reach
 from cnamm_scan.providers.aws.policies.assuming import Role, steps
-from cnamm_scan.providers.aws.policies.bounds import narrowed_by
+from cnamm_scan.providers.aws.policies.bounds import Bounding
 from cnamm_scan.providers.aws.policies.buckets import Bucket, arns_of, bucket_reach
+from cnamm_scan.providers.aws.policies.callers import Cast
 from cnamm_scan.providers.aws.policies.documents import Document, Statement
-from cnamm_scan.providers.aws.policies.evaluate import admit, reach
+from cnamm_scan.providers.aws.policies.evaluate import Admitted, admit, whole
 from cnamm_scan.providers.aws.policies.keys import Bound
 from cnamm_scan.providers.aws.policies.naming import is_partial
 from cnamm_scan.providers.aws.policies.patterns import tidy
@@ -55,36 +58,75 @@ def _what(statement: Statement) -> Row:
     }
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A document in its place, evaluated once for all that is asked of it."""
+
+    document: Document
+    setting: Setting
+
+    @cached_property
+    def cast(self) -> Cast:
+        """Everybody who might ask."""
+        return Cast(self.document, self.setting)
+
+    @cached_property
+    def admitted(self) -> Admitted:
+        """Whom each statement that allows admits."""
+        return admit(self.document, self.setting, self.cast)
+
+    @cached_property
+    def whole(self) -> Admission:
+        """Whom all of it admits."""
+        return whole(self.document, self.admitted)
+
+    def statement_rows(self) -> list[Row]:
+        """One row for each statement that allows: see `statement_rows`."""
+        bounding = Bounding(self.cast)
+        made = []
+        for statement, found in self._together():
+            made.append(
+                {
+                    **_what(statement),
+                    **admission_row(found),
+                    "narrowed_by": sorted(each.value for each in bounding.of(statement)),
+                    "names_everybody": statement.principals.anybody or bool(statement.excepted),
+                    "is_refused_by_aws": any(map(is_partial, statement.principals.aws)),
+                    "service_is_unbounded": found.beyond(Reach.SERVICE).as_bool if statement.principals.services else False,
+                }
+            )
+        return made
+
+    def _together(self) -> Admitted:
+        """Small networks in several statements may come to the world: then each of these is open, since none alone would be."""
+        if self.whole.reach is not Reach.ANYBODY or any(found.reach is Reach.ANYBODY for _, found in self.admitted):
+            return self.admitted
+        return tuple(
+            (statement, replace(found, reach=Reach.ANYBODY, may_reach=Reach.ANYBODY) if found.reach is Reach.NETWORK else found)
+            for statement, found in self.admitted
+        )
+
+    def document_row(self) -> Row:
+        """One row for the document: see `document_row`."""
+        partners = sorted({each for statement, one in self.admitted if _what(statement)["all_actions"] for each in one.accounts})
+        return {**admission_row(self.whole), "is_readable": self.document.readable, "partners_with_all_actions": partners}
+
+
 def statement_rows(document: Document, setting: Setting) -> list[Row]:
     """One row for each statement that allows, of a resource policy or a trust policy: whom it admits after all Denies, and narrowed by
     what."""
-    made = []
-    for statement, found in admit(document, setting):
-        narrowed = narrowed_by(statement, document, setting)
-        made.append(
-            {
-                **_what(statement),
-                **admission_row(found),
-                "narrowed_by": sorted(each.value for each in narrowed),
-                "names_everybody": statement.principals.anybody or bool(statement.excepted),
-                "is_refused_by_aws": any(map(is_partial, statement.principals.aws)),
-                "service_is_unbounded": found.beyond(Reach.SERVICE).as_bool if statement.principals.services else False,
-            }
-        )
-    return made
+    return Judged(document, setting).statement_rows()
 
 
 def document_row(document: Document, setting: Setting) -> Row:
     """One row for a resource policy or a trust policy as a whole. `partners` are the accounts that get all actions of a service."""
-    found = admit(document, setting)
-    partners = sorted({each for statement, one in found if _what(statement)["all_actions"] for each in one.accounts})
-    return {**admission_row(reach(document, setting)), "is_readable": document.readable, "partners_with_all_actions": partners}
+    return Judged(document, setting).document_row()
 
 
 def trust_rows(trust: Document, setting: Setting) -> list[Row]:
-    """One row for each statement of a role's trust policy that allows: `document_row` and what is asked of whoever takes the role."""
+    """One row for each statement of a role's trust policy that allows: `statement_rows` and what is asked of whoever takes the role."""
     made = []
-    for (statement, _), row in zip(admit(trust, setting), statement_rows(trust, setting), strict=True):
+    for statement, row in zip(trust.allows, statement_rows(trust, setting), strict=True):
         narrowed = set(row["narrowed_by"])
         federated = statement.principals.federated
         made.append(
