@@ -19,7 +19,9 @@ def iam_policy(value: Json) -> Json:
     document = parse_json(value)
     if value is None or (isinstance(value, str) and value.strip() in ("", "null")):
         return None
-    low = {str(key).lower(): part for key, part in document.items()} if isinstance(document, Mapping) else {"statement": None}
+    low: dict[str, Json] = {"statement": None}
+    if isinstance(document, Mapping):
+        low = {str(key).lower(): part for key, part in document.items()}
     statements = low.get("statement", [])
     if isinstance(statements, Mapping):
         statements = [statements]

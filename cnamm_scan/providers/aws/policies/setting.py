@@ -67,7 +67,6 @@ class Setting:
     partition: str = "aws"
     organisation: str = ""
     place: Place = Place.RESOURCE
-    resource: str = ""
     now: datetime | None = None
     members: frozenset[str] = frozenset()
     networks: frozenset[str] | None = None
@@ -76,7 +75,7 @@ class Setting:
     url_auth: frozenset[str] | None = None
     in_network: bool = False
     applied: bool = True
-    given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    given: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     """Condition keys (lower case) whose values are settled by the question, such as `aws:securetransport` in "is plain text refused?"."""
 
     @property
