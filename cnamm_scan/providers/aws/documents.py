@@ -13,24 +13,21 @@ Json = Any
 def iam_policy(value: Json) -> Json:
     """An IAM policy: keys lower-case, statements, actions, resources and principals always lists.
 
-    The words of the policy (action names, ARNs, values) stay as they were written. What is there and is no policy, or holds what is no
-    statement, is marked `unreadable`: it is not the silence that says "no policy". None and an empty text are that silence.
+    The words of the policy (action names, ARNs, values) stay as they were written.
     """
     document = parse_json(value)
-    if value is None or (isinstance(value, str) and value.strip() in ("", "null")):
+    if not isinstance(document, Mapping):
         return None
-    low: dict[str, Json] = {"statement": None}
-    if isinstance(document, Mapping):
-        low = {str(key).lower(): part for key, part in document.items()}
+    low = {str(key).lower(): part for key, part in document.items()}
     statements = low.get("statement", [])
     if isinstance(statements, Mapping):
         statements = [statements]
-    listed = statements if isinstance(statements, list) else [None]
-    made: dict[str, Json] = {
+    if not isinstance(statements, list):
+        return None
+    return {
         "version": low.get("version", "2008-10-17"),
-        "statement": [_statement(each) for each in listed if isinstance(each, Mapping)],
+        "statement": [_statement(each) for each in statements if isinstance(each, Mapping)],
     }
-    return made if len(made["statement"]) == len(listed) else {**made, "unreadable": True}
 
 
 def _statement(statement: Mapping[str, Json]) -> dict[str, Json]:

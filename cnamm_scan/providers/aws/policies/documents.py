@@ -114,6 +114,13 @@ def _stored(value: Mapping[str, Json]) -> bool:
     )
 
 
+def _readable(raw: Json) -> bool:
+    if not isinstance(raw, Mapping):
+        return True  # text: the normaliser has parsed it
+    statements: Json = next((part for key, part in raw.items() if str(key).lower() == "statement"), [])
+    return isinstance(statements, Mapping) or (isinstance(statements, list) and all(isinstance(each, Mapping) for each in statements))
+
+
 def read(value: Json) -> Document:
     """A document from a mapping, its JSON text, or its stored form; None (no policy) is a document that says nothing.
 
@@ -124,10 +131,10 @@ def read(value: Json) -> Document:
     if isinstance(value, list):  # statements on their own, as some facts keep them
         value = {"version": VARIABLES_SINCE, "statement": value}
     stored = value if isinstance(value, Mapping) and _stored(value) else iam_policy(value)
-    if stored is None:
+    if not isinstance(stored, Mapping):
         return UNREADABLE
     variables = str(stored["version"]) >= VARIABLES_SINCE
-    return Document(tuple(_statement(each, variables) for each in stored["statement"]), readable=not stored.get("unreadable"))
+    return Document(tuple(_statement(each, variables) for each in stored["statement"]), readable=_readable(value))
 
 
 def _statement(stored: Mapping[str, Json], variables: bool) -> Statement:
