@@ -55,7 +55,7 @@ def access_points(seen: SeenTables) -> Iterable[MadeRow]:
         bucket = below.get((row.target, str(values["bucket"])), _UNREAD)  # it may be another account's
         switches = strictest(_switches(values), above.get(row.target, _UNREAD), bucket)
         made = facts.bucket_row(str(values["bucket"]), Bucket(_policy(row), switches=switches), setting)
-        admitted: dict[str, Any] = {name: made[name] for name in ("reach", "is_open", "accounts", "services")}
+        admitted: dict[str, Any] = {name: made[name] for name in ("reach", "is_open", "accounts", "services", "service_is_unbounded")}
         if values["policy"] is None or (origin is None and made["is_open"] is not False):
             admitted = {"is_open": made["is_open"] if origin is not None else None}
         yield MadeRow(

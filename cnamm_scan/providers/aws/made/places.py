@@ -42,7 +42,7 @@ class Places:
         return cls(made)
 
     def at(self, row: SeenRow, resource: str = "", place: Place = Place.RESOURCE) -> Setting:
-        """The setting of a policy that hangs on a resource of a row's account. `resource` is its ARN."""
+        """The setting of a policy that hangs on a resource of a row's account. `resource` is its ARN, of which the partition counts."""
         partition = resource.split(":", 2)[1] if resource.startswith("arn:") else "aws"
         key = (row.target, partition, place)
         if key not in self._made:

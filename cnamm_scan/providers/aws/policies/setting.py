@@ -67,6 +67,7 @@ class Setting:
     partition: str = "aws"
     organisation: str = ""
     place: Place = Place.RESOURCE
+    resource: str = ""
     now: datetime | None = None
     members: frozenset[str] = frozenset()
     networks: frozenset[str] | None = None
