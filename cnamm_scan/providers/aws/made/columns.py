@@ -126,20 +126,6 @@ ENDPOINT: Mapping[str, Column] = {
     "narrows_resources": Column("boolean"),
     "narrows_actions": Column("boolean"),
 }
-LISTENER: Mapping[str, Column] = {
-    "rule": Column("text"),
-    "arn": Column("text", about="Of the target."),
-    "is_on": Column("boolean", about="Enabled, and made by the organisation."),
-    "reaches_people": Column("boolean", about="The target is a topic, queue, stream, incident, ticket, program or another bus."),
-    "acts": Column("boolean", about="The target runs something."),
-    "hears_threats": Column("boolean", about="Findings of GuardDuty, or of Security Hub as they come in, pass the rule's pattern."),
-    "hears_hub": Column("boolean", about="Findings of Security Hub pass as they come in."),
-    "hears_posture": Column("boolean", about="Findings of Security Hub, or events of Config, pass."),
-    "hears_access": Column("boolean", about="Findings of Access Analyzer pass."),
-    "hears_health": Column("boolean", about="AWS Health events pass."),
-    "hears_failed_backups": Column("boolean", about="Backup jobs that failed, were broken off or came to nothing pass."),
-    "hears_trail": Column("boolean", about="It asks for API calls or sign-ins that CloudTrail saw; who takes in everything does not."),
-}
 
 
 def _later(module: str, function: str, *more: Any) -> Callable[[SeenTables], Iterable[MadeRow]]:
@@ -163,6 +149,5 @@ MAKERS: Mapping[str, Maker] = {
     "search_domains": Maker(_later("stores", "search_domains"), SEARCH_DOMAIN),
     "buckets": Maker(_later("buckets", "buckets"), BUCKET),
     "access_points": Maker(_later("buckets", "access_points"), ACCESS_POINT),
-    "event_listeners": Maker(_later("listeners", "listeners"), LISTENER),
     "vpc_endpoints": Maker(_later("endpoints", "vpc_endpoints"), ENDPOINT),
 }
