@@ -10,7 +10,8 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,17 +19,16 @@ from typing import TYPE_CHECKING, Any
 from cnamm_scan import content as reader
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.errors import CnammError, UsageError, did_you_mean
-from cnamm_scan.evidence.bundle import BundleWriter, open_bundle, tool
-from cnamm_scan.evidence.canonical import utc
+from cnamm_scan.evidence.bundle import BundleWriter, open_bundle
 from cnamm_scan.judged.scan import Scan, facts_of, of_bundle
-from cnamm_scan.judged.scoring import scored, unselected, write_scores
-from cnamm_scan.model import SCORING_MODEL, Region, ResultBlock, Tally, Verdict
-from cnamm_scan.providers.catalog import TargetOptions, connect, kind_of, makers, refuse_foreign
+from cnamm_scan.judged.scoring import scored, unselected
+from cnamm_scan.model import Region, ResultBlock, Tally, Verdict
+from cnamm_scan.providers.catalog import KINDS, TargetOptions, connect, kind_of, makers, refuse_foreign
 from cnamm_scan.providers.interface import CallFailedError
+from cnamm_scan.stopping import Stopping
 
 if TYPE_CHECKING:
-    from cnamm_scan.engine.collect import Collected, Progress, TargetCollected
-    from cnamm_scan.engine.plan import Plan
+    from cnamm_scan.engine.collect import Collected, Progress
     from cnamm_scan.providers.interface import Provider
 
 
@@ -44,14 +44,18 @@ def scan(
     options: TargetOptions | None = None,
     limits: Limits | None = None,
     progress: Progress | None = None,
+    stopping: Stopping | None = None,
 ) -> Scan:
     """Scan targets and judge them. Without `output` the bundle is temporary and goes with `close()`.
 
     Raises UsageError, ContentError, CredentialsError, ProviderError or BundleError before anything is asked; once it runs, what
-    cannot be read is a gap. Ctrl-C ends the collection early: what was collected is judged, and `interrupted` says so.
+    cannot be read is a gap. Ctrl-C, or another signal that `stopping` hears, ends it early in whatever it does: what was collected is
+    judged as far as it was and sealed, and `interrupted` says so. What is left when it cannot be sealed stays beside it (`….partial`).
     """
     from cnamm_scan.engine.collect import collect
+    from cnamm_scan.engine.narrow import narrowed
     from cnamm_scan.engine.plan import Selection, make_plan
+    from cnamm_scan.judged.sealing import about, judge_and_seal
 
     if not targets:
         raise UsageError("no target", do="name one, such as aws or aws:PROFILE")
@@ -68,7 +72,10 @@ def scan(
             output = temporary.enter_context(tempfile.TemporaryDirectory(prefix="cnamm-scan-"))
         on_failure = stack.enter_context(ExitStack())
         on_failure.push(temporary)
-        writer = BundleWriter(Path(output), scan_id(started))  # first of all: nobody is asked what could not be kept
+        secret_keys = {key for name in providers for key in KINDS[name].secret_keys}
+        writer = BundleWriter(
+            Path(output), scan_id(started), secret_keys=secret_keys
+        )  # first of all: nobody is asked what could not be kept
         on_failure.callback(writer.abandon)
         connected = [
             stack.enter_context(closing(connect(spec, options, plan.operations(provider))))
@@ -79,13 +86,30 @@ def scan(
             own = [name for name, each in plan.tables.items() if each.table.provider == provider.name]
             plan = plan.without(provider.unread(whole, own))
         _refuse_unknown_regions(connected, regions)
+        plan = replace(plan, content=narrowed(plan.content, set(providers)))
+        said = {"parameters": parameters or {}, "opted": sorted(options.opted)}
+        writer.begin(plan.content, about(writer.scan_id, started, plan, [each for one in connected for each in one.targets], said))
+        heard = stack.enter_context(stopping or Stopping())
         collected: list[Collected] = []
         for provider in connected:
-            collected.append(collect(plan, provider, writer, started=started, regions=regions, limits=limits, progress=progress))
+            done = collect(
+                plan,
+                provider,
+                writer,
+                started=started,
+                regions=regions,
+                limits=limits,
+                progress=progress,
+                wanted=lambda: heard.wanted,
+            )
+            collected.append(done)
+            for each in done.targets:
+                writer.ended(each.target.id, each.regions, each.calls, each.retries)
             provider.close()
-            if collected[-1].interrupted:
+            if done.interrupted or heard.wanted:
                 break
-        finished = _judge_and_seal(plan, writer, collected, started, collected[-1].interrupted)
+        interrupted = any(each.interrupted for each in collected)
+        finished = _told(judge_and_seal(plan, writer, collected, started, stopping=heard, interrupted=interrupted))
         on_failure.pop_all()
     finished.stack.push(temporary)
     return finished
@@ -93,12 +117,15 @@ def scan(
 
 def load_bundle(path: Path | str) -> Scan:
     """A scan as its bundle tells it: nothing is judged again. Raises BundleError for a bundle that is not as it was written."""
+    from cnamm_scan.judged.unfinished import method, refuse_unknown_rules
+
     bundle = open_bundle(Path(path))
-    content = reader.load_files(bundle.method())
+    content = method(bundle.method(), bundle.path)
     tallies = [
         Tally(line["rule"], line["target"], line["pass"], line["fail"], line["unknown"], line["not_applicable"], line["error"])
         for line in bundle.entries("tally")
     ]
+    refuse_unknown_rules(bundle, content, [tally.rule for tally in tallies])
     return _told(of_bundle(scored(content, tallies, bundle.targets()), bundle.scan, bundle))
 
 
@@ -110,7 +137,7 @@ def evaluate(
     functions: Sequence[str] = (),
     parameters: Mapping[str, Any] | None = None,
 ) -> Scan:
-    """Judge and score a bundle's facts again, offline.
+    """Judge and score a bundle's facts again, offline. What a killed scan has left (`….partial`) is sealed first, and then is a bundle.
 
     With `content=None` by the bundle's own method, else by the installed content and these packs.
     """
@@ -119,14 +146,17 @@ def evaluate(
     from cnamm_scan.engine.load import open_store
     from cnamm_scan.engine.made import Makers
     from cnamm_scan.engine.plan import Selection, make_plan
+    from cnamm_scan.judged.unfinished import method, own_method, refuse_unknown_rules, sealed
 
-    bundle = open_bundle(Path(path))
-    whole = reader.load_files(bundle.method()) if content is None else reader.load([Path(pack) for pack in content])
+    bundle = open_bundle(sealed(Path(path)))
+    whole = method(bundle.method(), bundle.path) if content is None else reader.load([Path(pack) for pack in content])
     targets = bundle.targets()
     selected = Selection(tuple(rules), tuple(functions), parameters or {})
     if not rules and not functions and content is None:
+        refuse_unknown_rules(bundle, whole, bundle.manifest["plan"]["rules"])
         selected = Selection(tuple(bundle.manifest["plan"]["rules"]), (), parameters or {})
-    plan = make_plan(whole, selected, {target.provider for target in targets})
+    with own_method(bundle.path) if content is None else nullcontext():
+        plan = make_plan(whole, selected, {target.provider for target in targets})
     store = open_store(whole, plan.read_tables, facts_of(bundle), Makers(makers(), targets))
     judged = scored(whole, [*judge(store, plan.rules, targets), *unselected(whole, plan.rule_ids, targets)], targets)
     found = _told(of_bundle(judged, bundle.scan, bundle))
@@ -141,63 +171,6 @@ def evaluate(
     found.judged_blocks = judged_blocks
     found.compiled = plan.rules
     return found
-
-
-def _judge_and_seal(plan: Plan, writer: BundleWriter, collected: Sequence[Collected], started: datetime, interrupted: bool) -> Scan:
-    from cnamm_scan.engine.judge import judge_and_write
-    from cnamm_scan.engine.load import Facts, open_store
-    from cnamm_scan.engine.made import Makers
-
-    of_targets = [each for done in collected for each in done.targets]
-    targets = [each.target for each in of_targets]
-    regions = {each.target.id: each.regions for each in of_targets}
-    facts = Facts(started, writer.settle(), plan.describe(), regions, targets, writer.partial)
-    with open_store(plan.content, plan.read_tables, facts, Makers(makers(), targets, writer.made)) as store:
-        tallies = judge_and_write(plan.content, store, plan.rules, targets, writer)
-        judged = scored(plan.content, [*tallies, *unselected(plan.content, plan.rule_ids, targets)], targets)
-        write_scores(writer, judged)
-        account = {
-            "id": writer.scan_id,
-            "started_at": utc(started),
-            "finished_at": utc(datetime.now(UTC)),
-            "interrupted": interrupted,
-            "targets": [_told_of(each) for each in of_targets],
-            **_shared(collected),
-            "content": {"version": plan.content.version, "sha256": plan.content.sha256},
-            "method": SCORING_MODEL,
-            "tool": tool(),
-        }
-        manifest = {"scan": account, "plan": {"rules": list(plan.rule_ids), "tables": plan.describe()}}
-        path = writer.finish(plan.content, manifest)
-    # the store held only what the rules read; a query loads every table of the bundle
-    done = _told(of_bundle(judged, account, open_bundle(path)))
-    done.compiled = plan.rules
-    return done
-
-
-def _told_of(done: TargetCollected) -> dict[str, Any]:
-    """What a manifest says of a target."""
-    target = done.target
-    return {
-        "id": target.id,
-        "provider": target.provider,
-        "name": target.name,
-        "identity": target.identity,
-        **({"scope": dict(target.scope)} if target.scope else {}),
-        "regions": [{"name": r.name, "state": r.state, "seen": r.seen, "opt_in": r.opt_in} for r in done.regions],
-        "calls": done.calls,
-        "retries": done.retries,
-    }
-
-
-def _shared(collected: Sequence[Collected]) -> dict[str, Any]:
-    """The calls that were made once for all targets of a connection, which no target's own count holds; nothing where there were none."""
-    shared = [
-        {"targets": [each.target.id for each in done.targets], "calls": done.calls, "retries": done.retries}
-        for done in collected
-        if done.calls
-    ]
-    return {"shared": shared} if shared else {}
 
 
 def _told(scan: Scan) -> Scan:

@@ -327,7 +327,7 @@ class Content:
     version: str
     sha256: str
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    """Every file as it was read, by its path inside the packs: what `method/` of a bundle holds."""
+    """Every file as it was read, by its path inside the packs: what the method of a bundle holds."""
 
 
 # ---- facts and results -----------------------------------------------------------------------------------------------

@@ -19,12 +19,17 @@ def placeholders(template: str) -> tuple[str, ...]:
 DETECTORS = re.compile(
     r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
-    r"|(?<=://)[^/\s:@]*:[^/\s]+(?=@)"
+    r"|(?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]*+\.eyJ[A-Za-z0-9_-]{8,}+\.)(?:|[A-Za-z0-9_-]*?-)eyJ[A-Za-z0-9_-]{8,}+"
+    r"\.[A-Za-z0-9_-]++\.[A-Za-z0-9_-]*+"
+    r"|(?<=://)[^/\s:@]*:[^/\s]+(?=@)|\A[^/\s:@]+:[^/\s@]+(?=@[A-Za-z0-9.-]+(?::[0-9]+)?/)"
     r"|(?i:AccountKey|SharedAccessKey|aws_secret_access_key|secret_?key|password|passwd|api_?key|client_secret)[\"']?\s*[=:]\s*[\"']?[^\s;,&\"']{6,}"
     r"|\bgh[pousr]_[A-Za-z0-9]{30,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\bsk_live_[A-Za-z0-9]{16,}"
 )
-"""What a secret looks like wherever it stands: keys, PEM, JWT, user:pass@, AccountKey=, well-known tokens."""
+"""What a secret looks like wherever it stands: keys, PEM, JWT, user:pass@, AccountKey=, well-known tokens.
+
+Linear, since whoever names a resource writes these texts: no alternative may try a long run again from each place in it. So a JWT begins
+where a run of its letters does, and that run is looked at further only when what must follow it is there.
+"""
 
 _SHORTEST = 12
 """What is shorter is no secret that a shape could tell."""
@@ -37,7 +42,7 @@ def may_be_secret(value: str) -> bool:
     """A quick look: false only where `looks_secret` is false too."""
     if len(value) < _SHORTEST:
         return False
-    if ("=" in value or ":" in value) and any(name in value.lower() for name in _NAMES):
+    if ("=" in value or ":" in value) and ("@" in value or any(name in value.lower() for name in _NAMES)):
         return True
     for mark in _MARKS:  # noqa: SIM110 (half the time of any())
         if mark in value:
@@ -74,6 +79,14 @@ def _shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(_shown, value)) or "none"
     return str(value)
+
+
+_LOGIN = re.compile(r"(?<=://)[^/?#]*@")
+
+
+def address(url: str) -> str:
+    """The URL without who logs in there: `https://user:password@host` names the host alone."""
+    return safe(_LOGIN.sub("", url))
 
 
 def safe(text: str) -> str:

@@ -355,7 +355,19 @@ def write_bundle(folder: Path, *estate: Found, scan_id: str = SCAN_ID, interrupt
     low = score.interval.low if score.interval else None
     writer.entry("score", "cnamm", {"of": "cnamm", "low": low, "method": SCORING_MODEL})
     plan = make_plan(content, Selection(), ["aws"])
-    account = {
+    return writer.finish(
+        content,
+        {
+            "scan": account(scan_id, *estate, interrupted=interrupted),
+            "plan": {"rules": [rule.id for rule in RULES], "tables": plan.describe()},
+        },
+    )
+
+
+def account(scan_id: str, *estate: Found, interrupted: bool = False) -> dict[str, Any]:
+    """What the manifest says of such a scan."""
+    content = pocket()
+    return {
         "id": scan_id,
         "started_at": "2026-01-02T03:04:05Z",
         "finished_at": "2026-01-02T03:05:06Z",
@@ -373,13 +385,12 @@ def write_bundle(folder: Path, *estate: Found, scan_id: str = SCAN_ID, interrupt
                 "calls": len(TABLES),
                 "retries": 0,
             }
-            for found in estate
+            for found in estate or (Found(ONE), Found(TWO))
         ],
         "content": {"version": content.version, "sha256": content.sha256},
         "method": SCORING_MODEL,
         "tool": tool(),
     }
-    return writer.finish(content, {"scan": account, "plan": {"rules": [rule.id for rule in RULES], "tables": plan.describe()}})
 
 
 def _facts(writer: BundleWriter, found: Found) -> None:

@@ -174,7 +174,7 @@ def shard(folder: Path, facts: Iterable[Document], parts: Iterable[str] | None =
     """The facts as a file of a bundle."""
     file = folder / f"shard{len(list(folder.glob('shard*')))}.jsonl"
     file.write_text("".join(json.dumps(each) + "\n" for each in facts))
-    return Shards((file,), None if parts is None else frozenset(parts), None if paths is None else frozenset(paths))
+    return Shards(((file,),), None if parts is None else frozenset(parts), None if paths is None else frozenset(paths))
 
 
 def filled(made: Content, folder: Path, facts: Iterable[Document], tables: Iterable[str] | None = None) -> Store:

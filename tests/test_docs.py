@@ -13,6 +13,7 @@ from cnamm_scan.cli.main import COMMANDS, run
 from cnamm_scan.engine.lint import lint
 from cnamm_scan.errors import CnammError
 from cnamm_scan.model import Reason
+from cnamm_scan.yamls import CONTENT
 from tests.packs import content, lab, rule, table
 
 ROOT = Path(__file__).parent.parent
@@ -99,6 +100,40 @@ def test_options_in_guides_exist(capsys: pytest.CaptureFixture[str]) -> None:
             offered = capsys.readouterr().out
             for option in re.findall(r"--[a-z-]+", line.split("#")[0]):
                 assert option in offered, f"{guide.name}: {line}"
+
+
+def test_the_house_is_as_its_page_says() -> None:
+    """Every file and folder that it names is there, and every room has its line."""
+    text = (ROOT / "docs/architecture.md").read_text()
+    package = ROOT / "cnamm_scan"
+    rooms = text.split("## The rooms", 1)[1].split("## The way", 1)[0]
+    named: set[str] = set()
+    for row in re.findall(r"^\| (`.*?) \| (.*) \|$", rooms, re.MULTILINE):
+        places = re.findall(r"`([^`]+)`", row[0])
+        named.update(places)
+        for place in places:
+            assert (package / place).exists(), place
+            if place.endswith("/"):
+                for name in re.findall(r"`([a-z_]+/?)`", row[1]):
+                    assert (package / place / name).is_dir() or (package / place / f"{name}.py").exists(), f"{place}{name}"
+    there = {f"{file.parent.name}/" for file in package.glob("*/__init__.py")} - {"demo/"}
+    assert there <= named
+    modules = {file.name for file in package.glob("*.py")} - {"__init__.py", "__main__.py"}
+    assert modules <= named
+    for place in re.findall(r"`((?:providers|engine|content|report|cli|tests)/[a-z_/]+\.py)`", text):
+        assert (package / place).exists() or (ROOT / place).exists(), place
+
+
+def test_the_bounds_in_the_guide_are_those_of_the_reader() -> None:
+    limits = CONTENT.limits
+    said = f"at most {limits.size >> 20} MiB, {limits.depth} levels and {limits.weight >> 20} MiB of values"
+    assert said in (ROOT / "docs/content.md").read_text()
+
+
+def test_the_framework_in_the_guide_is_one() -> None:
+    (text,) = (block for block in blocks((ROOT / "docs/content.md").read_text(), "yaml") if block.startswith("framework:"))
+    shipped = {name: raw for name, raw in reader.load().files.items() if name.startswith("mappings/")}
+    assert reader.load_files({**shipped, "mappings/frameworks/nist-csf-2.0.yaml": text.encode()}).models
 
 
 def test_the_shipped_content_is_sound() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +23,18 @@ if TYPE_CHECKING:
     from cnamm_scan.providers.catalog import TargetOptions
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class Number(click.FloatRange):
+    """A number within bounds. `nan` is within none: a gate on it would never be missed."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As click does, without what is no number."""
+        made = super().convert(value, param, ctx)
+        if not math.isfinite(made):
+            self.fail(f"'{value}' is no number", param, ctx)
+        return made
+
 
 BUNDLE = click.argument("bundle", type=click.Path(path_type=Path))
 PACKS = click.option(
@@ -98,7 +112,7 @@ def _with_options(command: Any) -> Any:
     made.append(
         click.option(
             "--call-timeout",
-            type=click.FloatRange(min=0.1),
+            type=Number(min=0.1),
             default=20.0,
             show_default=True,
             metavar="SECONDS",
@@ -120,36 +134,52 @@ def _named(providers: Iterable[str]) -> str:
 def gates(command: Decorated) -> Decorated:
     """--fail-under, --fail-on, --min-coverage."""
     for option in (
-        click.option("--min-coverage", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit 3 when less than this could be seen."),
+        click.option("--min-coverage", type=Number(0, 100), metavar="PERCENT", help="Exit 3 when less than this could be seen."),
         click.option(
             "--fail-on",
             type=click.Choice([severity.value for severity in Severity]),
             help="Exit 10 on a finding of this severity or worse.",
         ),
-        click.option(
-            "--fail-under", type=click.FloatRange(0, 5), metavar="SCORE", help="Exit 10 when the low bound of the overall score is below."
-        ),
+        click.option("--fail-under", type=Number(0, 5), metavar="SCORE", help="Exit 10 when the low bound of the overall score is below."),
     ):
         command = option(command)
     return command
 
 
+def as_text(said: str, where: str) -> str:
+    """What was said on the command line, as text. Raises UsageError for bytes that are none: SQL and values are, unlike names of files."""
+    try:
+        said.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError("not UTF-8 text", where=where, do="write it in UTF-8") from error
+    return said
+
+
 def parsed_parameters(texts: Iterable[str]) -> dict[str, Any]:
-    """NAME=VALUE pairs; values are read as YAML scalars, so numbers are numbers. Raises UsageError."""
+    """NAME=VALUE pairs; what is written as a number or a truth value is one. Raises UsageError."""
     found: dict[str, Any] = {}
     for text in texts:
-        name, separator, value = text.partition("=")
+        name, separator, value = as_text(text, "--parameter").partition("=")
         if not separator or not name:
             raise UsageError(f"'{text}' is not NAME=VALUE", where="--parameter", do="write for example --parameter max_age_days=60")
-        for kind in (int, float):
-            try:
-                found[name] = kind(value)
-                break
-            except ValueError:
-                continue
-        else:
-            found[name] = {"true": True, "false": False}.get(value.lower(), value)
+        found[name] = _parameter(name, value)
     return found
+
+
+_INTEGER = re.compile(r"[-+]?[0-9]+", re.ASCII)
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", re.ASCII)
+
+
+def _parameter(name: str, value: str) -> Any:
+    if _INTEGER.fullmatch(value):
+        if len(value) <= 20 and int(value).bit_length() < 64:
+            return int(value)
+    elif _NUMBER.fullmatch(value):
+        if math.isfinite(float(value)):
+            return float(value)
+    else:
+        return {"true": True, "false": False}.get(value.lower(), value)
+    raise UsageError(f"the value of '{name}' is too large a number", where="--parameter", do="write one that fits into 64 bits")
 
 
 def console(context: click.Context, *, err: bool = False) -> Console:

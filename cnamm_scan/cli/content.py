@@ -39,8 +39,12 @@ def lint_command(packs: tuple[Path, ...]) -> None:
     from cnamm_scan import content as reader
     from cnamm_scan.engine.lint import lint
 
-    content = reader.load(packs)
-    problems = lint(content) + _sdk_problems(content)
+    problems: list[ContentError] = []
+    content = reader.load(packs, problems=problems)
+    is_whole = not problems
+    problems += lint(content)
+    if is_whole:  # an SDK has nothing to say of half a collector
+        problems += _sdk_problems(content)
     if problems:
         raise ContentError(f"content does not lint: {len(problems)} problem(s)", problems=problems)
     click.echo(

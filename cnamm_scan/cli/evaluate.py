@@ -34,12 +34,14 @@ def command(
     """Judge and score the facts of a bundle again. Offline; no cloud SDK is needed.
 
     By the bundle's own rules the answer is the same as on the day. By others, what was not collected then is unknown.
+    What a killed scan has left (….partial) is sealed as a bundle first.
 
     \b
     Examples:
       cnamm-scan evaluate bundles/SCAN.cnamm
       cnamm-scan evaluate bundles/SCAN.cnamm --content my-pack/ --format json
       cnamm-scan evaluate bundles/SCAN.cnamm --parameter max_age_days=30 --rule aws.iam
+      cnamm-scan evaluate bundles/SCAN.cnamm.partial
     """
     from cnamm_scan import api
 
@@ -50,5 +52,7 @@ def command(
         functions=functions,
         parameters=parsed_parameters(parameters),
     ) as done:
+        if done.path is not None and done.path != bundle:
+            click.echo(f"sealed: {done.path}", err=True)
         show(done, out_format, context, functions=functions)
         check_gates(done, fail_under=fail_under, fail_on=fail_on, min_coverage=min_coverage)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from contextvars import ContextVar
 from importlib import import_module
 from typing import Any, NoReturn
@@ -13,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from cnamm_scan import __version__
-from cnamm_scan.errors import CnammError, did_you_mean
+from cnamm_scan.errors import CnammError, did_you_mean, nameless
 
 _COLOR: ContextVar[bool | None] = ContextVar("color", default=None)
 """What was asked for, for the errors that are shown when the command's own context is gone."""
@@ -92,7 +91,12 @@ def cli(ctx: click.Context, color: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
-    sys.exit(run(arguments))
+    code = run(arguments)
+    bounds = sys.modules.get("cnamm_scan.engine.bounds")
+    if bounds is not None and bounds.is_something_left_behind():
+        sys.stderr.flush()
+        os._exit(code)  # a statement that nothing can stop still runs: an orderly end would wait for it, or crash into it
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -106,8 +110,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except CnammError as error:
         return _told(error)
     except click.ClickException as error:
-        with suppress(OSError):
-            error.show()
+        streams.say(streams.harmless(nameless(_usage(error))))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         streams.say("interrupted")
@@ -126,3 +129,10 @@ def _told(error: CnammError) -> int:
 
     say(f"{click.style('error', fg='red', bold=True)}: {harmless(str(error))}", _COLOR.get())
     return error.exit_code
+
+
+def _usage(error: click.ClickException) -> str:
+    """What click shows of a command line that it cannot read."""
+    context = getattr(error, "ctx", None)
+    lines = [context.get_usage(), f"Try '{context.command_path} --help' for help.", ""] if context is not None else []
+    return "\n".join([*lines, f"Error: {error.format_message()}"])

@@ -6,15 +6,23 @@ from pathlib import Path
 
 import click
 
-from cnamm_scan.cli.common import BUNDLE, console, written
+from cnamm_scan.cli.common import BUNDLE, Number, as_text, console, written
 
 
 @click.command("query")
 @BUNDLE
 @click.argument("sql")
 @click.option("--format", "out_format", type=click.Choice(["table", "jsonl", "csv"]), default="table", show_default=True)
+@click.option(
+    "--timeout",
+    type=Number(min=0.1, max=86_400),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop the SQL after so much work.",
+)
 @click.pass_context
-def command(context: click.Context, bundle: Path, sql: str, out_format: str) -> None:
+def command(context: click.Context, bundle: Path, sql: str, out_format: str, timeout: float) -> None:
     """Ask the facts of a bundle in SQL: one SELECT over fact tables, in a sandbox without files or network.
 
     \b
@@ -25,7 +33,7 @@ def command(context: click.Context, bundle: Path, sql: str, out_format: str) -> 
     from cnamm_scan import api
 
     with api.load_bundle(bundle) as done:
-        names, rows = done.query_table(sql)
+        names, rows = done.query_table(as_text(sql, "SQL"), timeout)
         shown = [name for name in names if not name.startswith("_")]
         keep = [number for number, name in enumerate(names) if not name.startswith("_")]
         if out_format == "jsonl":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cnamm_scan.cli.common import FORMAT, Reach, check_gates, console, gates, parsed_parameters, reach, selection, show
+from cnamm_scan.cli.common import FORMAT, Number, Reach, check_gates, console, gates, parsed_parameters, reach, selection, show
 from cnamm_scan.cli.streams import say
 from cnamm_scan.errors import InterruptedScanError
 from cnamm_scan.model import Coverage, Reason
@@ -19,15 +19,15 @@ from cnamm_scan.model import Coverage, Reason
 @selection
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path),
     default=Path(),
     metavar="DIR",
-    help="Where the bundle goes.  [default: this folder]",
+    help="The folder that the bundle goes into, or its own name as one file: NAME.cnamm.zip.  [default: this folder]",
 )
 @click.option("--concurrency", type=click.IntRange(1, 256), default=16, show_default=True, metavar="N", help="Calls under way at once.")
 @click.option(
     "--api-budget",
-    type=click.FloatRange(min=0.1),
+    type=Number(min=0.1),
     default=100.0,
     show_default=True,
     metavar="CALLS_PER_SECOND",
@@ -57,7 +57,7 @@ def command(
     TARGET is aws (default credentials), aws:PROFILE, kubernetes (current context, or the cluster around this pod), kubernetes:CONTEXT, or
     manifests: kubernetes:FILE, kubernetes:FOLDER, kubernetes:- for standard input. Several targets make one bundle and one score.
 
-    The evidence bundle is written to a folder of its own; the report goes to stdout.
+    The evidence bundle is written to a folder of its own, or to a zip; the report goes to stdout.
 
     \b
     Examples:
@@ -73,8 +73,12 @@ def command(
     from cnamm_scan import api
     from cnamm_scan.cli.common import tune_process
     from cnamm_scan.cli.progress import Shown
+    from cnamm_scan.evidence.recover import left_behind
+    from cnamm_scan.stopping import Stopping
 
     tune_process()
+    for path in left_behind(output.parent if output.suffix == ".zip" else output):
+        click.echo(f"unfinished scan {path}: seal what it has collected with  cnamm-scan evaluate {path}", err=True)
     bursts = max(1.0, min(50.0, api_budget))
     with Shown(console(context, err=True)) as progress:
         done = api.scan(
@@ -88,6 +92,7 @@ def command(
             options=reached.options(concurrency),
             limits=api.Limits(concurrency=concurrency, rate=api_budget, burst=bursts, deadline=max(60.0, reached.call_timeout)),
             progress=progress,
+            stopping=Stopping(every=True, told=_told_to_stop),
         )
     with done:
         try:
@@ -105,6 +110,10 @@ def command(
                 "stopped before its end", where=str(done.path), do="what was collected is in the bundle: cnamm-scan report BUNDLE"
             )
         check_gates(done, fail_under=fail_under, fail_on=fail_on, min_coverage=min_coverage)
+
+
+def _told_to_stop() -> None:
+    click.echo("stopping: what was collected is judged and kept; once more ends at once", err=True)
 
 
 def credentials_ended(coverage: Iterable[Coverage]) -> str:

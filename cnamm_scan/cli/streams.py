@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import click
 
-from cnamm_scan.errors import OutputError
+from cnamm_scan.errors import CnammError, OutputError
 from cnamm_scan.text import safe
 
 ESCAPED = "cnamm-escaped"
@@ -71,13 +71,15 @@ def flushed() -> None:
         sys.stdout.flush()
 
 
-def lost(error: OSError) -> OutputError | None:
-    """What to say of a stream that could not be written, which is then let go; None for an error that is none of a stream's."""
-    if error.filename is not None or error.errno not in _LOST or _raised_in(error) not in _WRITERS:
+def lost(error: OSError) -> CnammError | None:
+    """What to say of an error of the system that nobody foresaw: of a path, or of a stream, which is then let go. None: it is a bug."""
+    if error.filename is not None:
+        return CnammError(f"cannot be used: {error.strerror}", where=safe(str(error.filename))[:300], do="name another file or folder")
+    if error.errno not in _LOST or _raised_in(error) not in _WRITERS:
         return None
     for stream in (sys.stdout, sys.stderr):
         _let_go(stream)
-    return OutputError(f"cannot be written: {error.strerror}", where="standard output", do="free space, or send it elsewhere")
+    return OutputError(f"the output cannot be written: {error.strerror}", where="standard output", do="free space, or send it elsewhere")
 
 
 def _raised_in(error: OSError) -> str:

@@ -14,6 +14,8 @@ from cnamm_scan.cli.common import BUNDLE
 def command(bundle: Path) -> None:
     """Check that a bundle is whole and unchanged: every file, every line, every count and the Merkle root.
 
+    Every other command that takes a bundle checks the same before it reads it.
+
     It shows that the bundle is as it was written; who wrote it is for a signature to say.
 
     \b

@@ -74,10 +74,11 @@ def _shown(file: Path) -> str:
         return str(file)
 
 
-def load(packs: Iterable[Path] = (), *, bundled: bool = True) -> Content:
+def load(packs: Iterable[Path] = (), *, bundled: bool = True, problems: list[ContentError] | None = None) -> Content:
     """Read the bundled pack, the installed ones and `packs`, in that order.
 
-    Raises ContentError that holds every problem of every file: one run names them all.
+    Raises ContentError that holds every problem of every file: one run names them all. With `problems` they go there, and what could be
+    read is given back: for looking on, not for scanning with.
     """
     sources: list[list[Source]] = []
     if bundled:
@@ -87,7 +88,7 @@ def load(packs: Iterable[Path] = (), *, bundled: bool = True) -> Content:
         if not any((pack / kind).is_dir() for kind in KINDS):
             raise ContentError("is no content pack", where=str(pack), do="name a folder that holds collectors/, rules/ or mappings/")
         sources.append(list(_sources(pack)))
-    return _build(sources)
+    return _build(sources, problems)
 
 
 def load_files(files: Mapping[str, bytes]) -> Content:
@@ -300,7 +301,7 @@ class _Builder:
         return tuple(models)
 
 
-def _build(packs: Sequence[Sequence[Source]]) -> Content:
+def _build(packs: Sequence[Sequence[Source]], problems: list[ContentError] | None = None) -> Content:
     builder = _Builder()
     for sources in packs:
         for source in sources:
@@ -310,7 +311,9 @@ def _build(packs: Sequence[Sequence[Source]]) -> Content:
             builder.files.setdefault(source.name, source.raw)
     models = builder.made_models()
     builder.check_references()
-    if builder.problems:
+    if problems is not None:
+        problems += builder.problems
+    elif builder.problems:
         raise ContentError(f"content does not validate: {len(builder.problems)} problem(s)", problems=builder.problems)
     digest = hashlib.sha256()
     for name, raw in sorted(builder.files.items()):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from cnamm_scan import yamls
 from cnamm_scan.errors import ContentError
+from cnamm_scan.text import safe
 
 _ADVICE = {
     "missing": "add it",
@@ -34,14 +35,15 @@ class Source:
 
     def problem(self, what: str, do: str, location: Sequence[str | int] = ()) -> ContentError:
         """A ContentError that names the file, which has been parsed, and the line of `location`."""
-        return ContentError(what, where=f"{self.shown}:{yamls.line_of(self.raw, location)}", do=do)
+        return ContentError(safe(what), where=f"{self.shown}:{yamls.line_of(self.raw, location)}", do=do)
 
     def parse(self, shape: type[FileT]) -> FileT:
         """The file as its shape. Raises ContentError with one problem for each thing that is wrong."""
         try:
             document = yamls.document(self.raw, yamls.CONTENT)
         except yamls.YamlError as error:
-            raise ContentError(error.what, where=self.shown if error.line is None else f"{self.shown}:{error.line}", do=error.do) from error
+            where = self.shown if error.line is None else f"{self.shown}:{error.line}"
+            raise ContentError(safe(error.what), where=where, do=error.do) from error
         if not isinstance(document, dict):
             raise ContentError("holds no mapping", where=f"{self.shown}:1", do="see docs/content.md for what goes here")
         try:

@@ -11,8 +11,11 @@ from typing import Any
 import msgspec
 
 from cnamm_scan.content import ENGINE_TABLES, columns_of
-from cnamm_scan.engine.sql import Expression, Subquery, expand, quoted, read_expression, read_view
-from cnamm_scan.engine.store import Store, StoreError, gap_key, literal
+from cnamm_scan.engine.bounds import BoundError, StoreError
+from cnamm_scan.engine.extract import gap_key, literal
+from cnamm_scan.engine.select import read_view
+from cnamm_scan.engine.sql import Expression, Subquery, expand, quoted, read_expression
+from cnamm_scan.engine.store import Store
 from cnamm_scan.errors import ContentError
 from cnamm_scan.model import SILENCE_PART, Content, Reason, Result, ResultBlock, Rule, Tally, Target, Verdict, fact_id
 from cnamm_scan.text import fill, placeholders, safe
@@ -113,6 +116,7 @@ def tally(store: Store, compiled: CompiledRule, targets: Iterable[Target]) -> li
     """How often the rule gives each verdict, for each target that it concerns. A rule that breaks gives one `error` each."""
     counts: dict[str, dict[str, int]] = {target: {} for target in _concerned(compiled.rule, targets)}
     try:
+        _refuse_stopped(store, compiled)
         rows = store.rows(f"SELECT target, _v, sum(_weight) FROM ({compiled.judged}) GROUP BY ALL", compiled.parameters)
         for target, verdict, number in rows:
             if target in counts:
@@ -120,6 +124,12 @@ def tally(store: Store, compiled: CompiledRule, targets: Iterable[Target]) -> li
     except StoreError:
         counts = {target: {Verdict.ERROR: 1} for target in counts}
     return _tallies(compiled.rule, counts)
+
+
+def _refuse_stopped(store: Store, compiled: CompiledRule) -> None:
+    """Raise BoundError when something that the rule reads was stopped half-way: what is missing there was not unread, it was never made."""
+    for table in sorted(compiled.reads.keys() & store.stopped.keys()):
+        raise BoundError(f"'{table}', which it reads: {store.stopped[table]}", do="mend that one")
 
 
 def count(compiled: CompiledRule, targets: Iterable[Target], found: Iterable[ResultBlock]) -> list[Tally]:
@@ -171,6 +181,7 @@ def blocks(store: Store, compiled: CompiledRule, targets: Iterable[Target], *, c
     reasons = _Reasons(store, compiled)
     base = ResultBlock(rule.id, rule.for_each, "", "", Verdict.PASS, "", rule.severity, rule.objective, compiled.parameters)
     try:
+        _refuse_stopped(store, compiled)
         if store.size(rule.for_each) <= FEW:  # gathering a few rows here costs less than planning the SQL that would
             rows = _gathered(store.rows(_row_sql(compiled, reasons), compiled.parameters))
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from cnamm_scan.engine.evaluate import CompiledRule, blocks, count, population, tally
@@ -33,19 +33,29 @@ def judge(store: Store, rules: Sequence[CompiledRule], targets: Sequence[Target]
 
 
 def judge_and_write(
-    content: Content, store: Store, rules: Sequence[CompiledRule], targets: Sequence[Target], writer: ResultWriter
-) -> list[Tally]:
-    """As `judge`, with every result stored on its way."""
+    content: Content,
+    store: Store,
+    rules: Sequence[CompiledRule],
+    targets: Sequence[Target],
+    writer: ResultWriter,
+    *,
+    wanted: Callable[[], bool] = lambda: False,
+) -> tuple[list[Tally], list[str]]:
+    """As `judge`, with every result stored on its way; and the rules that were judged. It ends early when somebody `wanted` it to."""
     for line in broken(store, targets):
         writer.coverage(line)
     tallies: list[Tally] = []
     told: set[str] = set()
+    judged: list[str] = []
     for rule in rules:
+        if wanted():
+            break
+        judged.append(rule.rule.id)
         tallies += count(rule, targets, _written(writer, rule, blocks(store, rule, targets, compact=True), told))
     for view in sorted(told & content.views.keys()):
         for target, region, keys in population(store, view):
             writer.population(view, target, region, keys)
-    return tallies
+    return tallies, judged
 
 
 def broken(store: Store, targets: Sequence[Target]) -> Iterator[Coverage]:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from cnamm_scan import paths
 from cnamm_scan.content import ENGINE_TABLES, columns_of, line_of
+from cnamm_scan.engine.bounds import Bounds, StoreError
 from cnamm_scan.engine.evaluate import CompiledRule, compile_rule, results
-from cnamm_scan.engine.sql import read_column, read_view
-from cnamm_scan.engine.store import Store, StoreError
+from cnamm_scan.engine.select import read_view
+from cnamm_scan.engine.sql import quoted, read_column
+from cnamm_scan.engine.store import Store
 from cnamm_scan.errors import ContentError, did_you_mean
 from cnamm_scan.model import Column, Content, Reason, Rule, Table, Target, Verdict
 
 TEST_TIME = "2026-01-01T00:00:00"
 TEST_REGION = "test-region"
+BOUNDS = Bounds(seconds=20.0, memory="500MB", spill="1GB", growth=2 << 30)
+"""For SQL over no rows, or over those of a rule's own tests."""
 
 Case = tuple[str, Verdict, Mapping[str, Any]]
 """(name, expected verdict, row) of one case of a rule's tests."""
@@ -47,23 +52,25 @@ def _with_line(content: Content, problem: ContentError) -> ContentError:
 def _problems(content: Content) -> list[ContentError]:
     problems: list[ContentError] = []
     for table in content.tables.values():
-        problems += _table(content, table)
-    for view in content.views:
-        try:
-            read_view(content, view)
-        except ContentError as error:
-            problems.append(error)
-    if problems:
-        return problems
-    with Store(content, {*content.tables, *content.views, *ENGINE_TABLES}, scan_time=TEST_TIME) as store:
-        for spec in content.views.values():
+        problems += _columns(content, table)
+        with suppress(ContentError):  # a path that cannot be read: the reader of content has said so, and looked on
+            problems += list(_table(content, table))
+    unread: list[ContentError] = []
+    views = _sound_views(content, unread)
+    problems += unread
+    known = {*content.tables, *content.views, *ENGINE_TABLES}
+    with Store(content, {*content.tables, *views, *ENGINE_TABLES}, scan_time=TEST_TIME, bounds=BOUNDS) as store:
+        store.lock()  # before the first word of SQL that somebody else wrote
+        for view in views:
+            spec = content.views[view]
             if spec.made is not None:
-                continue  # no SELECT to bind: what its function reads was looked at above
-            problems += _view(store, spec.id, spec.select, f"{spec.source} ({spec.id})")
+                continue  # no SELECT to bind: what its function reads was looked at already
+            problems += _view(store, view, spec.select, f"{spec.source} ({view})")
         for table in content.tables.values():
             problems += _derived(store, table)
         for rule in content.rules.values():
-            problems += _rule(content, store, rule)
+            if rule.for_each in known:  # else the reader of content has said so
+                problems += _rule(content, store, rule)
     return problems or list(_spared(content))
 
 
@@ -82,15 +89,46 @@ def _spared(content: Content) -> Iterator[ContentError]:
                 )
 
 
+def _sound_views(content: Content, problems: list[ContentError]) -> list[str]:
+    """The views whose SQL may run, each after those that it reads. What is wrong with the others goes to `problems`."""
+    sources: dict[str, frozenset[str]] = {}
+    for view in content.views:
+        try:
+            sources[view] = read_view(content, view).tables & content.views.keys()
+        except ContentError as error:
+            problems.append(error)
+    sound: list[str] = []
+    while more := [view for view, read in sources.items() if view not in sound and read <= set(sound)]:
+        sound += more
+    waiting = {view for view in sources if view not in sound}
+    while freed := {view for view in waiting if not sources[view] & waiting}:  # these wait for one that is refused, not for themselves
+        waiting -= freed
+    for view in sorted(waiting):
+        where = f"{content.views[view].source} ({view})"
+        problems.append(ContentError(f"view '{view}' reads itself", where=where, do="break the circle"))
+    return sound
+
+
+def _columns(content: Content, table: Table) -> Iterator[ContentError]:
+    """What is wrong with the columns that are made from others."""
+    where = f"{table.source} ({table.id})"
+    waiting: dict[str, frozenset[str]] = {}
+    for name, column in table.columns.items():
+        if column.is_:
+            try:
+                waiting[name] = read_column(content, table.id, column.is_, where=f"{where}.{name}").reads.get(table.id, frozenset())
+            except ContentError as error:
+                yield error
+    while freed := {name for name, reads in waiting.items() if not reads & waiting.keys()}:
+        waiting = {name: reads for name, reads in waiting.items() if name not in freed}
+    for name in sorted(waiting):
+        yield ContentError(f"column '{name}' is made from itself", where=f"{where}.{name}", do="break the circle")
+
+
 def _table(content: Content, table: Table) -> Iterator[ContentError]:
     where = f"{table.source} ({table.id})"
     names: dict[tuple[str, ...], str] = {}
     for name, column in table.columns.items():
-        if column.is_:
-            try:
-                read_column(content, table.id, column.is_, where=f"{where}.{name}")
-            except ContentError as error:
-                yield error
         if column.path and not column.path.startswith("$"):
             path = paths.parse(column.path)
             if path.is_many and column.from_ and column.type not in ("list", "json"):
@@ -133,14 +171,17 @@ def _derived(store: Store, table: Table) -> Iterator[ContentError]:
     for name, column in table.columns.items():
         if column.is_:
             try:
-                store.check(f"SELECT ({column.is_}) FROM {table.id}")
+                read_column(store.content, table.id, column.is_, where=f"{table.source} ({table.id}).{name}")
+                store.check(f"SELECT (\n{column.is_}\n) FROM {quoted(table.id)}")
+            except ContentError:  # said already, and it must not run
+                continue
             except StoreError as error:
                 yield ContentError(error.what, where=f"{table.source} ({table.id}.{name})", do=error.do)
 
 
 def _view(store: Store, view: str, select: str, where: str) -> Iterator[ContentError]:
     try:
-        names, _ = store.table(f"SELECT * FROM ({select}) LIMIT 0")
+        names, _ = store.table(f"SELECT * FROM (\n{select}\n) LIMIT 0")
     except StoreError as error:
         yield ContentError(error.what, where=where, do=error.do)
         return
@@ -158,8 +199,10 @@ def _rule(content: Content, store: Store, rule: Rule) -> Iterator[ContentError]:
         yield error
         return
     try:
+        if compiled.reads.keys() - store.tables:  # a view that was refused: there is nothing to bind against
+            return
         store.check(compiled.judged, compiled.parameters)
-        said = f"SELECT ({rule.where or 'true'}\n) AS w, ({rule.pass_}\n) AS p FROM {rule.for_each} AS this"
+        said = f"SELECT ({rule.where or 'true'}\n) AS w, ({rule.pass_}\n) AS p FROM {quoted(rule.for_each)} AS this"
         store.check(f"SELECT bool_and(w), bool_and(p) FROM ({said})", compiled.parameters)  # takes booleans alone
     except StoreError as error:
         what = "'where' or 'pass' is not true or false" if "bool_and(" in error.what else error.what
@@ -220,7 +263,8 @@ def run_tests(content: Content, rules: Iterable[Rule]) -> Iterator[CaseResult]:
     """Judge every case of every rule. Each case is a target of its own, so a rule's cases run as one SELECT."""
     compiled = [compile_rule(content, rule) for rule in rules]
     tables = {table for rule in compiled for table in rule.reads}
-    with Store(content, tables, scan_time=TEST_TIME) as store:
+    with Store(content, tables, scan_time=TEST_TIME, bounds=BOUNDS) as store:
+        store.lock()
         for rule in compiled:
             yield from _run_rule(store, rule)
 

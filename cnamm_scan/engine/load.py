@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from cnamm_scan.content import ENGINE_TABLES
 from cnamm_scan.engine.made import Makers
@@ -16,43 +18,51 @@ FEW_BYTES = 30_000_000
 """Stored facts below this are judged on one thread: sharing so little costs more than it saves."""
 
 
+class StoredFacts(Protocol):
+    """Facts as evidence keeps them."""
+
+    size: int
+    """Bytes of all, as they are stored."""
+
+    def files(self, table: str, folder: Path) -> Iterator[list[Path]]:
+        """The facts of a table as files of lines in `folder`, a few at a time: each turn removes the last."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Facts as they are stored, and what is known of where they came from."""
 
     started: datetime
     """The scan's start: the only clock that a rule has."""
-    files: Mapping[str, Sequence[Path]]
-    """Table -> files of its lines."""
+    stored: StoredFacts
     collected: Mapping[str, Mapping[str, Sequence[str]]]
     """Table -> the parts asked and the paths kept, as `Plan.describe` tells them."""
     regions: Mapping[str, Sequence[Region]]
     """Target id -> its regions with how they were seen."""
     targets: Sequence[Target]
-    folder: Path
-    """The only folder that may be read while they are loaded."""
 
 
 def open_store(content: Content, tables: Iterable[str], facts: Facts, makers: Makers) -> Store:
     """Fact tables loaded, ghosts laid for what was never asked, views made, doors shut. Raises ContentError or StoreError."""
-    few = sum(file.stat().st_size for own in facts.files.values() for file in own) < FEW_BYTES
     scan_time = facts.started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    store = Store(content, tables, scan_time=scan_time, folder=facts.folder, threads=1 if few else None)
-    store.places = {target.id: ("global", *(region.name for region in facts.regions.get(target.id, ()))) for target in facts.targets}
-    try:
-        for table in sorted(store.tables - set(content.views)):
-            said = facts.collected.get(table)
-            if said is not None or table in (ESTATE_TABLE, *ENGINE_TABLES):
-                parts = frozenset(said["parts"]) if said is not None else None
-                kept = frozenset(said["paths"]) if said is not None else None
-                hidden = frozenset(said.get("unsupported", ())) if said is not None else frozenset()
-                store.load(table, Shards(tuple(facts.files.get(table, ())), parts, kept, hidden))
-            store.add_ghosts(table, _never_asked(content, table, said is not None, facts.regions, facts.targets))
-        store.make_views(makers.fill)
-        store.lock()
-    except BaseException:
-        store.close()
-        raise
+    # facts are laid out in a folder of their own to be loaded; before the first word of SQL that somebody else wrote, no file can be read
+    with tempfile.TemporaryDirectory(prefix="cnamm-scan-") as room:
+        store = Store(content, tables, scan_time=scan_time, threads=1 if facts.stored.size < FEW_BYTES else None)
+        store.places = {target.id: ("global", *(region.name for region in facts.regions.get(target.id, ()))) for target in facts.targets}
+        try:
+            for table in sorted(store.tables - set(content.views)):
+                said = facts.collected.get(table)
+                if said is not None or table in (ESTATE_TABLE, *ENGINE_TABLES):
+                    parts = frozenset(said["parts"]) if said is not None else None
+                    kept = frozenset(said["paths"]) if said is not None else None
+                    hidden = frozenset(said.get("unsupported", ())) if said is not None else frozenset()
+                    store.load(table, Shards(facts.stored.files(table, Path(room)), parts, kept, hidden))
+                store.add_ghosts(table, _never_asked(content, table, said is not None, facts.regions, facts.targets))
+            store.make_views(makers.fill)
+        except BaseException:
+            store.close()
+            raise
     return store
 
 

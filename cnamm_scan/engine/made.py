@@ -15,8 +15,10 @@ from typing import Any
 import msgspec
 
 from cnamm_scan.content import columns_of
+from cnamm_scan.engine.bounds import StoreError
+from cnamm_scan.engine.extract import gap_key, literal
 from cnamm_scan.engine.sql import expand, quoted
-from cnamm_scan.engine.store import Store, StoreError, gap_key, literal
+from cnamm_scan.engine.store import Store
 from cnamm_scan.model import SILENCE_PART, Content, MadeRow, Target, View
 from cnamm_scan.providers.interface import Maker, SeenRow
 

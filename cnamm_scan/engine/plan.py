@@ -10,7 +10,8 @@ from typing import Any
 from cnamm_scan import paths
 from cnamm_scan.content import ENGINE_TABLES
 from cnamm_scan.engine.evaluate import CompiledRule, compile_rule
-from cnamm_scan.engine.sql import expand, read_ahead, read_view
+from cnamm_scan.engine.select import read_view
+from cnamm_scan.engine.sql import expand, read_ahead
 from cnamm_scan.errors import UsageError, did_you_mean
 from cnamm_scan.model import Call, Content, Rule, Table
 from cnamm_scan.providers.interface import Unread

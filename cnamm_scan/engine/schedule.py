@@ -122,8 +122,10 @@ class _Task:
 class Scheduler:
     """A pool of threads over a queue of calls. Deeper calls go first, so that memory holds a page of each listing, not all."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, wanted: Callable[[], bool] = lambda: False) -> None:
+        """`wanted` is asked now and then: whether somebody wants it all to end."""
         self.limits = limits
+        self._is_wanted = wanted
         self.calls_of: Counter[str] = Counter()
         """Calls by target; those for a whole connection under the empty name."""
         self.retries_of: Counter[str] = Counter()
@@ -173,17 +175,19 @@ class Scheduler:
     def run(self) -> None:
         """Work until nothing is queued. Raises what a callback raised: a bug of ours, never a provider's failure.
 
-        KeyboardInterrupt ends it within moments, also while answers are under way: every call has had its outcome when it is raised again.
+        Somebody who wants it to end, and KeyboardInterrupt, end it within moments, also while answers are under way: every call has had its
+        outcome by then. The interrupt is raised again.
         """
         threads = [threading.Thread(target=self._work, name=f"call-{n}", daemon=True) for n in range(self.limits.concurrency)]
-        for thread in threads:
-            thread.start()
         try:
             for thread in threads:
-                while thread.is_alive():
-                    thread.join(0.2)
+                thread.start()
+            while (working := next((thread for thread in threads if thread.is_alive()), None)) is not None:
+                working.join(0.2)
+                if self._is_wanted():
+                    self._go_without(threads)
+                    break
         except KeyboardInterrupt:
-            self.stop(Reason.INTERRUPTED)
             self._go_without(threads)
             raise
         if self._broken is not None:
@@ -191,9 +195,11 @@ class Scheduler:
 
     def _go_without(self, threads: list[threading.Thread]) -> None:
         """End what is under way: after a moment, the calls whose answers have not come are over, and whoever waits for them waits alone."""
+        self.stop(Reason.INTERRUPTED)
         patience = time.monotonic() + GRACE
         for thread in threads:
-            thread.join(max(0.0, patience - time.monotonic()))
+            if thread.ident is not None:  # else it was never started
+                thread.join(max(0.0, patience - time.monotonic()))
         with self._wake:
             left = list(self._asking.values())
             self._asking.clear()

@@ -1,69 +1,26 @@
-"""Reads a rule's SQL without running it: what it asks for, and whether it may be asked.
+"""Reads a rule's expressions without running them: what they ask for, and whether it may be asked.
 
-DuckDB's own parser does the reading (`json_serialize_sql`), so what is judged here is what will run. Everything that is not
-named as allowed is refused: expressions come from third-party packs.
+DuckDB's own parser does the reading, so what is judged here is what will run. Everything that is not named as allowed is refused:
+expressions come from third-party packs. Whole SELECTs (views, queries) are read in `select.py`.
 """
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
-import duckdb
-
-from cnamm_scan.content import ENGINE_TABLES, columns_of
+from cnamm_scan.content import columns_of
+from cnamm_scan.engine import parser
+from cnamm_scan.engine.functions import ALLOWED_AGGREGATES, ALLOWED_FUNCTIONS, BY_ORDER, CLOCKS, SWALLOWS
+from cnamm_scan.engine.parser import Node, children, nodes
+from cnamm_scan.engine.select import COUNT_ADVICE, MAX_LAMBDAS, check_counts, known_tables
 from cnamm_scan.errors import ContentError, did_you_mean
-from cnamm_scan.model import Column, Content, Made
+from cnamm_scan.model import Column, Content
 
-ALLOWED_FUNCTIONS = frozenset(
-    # comparison, text and patterns
-    "~~ !~~ ~~* !~~* ~~~ ! lower upper trim ltrim rtrim length strlen substring substr left right replace split_part split string_split"
-    " starts_with prefix ends_with suffix contains instr position regexp_matches regexp_full_match regexp_extract regexp_replace"
-    " reverse lpad rpad || "
-    # arithmetic
-    " + - * / // % ** abs round floor ceil trunc sign mod "
-    # time, always from a column
-    " date_diff datediff date_sub date_trunc date_part datepart epoch year month day hour to_days to_hours to_minutes"
-    " to_months to_years to_seconds to_weeks make_timestamp strptime strftime "
-    # lists, structs and JSON
-    " len array_length cardinality list_value list_contains list_has array_contains list_has_any list_has_all array_has_any"
-    " array_has_all list_filter filter list_transform list_apply list_extract list_element list_distinct list_sort"
-    " list_slice list_position list_unique flatten && @> <@ ^@ range struct_pack struct_extract row map_keys map_values map_extract"
-    " -> ->> json_extract json_extract_string json_extract_path json_extract_path_text json_array_length json_keys json_type"
-    " json_contains json_exists json_valid cast".split()
-)
-"""Functions that a rule may use: each gives NULL for NULL and depends on its arguments alone."""
-
-ALLOWED_AGGREGATES = frozenset(
-    "count count_star sum avg min max median quantile_cont bool_or bool_and count_if"
-    " coalesce nullif ifnull if greatest least concat unnest".split()
-)
-"""What a view may use besides: a view's author answers for NULL. None depends on the order of rows, as mode or any_value would."""
-
-_BY_ORDER = frozenset("any_value first last mode list array_agg string_agg arg_max arg_min max_by min_by".split())
-"""Aggregates that give another answer for another order of rows: refused in views too."""
-
-_SWALLOWS = {
-    "coalesce": "COALESCE",
-    "ifnull": "IFNULL",
-    "nullif": "NULLIF",
-    "concat": "concat",
-    "concat_ws": "concat_ws",
-    "greatest": "greatest",
-    "least": "least",
-    "if": "if",
-}
-_CLOCKS = frozenset(
-    "now today age current_date current_time current_timestamp localtime localtimestamp get_current_timestamp random uuid".split()
-)
 _NODE_CLASSES = frozenset(
     "COLUMN_REF CONSTANT COMPARISON CONJUNCTION FUNCTION OPERATOR CAST SUBQUERY BETWEEN PARAMETER LAMBDA TYPE".split()
 )
-_VIEW_CLASSES = _NODE_CLASSES | {"CASE", "STAR", "WINDOW"}
 _REFUSED_OPERATORS = {
     "OPERATOR_IS_NULL": "IS NULL",
     "OPERATOR_IS_NOT_NULL": "IS NOT NULL",
@@ -74,42 +31,9 @@ _REFUSED_OPERATORS = {
 }
 _WRAPS = frozenset("list_value row struct_pack".split())
 """Put NULL inside a value that is not NULL itself: [NULL] = ['x'] is false."""
+_PLACE = frozenset({"target", "region", "scan_time"})
+"""What is known of every row, of an unread one too."""
 _HONEST = "write what the API's silence means with absent: in the collector; NULL must stay NULL here"
-
-Node = dict[str, Any]
-
-
-class _Parser(threading.local):
-    """DuckDB's parser, one connection a thread."""
-
-    def __init__(self) -> None:
-        self.ahead: dict[str, str] = {}
-        self.connection = duckdb.connect(":memory:", config={"enable_external_access": "false", "lock_configuration": "true"})
-
-    def __call__(self, sql: str) -> dict[str, Any]:
-        read = self.ahead.pop(sql, None)
-        if read is None:
-            read = self.connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()[0][0]
-        return dict(json.loads(read))
-
-    def read_ahead(self, texts: list[str]) -> None:
-        """Read many at once: a third of the time of one by one. What is read waits as text, which is a tenth of a parsed tree."""
-        rows = self.connection.execute("SELECT x, json_serialize_sql(x) FROM (SELECT unnest(?) AS x)", [texts]).fetchall()
-        self.ahead.update(rows)
-
-
-_parser: _Parser | None = None
-
-
-def _the_parser() -> _Parser:
-    global _parser  # noqa: PLW0603 (made when first used: importing does no work)
-    if _parser is None:
-        _parser = _Parser()
-    return _parser
-
-
-def _serialise(sql: str) -> dict[str, Any]:
-    return _the_parser()(sql)
 
 
 def _selecting(text: str) -> str:
@@ -118,9 +42,7 @@ def _selecting(text: str) -> str:
 
 def read_ahead(expressions: Iterable[str]) -> None:
     """Have the parser read these expressions in one go; reading each of them afterwards costs next to nothing."""
-    texts = sorted({_selecting(text) for text in expressions})
-    if texts:
-        _the_parser().read_ahead(texts)
+    parser.read_ahead(_selecting(text) for text in expressions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +82,8 @@ class _Reader:
     inner: tuple[str, str] | None = None
     """(alias, table) while inside a subquery."""
     lambdas: tuple[str, ...] = ()
+    """Parameters of the lambdas around."""
+    depth: int = 0
 
     def fail(self, what: str, do: str) -> ContentError:
         """The refusal, with its place."""
@@ -187,7 +111,7 @@ class _Reader:
         elif kind == "CAST" and node.get("try_cast"):
             raise self.fail("TRY_CAST turns a value that was seen into NULL", "give the column the right type in the collector")
         else:
-            for child in _children(node):
+            for child in children(node):
                 self.walk(child)
 
     def _lambda(self, node: Node) -> None:
@@ -196,18 +120,22 @@ class _Reader:
             self.walk(left)
             self.walk(node["expr"])
             return
-        names = [name["column_names"][-1] for name in _nodes(left) if name.get("class") == "COLUMN_REF"]
-        outer, self.lambdas = self.lambdas, (*self.lambdas, *names)
+        named = [left] if left["class"] == "COLUMN_REF" else list(children(left)) if left.get("function_name") == "row" else []
+        if not named or any(name["class"] != "COLUMN_REF" or len(name["column_names"]) != 1 for name in named):
+            raise self.fail("a lambda whose parameters are no names", "write lambda x: …")
+        outer, self.lambdas, self.depth = self.lambdas, (*self.lambdas, *(name["column_names"][0] for name in named)), self.depth + 1
+        if self.depth > MAX_LAMBDAS:
+            raise self.fail(f"lambdas nested more than {MAX_LAMBDAS} deep", "make a view of the collector, and unnest there")
         self.walk(node["expr"])
-        self.lambdas = outer
+        self.lambdas, self.depth = outer, self.depth - 1
 
     def _function(self, node: Node) -> None:
         name = str(node["function_name"]).lower()
-        if name in _CLOCKS:
+        if name in CLOCKS:
             raise self.fail(f"'{name}' gives another answer tomorrow", "use scan_time, which a replay keeps")
-        if name in _SWALLOWS:
-            raise self.fail(f"{_SWALLOWS[name]} turns 'not seen' into an answer", _HONEST)
-        if name in ALLOWED_AGGREGATES | _BY_ORDER:
+        if name in SWALLOWS:
+            raise self.fail(f"{SWALLOWS[name]} turns 'not seen' into an answer", _HONEST)
+        if name in ALLOWED_AGGREGATES | BY_ORDER:
             raise self.fail(f"aggregate '{name}' swallows what was not seen", "ask with ANY or ALL, or count in a view of the collector")
         if name not in ALLOWED_FUNCTIONS:
             raise self.fail(f"function '{name}' is not allowed in a rule", did_you_mean(name, ALLOWED_FUNCTIONS))
@@ -215,18 +143,24 @@ class _Reader:
             raise self.fail("FILTER is not allowed in a rule", "filter in the collector")
         if len(node["qualified_name"]["path"]) > 1:
             raise self.fail(f"'{'.'.join(node['qualified_name']['path'])}' hides what it reads", f"write {name}(…)")
-        children = list(_children(node))
-        if name in _WRAPS and any(inner.get("class") == "COLUMN_REF" for inner in _nodes(children)):
+        too_much = check_counts(node)
+        if too_much is not None:
+            raise self.fail(too_much, COUNT_ADVICE)
+        within = list(children(node))
+        if name in _WRAPS and any(inner.get("class") == "COLUMN_REF" for inner in nodes(within)):
             raise self.fail(f"'{name}' hides NULL: [NULL] = ['x'] is false, not unknown", "compare the columns themselves")
-        if name in ("list_extract", "list_element") and children[0].get("function_name") == "list_value":
-            children = [*_children(children[0]), *children[1:]]  # what is taken out again is not hidden
-        for child in children:
+        if name in ("list_extract", "list_element") and within[0].get("function_name") == "list_value":
+            within = [*children(within[0]), *within[1:]]  # what is taken out again is not hidden
+        for child in within:
             self.walk(child)
 
     def _column(self, names: list[str]) -> None:
         if names[0] in self.lambdas:
+            if len(names) > 1:  # DuckDB asks the tables first: `lambda this: this.sealed` would read the row
+                said = ".".join(names)
+                raise self.fail(f"'{said}' could be a table's column", f"write {names[0]}['{names[1]}'], or rename the parameter")
             return
-        if names[0].lower() in _CLOCKS:
+        if names[0].lower() in CLOCKS:
             raise self.fail(f"'{names[0]}' gives another answer tomorrow", "use scan_time, which a replay keeps")
         if self.lambdas and self.subqueries_allowed:
             raise self.fail(f"'{names[0]}' inside a lambda: its NULL would be lost in the list", "read only the element there")
@@ -254,6 +188,8 @@ class _Reader:
             raise self.fail(f"{name} turns 'not seen' into an answer", "write true = ANY (SELECT condition FROM …), which keeps NULL")
         if self.inner:
             raise self.fail("a subquery inside a subquery", "make a view of the collector")
+        if self.lambdas:
+            raise self.fail("a subquery inside a lambda", "make a view of the collector")
         select = node["subquery"]["node"]
         _plain_select(select, self)
         source = select["from_table"]
@@ -261,13 +197,17 @@ class _Reader:
             raise self.fail("a subquery reads one fact table", "make a view of the collector for a join")
         if source.get("sample") or source.get("column_name_alias") or source.get("at_clause"):
             raise self.fail("a subquery reads one fact table as it is", "remove TABLESAMPLE, AT and names of columns")
-        table = ".".join(source["qualified_name"]["path"])
-        if not _is_known(self.content, table):
-            raise self.fail(f"no table '{table}'", did_you_mean(table, _known(self.content)))
+        path = list(source["qualified_name"]["path"])
+        table = ".".join(path)
+        if table not in known_tables(self.content) or table.split(".") != path:
+            raise self.fail(f"no table '{table}'", did_you_mean(table, known_tables(self.content)))
+        alias = str(source["alias"] or path[-1])
+        if "this" in (alias.lower(), *columns_of(self.content, table)):  # `this` would then be the inner row, and join with itself
+            raise self.fail("'this' is the row that is judged", f"write FROM {table} t, and no column named this")
         if len(select["select_list"]) != 1:
             raise self.fail("a subquery selects one value", "write one condition after SELECT")
         self.walk(node["child"])
-        self.inner = (source["alias"] or table.rsplit(".", 1)[-1], table)
+        self.inner = (alias, table)
         self.reads.setdefault(table, set())
         self.walk(select["select_list"][0])
         by_target, by_region, joins = False, False, []
@@ -280,10 +220,54 @@ class _Reader:
             else:
                 joins.append((column, outer))
         if not by_target and not self.estate:
-            alias = self.inner[0]
             raise self.fail("a subquery would see other targets", f"add WHERE {alias}.target = this.target, or write scope: estate")
+        if not joins and self._would_be_found(node, select["select_list"][0]):  # with joins, unread rows are told in another way
+            raise self.fail(
+                "an unread row would count as one that was found: the condition does not ask the inner row",
+                "ask a column of the inner table; that there is a row at all is t.key = t.key",
+            )
         self.subqueries.append(Subquery(table, by_region, tuple(joins), by_target))
         self.inner = None
+
+    def _would_be_found(self, node: Node, condition: Node) -> bool:
+        """Whether the subquery is true for a row of which nothing is known but its place: there may be no such row at all."""
+        truths = self._truths(condition)
+        child = node["child"]
+        if child["class"] == "CONSTANT" and child["literal"].get("kind") == "BOOLEAN":
+            said = child["literal"]["text"].lower() == "true"
+            return (said if node["comparison_type"] == "COMPARE_EQUAL" else not said) in truths
+        return bool(truths)
+
+    def _truths(self, node: Node) -> frozenset[bool]:
+        """What a condition may come to for such a row, besides NULL."""
+        kind, operator = node["class"], node["type"]
+        if kind == "CONJUNCTION":
+            each = [self._truths(child) for child in node["children"]]
+            either = operator == "CONJUNCTION_OR"  # one that is true makes an OR true, one that is false an AND false
+            found = {either} if any(either in one for one in each) else set()
+            return frozenset(found | ({not either} if all((not either) in one for one in each) else set()))
+        if operator == "OPERATOR_NOT":
+            return frozenset(not truth for truth in self._truths(node["children"][0]))
+        if kind == "CONSTANT":
+            literal = node["literal"]
+            if literal.get("kind") == "NULL_LITERAL":
+                return frozenset()
+            if literal.get("kind") == "BOOLEAN":
+                return frozenset({literal["text"].lower() == "true"})
+        asks = any(self._is_of_inner(list(each["column_names"])) for each in nodes(node) if each.get("class") == "COLUMN_REF")
+        return frozenset() if asks else frozenset({True, False})
+
+    def _is_of_inner(self, names: list[str]) -> bool:
+        """Whether a name is a column of the inner row that an unread one does not know."""
+        assert self.inner is not None  # only called from within a subquery
+        alias, table = self.inner
+        column = names[1] if len(names) > 1 and names[0] in (alias, table.rsplit(".", 1)[-1]) else names[0]
+        if names[0] == "this" or names[0] in self.lambdas or column not in columns_of(self.content, table):
+            return False
+        return not expand(self.content, table, [column]) <= _PLACE | self._derived_of(table)
+
+    def _derived_of(self, table: str) -> frozenset[str]:
+        return frozenset(name for name, column in columns_of(self.content, table).items() if column.is_)
 
     def _join(self, condition: Node) -> tuple[str, str]:
         """The inner and the outer column of `t.column = this.column`; anything else in a WHERE is refused."""
@@ -301,23 +285,6 @@ class _Reader:
         self._column(list(outer[0]["column_names"]))
         self._column(list(inner[0]["column_names"]))
         return str(inner[0]["column_names"][-1]), str(outer[0]["column_names"][-1])
-
-
-def _children(node: Any) -> Iterator[Node]:
-    """The expressions directly beneath a node, wherever the serialised form keeps them."""
-    for value in node.values() if isinstance(node, dict) else node:
-        if isinstance(value, dict):
-            if "class" in value:
-                yield value
-            else:
-                yield from _children(value)
-        elif isinstance(value, list):
-            for element in value:
-                if isinstance(element, dict):
-                    if "class" in element:
-                        yield element
-                    else:
-                        yield from _children(element)
 
 
 def _conjuncts(node: Node | None) -> Iterator[Node]:
@@ -345,24 +312,10 @@ def _plain_select(select: Node, reader: _Reader) -> None:
             raise reader.fail(f"{name} is not allowed in a rule", "a rule is one expression; make a view of the collector for more")
 
 
-@lru_cache(maxsize=8)
-def _known(content: Content) -> set[str]:
-    return {*content.tables, *content.views, *ENGINE_TABLES}
-
-
-def _is_known(content: Content, table: str) -> bool:
-    return table in _known(content)
-
-
 def _one_expression(text: str, where: str) -> Node:
     """The parsed expression, or ContentError when the text is anything else."""
-    parsed = _serialise(_selecting(text))
-    if parsed.get("error"):
-        raise ContentError(
-            f"not valid SQL: {parsed.get('error_message', 'cannot be read')}", where=where, do="write one expression in DuckDB's dialect"
-        )
-    statements = parsed["statements"]
-    node = statements[0]["node"] if len(statements) == 1 else {}
+    read = parser.statements(_selecting(text), where=where, do="write one expression in DuckDB's dialect")
+    node = read[0] if len(read) == 1 else {}
     is_bare = (
         node.get("type") == "SELECT_NODE"
         and len(node["select_list"]) == 1
@@ -415,84 +368,6 @@ def expand(content: Content, table: str, columns: Iterable[str]) -> frozenset[st
     return frozenset(done)
 
 
-@dataclass(frozen=True, slots=True)
-class ViewSource:
-    """What a view reads: whole tables, since a row of it may come from any column."""
-
-    tables: frozenset[str]
-    columns: Mapping[str, frozenset[str]]
-
-
-def _read_made(content: Content, made: Made, where: str) -> ViewSource:
-    for table, columns in made.reads.items():
-        if table not in _known(content):
-            raise ContentError(f"no table '{table}'", where=where, do=did_you_mean(table, _known(content)))
-        own = columns_of(content, table)
-        for name in columns:
-            if name not in own:
-                raise ContentError(f"table '{table}' has no column '{name}'", where=where, do=did_you_mean(name, own))
-    return ViewSource(frozenset(made.reads), {table: frozenset(columns) for table, columns in made.reads.items()})
-
-
-@lru_cache(maxsize=512)
-def read_view(content: Content, view: str) -> ViewSource:
-    """Read a view's SELECT: the tables it names and, as far as can be told, their columns."""
-    spec = content.views[view]
-    where = f"{spec.source} ({view})"
-    if spec.made is not None:
-        return _read_made(content, spec.made, where)
-    parsed = _serialise(spec.select)
-    if parsed.get("error"):
-        raise ContentError(f"not valid SQL: {parsed.get('error_message')}", where=where, do="write one SELECT in DuckDB's dialect")
-    if len(parsed["statements"]) != 1:
-        raise ContentError("more than one statement", where=where, do="a view is one SELECT")
-    tables: set[str] = set()
-    named: set[str] = set()
-    ctes: set[str] = set()
-    for node in _nodes(parsed["statements"][0]):
-        if node.get("type") == "TABLE_FUNCTION":
-            raise ContentError("a table function is not allowed", where=where, do="read fact tables only")
-        if "cte_map" in node:
-            ctes.update(entry["key"] for entry in node["cte_map"]["map"])
-        if node.get("type") == "BASE_TABLE":
-            tables.add(".".join(node["qualified_name"]["path"]))
-        if node.get("class") == "FUNCTION":
-            name = str(node["function_name"]).lower()
-            if name not in ALLOWED_FUNCTIONS | ALLOWED_AGGREGATES or name in _CLOCKS:
-                raise ContentError(f"function '{name}' is not allowed in a view", where=where, do=did_you_mean(name, ALLOWED_FUNCTIONS))
-        if node.get("class") == "COLUMN_REF":
-            if str(node["column_names"][0]).lower() in _CLOCKS:
-                raise ContentError(f"'{node['column_names'][0]}' gives another answer tomorrow", where=where, do="use scan_time")
-            named.add(str(node["column_names"][-1]))
-        if node.get("class") == "STAR":
-            named.add("*")
-    tables -= ctes
-    for table in tables:
-        if not _is_known(content, table):
-            raise ContentError(f"no table '{table}'", where=where, do=did_you_mean(table, _known(content)))
-    columns = {}
-    for table in tables:
-        own = frozenset(columns_of(content, table))
-        columns[table] = own if "*" in named else own & frozenset(named)
-    return ViewSource(frozenset(tables), columns)
-
-
-def _nodes(value: Any) -> Iterator[Node]:
-    if isinstance(value, dict):
-        yield value
-        for child in value.values():
-            yield from _nodes(child)
-    elif isinstance(value, list):
-        for child in value:
-            yield from _nodes(child)
-
-
 def quoted(name: str) -> str:
     """A table or column name, each part in quotes."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
-
-
-def is_one_select(text: str) -> bool:
-    """Whether the text is exactly one SELECT: what `query` accepts."""
-    parsed = _serialise(text)
-    return not parsed.get("error") and len(parsed["statements"]) == 1

@@ -1,11 +1,12 @@
-"""Typed fact tables in DuckDB: load once, shut the doors, then answer SELECTs.
+"""Typed fact tables in DuckDB: load, shut the doors, then let the SQL of content packs run and answer SELECTs.
 
-Columns are extracted when facts are loaded, never while judging. After `lock()` no SQL reaches a file, the network or the
-configuration: content packs and queries run in what is left.
+Columns are extracted when facts are loaded, never while judging. No word of a pack runs before `lock()`: derived columns and views are made
+after it, when no SQL reaches a file, the network or the configuration, and under bounds of time and memory.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import tempfile
@@ -14,22 +15,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import duckdb
 import msgspec
 
-from cnamm_scan import paths
-from cnamm_scan.content import ENGINE_TABLES, ROW_COLUMNS, columns_of
-from cnamm_scan.engine.sql import expand, quoted, read_column, read_view
-from cnamm_scan.errors import CnammError, did_you_mean
+from cnamm_scan.content import ENGINE_TABLES, columns_of
+from cnamm_scan.engine.bounds import BoundError, Bounds, Runner, StoreError, Timer, leave_behind
+from cnamm_scan.engine.extract import SQL_TYPES, extract, literal, quoted_key, structure
+from cnamm_scan.engine.select import read_view
+from cnamm_scan.engine.sql import expand, quoted, read_column
+from cnamm_scan.errors import did_you_mean
 from cnamm_scan.model import (
     ESTATE_TABLE,
     GHOST_PART,
     REST_PART,
     SILENCE_PART,
     UNREAD,
-    UNSET,
     Column,
     Content,
     MadeRow,
@@ -39,20 +41,12 @@ from cnamm_scan.model import (
     fact_id,
 )
 
-SQL_TYPES: Mapping[str, str] = {
-    "text": "VARCHAR",
-    "integer": "BIGINT",
-    "number": "DOUBLE",
-    "boolean": "BOOLEAN",
-    "timestamp": "TIMESTAMP",
-    "list": "VARCHAR[]",
-    "json": "JSON",
-}
+T = TypeVar("T")
+
 _INTERNAL = '"_fact" VARCHAR, "_ghost" VARCHAR, "_gaps" MAP(VARCHAR, VARCHAR), "_shadow" BOOLEAN, "_weight" BIGINT DEFAULT 1'
 _FACT_COLUMNS = (
     "{kind: 'VARCHAR', id: 'VARCHAR', target: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', data: 'JSON', gaps: 'MAP(VARCHAR, VARCHAR)'}"
 )
-FILES_AT_ONCE = 4
 ROWS_AT_ONCE = 2000
 """Rows of a function that are put in together."""
 LARGE = 200_000
@@ -60,15 +54,12 @@ LARGE = 200_000
 NO_GAPS = "MAP {}::MAP(VARCHAR, VARCHAR)"
 
 
-class StoreError(CnammError):
-    """SQL that DuckDB refused or could not finish."""
-
-
 @dataclass(frozen=True, slots=True)
 class Shards:
     """The stored facts of one table: files of canonical lines, and which parts and paths were kept when they were read."""
 
-    files: tuple[Path, ...]
+    files: Iterable[Sequence[Path]]
+    """A few at a time: memory holds what these say, not the whole table, and those of one turn may be gone in the next."""
     parts: frozenset[str] | None = None
     paths: frozenset[str] | None = None
     unsupported: frozenset[str] = frozenset()
@@ -84,11 +75,13 @@ class Store:
         tables: Iterable[str],
         *,
         scan_time: str,
-        folder: Path | None = None,
-        memory: str = "1400MB",
         threads: int | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
-        """Create empty typed tables. `scan_time` is the scan's start, ISO 8601 in UTC; `folder` the only one that SQL may read."""
+        """Create empty typed tables. `scan_time` is the scan's start, ISO 8601 in UTC.
+
+        Raises ContentError for a view that may not be asked, StoreError for what DuckDB cannot make.
+        """
         self.content = content
         self.scan_time = scan_time
         self.uncollected: dict[str, frozenset[str]] = {}
@@ -97,32 +90,49 @@ class Store:
         """Those of them that the provider's SDK could not show, so that they are NULL for the reason 'unsupported'."""
         self.broken: dict[str, str] = {}
         """Tables and views that could not be made from their facts, with what DuckDB said: bugs in content, to be reported loudly."""
+        self.stopped: dict[str, str] = {}
+        """Those of them that took more than they may, and the views that read one: a rule over these has no verdict but `error`."""
         self.places: Mapping[str, Sequence[str]] = {}
         """Target id -> every region that a row of it may name."""
         self._dark: dict[tuple[str, tuple[str, ...]], dict[tuple[str, str | None], str]] = {}
         self._places_of: dict[tuple[tuple[str, str, str, bool], ...], str] = {}
-        self._large = False
+        self._large: set[str] = set()
         self._sizes: dict[str, int] | None = None
-        self._spill = tempfile.TemporaryDirectory(prefix="cnamm-scan-")
-        self._db = duckdb.connect(":memory:", config={"memory_limit": memory, "temp_directory": self._spill.name})
-        self._db.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false; SET TimeZone = 'UTC'")
-        # what a rule has used goes back to the system, not into a reserve: a scan's peak is what its owner notices
-        for name, value in (("flush_threshold", "'1MB'"), ("bulk_deallocation_flush_threshold", "'1MB'"), ("background_threads", "true")):
-            self._db.execute(f"SET allocator_{name} = {value}")
-        if folder is not None:
-            # from here on SQL reaches the bundle's own files and nothing else: expressions of third-party packs run while loading
-            allowed = str(folder.resolve()).replace("'", "''")
-            self._db.execute(f"SET allowed_directories = ['{allowed}']; SET enable_external_access = false")
-        if threads:
-            self._db.execute(f"SET threads = {int(threads)}")
+        self._underived: dict[str, list[tuple[str, Column]]] = {}
+        self._is_locked = False
         wanted = set(tables) | {ESTATE_TABLE}
         self.views = self._with_sources(wanted)
         self.tables = frozenset(wanted)
-        for catalog in sorted({table.split(".")[0] for table in wanted if table.count(".") == 2}):
-            self._db.execute(f"ATTACH ':memory:' AS {quoted(catalog)}")
-        schemas = sorted({table.rsplit(".", 1)[0] for table in wanted})
-        self._db.execute("; ".join(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}" for schema in schemas))
-        self._db.execute("; ".join(map(self._definition, sorted(wanted))))
+        self._runner = Runner(bounds or Bounds())
+        self._spill = tempfile.TemporaryDirectory(prefix="cnamm-scan-")
+        try:
+            self._db = self._connected(self._runner.bounds, threads)
+            for catalog in sorted({table.split(".")[0] for table in wanted if table.count(".") == 2}):
+                self._db.execute(f"ATTACH ':memory:' AS {quoted(catalog)}")
+            schemas = sorted({table.rsplit(".", 1)[0] for table in wanted})
+            self._db.execute("; ".join(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}" for schema in schemas))
+            self._db.execute("; ".join(map(self._definition, sorted(wanted))))
+        except duckdb.Error as error:
+            self._spill.cleanup()
+            raise _translated(error) from error
+
+    def _connected(self, bounds: Bounds, threads: int | None) -> duckdb.DuckDBPyConnection:
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": bounds.memory,
+            "temp_directory": self._spill.name,
+            "max_temp_directory_size": bounds.spill,
+            "python_enable_replacements": "false",  # a table must not be a variable of whoever calls
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        }
+        made = duckdb.connect(":memory:", config=settings)
+        made.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false; SET TimeZone = 'UTC'")
+        # what a rule has used goes back to the system, not into a reserve: a scan's peak is what its owner notices
+        for name, value in (("flush_threshold", "'1MB'"), ("bulk_deallocation_flush_threshold", "'1MB'"), ("background_threads", "true")):
+            made.execute(f"SET allocator_{name} = {value}")
+        if threads:
+            made.execute(f"SET threads = {int(threads)}")
+        return made
 
     def _with_sources(self, wanted: set[str]) -> list[str]:
         """Adds what views read to `wanted`; gives the views so ordered that each comes after those it reads."""
@@ -151,6 +161,7 @@ class Store:
 
     def add_rows(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Put rows in by column name, as tests of content do. Derived columns that a row does not name are computed."""
+        self.lock()
         self._sizes = None
         columns = columns_of(self.content, table)
         derived = {name for name, column in columns.items() if column.is_}
@@ -180,7 +191,7 @@ class Store:
     def _derived(self, table: str, name: str, column: Column) -> str:
         """SQL of a column made from others. Raises ContentError for what a column may not ask: it will run, so it is read again here."""
         read_column(self.content, table, column.is_ or "", where=f"{table}.{name}")
-        return f"CAST(({column.is_}) AS {SQL_TYPES[column.type]})"
+        return f"CAST((\n{column.is_}\n) AS {SQL_TYPES[column.type]})"
 
     def add_ghosts(self, table: str, ghosts: Iterable[tuple[str, str, Reason, bool]]) -> None:
         """Leave a row for each listing that failed: (target, region, reason, shadow).
@@ -205,9 +216,11 @@ class Store:
         return name
 
     def load(self, table: str, shards: Shards) -> None:
-        """Read a table's facts from the lines of a bundle and extract its columns."""
+        """Read a table's facts from the lines of a bundle and extract its columns; those made from others follow with `lock`."""
         self._sizes = None
-        if not shards.files:
+        turns = iter(shards.files)
+        first = next(turns, None)
+        if first is None:
             return
         spec = self.content.tables.get(table)
         columns = spec.columns if spec else ENGINE_TABLES[table][1]
@@ -218,13 +231,10 @@ class Store:
         hidden |= {name for name, column in columns.items() if column.is_ and hidden & expand(self.content, table, [name])}
         self.unsupported[table] = frozenset(hidden)
         kept = {name: column for name, column in columns.items() if name not in missing}
-        structure, shape = _structure(column for column in kept.values() if column.path)
-        extracted = [f"{_extract(column, spec, shape)} AS {quoted(name)}" for name, column in kept.items() if column.path]
-        # TRY: an odd value in one row makes that row's column unknown, and no other row's
-        derived = [
-            f"TRY({self._derived(table, name, column)}) AS {quoted(name)}" for name, column in self._in_order(table, kept) if column.is_
-        ]
-        document = f"json_transform(data, '{structure}')" if structure != "{}" else "NULL"
+        form, shape = structure(column for column in kept.values() if column.path)
+        extracted = [f"{extract(column, spec, shape)} AS {quoted(name)}" for name, column in kept.items() if column.path]
+        self._underived[table] = [(name, column) for name, column in self._in_order(table, kept) if column.is_]
+        document = f"json_transform(data, '{form}')" if form != "{}" else "NULL"
         fixed = [
             "target",
             "region",
@@ -236,29 +246,61 @@ class Store:
             f"g['{REST_PART}'] IS NOT NULL AS _shadow",
             f"CASE WHEN g['{GHOST_PART}'] IS NULL THEN 1 ELSE COALESCE(TRY_CAST(data ->> '{UNREAD}' AS BIGINT), 1) END AS _weight",
         ]
+        size = 0
         try:
-            for start in range(0, len(shards.files), FILES_AT_ONCE):  # memory holds what these say, not the whole table
-                files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in shards.files[start : start + FILES_AT_ONCE])
+            for turn in itertools.chain((first,), turns):
+                size += sum(file.stat().st_size for file in turn)
+                files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in turn)
                 rows = (
                     f"SELECT target, region, key, id, data, COALESCE(gaps, {NO_GAPS}) AS g, {document} AS d"
                     f" FROM read_json([{files}], format = 'newline_delimited', columns = {_FACT_COLUMNS})"
                 )
-                inner = f"SELECT {', '.join(fixed + extracted)} FROM ({rows})"
-                self._run(f"INSERT INTO {quoted(table)} BY NAME SELECT *{''.join(', ' + column for column in derived)} FROM ({inner})")
+                self._run(f"INSERT INTO {quoted(table)} BY NAME SELECT {', '.join(fixed + extracted)} FROM ({rows})")
         except StoreError as error:
             self._give_up(table, error)
-        if sum(file.stat().st_size for file in shards.files) >= LARGE:
+        if size >= LARGE:
+            self._large.add(table)
             self._compress(table)
+
+    def _derive(self, table: str) -> None:
+        """Compute the columns that are made from others, in rows that were read from facts."""
+        todo = self._underived.pop(table)
+        while todo:
+            made_later = {name for name, _ in todo}
+            now = [item for item in todo if not (expand(self.content, table, [item[0]]) - {item[0]}) & made_later]
+            if not now:
+                self._give_up(table, StoreError(f"columns made from each other: {', '.join(sorted(made_later))}"))
+                return
+            values = ", ".join(f"{quoted_key(name)} = {self._derived_value(table, name, column)}" for name, column in now)
+            try:
+                self._run(f"UPDATE {quoted(table)} SET {values} WHERE _fact <> ''")
+            except StoreError as error:
+                self._give_up(table, error)
+                return
+            todo = [item for item in todo if item not in now]
+        if table in self._large:
+            self._compress(table)
+
+    def _derived_value(self, table: str, name: str, column: Column) -> str:
+        # TRY: an odd value in one row makes that row's column unknown, and no other row's
+        value = f"TRY({self._derived(table, name, column)})"
+        reads = read_column(self.content, table, column.is_ or "", where=f"{table}.{name}").reads.get(table, ())
+        unknown = " OR ".join(f"{quoted_key(each)} IS NULL" for each in sorted(reads)) or "true"
+        # of a row that was not read only what its parent says is known: `x OR true` is no answer of its
+        return f"CASE WHEN _ghost IS NULL OR NOT ({unknown}) THEN {value} END"
 
     def _compress(self, table: str) -> None:
         """Pack a large table: columns of facts repeat themselves, and then take a tenth of the memory."""
         if table.count(".") == 2:
-            self._large = True
             self._run(f"CHECKPOINT {quoted(table.split('.', maxsplit=1)[0])}")
 
     def _give_up(self, table: str, error: StoreError) -> None:
         """A table or view that content describes wrongly is unknown in every target; no other table suffers."""
         self.broken[table] = error.what
+        if isinstance(error, BoundError):
+            self.stopped[table] = error.what
+        if self._runner.lost:
+            return
         self._run(f"DELETE FROM {quoted(table)}")
         self.add_ghosts(
             table,
@@ -270,14 +312,17 @@ class Store:
         )
 
     def make_views(self, fill: Callable[[Store, View], None] | None = None) -> None:
-        """Compute every view over the loaded tables, NULL-honest about listings that failed.
+        """Compute every view over the loaded tables, NULL-honest about listings that failed. Shuts the doors first.
 
         `fill` makes the rows of a view that is made by a function; without it such a view stays as it is.
         """
+        self.lock()
         self._sizes = None
         for view in self.views:
             spec = self.content.views[view]
             try:
+                for table in sorted(read_view(self.content, view).tables & self.stopped.keys()):
+                    raise BoundError(f"it reads '{table}', which was stopped", do="mend that one")
                 if spec.made is None:
                     self._make_view(view)
                 elif fill is not None:
@@ -295,7 +340,7 @@ class Store:
         casts = ", ".join(f"CAST({quoted(name)} AS {SQL_TYPES[column.type]}) AS {quoted(name)}" for name, column in spec.columns.items())
         self._run(
             f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, key, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact,"
-            f" NULL AS _ghost, {NO_GAPS} AS _gaps, false AS _shadow, {casts} FROM ({spec.select})"
+            f" NULL AS _ghost, {NO_GAPS} AS _gaps, false AS _shadow, {casts} FROM (\n{spec.select}\n)"
         )
         dark, match = self._add_unread(view, bases)
         under = f"v.key IS NULL OR EXISTS (SELECT 1 FROM ({dark}) AS d WHERE {match})"
@@ -350,7 +395,7 @@ class Store:
             self._run(
                 f"INSERT INTO {quoted(view)} BY NAME SELECT t.target, t.region, t.key, TIMESTAMP '{self.scan_time}' AS scan_time,"
                 f" t._fact AS _fact, NULL AS _ghost, {gaps} AS _gaps,"
-                f" false AS _shadow, {', '.join(chosen)} FROM (SELECT unnest(from_json(?, {_literal(shape, 'VARCHAR')})) AS t)",
+                f" false AS _shadow, {', '.join(chosen)} FROM (SELECT unnest(from_json(?, {literal(shape)})) AS t)",
                 [msgspec.json.encode(given).decode()],
             )
 
@@ -373,40 +418,52 @@ class Store:
     def clear(self, table: str) -> None:
         """Empty a table."""
         self._sizes = None
-        self._db.execute(f"DELETE FROM {quoted(table)}")
+        self._run(f"DELETE FROM {quoted(table)}")
         self._dark.clear()
 
     def lock(self) -> None:
-        """Shut files, network, extensions and settings. There is no way back."""
-        self._db.execute("SET enable_external_access = false; SET lock_configuration = true")
+        """Shut files, network, extensions and settings, then derive columns. There is no way back; whoever asks does it first."""
+        if self._is_locked:
+            return
+        self._run("SET enable_external_access = false; SET lock_configuration = true")
+        self._is_locked = True
+        for table in sorted(self._underived):
+            self._derive(table)
 
     # ---- asking ------------------------------------------------------------------------------------------------------
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[tuple[Any, ...]]:
         """Run one SELECT and stream its rows. Raises StoreError."""
-        try:
-            result = self._db.cursor().execute(sql, dict(parameters) if parameters else None)
-            while batch := result.fetchmany(4096):
-                yield from batch
-        except duckdb.Error as error:
-            raise _translated(error) from error
+        _, rows = self._asked(sql, parameters)
+        yield from rows
 
-    def table(self, sql: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
-        """Run one SELECT: its column names, and its rows as a stream. Raises StoreError."""
-        try:
-            result = self._db.cursor().execute(sql)
-        except duckdb.Error as error:
-            raise _translated(error, tables=self.tables) from error
-        names = [column[0] for column in result.description or ()]
+    def table(self, sql: str, seconds: float | None = None) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+        """Run one SELECT: its column names, and its rows as a stream. Raises StoreError; BoundError after so many seconds of work."""
+        return self._asked(sql, None, seconds, self.tables)
+
+    def _asked(
+        self, sql: str, parameters: Mapping[str, Any] | None, seconds: float | None = None, tables: Iterable[str] = ()
+    ) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+        self.lock()
+        cursor = self._db.cursor()
+        timer = Timer(self._runner, cursor.interrupt, seconds)
+
+        def ask() -> list[str]:
+            cursor.execute(sql, dict(parameters) if parameters else None)
+            return [column[0] for column in cursor.description or ()]
 
         def stream() -> Iterator[tuple[Any, ...]]:
-            try:
-                while batch := result.fetchmany(4096):
-                    yield from batch
-            except duckdb.Error as error:
-                raise _translated(error) from error
+            while batch := self._timed(timer.run, lambda: cursor.fetchmany(4096)):
+                yield from batch
 
-        return names, stream()
+        return self._timed(timer.run, ask, tables), stream()
+
+    def _timed(self, run: Callable[[Callable[[], T]], T], work: Callable[[], T], tables: Iterable[str] = ()) -> T:
+        """What the work gives, with DuckDB's errors as ours."""
+        try:
+            return run(work)
+        except (duckdb.Error, MemoryError) as error:
+            raise _translated(error, tables) from error
 
     def dark(self, table: str, parts: tuple[str, ...]) -> Mapping[tuple[str, str | None], str]:
         """Why something of a table was not read: by (target, region), and by (target, None) for anywhere in the target.
@@ -415,7 +472,7 @@ class Store:
         """
         known = self._dark.get((table, parts))
         if known is None:
-            gaps = ", ".join(["_ghost", *(f"_gaps[{_literal(part, 'VARCHAR')}]" for part in parts)])
+            gaps = ", ".join(["_ghost", *(f"_gaps[{literal(part)}]" for part in parts)])
             known = {}
             first = f"min(COALESCE({gaps}, NULL))"
             sql = f"SELECT target, region, {first} FROM {quoted(table)} GROUP BY ALL HAVING {first} IS NOT NULL"
@@ -427,17 +484,24 @@ class Store:
 
     def check(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Plan the SQL without running it. Raises StoreError for what does not bind: a type, a function, a name."""
+        self.lock()
         self._run(f"EXPLAIN {sql}", dict(parameters) if parameters else None)
 
     def _run(self, sql: str, parameters: Any = None) -> None:
-        try:
-            self._db.execute(sql, parameters)
-        except duckdb.Error as error:
-            raise _translated(error) from error
+        run = Timer(self._runner, self._db.interrupt).run if self._is_locked else self._at_leisure
+        self._timed(run, lambda: self._db.execute(sql, parameters))
+
+    def _at_leisure(self, work: Callable[[], T]) -> T:
+        """Our own statements over whole tables: these take their time, and stop on Ctrl-C all the same."""
+        return self._runner.unbounded(work, self._db.interrupt)
 
     def close(self) -> None:
         """Give memory and spill space back."""
-        self._db.close()
+        if self._runner.lost:
+            leave_behind(self._db)
+        else:
+            self._runner.close()
+            self._db.close()
         with suppress(OSError):
             self._spill.cleanup()
 
@@ -459,9 +523,12 @@ def _values(row: Mapping[str, Any], columns: Mapping[str, Column]) -> Iterator[A
     yield from (row.get("_fact", ""), row.get("_ghost"), list(gaps), list(gaps.values()))
 
 
-def _translated(error: duckdb.Error, tables: Iterable[str] = ()) -> StoreError:
+def _translated(error: duckdb.Error | MemoryError, tables: Iterable[str] = ()) -> StoreError:
+    if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
+        return BoundError("stopped: it took more memory than it may", do="make it ask less, or less of each row")
     text = str(error).split("\n\nLINE", 1)[0].split("\nLINE", 1)[0]
     what = " ".join(line.strip() for line in text.splitlines() if line.strip())
+    what = what.split(" Candidate functions:", 1)[0]  # dozens of lines
     missing = re.search(r"Table with name ([\w.]+) does not exist", what)
     advice = did_you_mean(missing.group(1), tables) if missing and tables else "check the SQL against the table's page in docs/reference"
     return StoreError(what[:1].lower() + what[1:], do=advice)
@@ -475,152 +542,3 @@ def _was_kept(path: str, spec: Table | None, shards: Shards) -> bool:
     if shards.parts is not None and head in spec.then and head not in shards.parts:
         return False
     return shards.paths is None or path in shards.paths
-
-
-# ---- extraction --------------------------------------------------------------------------------------------------------
-
-
-def _structure(columns: Iterable[Column]) -> tuple[str, dict[str, Any]]:
-    """The json_transform structure that holds every path, as text and as it is: a document is read once for all of its columns.
-
-    Leaves are VARCHAR (cast later, so that a bad value is NULL) or JSON.
-    """
-    root: dict[str, Any] = {}
-    for column in columns:
-        path = paths.parse(column.path or "")
-        plain = column.exists is None and column.type not in ("json", "list")
-        _graft(root, path.steps, "VARCHAR" if plain or path.is_many else "JSON")
-    return json.dumps(root, sort_keys=True).replace("'", "''"), root
-
-
-def _graft(node: dict[str, Any], steps: Sequence[paths.Step], leaf: Any) -> None:
-    key, depth = str(steps[0]), 1
-    while depth < len(steps) and (steps[depth] == paths.EACH or isinstance(steps[depth], int)):
-        depth += 1
-    lists, rest = depth - 1, steps[depth:]
-    if rest:
-        inner = node.get(key)
-        for _ in range(lists):
-            inner = inner[0] if isinstance(inner, list) else None
-        child: Any = inner if isinstance(inner, dict) else {}
-        _graft(child, rest, leaf)
-        made: Any = child
-    else:
-        made = leaf
-    for _ in range(lists):
-        made = [made]
-    if rest or not isinstance(node.get(key), dict | list):
-        # a JSON leaf can be read as a plain one too
-        node[key] = made if rest or node.get(key) != "JSON" else "JSON"
-
-
-def _leaf(shape: dict[str, Any], path: paths.Path) -> Any:
-    """What the structure has at the end of a path: "VARCHAR", "JSON", a structure or a list; None where it goes another way."""
-    node: Any = shape
-    for step in path.steps:
-        if isinstance(step, str) and step != paths.EACH:
-            node = node.get(step) if isinstance(node, dict) else None
-        else:
-            node = node[0] if isinstance(node, list) else None
-    return node
-
-
-def _access(value: str, steps: Sequence[paths.Step], depth: int = 0) -> str:
-    """SQL that walks `steps` from `value`: struct fields, list elements, and one flat list for `[]`."""
-    for position, step in enumerate(steps):
-        if step == paths.EACH:
-            rest = steps[position + 1 :]
-            if not rest:
-                return value
-            name = f"x{depth}"
-            walked = f"list_transform({value}, lambda {name}: {_access(name, rest, depth + 1)})"
-            return f"flatten({walked})" if paths.EACH in rest else walked
-        value = f"{value}[{step + 1}]" if isinstance(step, int) else f"{value}.{quoted_key(step)}"
-    return value
-
-
-def quoted_key(key: str) -> str:
-    """One field name in quotes, dots and all."""
-    return '"' + key.replace('"', '""') + '"'
-
-
-def _json_path(path: paths.Path) -> str:
-    text = "$"
-    for step in path.steps:
-        text += "[*]" if step == paths.EACH else f"[{step}]" if isinstance(step, int) else f'."{step}"'
-    return text.replace("'", "''")
-
-
-def gap_key(path: str) -> str:
-    """The name under which a fact's gaps would tell that the path's part was not read: `part`, or `parent.part`."""
-    keys = paths.parse(path).keys if not path.startswith("$") else (path,)
-    depth = 0
-    while depth < len(keys) - 1 and keys[depth] == "parent":
-        depth += 1
-    return ".".join(keys[: depth + 1])
-
-
-def _extract(column: Column, spec: Table | None, shape: dict[str, Any]) -> str:
-    """SQL of one column: NULL where its part was not read, `absent` where the API said nothing, else the typed value."""
-    path = paths.parse(column.path or "")
-    kind = SQL_TYPES[column.type]
-    unseen = [f"g['{GHOST_PART}'] IS NOT NULL", f"g['{REST_PART}'] IS NOT NULL"]
-    if spec is not None:
-        unseen.append(f"g[{_literal(gap_key(path.text), 'VARCHAR')}] IS NOT NULL")
-    leaf = _leaf(shape, path)
-    in_json = f"json_extract(data, '{_json_path(path)}')"
-    whole = f"nullif({_access('d', path.steps) if leaf == 'JSON' else in_json}, 'null'::JSON)"
-    if column.exists is not None:
-        if path.is_many:
-            found = f"len({in_json}) > 0"
-        elif isinstance(leaf, dict):
-            found = f"{_access('d', path.steps)} IS NOT NULL"
-        else:
-            found = f"{whole} IS NOT NULL"
-        return f"CASE WHEN {' OR '.join(unseen)} THEN NULL ELSE {found} END"
-    if column.type == "json" and path.is_many:
-        there = _json_path(paths.Path("", path.steps[: path.steps.index(paths.EACH)]))
-        raw = f"nullif(CASE WHEN json_type(data, '{there}') = 'ARRAY' THEN to_json({in_json}) END, 'null'::JSON)"
-    elif column.type == "json" or (column.type == "list" and not path.is_many):
-        raw = whole
-    elif leaf == "JSON":  # another column wants the same value as it is
-        raw = f"({whole} ->> '$')"
-    elif path.is_many:  # an element that lacks the field gives no value, as a path has it everywhere else
-        raw = f"list_filter({_access('d', path.steps)}, lambda found: found IS NOT NULL)"
-    else:
-        raw = _access("d", path.steps)
-    if column.type in ("json", "text"):
-        typed = raw
-    elif column.type == "list" and not path.is_many:  # a value that is no list was not silence, and is none that was seen
-        typed = (
-            f"CASE json_type({raw}) WHEN 'ARRAY' THEN from_json({raw}, '[\"VARCHAR\"]') WHEN 'OBJECT' THEN list_sort(json_keys({raw})) END"
-        )
-    else:
-        typed = f"TRY_CAST({raw} AS {kind})"
-    if column.type == "integer":  # a cast would round: 1.5 is no integer that was seen
-        typed = f"CASE WHEN regexp_full_match({raw}, '[+-]?[0-9]+([.]0*)?') THEN {typed} END"
-    if column.type == "number":  # what is no number, or has no end, would be larger than any limit
-        typed = f"CASE WHEN isfinite({typed}) THEN {typed} END"
-    if column.type == "timestamp":  # a cast to TIMESTAMP would drop the offset
-        typed = f"TRY_CAST({raw} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
-    if column.absent is UNSET or column.absent is None:
-        return typed
-    # a ghost still knows whom it belongs to: its `parent.` values are read, its silence is not
-    return f"CASE WHEN {raw} IS NOT NULL THEN {typed} WHEN {' OR '.join(unseen)} THEN NULL ELSE {_literal(column.absent, kind)} END"
-
-
-def literal(text: str) -> str:
-    """A text as SQL writes it."""
-    return _literal(text, "VARCHAR")
-
-
-def _literal(value: Any, kind: str) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list) and kind.endswith("[]"):
-        return f"[{', '.join(_literal(element, 'VARCHAR') for element in value)}]::{kind}"
-    text = json.dumps(value) if isinstance(value, dict | list) else str(value)
-    return "CAST('" + text.replace("'", "''") + f"' AS {kind})"
-
-
-assert set(ROW_COLUMNS) == {"target", "region", "key", "scan_time"}

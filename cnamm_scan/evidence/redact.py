@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -21,6 +21,8 @@ _IDS = frozenset({"AccessKeyId", "access_key_id"})
 _ONE_TAG = ({"key", "value"}, {"tagkey", "tagvalue"})
 """The keys of an object that is one tag; any other object under such a name is a map of tags."""
 _TAG_LISTS = ("tags", "tagset", "taglist", "tag")
+
+_SPELLED_OUT = re.compile(r"[^*?]+")
 
 Json = Any
 
@@ -50,9 +52,13 @@ class _Program:
 class Redactor:
     """Cleans values for one scan. Equal secrets give the same token only at the same place of the same resource."""
 
-    def __init__(self, key: bytes) -> None:
-        """`key` is the tenant's: with the same one a changed secret shows as drift, and no secret can be guessed."""
+    def __init__(self, key: bytes, secret_keys: Iterable[str] = ()) -> None:
+        """`key` is the tenant's: with the same one a changed secret shows as drift, and no secret can be guessed.
+
+        `secret_keys`: names, in whatever case, of what only two sides may know; wildcards in it stay, for rules look at them.
+        """
         self._key = key
+        self._secret_keys = frozenset(name.lower() for name in secret_keys)
         self._trees: dict[tuple[str, ...], paths.Tree] = {}
         self._harmless: set[str] = set()
         """Strings that were looked at and hold nothing: the same few stand in thousands of facts."""
@@ -154,7 +160,7 @@ class Redactor:
             raise _NeedsCareError
         if len(self._tagged) >= REMEMBERED:
             self._tagged.clear()
-        known = self._tagged[name] = _names_tags(name) or name in _IDS
+        known = self._tagged[name] = _names_tags(name) or name in _IDS or name.lower() in self._secret_keys
         return known
 
     def _odd(self, value: Json, keep: paths.Tree) -> Json:
@@ -218,6 +224,8 @@ class Redactor:
                     made[name] = self._tags(part, subtree, resource, here)
                 elif name in _IDS and isinstance(part, str):
                     made[name] = part
+                elif name.lower() in self._secret_keys:
+                    made[name] = self._shared(part, resource, here)
                 else:
                     made[name] = self._walk(part, subtree, in_tags, resource, here)
             return made
@@ -247,6 +255,14 @@ class Redactor:
         if isinstance(value, list | tuple):
             return [self._hide(part, resource, f"{pointer}/{n}") for n, part in enumerate(value)]
         return self.token(resource, pointer, str(plain(value)))
+
+    def _shared(self, value: Json, resource: str, pointer: str) -> Json:
+        """As `_hide`, but what stands for anything still does: `*abc` allows more than `abc`."""
+        if isinstance(value, list | tuple):
+            return [self._shared(part, resource, f"{pointer}/{n}") for n, part in enumerate(value)]
+        if not isinstance(value, str):
+            return self._hide(value, resource, pointer)
+        return _SPELLED_OUT.sub(lambda match: self.token(resource, pointer, match.group()), value)
 
     def _text(self, value: str, resource: str, pointer: str) -> str:
         if not value.isascii():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from cnamm_scan.content import ENGINE_TABLES
 from cnamm_scan.errors import BundleError, UsageError, did_you_mean
-from cnamm_scan.evidence.bundle import Bundle, merged_files
+from cnamm_scan.evidence.bundle import Bundle
 from cnamm_scan.judged.scoring import Judged, scored
 from cnamm_scan.model import Content, Coverage, ModelScore, Result, ResultBlock, Roadmap, Tally, Target, Verdict
 
@@ -121,35 +121,33 @@ class Scan:
         names, rows = self.query_table(sql)
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def query_table(self, sql: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
-        """As `query`: column names, and rows as a stream."""
-        from cnamm_scan.engine.sql import is_one_select
+    def query_table(self, sql: str, seconds: float | None = None) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+        """As `query`: column names, and rows as a stream. Raises BoundError after so many seconds of work (None: 60)."""
+        from cnamm_scan.engine.bounds import BoundError, StoreError
+        from cnamm_scan.engine.select import read_query
 
-        if not is_one_select(sql):
-            raise UsageError(
-                "not one SELECT",
-                where="query",
-                do="write a single SELECT; cnamm-scan content list --kind tables names the tables",
-            )
-        from cnamm_scan.engine.store import StoreError
-
-        store = self.store()
+        store = self.store(read_query(self.content, sql).tables)
         try:
-            return store.table(sql)
+            return store.table(sql, seconds)
+        except BoundError:
+            raise
         except StoreError as error:
             raise UsageError(error.what, where="query", do=error.do) from error
 
-    def store(self) -> Store:
-        """The loaded fact tables."""
-        if self._store is None:
+    def store(self, tables: Iterable[str] | None = None) -> Store:
+        """The loaded fact tables: those that are named and what they are made from, or all."""
+        everything = {*self.content.tables, *self.content.views, *ENGINE_TABLES}
+        wanted = everything if tables is None else set(tables)
+        if self._store is None or not wanted <= self._store.tables:
             if self.bundle is None:
                 raise BundleError("the scan has no facts at hand", do="load its bundle")
             from cnamm_scan.engine.load import open_store
             from cnamm_scan.engine.made import Makers
 
-            everything = {*self.content.tables, *self.content.views, *ENGINE_TABLES}
+            if self._store is not None:  # whoever asks for a second one will ask for a third; rows of the first may still be read
+                wanted = everything
             self._store = self.stack.enter_context(
-                open_store(self.content, everything, facts_of(self.bundle), self.makers or Makers({}, self.targets))
+                open_store(self.content, wanted, facts_of(self.bundle), self.makers or Makers({}, self.targets))
             )
         return self._store
 
@@ -188,9 +186,8 @@ def facts_of(bundle: Bundle) -> Facts:
 
     return Facts(
         started=datetime.fromisoformat(bundle.scan["started_at"]),
-        files=merged_files(bundle.files("fact")),
+        stored=bundle.facts(),
         collected=bundle.manifest["plan"]["tables"],
         regions=bundle.regions(),
         targets=bundle.targets(),
-        folder=bundle.path,
     )

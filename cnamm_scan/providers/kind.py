@@ -75,6 +75,8 @@ class Kind:
     options: tuple[Option, ...] = ()
     normalisers: Mapping[str, Callable[[Json], Json]] = field(default_factory=dict)
     """What `normalise:` of a collector may name."""
+    secret_keys: frozenset[str] = frozenset()
+    """Keys of its documents, in whatever case, under which people keep what only two sides may know: the values are never stored."""
     readers: frozenset[str] = frozenset()
     """What `read:` of a collector may name."""
     makers: Mapping[str, Maker] = field(default_factory=dict)

@@ -111,7 +111,7 @@ class BoundedResponse(HTTPResponse):
 
 
 def bounded(pools: Mapping[str, type]) -> dict[str, type]:
-    """urllib3's classes of connection pools by scheme, whose connections read within bounds."""
+    """urllib3's classes of connection pools by scheme, whose connections read within bounds and follow nobody to another place."""
     return {scheme: _bounded(pool) for scheme, pool in pools.items()}
 
 
@@ -119,7 +119,12 @@ def bounded(pools: Mapping[str, type]) -> dict[str, type]:
 def _bounded(pool: type) -> type:
     connection: Any = pool.ConnectionCls  # type: ignore[attr-defined]
     own = type(connection.__name__, (connection,), {"response_class": BoundedResponse})
-    return type(pool.__name__, (pool,), {"ConnectionCls": own})
+
+    def urlopen(self: Any, *arguments: Any, **named: Any) -> Any:
+        # who asks is told to the host that was named, and to no other
+        return pool.urlopen(self, *arguments, **{**named, "redirect": False})  # type: ignore[attr-defined]
+
+    return type(pool.__name__, (pool,), {"ConnectionCls": own, "urlopen": urlopen})
 
 
 def refused(error: BaseException) -> CallFailedError | None:
@@ -133,17 +138,28 @@ def refused(error: BaseException) -> CallFailedError | None:
         seen.add(id(each))
         if isinstance(each, CallFailedError):
             return each
-        if isinstance(each, LineTooLong) or (type(each) is HTTPException and "headers" in str(each)):
+        if _is_malformed(each):
             return CallFailedError(Reason.MALFORMED, type(each).__name__, retry=True)
         todo += [*each.args, each.__cause__, each.__context__, getattr(each, "reason", None)]
         todo += getattr(each, "kwargs", {}).values()
     return None
 
 
+def _is_malformed(error: BaseException) -> bool:
+    if isinstance(error, LineTooLong) or (type(error) is HTTPException and "headers" in str(error)):
+        return True
+    # urllib3 has errors of its own for the line before a chunk; with nothing on that line the connection was only cut
+    name = type(error).__name__
+    return (name == "InvalidChunkLength" and bool(getattr(error, "length", b""))) or (name == "ProtocolError" and "size line" in str(error))
+
+
 class Streamed(Protocol):
     """What is asked of urllib3's response: its headers, and its body piece by piece."""
 
-    headers: Mapping[str, str]
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """As they came; case does not count."""
+        ...
 
     def stream(self, amt: int, decode_content: bool) -> Iterator[bytes]:
         """The body as it comes."""

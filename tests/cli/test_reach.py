@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ import click
 import pytest
 
 from cnamm_scan import api
-from cnamm_scan.cli.common import Reach
+from cnamm_scan.cli.common import Reach, parsed_parameters
 from cnamm_scan.cli.main import cli, run
 from cnamm_scan.errors import UsageError
-from cnamm_scan.providers.catalog import KINDS, TargetOptions, options
+from cnamm_scan.providers.catalog import KINDS, TargetOptions, options, refuse_foreign
 from tests.packs import files, mapping, rule, write
 
 Capsys = pytest.CaptureFixture[str]
@@ -102,6 +103,78 @@ def test_an_option_that_no_target_knows_is_refused(
     assert said in capsys.readouterr().err
 
 
+MALFORMED = [
+    *(("aws", "--role-arn", role) for role in ("foo", "", "arn:aws:iam::1:role/audit", "arn:aws:iam::111122223333:user/ann",
+      "arn:aws:iam::111122223333:role/", "arn:aws:iam::111122223333:role/a b", "arn:aws:iam::111122223333:role/a\n", "x" * 5000)),
+    *(("aws", "--endpoint-url", url) for url in ("notaurl", "", "localhost:4566", "ftp://host", "http://", "http://:80", "http://host:port",
+      "http://host:99999", "http://[::1", "//host", "http://ho st", "http://host\n", "file:///etc/passwd")),
+    *(("kubernetes", option, name) for option in ("--namespace", "--exclude-namespace", "--system-namespace")
+      for name in ("", "a/b", "../x", "A", "a,b", "a=b", "-a", "a\n", "a" * 64)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", [["scan"], ["plan"], ["plan", "--preflight"]], ids=" ".join)
+@pytest.mark.parametrize(("target", "option", "value"), MALFORMED, ids=range(len(MALFORMED)))
+def test_a_value_that_cannot_be_meant_is_refused_before_anything_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str], target: str, option: str, value: str
+) -> None:
+    monkeypatch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: Path("/nowhere"))
+    for kind in KINDS.values():
+        monkeypatch.setitem(KINDS, kind.name, replace(kind, connect=_unasked))  # type: ignore[arg-type]
+    assert run([*command, target, f"{option}={value}"]) == 2
+    said = capsys.readouterr().err
+    assert f"  at: {option}" in said
+    assert "  do: write " in said
+    assert len(said) < 400
+
+
+def _unasked(*_: object) -> None:
+    raise AssertionError("the provider was asked")
+
+
+@pytest.mark.parametrize("place", ["a/file/in/the/way", "/proc/cnamm-scan", "/dev/null/x", "a/file"])
+def test_a_place_that_cannot_be_written_is_found_before_anything_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, place: str
+) -> None:
+    for kind in KINDS.values():
+        monkeypatch.setitem(KINDS, kind.name, replace(kind, connect=_unasked))  # type: ignore[arg-type]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/file").write_text("x")
+    for targets in (["aws"], ["kubernetes"], ["aws", "kubernetes"]):
+        assert run(["scan", *targets, "--output", place]) in (1, 2)
+        said = capsys.readouterr().err
+        assert "AssertionError" not in said
+        assert place in said
+    assert [file.name for file in tmp_path.rglob("*")] == ["a", "file"]
+
+
+@pytest.mark.parametrize(
+    ("target", "option", "value"),
+    [
+        ("aws", "--role-arn", "arn:aws:iam::111122223333:role/audit"),
+        ("aws", "--role-arn", "arn:aws-us-gov:iam::111122223333:role/path/to/a+b=c,d.e@f-g_h"),
+        ("aws", "--endpoint-url", "http://127.0.0.1:4566"),
+        ("aws", "--endpoint-url", "https://user:pw@proxy.example:8443/aws"),
+        ("aws", "--endpoint-url", "http://[::1]:80"),
+        ("kubernetes", "--namespace", "a"),
+        ("kubernetes", "--exclude-namespace", "kube-system"),
+    ],
+)
+def test_a_value_that_can_be_meant_is_taken(target: str, option: str, value: str) -> None:
+    name = next(each.name for each in options() if each.flag == option)
+    said: dict[str, Any] = {name: (value,) if "namespace" in option else value}
+    refuse_foreign([target], TargetOptions(**said))
+
+
+def test_what_is_wrong_in_the_environment_of_another_provider_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_foreign(["kubernetes"], TargetOptions(endpoint_url="notaurl"))
+    with pytest.raises(UsageError, match="no URL") as error:
+        refuse_foreign(["kubernetes", "aws"], TargetOptions(endpoint_url="user:hunter2@notaurl"))
+    assert error.value.where == "--endpoint-url or AWS_ENDPOINT_URL"
+    assert "hunter2" not in str(error.value)
+
+
 def test_an_option_that_one_of_the_targets_knows_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert dict(_asked(monkeypatch, "aws", "kubernetes", "--namespace", "shop")["options"].said) == {"namespaces": ("shop",)}
 
@@ -150,3 +223,45 @@ def test_no_right_is_asked_for_what_nobody_asked_for(arguments: list[str], expec
     listed = [name for each in role["rules"] if each["verbs"] == ["list"] for name in each["resources"]]
     assert listed == expected
     assert not [each for each in role["rules"] if "*" in each["verbs"] or set(each["verbs"]) - {"get", "list", "create"}]
+
+
+@pytest.mark.parametrize("value", ["nan", "NaN", "inf", "-inf", "1e999"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["scan", "aws", "--call-timeout"],
+        ["scan", "aws", "--api-budget"],
+        ["scan", "aws", "--fail-under"],
+        ["scan", "aws", "--min-coverage"],
+        ["plan", "aws", "--call-timeout"],
+        ["report", "x", "--fail-under"],
+        ["evaluate", "x", "--min-coverage"],
+        ["query", "x", "SELECT 1", "--timeout"],
+    ],
+    ids=" ".join,
+)
+def test_a_number_is_one(arguments: list[str], value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A gate on `nan` would never be missed."""
+    assert run([*arguments, value]) == 2
+    assert f"Invalid value for '{arguments[-1]}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("n=5", 5), ("n=-5", -5), ("n=+5", 5), ("n=1.5", 1.5), ("n=.5", 0.5), ("n=1e3", 1000.0), ("n=true", True), ("n=False", False),
+        ("n=", ""), ("n=nan", "nan"), ("n=inf", "inf"), ("n=1_000", "1_000"), ("n= 5", " 5"), ("n=a=b", "a=b"),
+        (f"n={2**63 - 1}", 2**63 - 1),
+        ("n=٣", "٣"),
+    ],
+)  # fmt: skip
+def test_what_is_written_as_a_number_is_one(text: str, value: object) -> None:
+    found = parsed_parameters([text])["n"]
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize("text", [f"n={2**63}", "n=" + "9" * 5000, "n=1e999", "n=-1e999", "n", "=1", "n=\udcff"])
+def test_a_parameter_that_cannot_be_meant(text: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parsed_parameters([text])
+    assert error.value.do

@@ -24,7 +24,8 @@ from cnamm_scan.engine.plan import Selection, make_plan
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.model import Content, Coverage, Reason
 from cnamm_scan.providers.aws.provider import AwsProvider, Options
-from cnamm_scan.providers.interface import Answer
+from cnamm_scan.providers.bounds import PAGES
+from cnamm_scan.providers.interface import Answer, Request
 from tests.answers import Teller, Told, listed, refused
 
 HOME, AWAY = "us-east-1", "eu-west-1"
@@ -540,6 +541,182 @@ def test_an_operation_that_does_not_exist_is_a_gap_and_not_the_end(lab: Lab) -> 
     assert len(done.whole("table")) == 5
 
 
+# ---- pages that never end ------------------------------------------------------------------------------------------------
+
+
+class Circling(Teller):
+    """Gives an item a page, and whatever token it is told to give next."""
+
+    def __init__(self, tokens: Callable[[int], Any], operation: str = "ListThings", *, wrap: bool = False) -> None:
+        super().__init__({"ListThings": listed("Things", ONE), "ListPieces": PIECES, "GetStatus": Answer({"State": "On"})})
+        self.tokens, self.operation, self.wrap = tokens, operation, wrap
+        self.turned = 0
+
+    def call(self, request: Request) -> Answer:
+        if request.operation != self.operation:
+            return super().call(request)
+        self.turned += 1
+        token = self.tokens(self.turned)
+        data = {"Things": [{"Name": f"thing-{self.turned}"}], "Pieces": [{"Name": f"piece-{self.turned}"}]}
+        return Answer(data, next_page=(token, self.turned) if self.wrap else token, token=token if self.wrap else None)
+
+
+def circled(folder: Path, teller: Teller, *tables: str, **limits: Any) -> Done:
+    kept, plan = Kept(), make_plan(packed(folder, THINGS, *tables), Selection(), ["aws"])
+    settings: dict[str, Any] = {"attempts": 1, "rate": 10_000, "burst": 10_000, **limits}
+    return Done(kept, collect(plan, teller, kept, started=datetime.now(UTC), limits=Limits(**settings)))
+
+
+CIRCLES: dict[str, tuple[Callable[[int], Any], int]] = {
+    "the same for ever": (lambda turn: "A", 2),
+    "two in turns": (lambda turn: "AB"[turn % 2], 3),
+    "three in turns": (lambda turn: "ABC"[turn % 3], 4),
+    "back to an early one": (lambda turn: "ABCDEC"[min(turn, 6) - 1], 6),
+    "parameters, not a text": (lambda turn: {"NextToken": "A", "Marker": None}, 2),
+}
+
+
+@pytest.mark.parametrize("wrap", [False, True], ids=["token", "page"])
+@pytest.mark.parametrize("name", CIRCLES)
+def test_a_token_that_was_seen_before_ends_the_listing_as_a_gap(tmp_path: Path, name: str, wrap: bool) -> None:
+    """Also where the page holds more than the token, and so is a new one each time."""
+    tokens, turns = CIRCLES[name]
+    teller = Circling(tokens, wrap=wrap)
+    done = circled(tmp_path, teller, "thing", "piece")
+    assert teller.turned == turns
+    assert len(done.whole("thing")) == turns  # what was read stands
+    assert done.ghosts("thing") == done.ghosts("piece") == [("global", Reason.TRUNCATED)]
+    line = done.line("thing", region="global")
+    assert (line.complete, line.gaps, line.code, line.pages) == (False, {"truncated": 1}, "SameTokenAgain", turns)
+
+
+def test_tokens_that_are_always_new_end_at_a_bound(tmp_path: Path) -> None:
+    teller = Circling(lambda turn: turn)
+    done = circled(tmp_path, teller, "thing", pages=7)
+    assert teller.turned == 7
+    assert done.ghosts("thing") == [("global", Reason.TRUNCATED)]
+    assert done.line("thing", region="global").code == "TooManyPages"
+    assert Limits().pages == PAGES
+
+
+def test_as_many_pages_as_the_bound_are_whole(tmp_path: Path) -> None:
+    teller = Circling(lambda turn: turn if turn < 7 else None)
+    done = circled(tmp_path, teller, "thing", pages=7)
+    assert (teller.turned, done.ghosts("thing")) == (7, [])
+
+
+def test_a_listing_whose_pages_take_too_long_together_ends(tmp_path: Path) -> None:
+    teller = Circling(lambda turn: turn)
+    done = circled(tmp_path, teller, "thing", listing=0.0)
+    assert teller.turned == 1
+    assert done.ghosts("thing") == [("global", Reason.TIMED_OUT)]
+    assert done.line("thing", region="global").code == "ListingTooLong"
+
+
+@pytest.mark.parametrize(("name", "turns"), [("the same for ever", 2), ("two in turns", 3)])
+def test_a_part_that_goes_in_circles_is_a_gap_of_its_item(tmp_path: Path, name: str, turns: int) -> None:
+    teller = Circling(CIRCLES[name][0], "GetStatus")
+    done = tell_parts(tmp_path, teller)
+    assert teller.turned == turns
+    assert [(fact["key"], fact["gaps"]) for fact in done.of("thing")] == [("a", {"status": Reason.TRUNCATED})]
+    assert done.line("thing", "status", "global").code == "SameTokenAgain"
+
+
+def test_a_part_of_endless_pages_ends_at_the_bound(tmp_path: Path) -> None:
+    teller = Circling(lambda turn: turn, "GetStatus")
+    done = tell_parts(tmp_path, teller, pages=5)
+    assert teller.turned == 5
+    assert done.line("thing", "status", "global").code == "TooManyPages"
+
+
+PARTED = """
+    aws.lab.thing:
+      about: Things.
+      once_per: account
+      list: {call: ListThings, items: Things, needs: lab:ListThings}
+      key: '{Name}'
+      then: {status: {call: GetStatus, with: {Name: Name}, needs: lab:GetStatus}}
+      columns: {name: {type: text, from: status.State, absent: 'no'}}
+"""
+
+
+def tell_parts(folder: Path, teller: Teller, **limits: Any) -> Done:
+    kept, plan = Kept(), make_plan(packed(folder, PARTED, "thing"), Selection(), ["aws"])
+    settings: dict[str, Any] = {"attempts": 1, "rate": 10_000, "burst": 10_000, **limits}
+    return Done(kept, collect(plan, teller, kept, started=datetime.now(UTC), limits=Limits(**settings)))
+
+
+# ---- whatever a call raises ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("operation", ["ListThings", "GetStatus"])
+@pytest.mark.parametrize("error", [RecursionError(), NotImplementedError(), MemoryError(), ZeroDivisionError(), GeneratorExit()])
+def test_whatever_a_call_raises_is_a_gap_of_that_call(tmp_path: Path, operation: str, error: BaseException) -> None:
+    class Raising(Circling):
+        def call(self, request: Request) -> Answer:
+            if request.operation == operation:
+                raise error
+            return super().call(request)
+
+    done = tell_parts(tmp_path, Raising(lambda _: None))
+    line = done.line("thing", "list" if operation == "ListThings" else "status", "global")
+    assert not line.complete
+    assert len(done.of("thing")) == 1
+    assert line.code in (type(error).__name__, "NestedTooDeep", "OutOfMemory")
+
+
+def test_an_item_that_cannot_be_made_costs_itself(tmp_path: Path) -> None:
+    def decode(raw: Any) -> Any:
+        if raw == "bad":
+            raise RecursionError
+        return {"Name": raw}
+
+    done = tell(tmp_path, THINGS, {"ListThings": Answer({"Things": ["a", "bad", "c"]}, decode=decode), "ListPieces": PIECES}, "thing")
+    assert [fact["key"] for fact in done.whole("thing")] == ["a", "c"]
+    assert len(done.ghosts("thing")) == 1
+
+
+MANY = """
+    aws.lab.thing:
+      about: Things.
+      once_per: account
+      list: {call: ListThings, items: Things, needs: lab:ListThings}
+      key: '{Name}'
+      then: {status: {call: GetAll, needs: lab:GetAll, many: {names: Name}, size: 10, items: All, by: Name}}
+      columns: {name: {type: text, from: status.State, absent: 'no'}}
+"""
+
+
+@pytest.mark.parametrize("odd", [5, None, {"Name": ["a"]}, {"Name": {"a": 1}}, [["a"]], {}])
+def test_what_stands_among_many_answers_and_is_none_is_nobodys(tmp_path: Path, odd: Any) -> None:
+    answers = {"ListThings": listed("Things", {"Name": "a"}, {"Name": "b"}), "GetAll": listed("All", odd, {"Name": "a", "State": "On"})}
+    done = tell(tmp_path, MANY, answers, "thing")
+    assert [(fact["key"], fact["data"]) for fact in done.of("thing")] == [("a", {"status": {"State": "On"}})]
+
+
+TWICE = """
+    aws.lab.thing:
+      about: Things.
+      once_per: account
+      list: {call: ListThings, items: Things, needs: lab:ListThings}
+      key: '{Name}'
+      then:
+        status: {call: GetAll, needs: lab:GetAll, many: {names: Name}, size: 10, items: All, by: Name}
+        mark: {call: GetMarks, needs: lab:GetMarks, many: {names: Name}, size: 10, items: All, by: Name}
+      columns:
+        name: {type: text, is: state || mark}
+        state: {type: text, from: status.State, absent: 'no'}
+        mark: {type: text, from: mark.Mark, absent: none}
+"""
+
+
+@pytest.mark.parametrize(("first", "second"), [("GetAll", "GetMarks"), ("GetMarks", "GetAll")])
+def test_what_one_part_of_many_leaves_out_is_gone_whatever_another_finds(tmp_path: Path, first: str, second: str) -> None:
+    both = listed("All", {"Name": "a", "State": "On"}, {"Name": "b"})
+    answers = {"ListThings": listed("Things", {"Name": "a"}, {"Name": "b"}), first: listed("All", {"Name": "a"}), second: both}
+    assert [fact["key"] for fact in tell(tmp_path, TWICE, answers, "thing").of("thing")] == ["a"]
+
+
 # ---- what a source says of what it does not show ---------------------------------------------------------------------------
 
 THINGS = """
@@ -772,6 +949,51 @@ def test_a_form_that_cannot_be_made_costs_its_own_row(tmp_path: Path, error: Exc
     assert [fact["key"] for fact in done.whole("doc")] == ["b"]
     assert done.ghosts("doc") == [("global", reason)]
     assert "secret" not in str(done.kept.lines)
+
+
+STATED = """
+    aws.lab.doc:
+      about: Documents, their own and those of a part.
+      once_per: account
+      list: {call: ListDocs, items: Docs, needs: lab:ListDocs}
+      key: '{Name}'
+      then: {part: {call: GetDoc, with: {Name: Name}, needs: lab:GetDoc}}
+      normalise: {Doc: json, 'Others[]': json, part.Doc: json}
+      columns:
+        doc: {type: json, from: Doc, absent: {}}
+        others: {type: list, from: 'Others[].name', absent: []}
+        of_part: {type: json, from: part.Doc, absent: {}}
+        name: {type: text, is: CAST(doc AS VARCHAR) || CAST(others AS VARCHAR) || CAST(of_part AS VARCHAR)}
+    aws.lab.said:
+      about: What documents say, one by one.
+      once_per: account
+      list: {call: ListDocs, items: Docs, needs: lab:ListDocs}
+      key: '{parent.Name}'
+      normalise: {Doc: json}
+      each: Doc.said[]
+      columns: {name: {type: text, from: name, absent: ''}}
+"""
+
+
+def test_what_has_no_form_is_a_gap_and_no_silence(tmp_path: Path) -> None:
+    def form(text: Any) -> Any:
+        return None if text == "half" else {"name": text, "said": [{"name": text}]}
+
+    docs = listed("Docs", {"Name": "a", "Doc": "half", "Others": ["x"]}, {"Name": "b", "Doc": "x", "Others": ["x", "half"]}, {"Name": "c"})
+    told = {"ListDocs": docs, "GetDoc": Answer({}), "GetDoc c": Answer({"Doc": "half"})}
+    done = tell(tmp_path, STATED, told, "doc", "said", json=form)
+    gaps = {fact["key"]: fact["gaps"] for fact in done.of("doc")}
+    malformed = Reason.MALFORMED
+    assert gaps == {"a": {"Doc": malformed}, "b": {"Others": malformed}, "c": {"part": malformed}}
+    assert [fact["key"] for fact in done.whole("said")] == ["b#0"]
+    assert done.ghosts("said") == [("global", malformed)]
+    lines = {(line.table, line.part): line for line in done.kept.lines if line.gaps}
+    assert {place: (line.status, line.complete) for place, line in lines.items()} == {
+        ("aws.lab.doc", "Doc"): ("malformed", False),
+        ("aws.lab.doc", "Others"): ("malformed", False),
+        ("aws.lab.doc", "part"): ("malformed", False),
+        ("aws.lab.said", "Doc"): ("malformed", False),
+    }
 
 
 # ---- regions -------------------------------------------------------------------------------------------------------------

@@ -356,7 +356,7 @@ WRONG = {
     "not for all": ("once_per: connection", "once_per: account", "'target' goes with once_per: connection"),
     "asked as one": ("items: Things,", "items: Things, with: {Account: $account},", "has no '\\$account'"),
     "odd path": ("target: Owner", "target: 'a..b'", "path 'a..b' is not well formed"),
-    "of a part": ("with: {Name: Name}, needs", "with: {Name: Name}, target: Owner, needs", "'target' and 'at_most' belong to a list"),
+    "of a part": ("with: {Name: Name}, needs", "with: {Name: Name}, target: Owner, needs", "'target', .* belong to a list"),
     "beneath": ("once_per: target\n      list: {for:", "once_per: connection\n      list: {for:", "asked for the item's own target"),
 }
 

@@ -198,7 +198,7 @@ def test_cases_of_an_estate_rule_are_estates_of_their_own() -> None:
 def test_rows_have_a_target_a_region_and_the_fixed_time() -> None:
     document = asked(
         "target <> '' AND region <> '' AND scan_time = TIMESTAMP '2026-01-01 00:00:00' AND made_at < scan_time"
-        f" AND true = ANY (SELECT t.region = this.region {LOCKS})",
+        f" AND true = ANY (SELECT t.region = this.region AND t.key = t.key {LOCKS})",
         tests={
             "pass": [{"made_at": "2025-12-31T23:59:59Z", LOCK: [{}]}],
             "fail": [{"made_at": "2026-01-01T00:00:00Z", LOCK: [{}]}],

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from cnamm_scan.engine import schedule
 from cnamm_scan.engine.schedule import DARK_AFTER, Limits, Outcome, Scheduler, _Bucket
 from cnamm_scan.errors import CredentialsError
 from cnamm_scan.model import Reason
@@ -261,6 +265,128 @@ def test_the_first_reason_to_stop_is_the_one_told() -> None:
     scheduler.stop(Reason.CREDENTIALS)
     scheduler.stop(Reason.INTERRUPTED)
     assert scheduler.stopped is Reason.CREDENTIALS
+
+
+# ---- Ctrl-C --------------------------------------------------------------------------------------------------------------
+
+
+def test_nobody_who_interrupts_waits_for_an_answer_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads read for ever, one answers while it is interrupted, and the rest is not asked; an answer that comes late is nobody's."""
+    monkeypatch.setattr(schedule, "GRACE", 0.2)
+    scheduler = Scheduler(Limits(concurrency=3, rate=10_000, burst=10_000, deadline=1_000))
+    come, late = threading.Event(), threading.Event()
+    outcomes: dict[int, list[Outcome]] = {}
+    stuck = threading.Barrier(3)
+
+    def for_ever(asked: Request) -> Answer:
+        stuck.wait(10)
+        come.wait(60)
+        late.set()
+        return Answer({})
+
+    def interrupting(asked: Request) -> Answer:
+        stuck.wait(10)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        return Answer({})
+
+    asks = [for_ever, for_ever, interrupting, *[answered] * 5]
+    for number, ask in enumerate(asks):
+        scheduler.submit(request(number), ask, lambda outcome, n=number: outcomes.setdefault(n, []).append(outcome), depth=-number)  # type: ignore[misc]
+    with pytest.raises(KeyboardInterrupt):
+        scheduler.run()
+    assert scheduler.stopped is Reason.INTERRUPTED
+    said = {number: [each.failure.code if each.failure else "answered" for each in found] for number, found in outcomes.items()}
+    assert {number: said[number] for number in (0, 1)} == {0: ["NotWaitedFor"], 1: ["NotWaitedFor"]}
+    assert all(len(found) == 1 for found in said.values())
+    assert len(said) == len(asks)
+    assert all(each.failure.reason is Reason.INTERRUPTED for number in (0, 1) for each in outcomes[number] if each.failure)
+    calls = scheduler.calls
+    come.set()
+    assert late.wait(10)
+    assert {number: len(found) for number, found in outcomes.items()} == dict.fromkeys(range(len(asks)), 1)
+    assert scheduler.calls == calls
+
+
+def test_what_would_have_been_asked_next_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The callback of a call that nobody waits for may ask more: that ends at once too."""
+    monkeypatch.setattr(schedule, "GRACE", 0.05)
+    scheduler = Scheduler(Limits(concurrency=1, rate=10_000, burst=10_000))
+    come = threading.Event()
+    seen: list[str] = []
+
+    def ask(asked: Request) -> Answer:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        come.wait(60)
+        return Answer({})
+
+    def then(outcome: Outcome) -> None:
+        assert outcome.failure is not None
+        seen.append(outcome.failure.code)
+        if len(seen) < 3:
+            scheduler.submit(request(len(seen)), answered, then, depth=1)
+
+    scheduler.submit(request(0), ask, then, depth=0)
+    with pytest.raises(KeyboardInterrupt):
+        scheduler.run()
+    come.set()
+    assert seen == ["NotWaitedFor", "NotAsked", "NotAsked"]
+
+
+def test_who_wants_it_to_end_waits_for_nobody_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal that is remembered and not raised."""
+    monkeypatch.setattr(schedule, "GRACE", 0.05)
+    wanted, come = threading.Event(), threading.Event()
+    scheduler = Scheduler(Limits(concurrency=2, rate=10_000, burst=10_000), wanted.is_set)
+    seen: list[str] = []
+
+    def ask(asked: Request) -> Answer:
+        wanted.set()
+        come.wait(60)
+        return Answer({})
+
+    for number in range(6):
+        scheduler.submit(request(number), ask, lambda outcome: seen.append(outcome.failure.code if outcome.failure else ""), depth=0)
+    scheduler.run()
+    come.set()
+    assert scheduler.stopped is Reason.INTERRUPTED
+    assert sorted(seen) == [*["NotAsked"] * 4, *["NotWaitedFor"] * 2]
+
+
+# ---- by target -----------------------------------------------------------------------------------------------------------
+
+
+def test_calls_are_counted_and_slowed_by_target() -> None:
+    one, two = (replace(request(number), target=f"aws:{number}") for number in (1, 2))
+    scheduler, _ = run(QUICK, (one, Failing(Reason.THROTTLED, times=1)), (two, answered), (request(3), answered))
+    assert scheduler.calls_of == {"aws:1": 2, "aws:2": 1, "": 1}
+    assert scheduler.retries_of == {"aws:1": 1}
+    slowed = {place for (place, _), bucket in scheduler._buckets.items() if bucket.rate < bucket.ceiling}
+    assert slowed == {("aws:1", "us-east-1")}
+
+
+def test_a_region_that_is_dark_in_one_target_is_not_in_another() -> None:
+    limits = Limits(concurrency=1, rate=10_000, burst=10_000, attempts=1)
+    ask = Failing(Reason.UNREACHABLE, retry=False)
+    dark = [(replace(request(n, client=f"service-{n}"), target="aws:1"), ask) for n in range(10)]
+    _, outcomes = run(limits, *dark, (replace(request(11), target="aws:2"), answered))
+    assert ask.calls == DARK_AFTER
+    assert outcomes[-1].answer is not None
+
+
+def test_a_call_is_told_by_when_it_must_have_ended() -> None:
+    told: list[Request] = []
+
+    def ask(asked: Request) -> Answer:
+        told.append(asked)
+        if len(told) < 3:
+            raise CallFailedError(Reason.SERVER_ERROR, "Planted", retry=True, after=0.0)
+        return Answer({})
+
+    before = time.monotonic()
+    run(Limits(attempts=5, deadline=50, rate=10_000, burst=10_000), (request(), ask))
+    assert len({asked.ends for asked in told}) == 1  # all attempts together
+    assert told[0].ends is not None
+    assert before + 50 <= told[0].ends <= time.monotonic() + 50
 
 
 # ---- dark regions --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cnamm_scan.engine.store import Store, StoreError
+from cnamm_scan.engine.bounds import StoreError
+from cnamm_scan.engine.store import Store
 from cnamm_scan.model import Content, Reason
 from tests.packs import BOX, LOCK, NOW, A, B, collector, content, fact, filled, ghost, lab, part, rest, shard, table
 

@@ -7,13 +7,15 @@ import hashlib
 import json
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cnamm_scan import paths
 from cnamm_scan.api import scan_id
@@ -22,7 +24,7 @@ from cnamm_scan.evidence import merkle
 from cnamm_scan.evidence.bundle import Bundle, BundleWriter, open_bundle, verify
 from cnamm_scan.evidence.canonical import canonical
 from cnamm_scan.model import Coverage, Reason, Region, ResultBlock, Severity, Target, Verdict, fact_id
-from tests.bundles import BUCKETS, FILES, FIRST, HOME, ONE, RULES, SCAN_ID, SECOND, TWO, pocket, write_bundle
+from tests.bundles import BUCKETS, FILES, FIRST, HOME, ONE, RULES, SCAN_ID, SECOND, TWO, account, pocket, write_bundle
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def _writer(folder: Path, scan: str = SCAN_ID) -> BundleWriter:
 
 
 def _finish(writer: BundleWriter) -> Path:
-    return writer.finish(pocket(), {"scan": {"targets": []}, "plan": {"rules": [], "tables": {}}})
+    return writer.finish(pocket(), {"scan": account(writer.scan_id), "plan": {"rules": [], "tables": {}}})
 
 
 def _fact(writer: BundleWriter, key: str, table: str = "aws.s3.bucket", data: Any = None) -> None:
@@ -208,7 +210,7 @@ def test_the_rest_is_whoever_is_there_and_not_named(tmp_path: Path, table: str) 
 
 
 def test_a_population_is_stored_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cnamm_scan.evidence.bundle.KEYS_A_LINE", 2)
+    monkeypatch.setattr("cnamm_scan.evidence.writer.KEYS_A_LINE", 2)
     rest = replace(BUCKET, table="aws.s3.view", verdict=Verdict.PASS, number=-1, count=5, resources=(), columns=(), values=())
     opened = _stored(tmp_path, rest, population=["a", "b", "c", "d", "e"])
     assert [line["resources"] for line in opened.entries("population")] == [["a", "b"], ["c", "d"], ["e"]]
@@ -275,214 +277,6 @@ def test_coverage_is_kept_line_by_line(bundle: Path) -> None:
     )
 
 
-# ---- changed afterwards --------------------------------------------------------------------------------------------------
-
-
-def test_one_changed_byte_anywhere_is_refused(bundle: Path) -> None:
-    files = sorted(file for file in bundle.rglob("*") if file.is_file())
-    assert {"manifest.json", "manifest.sha256", "salts.bin", "00000.jsonl.gz", "cnamm.yaml"} <= {file.name for file in files}
-    for file in files:
-        raw = file.read_bytes()
-        for at in (0, len(raw) // 2, len(raw) - 1):
-            file.write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
-            with pytest.raises(BundleError) as refused:
-                open_bundle(bundle)
-            assert file.name in str(refused.value), (file, at)
-            assert refused.value.do
-        file.write_bytes(raw)
-    assert _check(bundle)
-
-
-@pytest.mark.parametrize("cut", [0, 10, -1])
-def test_a_truncated_file_is_refused(bundle: Path, cut: int) -> None:
-    shard = bundle / "entries" / "00001.jsonl.gz"
-    shard.write_bytes(shard.read_bytes()[:cut])
-    with pytest.raises(BundleError, match=r"00001\.jsonl\.gz has \d+ bytes, expected \d+"):
-        open_bundle(bundle)
-
-
-def test_a_longer_file_is_refused(bundle: Path) -> None:
-    with (bundle / "entries" / "00000.jsonl.gz").open("ab") as shard:
-        shard.write(b"\0")
-    with pytest.raises(BundleError, match=r"00000\.jsonl\.gz has"):
-        open_bundle(bundle)
-
-
-def test_a_missing_file_is_refused(bundle: Path) -> None:
-    for file in sorted(file for file in bundle.rglob("*") if file.is_file()):
-        raw = file.read_bytes()
-        file.unlink()
-        with pytest.raises(BundleError) as refused:
-            open_bundle(bundle)
-        assert f"{file.name} is missing" in str(refused.value)
-        file.write_bytes(raw)
-
-
-def test_an_entry_file_too_many_is_refused(bundle: Path) -> None:
-    shutil.copy(bundle / "entries" / "00000.jsonl.gz", bundle / "entries" / "99999.jsonl.gz")
-    with pytest.raises(BundleError, match=r"99999\.jsonl\.gz is not named in the manifest"):
-        open_bundle(bundle)
-
-
-def test_an_unfinished_bundle_is_refused(bundle: Path) -> None:
-    partial = bundle.rename(bundle.with_name(bundle.name + ".partial"))
-    with pytest.raises(BundleError, match="never finished"):
-        open_bundle(partial)
-
-
-@pytest.mark.parametrize("name", ["no-such.cnamm", "file"])
-def test_what_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / "file").write_text("no bundle")
-    with pytest.raises(BundleError, match="there is no bundle"):
-        open_bundle(tmp_path / name)
-
-
-def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"manifest\.json is missing"):
-        open_bundle(tmp_path)
-
-
-# ---- forged: the manifest says what the forger wants, and its hash is right -----------------------------------------------
-
-
-def _forge(bundle: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    """Rewrite the manifest and the hash beside it."""
-    manifest = json.loads((bundle / "manifest.json").read_bytes())
-    manifest = change(manifest) or manifest
-    raw = canonical(manifest) + b"\n"
-    (bundle / "manifest.json").write_bytes(raw)
-    (bundle / "manifest.sha256").write_text(f"{hashlib.sha256(raw).hexdigest()}  manifest.json\n")
-
-
-def _forge_shard(bundle: Path, name: str, change: Callable[[list[bytes]], list[bytes]], *, lines: bool = True) -> None:
-    """Rewrite a shard's lines, and everything that the manifest says of the file itself."""
-    file = bundle / name
-    made = change(gzip.decompress(file.read_bytes()).splitlines())
-    raw = gzip.compress(b"".join(line + b"\n" for line in made), mtime=0)
-    file.write_bytes(raw)
-
-    def of_file(manifest: dict[str, Any]) -> None:
-        for entry in manifest["files"]:
-            if entry["path"] == name:
-                entry.update(sha256=hashlib.sha256(raw).hexdigest(), size=len(raw))
-                if lines:
-                    more = len(made) - entry["lines"]
-                    entry["lines"] += more
-                    manifest["counts"][entry["kind"]] += more
-                    manifest["tree"]["size"] += more
-
-    _forge(bundle, of_file)
-
-
-@pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", "entries/../../outside", "method/../../../etc/passwd"])
-def test_a_manifest_that_names_a_file_outside_is_refused(bundle: Path, path: str) -> None:
-    def name_it(manifest: dict[str, Any]) -> None:
-        manifest["files"].append({"path": path, "sha256": "0" * 64, "size": 0})
-
-    _forge(bundle, name_it)
-    with pytest.raises(BundleError) as refused:
-        open_bundle(bundle)
-    assert "manifest.json names a file outside the bundle" in str(refused.value)
-    assert path in str(refused.value)
-
-
-@pytest.mark.parametrize("schema", ["cnamm-scan/bundle/2", "", None])
-def test_another_schema_is_refused(bundle: Path, schema: str | None) -> None:
-    _forge(bundle, lambda manifest: manifest.update(schema=schema))
-    with pytest.raises(BundleError, match="expected 'cnamm-scan/bundle/1'"):
-        open_bundle(bundle)
-
-
-@pytest.mark.parametrize("manifest", [[], "text", 1])
-def test_a_manifest_that_is_no_object_is_refused(bundle: Path, manifest: Any) -> None:
-    _forge(bundle, lambda _: manifest or [0])
-    with pytest.raises(BundleError, match="schema is 'None'"):
-        open_bundle(bundle)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda manifest: manifest.pop("files"),
-        lambda manifest: manifest.update(files=None),
-        lambda manifest: manifest.update(files=["entries/00000.jsonl.gz"]),
-        lambda manifest: manifest["files"][0].pop("sha256"),
-        lambda manifest: manifest["files"][0].pop("lines"),
-        lambda manifest: manifest["files"].append({"path": 7, "size": 1, "sha256": ""}),
-        lambda manifest: manifest.pop("scan"),
-        lambda manifest: manifest.pop("tree"),
-        lambda manifest: manifest.pop("counts"),
-    ],
-)
-def test_a_manifest_that_lacks_something_is_refused(bundle: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    def quietly(manifest: dict[str, Any]) -> None:
-        change(manifest)
-
-    _forge(bundle, quietly)
-    with pytest.raises(BundleError, match=r"manifest\.json"):
-        _check(bundle)
-
-
-def test_a_dropped_line_shows_in_the_counts(bundle: Path) -> None:
-    _forge_shard(bundle, "entries/00000.jsonl.gz", lambda lines: lines[1:], lines=False)
-    with pytest.raises(BundleError, match=r"00000\.jsonl\.gz has \d+ lines, expected \d+"):
-        _check(bundle)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda lines: lines[1:],
-        lambda lines: [*lines, lines[0]],
-        lambda lines: [lines[1], lines[0], *lines[2:]],
-        lambda lines: [lines[0].replace(b"true", b"false", 1), *lines[1:]],
-    ],
-    ids=["dropped", "doubled", "swapped", "edited"],
-)
-def test_a_forged_shard_shows_in_the_root(bundle: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
-    _forge_shard(bundle, "entries/00000.jsonl.gz", change)
-    with pytest.raises(BundleError, match="the tree's root is"):
-        _check(bundle)
-
-
-def test_forged_counts_show(bundle: Path) -> None:
-    _forge(bundle, lambda manifest: manifest["counts"].update(fact=manifest["counts"]["fact"] + 1))
-    with pytest.raises(BundleError, match=r"manifest\.json counts \d+ entries"):
-        _check(bundle)
-
-
-def test_another_salt_shows_in_the_root(bundle: Path) -> None:
-    salts = bytes(32)
-    (bundle / "salts.bin").write_bytes(salts)
-
-    def of_file(manifest: dict[str, Any]) -> None:
-        entry = next(entry for entry in manifest["files"] if entry["path"] == "salts.bin")
-        entry.update(sha256=hashlib.sha256(salts).hexdigest())
-
-    _forge(bundle, of_file)
-    with pytest.raises(BundleError, match="the tree's root is"):
-        _check(bundle)
-
-
-@pytest.mark.parametrize("line", [b'{"id": "x", "kind": "fact"}', b"no json", b"[1]", b'{"kind":"fact"}', b'{"id":7}', b"\xff"])
-def test_a_line_that_is_no_canonical_entry_is_refused(bundle: Path, line: bytes) -> None:
-    _forge_shard(bundle, "entries/00000.jsonl.gz", lambda lines: [line, *lines])
-    with pytest.raises(BundleError, match=r"00000\.jsonl\.gz line 1 is no canonical entry"):
-        _check(bundle)
-
-
-def test_a_shard_that_is_no_gzip_is_refused(bundle: Path) -> None:
-    raw = b"plain text"
-    (bundle / "entries" / "00000.jsonl.gz").write_bytes(raw)
-
-    def of_file(manifest: dict[str, Any]) -> None:
-        manifest["files"][0].update(sha256=hashlib.sha256(raw).hexdigest(), size=len(raw))
-
-    _forge(bundle, of_file)
-    with pytest.raises(BundleError, match=r"00000\.jsonl\.gz is cut or damaged"):
-        _check(bundle)
-
-
 # ---- the writer ----------------------------------------------------------------------------------------------------------
 
 
@@ -504,32 +298,78 @@ def test_many_threads_write_at_once(tmp_path: Path) -> None:
     assert "2400 entries tie out: 2400 fact" in _check(path)
     opened = open_bundle(path)
     assert {fact["key"] for fact in opened.entries("fact")} == {f"{number}-{n}" for number in range(8) for n in range(300)}
-    for table, file in opened.files("fact"):
-        assert {json.loads(line)["table"] for line in gzip.decompress(file.read_bytes()).splitlines()} == {table}
+    for n in range(3):
+        assert {json.loads(line)["table"] for line in opened.facts().lines(f"aws.t.t{n}")} == {f"aws.t.t{n}"}
 
 
-def test_shards_roll_over_at_five_thousand_lines(tmp_path: Path) -> None:
+def test_a_file_that_is_large_is_followed_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnamm_scan.evidence.shards.FILE_SIZE", 1000)
+    monkeypatch.setattr("cnamm_scan.evidence.shards.BUFFER", 1000)
     writer = _writer(tmp_path)
-    for n in range(10_001):
-        writer.entry("objective", str(n), {})
-    _fact(writer, "one")
+    for n in range(500):
+        writer.entry("objective", f"{n}|{hashlib.sha256(bytes(n)).hexdigest()}", {})
+        _fact(writer, str(n), f"aws.t.t{n % 3}")
     opened = open_bundle(_finish(writer))
-    assert [(entry["kind"], entry["lines"]) for entry in opened.manifest["files"] if "kind" in entry] == [
-        ("objective", 5000),
-        ("objective", 5000),
-        ("objective", 1),
-        ("fact", 1),
-    ]
-    assert [int(line["id"]) for line in opened.entries("objective")] == list(range(10_001))
-    assert len(list(verify(opened))) == 3
+    files = [entry["path"] for entry in opened.manifest["files"] if entry.get("kind") == "objective"]
+    assert files[:2] == ["entries/objective-00000.jsonl.gz", "entries/objective-00001.jsonl.gz"]
+    assert len(files) > 5
+    assert [int(line["id"].partition("|")[0]) for line in opened.entries("objective")] == list(range(500))
+    for n in range(3):
+        assert [json.loads(line)["key"] for line in opened.facts().lines(f"aws.t.t{n}")] == [str(k) for k in range(n, 500, 3)]
+
+
+def test_many_small_tables_share_a_piece_and_each_is_found(tmp_path: Path) -> None:
+    writer = _writer(tmp_path)
+    names = [f"aws.t.t{n:03}" for n in range(300)]
+    for name in reversed(names):
+        for key in "ab":
+            _fact(writer, f"{name}/{key}", name)
+    opened = open_bundle(_finish(writer))
+    (file,) = (entry for entry in opened.manifest["files"] if entry.get("kind") == "fact")
+    assert len(file["parts"]) < 5
+    facts = opened.facts()
+    room = tmp_path / "room"
+    room.mkdir()
+    for name in names:
+        assert [json.loads(line)["key"] for line in facts.lines(name)] == [f"{name}/a", f"{name}/b"]
+        for turn in facts.files(name, room):
+            assert [json.loads(line)["key"] for one in turn for line in one.read_bytes().splitlines()] == [f"{name}/a", f"{name}/b"]
+    assert list(facts.files("no.such.table", room)) == []
+    assert list(room.iterdir()) == []
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcde"), st.integers(1, 400)), max_size=60), st.integers(1, 3000))
+@settings(max_examples=30, deadline=None)
+def test_whatever_order_facts_come_in_each_table_has_its_own(tmp_path_factory: pytest.TempPathFactory, came: Any, buffer: int) -> None:
+    folder = tmp_path_factory.mktemp("facts")
+    expected: dict[str, list[str]] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cnamm_scan.evidence.shards.BUFFER", buffer)
+        patch.setattr("cnamm_scan.evidence.parts.LINES_A_FILE", 7)
+        patch.setattr("cnamm_scan.evidence.shards.LINES_A_FILE", 7)
+        writer = _writer(folder)
+        for number, (table, length) in enumerate(came):
+            key = f"{number}".ljust(length, ".")
+            expected.setdefault(table, []).append(key)
+            _fact(writer, key, table, {"n": number})
+        bundle = open_bundle(_finish(writer))
+        facts = bundle.facts()
+        for table in "abcde":
+            laid = []
+            for turn in facts.files(table, folder):
+                assert 0 < len(turn) <= 4
+                for file in turn:
+                    raw = file.read_bytes()
+                    laid += (gzip.decompress(raw) if file.suffix == ".gz" else raw).splitlines()
+            assert [json.loads(line)["key"] for line in laid] == expected.get(table, [])
+            assert list(facts.lines(table)) == laid
 
 
 def test_settle_hands_over_readable_facts_and_writing_may_go_on(tmp_path: Path) -> None:
     writer = _writer(tmp_path)
     _fact(writer, "one")
-    ((table, files),) = writer.settle().items()
-    assert table == "aws.s3.bucket"
-    assert [json.loads(gzip.decompress(file.read_bytes()))["key"] for file in files] == ["one"]
+    facts = writer.settle()
+    assert [json.loads(line)["key"] for line in facts.lines("aws.s3.bucket")] == ["one"]
     _fact(writer, "two")
     assert [fact["key"] for fact in open_bundle(_finish(writer)).entries("fact")] == ["one", "two"]
 

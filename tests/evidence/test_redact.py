@@ -412,3 +412,43 @@ def test_what_comes_out_can_be_stored(value: Any) -> None:
 
 def test_a_lone_surrogate_cannot_stop_a_scan() -> None:
     assert canonical(Redactor(KEY).clean({"a": "x\ud800y", "b": "\udfff"}, ["b"], HERE))
+
+
+# ---- what two sides share --------------------------------------------------------------------------------------------------
+
+SHARED = ("aws:Referer", "sts:ExternalId")
+
+
+@given(
+    st.sampled_from(["aws:referer", "AWS:REFERER", "sts:ExternalId"]), st.from_regex(r"canary[a-z0-9]{1,9}", fullmatch=True), st.booleans()
+)
+def test_values_under_a_secret_key_go_and_their_wildcards_stay(name: str, secret: str, listed: bool) -> None:
+    redactor = Redactor(KEY, SHARED)
+    values = [secret, f"*{secret}", f"{secret}?", "*", ""]
+    document = {"condition": {"stringlike": {name: values if listed else values[1], "aws:sourceip": ["10.0.0.0/8"]}}}
+    for made in (redactor.clean(document, (), HERE), redactor.kept(document, paths.tree([paths.parse("condition")]), (), HERE)):
+        assert "canary" not in str(made)
+        kept = made["condition"]["stringlike"]
+        assert kept["aws:sourceip"] == ["10.0.0.0/8"]
+        if listed:
+            one, behind, before, *whole = kept[name]
+            assert one.startswith(TOKEN_PREFIX)
+            assert behind.startswith(f"*{TOKEN_PREFIX}")
+            assert before.endswith("?")
+            assert whole == ["*", ""]
+        else:
+            assert kept[name].startswith(f"*{TOKEN_PREFIX}")
+
+
+def test_a_secret_key_is_seen_in_a_table_that_is_read_much() -> None:
+    """The function that is made for such a table looks for it too, at its own paths and beneath them."""
+    redactor = Redactor(KEY, SHARED)
+    keep = paths.tree([paths.parse("a"), paths.parse('"sts:ExternalId"')])
+    for number in range(redact.HOT + 5):
+        made = redactor.kept({"a": {"aws:Referer": "canary"}, "sts:ExternalId": "canary"}, keep, (), str(number))
+        assert "canary" not in str(made)
+
+
+def test_without_secret_keys_such_values_are_like_any_other() -> None:
+    document = {"aws:Referer": "plain"}
+    assert Redactor(KEY).clean(document, (), HERE) == document

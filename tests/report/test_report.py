@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import csv
+import html
 import io
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -422,6 +424,9 @@ NASTY = (
     "*stars* _lines_ `ticks` ~~gone~~ &lt;",
     "two\nlines\r\n# head\t.",
     "+1", "-1", "@a", "'quoted', \"too\"",
+    " =1+1", "  +1", "\uff1d1+1", " \uff0b1", "\uff0d1", "\uff20a", "\u200b=1", "\u22121", "\t=1", "\r@a", "\ufeff=1",
+    "ping @octocat and @org/team or a@example.com", "https://evil.example/x www.evil.example HTTP://EVIL", "see #12 and GH-7",
+    "one\u2028two\u2029three",
 )  # fmt: skip
 
 
@@ -440,7 +445,7 @@ def test_markdown_cells_hold_what_they_are_given(nasty: Path) -> None:
     for row in rows:
         cells = re.split(r"(?<!\\)(?:\\\\)*\|", row)
         assert len(cells) == 6, row
-        assert not re.search(r"(?<!\\)(?:\\\\)*[<>`*_~&]", "".join(cells[3:5])), row
+        assert not re.search(r"(?<!\\)(?:\\\\)*[<>`*_~&]", "".join(cells[3:5]).replace(markdown.NOTHING, "")), row
     assert made.count("\n#") == len(re.findall(r"^## |^# ", made, re.MULTILINE)) - 1
     for name in NASTY:
         assert markdown.cell(name) in made
@@ -448,10 +453,25 @@ def test_markdown_cells_hold_what_they_are_given(nasty: Path) -> None:
 
 @given(st.text())
 def test_a_markdown_cell_shows_itself(name: str) -> None:
-    shown = markdown.cell(name)
+    shown = markdown.cell(name).replace(markdown.NOTHING, "")
     assert re.sub(r"\\(.)", r"\1", shown) == safe(name)
     assert not re.search(r"(?<!\\)(?:\\\\)*[|<>`*_\[\]~&]", shown)
     assert "\n" not in shown
+
+
+@given(st.text(st.sampled_from("a@#1:/w.gGhHWws- _&"), max_size=30))
+def test_a_markdown_cell_calls_nobody(name: str) -> None:
+    """What a reader of text would take for a name, a number of an issue or an address: none is left whole."""
+    shown = html.unescape(markdown.cell(name))
+    assert not re.search(r"@\w|#\d|[A-Za-z]:/|(?<![A-Za-z0-9])(?:www\.|gh-\d)", shown, re.IGNORECASE), shown
+
+
+def _is_formula(text: str) -> bool:
+    """What a spreadsheet runs: it passes over what is not seen, and reads signs of any width."""
+    if text[:1] in ("\t", "\r", "\n"):
+        return True
+    seen = "".join(char for char in text if unicodedata.category(char)[0] not in "CZ")
+    return bool(seen) and unicodedata.normalize("NFKC", seen[0])[:1] in ("=", "+", "-", "@", "\u2212")
 
 
 def test_csv_holds_no_formula_and_no_escape(nasty: Path) -> None:
@@ -461,8 +481,9 @@ def test_csv_holds_no_formula_and_no_escape(nasty: Path) -> None:
     head, *rows = csv.reader(lines)
     assert tuple(head) == tabular.RESULT_COLUMNS
     resources = {row[3] for row in rows}
-    assert resources == {("'" if name[0] in "=+-@" else "") + safe(name) for name in NASTY}
-    assert not any(cell[:1] in ("=", "+", "-", "@") for row in rows for cell in row)
+    assert resources == {("'" if _is_formula(name) else "") + safe(name) for name in NASTY}
+    assert sum(map(_is_formula, NASTY)) == 15
+    assert not any(_is_formula(cell) for row in rows for cell in row)
     assert all(len(row) == len(head) for row in rows)
 
 
@@ -474,7 +495,12 @@ def test_any_row_is_one_line_of_csv(cells: list[Any]) -> None:
     assert len(row) == len(cells) == len(head.split(","))
     for given_cell, shown in zip(cells, row, strict=True):
         if isinstance(given_cell, str):
-            assert shown == ("'" if given_cell[:1] in ("=", "+", "-", "@", "\t", "\r") and given_cell else "") + safe(given_cell)
+            assert shown == ("'" if _is_formula(given_cell) else "") + safe(given_cell)
+
+
+def test_the_names_of_columns_are_no_formula_either() -> None:
+    """`SELECT 1 AS "=1+1"`."""
+    assert list(tabular.csv_lines(["=1+1", "a\x1bb"], [[1, 2]])) == ["'=1+1,a\ufffdb", "1,2"]
 
 
 def test_jsonl_gives_back_what_it_was_given(nasty: Path) -> None:
@@ -482,7 +508,7 @@ def test_jsonl_gives_back_what_it_was_given(nasty: Path) -> None:
         results = list(done.results("fail"))
         lines = list(tabular.jsonl(result.row() for result in results))
     assert {json.loads(line)["resource"] for line in lines} == set(NASTY)
-    assert all("\n" not in line and "\x1b" not in line for line in lines)
+    assert all(line.splitlines() == [line] and "\x1b" not in line for line in lines)
 
 
 def test_the_text_report_obeys_no_name(nasty: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -48,30 +48,32 @@ def collect(
     regions: Sequence[str] = (),
     limits: Limits | None = None,
     progress: Progress | None = None,
+    wanted: Callable[[], bool] = lambda: False,
 ) -> Collected:
     """Ask a connection everything in the plan. `regions` narrows it; what is left out stays visible as excluded.
 
-    A call that fails is a gap, never an exception. Ctrl-C ends it early: all that was collected is written, and `interrupted` says so.
+    A call that fails is a gap, never an exception. Ctrl-C, or `wanted` when somebody wants it to end, ends it early: all that was collected
+    is written, and `interrupted` says so.
     """
-    return _Collection(plan, provider, writer, started, limits or Limits(), progress).run(regions)
+    return _Collection(plan, provider, writer, started, Scheduler(limits or Limits(), wanted), progress).run(regions)
 
 
 class _Collection:
     def __init__(
-        self, plan: Plan, provider: Provider, writer: FactWriter, started: datetime, limits: Limits, progress: Progress | None
+        self, plan: Plan, provider: Provider, writer: FactWriter, started: datetime, scheduler: Scheduler, progress: Progress | None
     ) -> None:
         self.plan = plan
         self.provider = provider
         self.targets = tuple(provider.targets)
         self.writer = writer
         self.interrupted = False
-        self.scheduler = Scheduler(limits)
+        self.scheduler = scheduler
         self.ledger = Ledger()
         own = [table for table in plan.tables.values() if table.table.provider == provider.name]
         values = Values(provider, started)
         rows = Rows(writer, self.ledger, values, {table.table.id: Shape.of(table, provider.normalisers) for table in own})
         calls = Calls(provider, self.scheduler, plan.shared)
-        self.listings = Listings(provider, calls, self.ledger, values, rows, limits, progress)
+        self.listings = Listings(provider, calls, self.ledger, values, rows, scheduler.limits, progress)
 
     def run(self, only: Sequence[str]) -> Collected:
         regions = self._regions(only)

@@ -80,6 +80,7 @@ KIND = Kind(
     ),
     normalisers=NORMALISERS,
     makers=MAKERS,
+    secret_keys=frozenset({"aws:Referer", "aws:UserAgent", "sts:ExternalId"}),  # conditions that are used as shared secrets
     readers=frozenset({"iam_credential_report"}),
     region_table="aws.account.region",
     region_about="One row for each region of the account. Made by the engine from ec2:DescribeRegions and what the scan saw.",

@@ -68,21 +68,30 @@ class _Linter:
         columns = [column.path for column in table.columns.values() if column.path and not column.path.startswith("$")]
         hidden = frozenset(path for path in columns if self._is_unknown(table, item, path))
         given = self._operation(table, listing).output_shape
-        asks = [text for text in listing.with_.values() if not text.startswith("$")]
         no_items = listing.items not in (None, paths.SELF) and self._is_unknown(table, given, listing.items or "")
         parts = frozenset(name for name, call in table.then.items() if self._is_part_unknown(table, whole, call))
         made = Unread(
             f"botocore {version} does not have it",
-            listing=no_items or any(self._is_unknown(table, whole, text) for text in asks),
+            listing=no_items or self._cannot_ask(table, whole, listing),
             each=table.each is not None and self._is_unknown(table, whole, table.each),
             parts=parts,
             paths=hidden,
         )
         return made if made.listing or made.each or made.parts or made.paths else None
 
+    def _cannot_ask(self, table: Table, item: Any, call: Call) -> bool:
+        """Whether a parameter would be dropped, or would come from what is dropped: something else would be asked."""
+        operation = self._operation(table, call)
+        if operation is None or isinstance(operation, tuple):
+            return False
+        known = operation.input_shape.members if operation.input_shape else {}
+        if any(parameter not in known for parameter in (*call.with_, *call.fixed, *call.many)):
+            return True
+        texts = [text for text in (*call.with_.values(), *call.many.values()) if not text.startswith("$")]
+        return any(self._is_unknown(table, item, text) for text in texts)
+
     def _is_part_unknown(self, table: Table, item: Any, call: Call) -> bool:
-        asks = [text for text in (*call.with_.values(), *call.many.values()) if not text.startswith("$")]
-        if any(self._is_unknown(table, item, text) for text in asks):
+        if self._cannot_ask(table, item, call):
             return True
         operation = self._operation(table, call)
         if not call.many or operation is None or isinstance(operation, tuple):

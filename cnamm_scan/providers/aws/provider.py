@@ -1,4 +1,4 @@
-"""AWS through boto3: one session, a client for each (service, region), one attempt a call; errors become reasons."""
+"""AWS through boto3: one session, a client for each (service, region), one attempt a call, answers within bounds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,33 +16,16 @@ from cnamm_scan import __version__
 from cnamm_scan.errors import CredentialsError, ProviderError, UsageError, did_you_mean
 from cnamm_scan.model import Content, Reason, Region, Target
 from cnamm_scan.providers.aws.documents import NORMALISERS
+from cnamm_scan.providers.aws.errors import translated
+from cnamm_scan.providers.aws.pages import Pager, pager_of
 from cnamm_scan.providers.bounds import BOUNDS, Bounds
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, Unread, code_matches
-from cnamm_scan.providers.reading import Within, bounded, refused
+from cnamm_scan.providers.reading import Within, bounded
 from cnamm_scan.providers.sdk import need
+from cnamm_scan.text import address
 
 HOME = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 """Where each partition answers for what exists once in an account."""
-
-_DENIED = frozenset(
-    "AccessDenied AccessDeniedException UnauthorizedOperation UnauthorizedException NotAuthorized AuthorizationError"
-    " AuthorizationErrorException Forbidden ForbiddenException InsufficientPrivilegesException AccessDeniedFault"
-    " UnauthorizedAccess AllAccessDisabled Client.UnauthorizedOperation 403".split()
-)
-_THROTTLED = frozenset(
-    "Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException RequestLimitExceeded"
-    " TooManyRequestsException SlowDown BandwidthLimitExceeded ProvisionedThroughputExceededException PriorRequestNotComplete"
-    " LimitExceededException.Rate RateExceeded EC2ThrottledException TransactionInProgressException 429".split()
-)
-_EXPIRED = frozenset("ExpiredToken ExpiredTokenException RequestExpired TokenRefreshRequired".split())
-_REGION_OFF = frozenset(
-    "UnrecognizedClientException InvalidClientTokenId AuthFailure OptInRequired InvalidAccessKeyId RegionDisabledException".split()
-)
-_UNSUPPORTED = frozenset(
-    "UnknownOperationException InvalidAction UnsupportedOperation UnsupportedOperationException NotImplemented"
-    " UnknownOperation InvalidEndpointException 404 405 501".split()
-)
-_DISABLED = frozenset("SubscriptionRequiredException OptInRequiredException AWSOrganizationsNotInUseException".split())
 
 OWN_CALLS = (
     ("ec2", "DescribeRegions"),
@@ -86,7 +68,7 @@ class AwsProvider:
         self.options = options
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
-        self._pagers: dict[tuple[str, str], _Pager] = {}
+        self._pagers: dict[tuple[str, str], Pager] = {}
         self._raw = threading.local()
         self._known: dict[tuple[str, str], Answer] = {}
         self._session = self._open()
@@ -96,7 +78,7 @@ class AwsProvider:
 
     def _open(self) -> Any:
         import boto3
-        from botocore.exceptions import ProfileNotFound
+        from botocore.exceptions import BotoCoreError, ProfileNotFound
         from botocore.session import Session
 
         inner = Session(profile=self.options.profile)
@@ -117,6 +99,9 @@ class AwsProvider:
                 where=f"aws:{self.options.profile}",
                 do=did_you_mean(self.options.profile or "", known),
             ) from error
+        except BotoCoreError as error:  # files of the person's own: a configuration that cannot be parsed
+            do = "mend it, and check with: aws configure list"
+            raise UsageError(f"AWS cannot be set up: {error}", where=self._name, do=do) from error
         if self.options.role_arn:
             session = self._assume(session)
         return session
@@ -151,6 +136,7 @@ class AwsProvider:
 
     def _identify(self) -> Target:
         start = self._session.region_name or HOME["aws"]
+        where = address(self.options.endpoint_url or "") or f"sts in {start}"
         try:
             answer = self._asked_again(Request("sts", "GetCallerIdentity", start))
         except CallFailedError as failure:
@@ -164,11 +150,14 @@ class AwsProvider:
                 ) from failure
             raise ProviderError(
                 f"AWS cannot be reached: {failure.reason.value} ({failure.code})",
-                where=self.options.endpoint_url or f"sts in {start}",
+                where=where,
                 do="check the network, AWS_ENDPOINT_URL and the region",
             ) from failure
-        account, arn = answer.data["Account"], answer.data["Arn"]
-        self.partition = arn.split(":")[1]
+        account, arn = str(answer.data.get("Account") or ""), str(answer.data.get("Arn") or "")
+        _, _, rest = arn.partition(":")
+        self.partition, is_arn, _ = rest.partition(":")
+        if not account or not is_arn:
+            raise ProviderError("AWS does not say who asks", where=where, do="check what answers there: aws sts get-caller-identity")
         self._known["sts", "GetCallerIdentity"] = answer
         return Target(f"aws:{account}", "aws", account, arn)
 
@@ -224,7 +213,7 @@ class AwsProvider:
         known = self._known.get((request.client, request.operation))
         if known is not None and not request.parameters:
             return known
-        with _translated(), Within(self.options.bounds, request.ends):
+        with translated(), Within(self.options.bounds, request.ends):
             client = self._client(request.client, request.region)
             pager = self.pager(client, request.operation)
             parameters = pager.first(request.parameters) if request.page is None else pager.following(request.parameters, request.page)
@@ -245,12 +234,12 @@ class AwsProvider:
             self._refuse_cut_body(pager)
         return Answer(data, metadata.get("RequestId") or metadata.get("HTTPHeaders", {}).get("x-amzn-requestid", ""), pager.next_page(data))
 
-    def pager(self, client: Any, operation: str) -> _Pager:
+    def pager(self, client: Any, operation: str) -> Pager:
         """How an operation is asked and continued; worked out once for all regions."""
         key = (client.meta.service_model.service_name, operation)
         known = self._pagers.get(key)
         if known is None:
-            known = self._pagers[key] = _pager_of(client, operation)
+            known = self._pagers[key] = pager_of(client, operation)
         return known
 
     def _client(self, service: str, region: str) -> Any:
@@ -275,7 +264,10 @@ class AwsProvider:
                     user_agent=f"cnamm-scan/{__version__} Botocore/{botocore_version}",  # else it is put together anew for each call
                     s3={"addressing_style": "path"} if has_endpoint else None,
                 )
-                client = self._session.client(service, region_name=region, endpoint_url=self.options.endpoint_url, config=config)
+                try:
+                    client = self._session.client(service, region_name=region, endpoint_url=self.options.endpoint_url, config=config)
+                except ValueError as error:  # an endpoint in the environment or a profile that is no URL
+                    raise CallFailedError(Reason.UNREACHABLE, "InvalidEndpoint") from error
                 http = client._endpoint.http_session
                 http._pool_classes_by_scheme = http._manager.pool_classes_by_scheme = bounded(http._pool_classes_by_scheme)
                 client.meta.events.register("before-parse", self._keep_raw)
@@ -287,7 +279,7 @@ class AwsProvider:
     def _keep_raw(self, response_dict: Mapping[str, Any], **_: Any) -> None:
         self._raw.body = response_dict.get("body")
 
-    def _refuse_cut_body(self, pager: _Pager) -> None:
+    def _refuse_cut_body(self, pager: Pager) -> None:
         """botocore reads an empty, cut-off or foreign body of a 200 as `{}` without a word; that would look like "not configured"."""
         body = getattr(self._raw, "body", None)
         if not pager.body or not isinstance(body, bytes):
@@ -365,161 +357,3 @@ def _no_credentials(where: str, message: str = "") -> CredentialsError:
         where=f"{where}; tried {CREDENTIALS_TRIED}",
         do="sign in (aws sso login, or AWS_PROFILE=…) and check with: aws sts get-caller-identity",
     )
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Every error of botocore as one of our reasons."""
-    from botocore import exceptions as boto
-    from botocore.parsers import ResponseParserError
-
-    try:
-        yield
-    except boto.ClientError as error:
-        raise _from_client_error(error) from error
-    except (boto.ConnectTimeoutError, boto.ReadTimeoutError) as error:
-        raise CallFailedError(Reason.TIMED_OUT, type(error).__name__, retry=True) from error
-    except (
-        boto.NoCredentialsError,
-        boto.PartialCredentialsError,
-        boto.CredentialRetrievalError,
-        boto.SSOError,
-        boto.TokenRetrievalError,
-    ) as error:
-        raise CallFailedError(Reason.CREDENTIALS, type(error).__name__, str(error)) from error
-    except boto.UnknownServiceError as error:
-        raise CallFailedError(Reason.UNSUPPORTED, f"{_sdk()} has no such service", str(error)) from error
-    except (boto.UnknownRegionError, boto.ParamValidationError) as error:
-        raise CallFailedError(Reason.COLLECTOR_BUG, type(error).__name__, str(error)) from error
-    except ResponseParserError as error:
-        raise CallFailedError(Reason.MALFORMED, type(error).__name__, retry=True) from error
-    except (boto.ConnectionError, boto.HTTPClientError) as error:
-        raise refused(error) or CallFailedError(Reason.UNREACHABLE, type(error).__name__, retry=True) from error
-    except boto.BotoCoreError as error:
-        raise CallFailedError(Reason.COLLECTOR_BUG, type(error).__name__, str(error)) from error
-
-
-def _sdk() -> str:
-    from botocore import __version__ as version
-
-    return f"botocore {version}"
-
-
-def _from_client_error(error: Any) -> CallFailedError:
-    said = error.response.get("Error", {})
-    code, message = str(said.get("Code", "")), str(said.get("Message", ""))
-    metadata = error.response.get("ResponseMetadata", {})
-    status = int(metadata.get("HTTPStatusCode") or 0)
-    after = _seconds(metadata.get("HTTPHeaders", {}).get("retry-after"))
-    code = code.rsplit("#", 1)[-1] or str(status)
-    if code in _THROTTLED or status == 429:
-        return CallFailedError(Reason.THROTTLED, code, message, retry=True, after=after)
-    if code in _EXPIRED:
-        return CallFailedError(Reason.CREDENTIALS, code, message)
-    if code in _REGION_OFF:
-        return CallFailedError(Reason.REGION_DISABLED, code, message)
-    if code in _DISABLED:
-        return CallFailedError(Reason.API_DISABLED, code, message)
-    if code in _DENIED or "AccessDenied" in code or "not authorized to perform" in message:
-        return CallFailedError(Reason.DENIED, code, message)
-    if code in _UNSUPPORTED or status == 501:
-        return CallFailedError(Reason.UNSUPPORTED, code, message)
-    if status >= 500:
-        return CallFailedError(Reason.SERVER_ERROR, code, message, retry=True, after=after)
-    if status == 401:
-        return CallFailedError(Reason.API_DISABLED, code, message)
-    if status == 403:
-        return CallFailedError(Reason.DENIED, code, message)
-    if 300 <= status < 400:  # nobody is followed to another host: what was signed is for this one
-        return CallFailedError(Reason.UNSUPPORTED, code, message)
-    return CallFailedError(Reason.UNSUPPORTED if status == 404 else Reason.COLLECTOR_BUG, code, message)
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None
-
-
-# ---- pages -------------------------------------------------------------------------------------------------------------
-
-_TOKENS = ("NextToken", "nextToken", "Marker", "NextMarker", "nextMarker", "marker", "NextPageToken", "nextPageToken", "position")
-
-
-@dataclass(frozen=True, slots=True)
-class _Pager:
-    """How one operation is asked and continued. Tokens are (parameter, path in the answer) pairs."""
-
-    method: str
-    tokens: tuple[tuple[str, Any], ...]
-    more: Any
-    limit: tuple[str, int] | None
-    protocol: str
-    body: frozenset[str]
-    """The members of an answer that stand in its body, not in headers."""
-
-    def first(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Parameters of the first page, as large as the service allows: fewer calls."""
-        if self.limit and self.limit[0] not in parameters:
-            return {**parameters, self.limit[0]: self.limit[1]}
-        return dict(parameters)
-
-    def following(self, parameters: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str, Any]:
-        """Parameters of a later page."""
-        return {**self.first(parameters), **page}
-
-    def next_page(self, data: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The token parameters of the next page, or None after the last."""
-        if not self.tokens or (self.more is not None and not self.more.search(data)):
-            return None
-        found = {parameter: path.search(data) for parameter, path in self.tokens}
-        found = {parameter: value for parameter, value in found.items() if value}
-        return found or None
-
-
-def _pager_of(client: Any, operation: str) -> _Pager:
-    """How botocore says that the operation is paged; its own paginators first, then members that look like tokens."""
-    import jmespath
-    from botocore import xform_name
-    from botocore.exceptions import OperationNotPageableError
-    from botocore.model import OperationNotFoundError
-
-    try:
-        model = client.meta.service_model.operation_model(operation)
-    except OperationNotFoundError as error:
-        raise CallFailedError(Reason.UNSUPPORTED, f"{_sdk()} has no operation {operation}") from error
-    inputs = model.input_shape.members if model.input_shape else {}
-    outputs = model.output_shape.members if model.output_shape else {}
-    tokens: list[tuple[str, Any]] = []
-    more, limit_key = None, None
-    method = xform_name(operation)
-    if client.can_paginate(method):
-        try:
-            config = client.get_paginator(method)._pagination_cfg
-        except OperationNotPageableError:
-            config = {}
-        taken, given = config.get("input_token", []), config.get("output_token", [])
-        taken, given = (taken if isinstance(taken, list) else [taken]), (given if isinstance(given, list) else [given])
-        tokens = [(parameter, jmespath.compile(path)) for parameter, path in zip(taken, given, strict=True)]
-        more = jmespath.compile(config["more_results"]) if config.get("more_results") else None
-        limit_key = config.get("limit_key")
-    else:
-        for name in _TOKENS:
-            if name in inputs and name in outputs:
-                tokens = [(name, jmespath.compile(name))]
-                break
-        else:
-            if "Marker" in inputs and "NextMarker" in outputs:
-                tokens = [("Marker", jmespath.compile("NextMarker"))]
-        limit_key = next(
-            (name for name in ("MaxResults", "maxResults", "Limit", "limit", "MaxItems", "MaxRecords") if tokens and name in inputs), None
-        )
-    limit: tuple[str, int] | None = None
-    if limit_key is not None and limit_key in inputs and isinstance(most := inputs[limit_key].metadata.get("max"), int):
-        limit = (limit_key, min(most, 1000))
-    body = frozenset(
-        name for name, shape in outputs.items() if shape.serialization.get("location") not in ("header", "headers", "statusCode")
-    )
-    protocol = str(client.meta.service_model.resolved_protocol)
-    return _Pager(method, tuple(tokens), more, limit, protocol, body)

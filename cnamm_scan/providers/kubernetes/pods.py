@@ -178,6 +178,8 @@ def _image_reference(image: str) -> dict[str, Json]:
     `tagName` is empty beside a digest that stands alone.
     """
     name, _, digest = image.partition("@")
+    if "/" in digest:  # no digest: a password stands before the registry
+        name, _, digest = digest.partition("@")
     first, slash, rest = name.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
         registry, path = first, rest

@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
-import msgspec
-
 from cnamm_scan import __version__
 from cnamm_scan.errors import CredentialsError, ProviderError, UsageError, did_you_mean
 from cnamm_scan.model import Reason, Target
 from cnamm_scan.providers.bounds import BOUNDS, Bounds
 from cnamm_scan.providers.interface import Answer, CallFailedError, Provider, Request, code_matches
-from cnamm_scan.providers.kubernetes.discovery import Discovery, Served, not_served
-from cnamm_scan.providers.kubernetes.names import COPIES, SYSTEM_NAMESPACES, plural
+from cnamm_scan.providers.kubernetes.answers import decode, failure_of, items_of, object_of, translated
+from cnamm_scan.providers.kubernetes.discovery import Discovery, Served
+from cnamm_scan.providers.kubernetes.names import COPIES, SYSTEM_NAMESPACES
 from cnamm_scan.providers.kubernetes.needs import Resource, resource_of
 from cnamm_scan.providers.kubernetes.pods import NORMALISERS
 from cnamm_scan.providers.one_place import OnePlace
-from cnamm_scan.providers.reading import Within, bounded, read_body, refused
+from cnamm_scan.providers.reading import Within, bounded, read_body
 from cnamm_scan.providers.sdk import need
+from cnamm_scan.text import address
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -148,7 +148,7 @@ class KubernetesProvider(OnePlace):
 
     def _identify(self, context: str) -> str:
         """Who the server takes us for. Raises CredentialsError or ProviderError: nothing else of a scan would work either."""
-        where = f"kubernetes:{context} ({self._host})"
+        where = f"kubernetes:{context} ({address(self._host)})"
         try:
             self._version = _mapping(self._get("/version")[0])
         except CallFailedError as failure:
@@ -236,12 +236,12 @@ class KubernetesProvider(OnePlace):
                 return Answer({"items": []}, next_page=next_place, left_out=left_out, note=failure.code)
             raise
         api, kind = f"{resource.group}/{version}".lstrip("/"), served.kind if served is not None else ""
-        items, token = _items(body, metadata_only, api, kind, name)
+        items, token = items_of(body, metadata_only, api, kind, name)
         scoped = self.options.namespaces or self.options.excluded_namespaces
         is_namespaces = resource.full == "namespaces"
         left = page.outside
         if scoped and is_namespaces:
-            there, items = len(items), [item for item in items if self._in_scope(_object(item))]
+            there, items = len(items), [item for item in items if self._in_scope(object_of(item))]
             left += there - len(items)
         seen = page.seen + len(items)
         following = replace(page, token=token) if token else next_place
@@ -257,7 +257,7 @@ class KubernetesProvider(OnePlace):
             following,
             left_out=Reason.EXCLUDED if following is None and left else None,
             left_out_count=left if following is None else 0,
-            decode=lambda raw: self._stamped(_object(raw), is_namespaces),
+            decode=lambda raw: self._stamped(object_of(raw), is_namespaces),
         )
 
     def _outside(self, path: str, seen: int, metadata_only: bool) -> int:
@@ -306,7 +306,7 @@ class KubernetesProvider(OnePlace):
         """(parsed body, audit id) of a GET, or of a POST of one of the API's own questions. Raises CallFailedError."""
         raw, request_id = self._ask(path, accept=accept, body=body)
         try:
-            return _decode(raw), request_id
+            return decode(raw), request_id
         except ValueError as error:
             raise CallFailedError(Reason.MALFORMED, "MalformedBody", retry=True) from error
 
@@ -318,7 +318,7 @@ class KubernetesProvider(OnePlace):
         if body is not None:
             raw = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
-        with _translated():
+        with translated():
             import urllib3
 
             response = self._pool.request(
@@ -334,7 +334,7 @@ class KubernetesProvider(OnePlace):
             )
             data = read_body(response, self.options.bounds)
         if response.status >= 300:
-            raise _failure(response.status, response.headers, data)
+            raise failure_of(response.status, response.headers, data)
         return data, response.headers.get("Audit-Id", "")
 
     def _sign(self, headers: dict[str, str], path: str) -> None:
@@ -366,7 +366,7 @@ class KubernetesProvider(OnePlace):
     def _cluster(self) -> list[Mapping[str, Any]]:
         version = self._version or _mapping(self._get("/version")[0])
         host = urlsplit(self._host).hostname or ""
-        made = {"name": self.target.name, "server": self._host, "serverHost": host, "version": version}
+        made = {"name": self.target.name, "server": address(self._host), "serverHost": host, "version": version}
         digits = re.match(r"\d+", str(version.get("minor", "")))
         return [
             {**made, "minor": int(digits.group()) if digits else None, "managedBy": managed_by(str(version.get("gitVersion", "")), host)}
@@ -423,141 +423,6 @@ def _mapping(body: Json) -> Mapping[str, Json]:
     if not isinstance(body, Mapping):
         raise CallFailedError(Reason.MALFORMED, "MalformedBody", retry=True)
     return body
-
-
-class _List(msgspec.Struct):
-    """A List of the API, its objects still as they came."""
-
-    items: list[msgspec.Raw] | None
-    apiVersion: str = ""
-    kind: str = ""
-    metadata: Any = None
-
-
-_decoder = msgspec.json.Decoder()
-_list_decoder = msgspec.json.Decoder(_List)
-
-
-def _decode(body: bytes | msgspec.Raw) -> Json:
-    """What the JSON says. Raises ValueError for what is none, or nests without end."""
-    try:
-        return _decoder.decode(body)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-
-
-def _object(raw: msgspec.Raw) -> Json:
-    """One item of a list; None, which is no object, for one that cannot be read: it costs itself."""
-    try:
-        return _decode(raw)
-    except ValueError:
-        return None
-
-
-def _items(body: bytes, metadata_only: bool, api: str, kind: str, name: str) -> tuple[list[msgspec.Raw], str]:
-    """(objects, continue token) of a List of the kind that was asked for; where discovery did not tell it, of one with that plural name.
-
-    Raises CallFailedError for anything else: silence there would read as "none".
-    """
-    try:
-        found = _list_decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise CallFailedError(Reason.MALFORMED, "NoList", retry=True) from error
-    except (ValueError, RecursionError) as error:
-        raise CallFailedError(Reason.MALFORMED, "MalformedBody", retry=True) from error
-    if not found.kind.endswith("List"):
-        raise CallFailedError(Reason.MALFORMED, "NoList", retry=True)
-    if metadata_only and found.kind != "PartialObjectMetadataList":
-        # the server gave whole objects for metadata: what must not be read is dropped unread
-        raise CallFailedError(Reason.UNSUPPORTED, "NoPartialMetadata")
-    listed = found.kind.removesuffix("List")
-    if not metadata_only and (found.apiVersion != api or (listed != kind if kind else plural(listed) != name)):
-        raise CallFailedError(Reason.MALFORMED, "OtherKind", retry=True)
-    token = str(found.metadata.get("continue") or "") if isinstance(found.metadata, dict) else ""
-    return found.items or [], token  # an empty list of a Go server may be null
-
-
-def _failure(status: int, headers: Mapping[str, str], data: bytes) -> CallFailedError:
-    """An HTTP error as a reason. A `Status` object says more than the number; a plain 404 is a path that nobody serves."""
-    try:
-        said = _decode(data)
-    except ValueError:
-        said = None
-    if not (isinstance(said, dict) and said.get("kind") == "Status"):
-        said = {}
-    code, message = str(said.get("reason") or status), str(said.get("message") or "")
-    told = said.get("details")
-    details: dict[str, Any] = told if isinstance(told, dict) else {}
-    after = _seconds(headers.get("Retry-After")) or _seconds(details.get("retryAfterSeconds"))
-    causes = details.get("causes")
-    why = [cause.get("reason") for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
-    if status == 401:
-        return CallFailedError(Reason.CREDENTIALS, code, message)
-    if status == 403:
-        return CallFailedError(Reason.DENIED, code, message)
-    if status == 404:
-        # beneath an object the object is gone; a listing is of something that is not there
-        return CallFailedError(Reason.UNSUPPORTED, "NotFound", message) if details.get("name") else not_served(message or "this path")
-    if status == 410:
-        failure = CallFailedError(Reason.TRUNCATED, "Expired", message)
-        metadata = said.get("metadata")
-        failure.token = str(metadata.get("continue") or "") if isinstance(metadata, dict) else ""  # type: ignore[attr-defined]
-        return failure
-    if status == 429:
-        return CallFailedError(Reason.THROTTLED, code, message, retry=True, after=after)
-    if "ResourceVersionTooLarge" in why:
-        # the server's cache is behind what it has promised: it asks for a moment
-        return CallFailedError(Reason.SERVER_ERROR, "ResourceVersionTooLarge", message, retry=True, after=after)
-    if status == 504 or code == "Timeout":
-        return CallFailedError(Reason.TIMED_OUT, code, message, retry=True, after=after)
-    if status >= 500:
-        return CallFailedError(Reason.SERVER_ERROR, code, message, retry=True, after=after)
-    if status in (405, 406) or status < 400:  # nobody is followed to another host: who asks is told to this one alone
-        return CallFailedError(Reason.UNSUPPORTED, code, message)
-    return CallFailedError(Reason.COLLECTOR_BUG, code, message)
-
-
-def _seconds(text: Any) -> float | None:
-    try:
-        seconds = float(text) if text else 0.0
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return seconds if 0 < seconds < float("inf") else None
-
-
-class _translated:
-    """Every error of the transport as one of our reasons."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        if error is None or isinstance(error, CallFailedError):
-            return
-        said = refused(error)
-        if said is not None:
-            raise said from error
-        from urllib3 import exceptions as http
-
-        cause = error.reason if isinstance(error, http.MaxRetryError) else error
-        if isinstance(cause, http.SSLError):
-            raise CallFailedError(Reason.UNREACHABLE, "TLS", _tls_words(cause)) from error
-        if isinstance(cause, http.ProxyError):
-            raise CallFailedError(Reason.UNREACHABLE, "Proxy", "the proxy does not answer", retry=True) from error
-        if isinstance(cause, http.NewConnectionError):  # a kind of timeout to older urllib3, which it is not
-            raise CallFailedError(Reason.UNREACHABLE, "NewConnectionError", "no connection", retry=True) from error
-        if isinstance(cause, http.ConnectTimeoutError | http.ReadTimeoutError):
-            raise CallFailedError(Reason.TIMED_OUT, type(cause).__name__, "no answer in time", retry=True) from error
-        if isinstance(cause, http.HTTPError | OSError):
-            raise CallFailedError(Reason.UNREACHABLE, type(cause).__name__, "no connection", retry=True) from error
-
-
-def _tls_words(error: BaseException) -> str:
-    text = str(error)
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        detail = re.search(r"certificate verify failed: ([^(]+)", text)
-        return f"its certificate cannot be trusted ({detail.group(1).strip() if detail else 'unknown authority'})"
-    return "TLS failed"
 
 
 def _refused(where: str, failure: CallFailedError) -> CredentialsError:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnamm_scan.providers.aws.documents import NORMALISERS, iam_policy
+from cnamm_scan.providers.aws.documents import NORMALISERS, filter_pattern, iam_policies, iam_policy
 from cnamm_scan.providers.embedded import parse_json
 
 NOBODY = {"aws": [], "service": [], "federated": [], "canonicaluser": [], "any": False}
@@ -87,7 +87,8 @@ def test_a_policy_without_statements() -> None:
 
 
 def test_the_names_that_collectors_use() -> None:
-    assert dict(NORMALISERS) == {"json": parse_json, "iam_policy": iam_policy}
+    forms = {"json": parse_json, "iam_policy": iam_policy, "iam_policies": iam_policies, "filter_pattern": filter_pattern}
+    assert dict(NORMALISERS) == forms
 
 
 ANYTHING = st.recursive(
@@ -120,3 +121,21 @@ def test_anything_is_a_policy_or_nothing(value: Any) -> None:
 def test_any_text_is_json_or_nothing(text: str) -> None:
     value = parse_json(text)
     assert json.dumps(parse_json(json.dumps(value))) == json.dumps(value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "kept"),
+    [
+        ('{ $.userIdentity.type = "Root" }', "{ $.userIdentity.type = * }"),
+        ('{ ($.errorCode = "*canary") || ($.a[0].b != 5) && $.x IS NULL }', "{ ($.errorCode = *) || ($.a[0].b != *) && $.x IS NULL }"),
+        ("[ip, user=canary, ..., status=5*]", "[*, *=*, *, *=*]"),
+        ('ERROR "canary canary" -canary ?canary', "* * * *"),
+        ("%canary[0-9]+%", "*"),
+        ('"canary', "*"),
+        ("", ""),
+        (None, None),
+    ],
+)
+def test_a_filters_pattern_keeps_its_fields_and_none_of_its_values(pattern: Any, kept: Any) -> None:
+    assert filter_pattern(pattern) == kept
+    assert filter_pattern(kept) == kept

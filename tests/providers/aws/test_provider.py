@@ -21,6 +21,7 @@ from cnamm_scan.errors import CredentialsError, ProviderError, UsageError
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.aws.provider import AwsProvider, Options
 from cnamm_scan.providers.interface import CallFailedError, Request
+from tests.servers import BadServer, whole
 
 Client = Callable[..., Any]
 HOME = "us-east-1"
@@ -323,6 +324,37 @@ def test_one_bad_moment_at_the_door_is_no_end(proxy: FaultProxy, kind: Kind) -> 
     assert provider.target.name == "123456789012"
     assert [call.operation for call in proxy.calls] == ["GetCallerIdentity"] * 2
     provider.close()
+
+
+def test_an_error_does_not_say_how_to_log_in_at_an_endpoint() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{probe.getsockname()[1]}"
+        with pytest.raises(ProviderError) as caught:
+            AwsProvider(Options(endpoint_url=f"http://kim:hunter22@{host}", call_timeout=2))
+    assert "hunter22" not in str(caught.value)
+    assert caught.value.where == f"http://{host}"
+
+
+def test_an_error_does_not_repeat_what_a_process_for_credentials_complains_of(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, moto_url: str
+) -> None:
+    config = tmp_path / "config"
+    config.write_text("[profile p]\nregion = eu-west-1\ncredential_process = sh -c 'echo token hunter22 refused >&2; exit 3'\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+    with pytest.raises(CredentialsError) as caught:
+        AwsProvider(Options(profile="p", endpoint_url=moto_url))
+    assert "hunter22" not in str(caught.value)
+    assert "custom-process" in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"<a/>", b"<GetCallerIdentityResponse/>"])
+def test_an_answer_that_does_not_say_who_asks_is_said_so(body: bytes) -> None:
+    with BadServer(lambda _: whole(body, Content_Type="text/xml")) as server, pytest.raises(ProviderError) as caught:
+        AwsProvider(Options(endpoint_url=server.url))
+    assert len(str(caught.value).splitlines()) == 3
 
 
 def test_an_unknown_profile_gets_a_hint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, moto_url: str) -> None:

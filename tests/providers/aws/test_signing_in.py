@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cnamm_scan.demo.aws.bed.proxy import FaultProxy
+from cnamm_scan.errors import ProviderError, UsageError
 from cnamm_scan.providers.aws.provider import AwsProvider, Options
 
 PLAN = {"s3": frozenset({"ListBuckets"}), "sts": frozenset({"GetCallerIdentity"})}
@@ -58,3 +59,29 @@ def test_credentials_of_a_process(fresh_moto: str, tmp_path: Path, monkeypatch: 
     provider = AwsProvider(Options(profile="tool", endpoint_url=fresh_moto, operations=PLAN))
     provider.close()
     assert provider.target.id == "aws:123456789012"
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"])
+@pytest.mark.parametrize("url", ["notaurl", "not a url", "http://"])
+def test_an_endpoint_of_the_environment_that_is_no_url(monkeypatch: pytest.MonkeyPatch, name: str, url: str) -> None:
+    monkeypatch.setenv(name, url)
+    with pytest.raises(ProviderError) as error:
+        AwsProvider(Options(operations=PLAN))
+    assert "AWS_ENDPOINT_URL" in error.value.do
+
+
+def test_a_configuration_that_cannot_be_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config").write_text("[profile x\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    for profile in (None, "x"):
+        with pytest.raises(UsageError) as error:
+            AwsProvider(Options(profile=profile, operations=PLAN))
+        assert "config" in error.value.what
+        assert error.value.do
+
+
+def test_the_password_of_an_endpoint_is_in_no_error() -> None:
+    with pytest.raises(ProviderError) as error:
+        AwsProvider(Options(endpoint_url="http://user:hunter2@127.0.0.1:1", operations=PLAN))
+    assert "hunter2" not in str(error.value)
+    assert "127.0.0.1:1" in error.value.where

@@ -445,3 +445,12 @@ def test_anything_at_all_gives_a_document_or_is_said_to_be_odd(name: str, docume
         assert len(found["effectiveContainers"]) == sum(len(document["spec"].get(field) or ()) for field, _ in KINDS)
         assert all(isinstance(each["securityContext"], dict) for each in found["effectiveContainers"])
         json.dumps(found)  # it can be stored
+
+
+def test_a_password_before_a_registry_is_no_part_of_the_images_name() -> None:
+    plain = image_reference("registry.example.com:5000/team/app:1.0")
+    assert image_reference("user:canary@registry.example.com:5000/team/app:1.0") == plain
+    digest = "sha256:" + "0" * 64
+    assert image_reference(f"user:canary@registry.example.com/app:1.0@{digest}") == image_reference(
+        f"registry.example.com/app:1.0@{digest}"
+    )

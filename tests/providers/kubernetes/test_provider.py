@@ -26,6 +26,7 @@ from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import CallFailedError, Provider, Request
 from cnamm_scan.providers.kubernetes.provider import Options, connect, managed_by
 from tests.clusters import Pair, asked, certificate, cluster, crd, items, names, pages, pod, reached, thing
+from tests.servers import BadServer, kubeconfig
 
 TOKEN = "secret-token-of-the-scanner"
 READER = Rights((("list", "", "pods", None), ("list", "", "namespaces", None)))
@@ -317,11 +318,22 @@ def test_a_plugin_gives_a_token(guarded: ClusterBed, tmp_path: Path) -> None:
 
 
 def test_a_plugin_that_fails(guarded: ClusterBed, tmp_path: Path) -> None:
+    """What it complains of may hold what it was given: nobody repeats it."""
     command = plugin(tmp_path, "printf '\\033[31mno session; sign in\\n' >&2; echo the rest is long >&2; exit 3")
     what, where, do = refused(CredentialsError, kubeconfig=str(guarded.kubeconfig(tmp_path, exec_command=command)))
-    assert what == "the plugin 'plugin' ended with 3: \ufffd[31mno session; sign in"
+    assert what == "the plugin 'plugin' ended with 3"  # what it says of it may hold what it was given
     assert where == "kubeconfig"
     assert "plugin" in do
+
+
+def test_an_error_does_not_say_how_to_log_in_at_a_server(tmp_path: Path) -> None:
+    with BadServer(lambda _: []) as server:
+        file = kubeconfig(server, tmp_path)
+        file.write_text(file.read_text().replace("http://", "http://kim:hunter22@"))
+        with pytest.raises(ProviderError) as caught:
+            connect("", Options(kubeconfig=str(file), call_timeout=1.0))
+    assert "hunter22" not in str(caught.value)
+    assert caught.value.where == f"kubernetes:lab ({server.url})"
 
 
 def test_a_plugin_that_is_not_there(guarded: ClusterBed, tmp_path: Path) -> None:

@@ -110,7 +110,8 @@ def written(text: str, variables: bool) -> str:
     """A value or a resource with what only looks like a wildcard or a variable made unlike one."""
     if "${" not in text:
         return text
-    return VARIABLE.sub(_literal_sign, text) if variables else text.replace("${", "$\ue07b")
+    # `${$}{` is how a policy writes a `${` that begins no variable
+    return VARIABLE.sub(_literal_sign, text.replace("${$}{", "$\ue07b")) if variables else text.replace("${", "$\ue07b")
 
 
 def _literal_sign(found: re.Match[str]) -> str:

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cnamm_scan.providers.aws.documents import iam_policy
+from cnamm_scan.providers.aws.documents import VARIABLES_SINCE, iam_policy
 from cnamm_scan.providers.aws.policies.conditions import Test, read_tests, written
 from cnamm_scan.providers.aws.policies.patterns import EVERYTHING, Names
 
 Json = Any
-VARIABLES_SINCE = "2012-10-17"
-"""The Version from which on `${…}` is a variable; before, it is text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,419 @@
+"""Writes a bundle: beside its final name (`….partial`) while it grows, and under it when it is whole.
+
+What a `….partial` holds at any moment can be sealed later: what the scan is about is written when it begins, and each entry is in a shard
+or in the journal before its call returns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from cnamm_scan.errors import BundleError
+from cnamm_scan.evidence import merkle
+from cnamm_scan.evidence import method as archive
+from cnamm_scan.evidence.canonical import BIGGEST, canonical, plain
+from cnamm_scan.evidence.form import (
+    BEGUN,
+    BOUNDS,
+    FORMAT,
+    JOURNAL,
+    MANIFEST,
+    MANIFEST_HASH,
+    METHOD,
+    PARTIAL,
+    SALTS,
+    SCHEMA,
+    SINCE,
+    ZIP,
+    is_too_deep,
+)
+from cnamm_scan.evidence.lock import held
+from cnamm_scan.evidence.parts import Facts
+from cnamm_scan.evidence.reader import hash_file
+from cnamm_scan.evidence.redact import Redactor
+from cnamm_scan.evidence.room import FolderRoom, names_of, zipped
+from cnamm_scan.evidence.shards import Shards, created, put
+from cnamm_scan.model import Content, Coverage, MadeRow, Reason, Region, ResultBlock, fact_id
+from cnamm_scan.paths import MalformedError, Tree
+
+KEYS_A_LINE = 1000
+REDACTION_KEY = "CNAMM_SCAN_REDACTION_KEY"
+JOURNAL_SIZE = 32 * 2**20
+"""Bytes of the journal from which on everything kept back is written, and the journal begun anew."""
+COLLECTED = frozenset({"fact", "coverage"})
+"""The kinds that cannot be had again: the rest follows from them."""
+_LONG_VALUE = 256
+"""Characters of a value that stay in a result which would be too long with all of them."""
+
+
+class BundleWriter:
+    """Takes facts, coverage, results and scores as they come, from many threads. Raises BundleError when they cannot be stored."""
+
+    def __init__(
+        self,
+        output: Path,
+        scan_id: str,
+        *,
+        redaction_key: bytes | None = None,
+        secret_keys: Iterable[str] = (),
+        growing: tuple[Path, Path] | None = None,
+    ) -> None:
+        """`output` is a folder that will hold `<scan_id>.cnamm`, or the name of the bundle as a zip.
+
+        `secret_keys` are the redactor's. `growing`: where it grows and what it is then called, when that is neither.
+        Raises BundleError when it cannot be written.
+        """
+        self.scan_id = scan_id
+        self.path = output if output.suffix == ZIP else output / f"{scan_id}.cnamm"
+        self.partial = self.path.with_name(self.path.name + PARTIAL)
+        if growing is not None:
+            self.partial, self.path = growing
+        environment = os.environ.get(REDACTION_KEY)
+        key = redaction_key or (environment.encode() if environment else secrets.token_bytes(32))
+        self.redactor = Redactor(key, secret_keys)
+        self._key = secrets.token_bytes(32)
+        self._shards: dict[str, Shards] = {}
+        self._last_calls: tuple[Sequence[Mapping[str, Any]], list[Any]] = ((), [])
+        self._lock = threading.Lock()
+        self._begun: IO[bytes] | None = None
+        self._journal: IO[bytes] | None = None
+        self._journaled = 0
+        self._written = 0
+        self._failed = False
+        self.counts: dict[str, int] = {}
+        try:
+            if os.path.lexists(self.path):
+                raise BundleError("the bundle exists already", where=str(self.path), do="choose another --output")
+            self.partial.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._cannot_write(error) from error
+        try:
+            self.partial.mkdir(mode=0o700)
+            (self.partial / "entries").mkdir(mode=0o700)
+        except FileExistsError as error:
+            raise BundleError(
+                "another scan writes there, or was killed there",
+                where=str(self.partial),
+                do=f"choose another --output, or seal it: cnamm-scan evaluate {self.partial}",
+            ) from error
+        except OSError as error:
+            raise self._cannot_write(error) from error
+
+    def begin(self, content: Content, about: Mapping[str, Any]) -> None:
+        """Write down what the scan is about, before anything is asked: with it, what a killed scan has left can be judged.
+
+        `about` holds the manifest's `scan` and `plan` as far as they are known. Raises BundleError.
+        """
+        try:
+            self._write_method(content)
+            self._begun = created(self.partial / BEGUN)
+            held(self._begun)
+            self._told({"format": FORMAT, "since": SINCE, "path": self.path.name, **about})
+            self._journal = created(self.partial / JOURNAL)
+            for folder in (self.partial / "entries", self.partial, self.partial.parent):
+                _sync(folder)
+        except OSError as error:
+            raise self._cannot_write(error) from error
+
+    def ended(self, target: str, regions: Sequence[Region], calls: int, retries: int) -> None:
+        """Write down that a target has been asked everything. Raises BundleError."""
+        if self._begun is not None:
+            told = [{"name": region.name, "state": region.state, "seen": region.seen, "opt_in": region.opt_in} for region in regions]
+            try:
+                self._told({"ended": target, "regions": told, "calls": calls, "retries": retries})
+            except OSError as error:
+                raise self._cannot_write(error) from error
+
+    def _told(self, body: Mapping[str, Any]) -> None:
+        if self._begun is not None:
+            put(self._begun, canonical(plain(body)) + b"\n")
+            os.fsync(self._begun.fileno())
+
+    # ---- entries -----------------------------------------------------------------------------------------------------
+
+    def fact(
+        self,
+        *,
+        table: str,
+        target: str,
+        region: str,
+        key: str,
+        data: Any,
+        gaps: Mapping[str, Reason],
+        calls: Sequence[Mapping[str, Any]],
+        redact: Sequence[str],
+        keep: Tree | None = None,
+        also: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Redact and store one fact: of `data` what `keep` names, and `also`. Raises MalformedError for data of another shape."""
+        identifier = fact_id(table, target, region, key)
+        cleaned = self.redactor.kept(data, keep, redact, key)
+        if also:
+            cleaned.update(also)
+        line = {
+            "kind": "fact",
+            "id": identifier,
+            "table": table,
+            "target": target,
+            "region": region,
+            "key": key,
+            "data": cleaned,
+            "gaps": {name: reason.value for name, reason in gaps.items()},
+            "calls": self._asked(calls, key),
+        }
+        self._write("fact", table, identifier, line)
+
+    def _asked(self, calls: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
+        """The calls with their parameters redacted. The facts of a page share theirs, and mostly hold nothing to redact."""
+        last, cleaned = self._last_calls
+        if last is not calls or len(cleaned) != len(calls):
+            cleaned = [self.redactor.clean(call, (), key) for call in calls]
+            if all(made == plain(call) for made, call in zip(cleaned, calls, strict=True)):
+                self._last_calls = (calls, cleaned)  # one assignment: other threads see the pair or the one before
+        return cleaned
+
+    def coverage(self, line: Coverage) -> None:
+        """Store how one planned call went."""
+        identifier = "|".join((line.target, line.region, line.table, line.part))
+        body = {name: plain(getattr(line, name)) for name in Coverage.__slots__}
+        self._write("coverage", "", identifier, {"kind": "coverage", "id": identifier, **body})
+
+    def result(self, block: ResultBlock, rule_sha256: str) -> None:
+        """Store one rule's verdict on one or many resources."""
+        identifier = "|".join((block.rule, block.target, block.region, block.verdict.value, block.reason, str(block.number)))
+        line = {name: getattr(block, name) for name in ResultBlock.__slots__}
+        values = [list(row) if _is_plain(row) else plain(row) for row in block.values]
+        line.update(kind="result", id=identifier, parameters=plain(block.parameters), values=values, rule_sha256=rule_sha256)
+        for name in ("resources", "facts", "columns"):
+            line[name] = list(line[name])
+        raw = canonical(line)
+        if len(raw) > BOUNDS.line or is_too_deep(raw, BOUNDS.depth):  # what was seen stands in the facts too
+            line["values"] = [[_shortened(value) for value in row] for row in values]
+            raw = canonical(line)
+        self._store("result", "", identifier, raw)
+
+    def made(self, table: str, row: MadeRow) -> None:
+        """Store a row that a wing's function made, with the facts that it rests on."""
+        identifier = fact_id(table, row.target, row.region, row.key)
+        body = {"table": table, "target": row.target, "region": row.region, "key": row.key, "data": plain(row.values)}
+        self._write("made", "", identifier, {"kind": "made", "id": identifier, **body, "rests_on": list(row.rests_on)})
+
+    def population(self, table: str, target: str, region: str, keys: Sequence[str]) -> None:
+        """Store whom a view holds, in parts: for results that name only a few of them."""
+        for start in range(0, len(keys), KEYS_A_LINE):
+            part = list(keys[start : start + KEYS_A_LINE])
+            identifier = f"{table}|{target}|{region}|{start}"
+            body = {"kind": "population", "id": identifier, "table": table, "target": target, "region": region, "resources": part}
+            self._write("population", "", identifier, body)
+
+    def entry(self, kind: str, identifier: str, body: Mapping[str, Any]) -> None:
+        """Store an entry of another kind: an objective, a score."""
+        self._write(kind, "", identifier, {"kind": kind, "id": identifier, **plain(body)})
+
+    def again(self, kind: str, table: str, identifier: str, raw: bytes) -> None:
+        """Store a line that a writer made before."""
+        self._store(kind, table, identifier, raw)
+
+    def _write(self, kind: str, table: str, identifier: str, line: Mapping[str, Any]) -> None:
+        raw = canonical(line)
+        if len(raw) > BOUNDS.line or is_too_deep(raw, BOUNDS.depth):
+            raise MalformedError(f"{kind} of {len(raw)} bytes, larger or deeper than a bundle holds")
+        self._store(kind, table, identifier, raw)
+
+    def _store(self, kind: str, table: str, identifier: str, raw: bytes) -> None:
+        hashed = merkle.leaf(merkle.salt(self._key, kind, identifier), raw)
+        with self._lock:
+            if self._failed:  # what comes after a torn piece could not be found again
+                raise BundleError("the bundle cannot be written any more", where=str(self.partial), do="see the first error")
+            try:
+                self._written += len(raw) + 1
+                if self._written > BOUNDS.unpacked:
+                    raise BundleError(
+                        f"the evidence has more than {BOUNDS.unpacked} bytes", where=str(self.partial), do="scan fewer targets at once"
+                    )
+                shards = self._shards.get(kind)
+                if shards is None:
+                    shards = self._shards[kind] = Shards(self.partial, kind)
+                if self._journal is not None and kind in COLLECTED:
+                    self._note(raw)
+                shards.add(table, raw, hashed)
+                self.counts[kind] = self.counts.get(kind, 0) + 1
+            except OSError as error:
+                raise self._cannot_write(error) from error
+
+    def _note(self, raw: bytes) -> None:
+        """Into the journal: what is kept back for a while must not be lost with the process."""
+        assert self._journal is not None
+        if self._journaled + len(raw) > JOURNAL_SIZE:
+            self._settle()
+        put(self._journal, raw + b"\n")
+        self._journaled += len(raw) + 1
+
+    def _settle(self) -> None:
+        for shards in self._shards.values():
+            shards.settle()
+        if self._journal is not None:
+            os.ftruncate(self._journal.fileno(), 0)
+            os.lseek(self._journal.fileno(), 0, os.SEEK_SET)
+            self._journaled = 0
+
+    def settle(self) -> Facts:
+        """Write all that was kept back; the facts, ready to be read. Writing may go on. Raises BundleError."""
+        with self._lock:
+            try:
+                self._settle()
+                parts = list(self._shards["fact"].parts()) if "fact" in self._shards else []
+                for shards in self._shards.values():
+                    for file in shards.described():
+                        (self.partial / file["path"]).stat()  # gone, should somebody have removed it meanwhile
+            except OSError as error:
+                raise self._cannot_write(error) from error
+        return Facts(parts, self._read, lambda name: str(self.partial / name))
+
+    def _read(self, name: str, at: int, size: int) -> Iterator[bytes]:
+        try:
+            with (self.partial / name).open("rb") as stream:
+                stream.seek(at)
+                while size > 0 and (block := stream.read(min(size, 1 << 18))):
+                    size -= len(block)
+                    yield block
+        except OSError as error:
+            raise self._cannot_write(error) from error
+
+    # ---- the end -----------------------------------------------------------------------------------------------------
+
+    def finish(self, content: Content, manifest: Mapping[str, Any]) -> Path:
+        """Seal: write what is kept back and the manifest, and give the bundle its name. Raises BundleError."""
+        try:
+            with self._lock:
+                self._settle()
+                for shards in self._shards.values():
+                    shards.close()
+                if not (self.partial / METHOD).exists():
+                    self._write_method(content)
+                self._seal(manifest)
+        except OSError as error:
+            raise self._cannot_write(error) from error
+        return self.path
+
+    def _write_method(self, content: Content) -> None:
+        self._whole(METHOD, archive.packed(content.files))
+        self._whole(SALTS, self._key)
+
+    def _whole(self, name: str, raw: bytes) -> None:
+        with created(self.partial / name) as stream:
+            put(stream, raw)
+            os.fsync(stream.fileno())
+
+    def _seal(self, manifest: Mapping[str, Any]) -> None:
+        kinds = [self._shards[kind] for kind in sorted(self._shards) if self._shards[kind].lines]
+        files = [{**file, **_measure(self.partial / file["path"])} for shards in kinds for file in shards.described()]
+        files += [{"path": name, **_measure(self.partial / name)} for name in (METHOD, SALTS)]
+        body = {
+            "schema": f"{SCHEMA}{FORMAT}",
+            "format": FORMAT,
+            "since": SINCE,
+            **manifest,
+            "tree": {
+                "alg": merkle.ALGORITHM,
+                "size": sum(shards.lines for shards in kinds),
+                "root": merkle.root(leaf for shards in kinds for leaf in shards.leaves()).hex(),
+            },
+            "counts": self.counts,
+            "files": files,
+            "previous": None,
+        }
+        raw = canonical(plain(body)) + b"\n"
+        self._whole(MANIFEST, raw)
+        self._whole(MANIFEST_HASH, hash_file(raw))
+        _sync(self.partial / "entries")
+        if not kinds:
+            (self.partial / "entries").rmdir()
+        self._let_go()
+        for name in (JOURNAL, BEGUN):
+            (self.partial / name).unlink(missing_ok=True)
+        _sync(self.partial)
+        named(self.partial, self.path, self.scan_id)
+
+    def _let_go(self) -> None:
+        for stream in (self._journal, self._begun):
+            if stream is not None:
+                stream.close()
+        self._journal = self._begun = None
+
+    def abandon(self, *, keep: bool = True) -> None:
+        """Give up: close what was written. It is kept where something was collected that can be sealed, unless `keep` is false."""
+        kept = keep and self._begun is not None and self.counts.get("fact", 0) > 0
+        with suppress(OSError, ValueError):
+            for shards in self._shards.values():
+                shards.close()
+        with suppress(OSError):
+            self._let_go()
+        if not kept:
+            shutil.rmtree(self.partial, ignore_errors=True)
+
+    def _cannot_write(self, error: OSError) -> BundleError:
+        self._failed = True
+        do = "free space or choose another folder with --output"
+        if self._begun is not None and self.counts.get("fact", 0) > 0 and self.partial.is_dir():
+            do = f"free space, and seal what was collected: cnamm-scan evaluate {self.partial}"
+        return BundleError(f"the bundle cannot be written: {error.strerror or error}", where=str(self.partial), do=do)
+
+
+def named(partial: Path, path: Path, scan_id: str) -> None:
+    """Give a whole bundle its name; as a zip, when the name says so. Raises BundleError or OSError."""
+    if path.suffix != ZIP:
+        partial.rename(path)
+        _sync(path.parent)
+        return
+    packing = partial / f"packed{ZIP}"
+    packing.unlink(missing_ok=True)
+    room = FolderRoom(partial, BOUNDS)
+    zipped(room, names_of(room), f"{scan_id}.cnamm", packing)
+    try:
+        os.link(packing, path)  # unlike a rename it does not take the place of another
+    except FileExistsError as error:
+        raise BundleError("the bundle exists already", where=str(path), do="choose another --output") from error
+    _sync(path.parent)
+    shutil.rmtree(partial, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    """Bring a folder's names to the disk, where the system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _is_plain(row: Sequence[Any]) -> bool:
+    """Whether a row is canonical as it is: quicker to see than to make again, and most are."""
+    return all(value is None or type(value) in (str, bool) or (type(value) is int and -BIGGEST <= value <= BIGGEST) for value in row)
+
+
+def _shortened(value: Any) -> Any:
+    """A value that may stand in a block of many: what is long is told by its length."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    text = value if isinstance(value, str) else f"<{len(canonical(value))} bytes>"
+    return text if len(text) <= _LONG_VALUE else f"<{len(text)} characters>"
+
+
+def _measure(file: Path) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    size = 0
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+            size += len(block)
+    return {"sha256": digest.hexdigest(), "size": size}

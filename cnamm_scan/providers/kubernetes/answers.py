@@ -1,0 +1,152 @@
+"""What an API server sends, read: lists of the kind that was asked for, errors and the transport's troubles as our reasons."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from cnamm_scan.model import Reason
+from cnamm_scan.providers.interface import CallFailedError
+from cnamm_scan.providers.kubernetes.discovery import not_served
+from cnamm_scan.providers.kubernetes.names import plural
+from cnamm_scan.providers.reading import refused
+
+Json = Any
+
+
+class _List(msgspec.Struct):
+    """A List of the API, its objects still as they came."""
+
+    items: list[msgspec.Raw] | None
+    apiVersion: str = ""
+    kind: str = ""
+    metadata: Any = None
+
+
+_decoder = msgspec.json.Decoder()
+_list_decoder = msgspec.json.Decoder(_List)
+
+
+def decode(body: bytes | msgspec.Raw) -> Json:
+    """What the JSON says. Raises ValueError for what is none, or nests without end."""
+    try:
+        return _decoder.decode(body)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def object_of(raw: msgspec.Raw) -> Json:
+    """One item of a list; None, which is no object, for one that cannot be read: it costs itself."""
+    try:
+        return decode(raw)
+    except ValueError:
+        return None
+
+
+def items_of(body: bytes, metadata_only: bool, api: str, kind: str, name: str) -> tuple[list[msgspec.Raw], str]:
+    """(objects, continue token) of a List of the kind that was asked for; where discovery did not tell it, of one with that plural name.
+
+    Raises CallFailedError for anything else: silence there would read as "none".
+    """
+    try:
+        found = _list_decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise CallFailedError(Reason.MALFORMED, "NoList", retry=True) from error
+    except (ValueError, RecursionError) as error:
+        raise CallFailedError(Reason.MALFORMED, "MalformedBody", retry=True) from error
+    if not found.kind.endswith("List"):
+        raise CallFailedError(Reason.MALFORMED, "NoList", retry=True)
+    if metadata_only and found.kind != "PartialObjectMetadataList":
+        # the server gave whole objects for metadata: what must not be read is dropped unread
+        raise CallFailedError(Reason.UNSUPPORTED, "NoPartialMetadata")
+    listed = found.kind.removesuffix("List")
+    if not metadata_only and (found.apiVersion != api or (listed != kind if kind else plural(listed) != name)):
+        raise CallFailedError(Reason.MALFORMED, "OtherKind", retry=True)
+    token = str(found.metadata.get("continue") or "") if isinstance(found.metadata, dict) else ""
+    return found.items or [], token  # an empty list of a Go server may be null
+
+
+def failure_of(status: int, headers: Mapping[str, str], data: bytes) -> CallFailedError:
+    """An HTTP error as a reason. A `Status` object says more than the number; a plain 404 is a path that nobody serves."""
+    try:
+        said = decode(data)
+    except ValueError:
+        said = None
+    if not (isinstance(said, dict) and said.get("kind") == "Status"):
+        said = {}
+    code, message = str(said.get("reason") or status), str(said.get("message") or "")
+    told = said.get("details")
+    details: dict[str, Any] = told if isinstance(told, dict) else {}
+    after = _seconds(headers.get("Retry-After")) or _seconds(details.get("retryAfterSeconds"))
+    causes = details.get("causes")
+    why = [cause.get("reason") for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
+    if status == 401:
+        return CallFailedError(Reason.CREDENTIALS, code, message)
+    if status == 403:
+        return CallFailedError(Reason.DENIED, code, message)
+    if status == 404:
+        # beneath an object the object is gone; a listing is of something that is not there
+        return CallFailedError(Reason.UNSUPPORTED, "NotFound", message) if details.get("name") else not_served(message or "this path")
+    if status == 410:
+        failure = CallFailedError(Reason.TRUNCATED, "Expired", message)
+        metadata = said.get("metadata")
+        failure.token = str(metadata.get("continue") or "") if isinstance(metadata, dict) else ""  # type: ignore[attr-defined]
+        return failure
+    if status == 429:
+        return CallFailedError(Reason.THROTTLED, code, message, retry=True, after=after)
+    if "ResourceVersionTooLarge" in why:
+        # the server's cache is behind what it has promised: it asks for a moment
+        return CallFailedError(Reason.SERVER_ERROR, "ResourceVersionTooLarge", message, retry=True, after=after)
+    if status == 504 or code == "Timeout":
+        return CallFailedError(Reason.TIMED_OUT, code, message, retry=True, after=after)
+    if status >= 500:
+        return CallFailedError(Reason.SERVER_ERROR, code, message, retry=True, after=after)
+    if status in (405, 406) or status < 400:  # nobody is followed to another host: who asks is told to this one alone
+        return CallFailedError(Reason.UNSUPPORTED, code, message)
+    return CallFailedError(Reason.COLLECTOR_BUG, code, message)
+
+
+def _seconds(text: Any) -> float | None:
+    try:
+        seconds = float(text) if text else 0.0
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return seconds if 0 < seconds < float("inf") else None
+
+
+class translated:
+    """Every error of the transport as one of our reasons."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if error is None or isinstance(error, CallFailedError):
+            return
+        said = refused(error)
+        if said is not None:
+            raise said from error
+        from urllib3 import exceptions as http
+
+        cause = error.reason if isinstance(error, http.MaxRetryError) else error
+        if isinstance(cause, http.SSLError):
+            raise CallFailedError(Reason.UNREACHABLE, "TLS", _tls_words(cause)) from error
+        if isinstance(cause, http.ProxyError):
+            raise CallFailedError(Reason.UNREACHABLE, "Proxy", "the proxy does not answer", retry=True) from error
+        if isinstance(cause, http.NewConnectionError):  # a kind of timeout to older urllib3, which it is not
+            raise CallFailedError(Reason.UNREACHABLE, "NewConnectionError", "no connection", retry=True) from error
+        if isinstance(cause, http.ConnectTimeoutError | http.ReadTimeoutError):
+            raise CallFailedError(Reason.TIMED_OUT, type(cause).__name__, "no answer in time", retry=True) from error
+        if isinstance(cause, http.HTTPError | OSError):
+            raise CallFailedError(Reason.UNREACHABLE, type(cause).__name__, "no connection", retry=True) from error
+
+
+def _tls_words(error: BaseException) -> str:
+    text = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        detail = re.search(r"certificate verify failed: ([^(]+)", text)
+        return f"its certificate cannot be trusted ({detail.group(1).strip() if detail else 'unknown authority'})"
+    return "TLS failed"

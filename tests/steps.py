@@ -1,0 +1,135 @@
+"""Runs a regular expression step by step and counts: whether it is linear is a matter of steps, not of time.
+
+A small backtracking matcher over what `re` itself has parsed. It knows what our expressions use, and refuses the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from re import _constants as op  # type: ignore[attr-defined]
+from re import _parser  # type: ignore[attr-defined]
+from typing import Any
+
+Items = list[tuple[Any, Any]]
+_CLASSES: dict[Any, str] = {op.CATEGORY_SPACE: r"\s", op.CATEGORY_NOT_SPACE: r"\S", op.CATEGORY_WORD: r"\w", op.CATEGORY_DIGIT: r"\d"}
+
+
+class Counted:
+    """A pattern whose searches are counted."""
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self.items: Items = list(_parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE))
+        self.steps = 0
+
+    def search(self, text: str, start: int = 0) -> tuple[int, int] | None:
+        """The span of the first match from `start` on."""
+        for at in range(start, len(text) + 1):
+            for end in self._match(self.items, 0, text, at, False):
+                return at, end
+        return None
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """The spans of all matches, one after the other, as `sub` goes through them."""
+        found: list[tuple[int, int]] = []
+        at = 0
+        while at <= len(text) and (span := self.search(text, at)) is not None:
+            found.append(span)
+            at = max(span[1], span[0] + 1)
+        return found
+
+    def _match(self, items: Items, number: int, text: str, at: int, fold: bool) -> Iterator[int]:
+        if number == len(items):
+            yield at
+            return
+        kind, what = items[number]
+        for end in self._one(kind, what, text, at, fold):
+            yield from self._match(items, number + 1, text, end, fold)
+
+    def _one(self, kind: Any, what: Any, text: str, at: int, fold: bool) -> Iterator[int]:
+        self.steps += 1
+        test = self._test(kind, what, fold)
+        if test is not None:
+            if at < len(text) and test(text[at]):
+                yield at + 1
+        elif kind is op.AT:
+            if _is_at(what, text, at):
+                yield at
+        elif kind is op.BRANCH:
+            for branch in what[1]:
+                yield from self._match(list(branch), 0, text, at, fold)
+        elif kind is op.SUBPATTERN:
+            _, on, _, inner = what
+            yield from self._match(list(inner), 0, text, at, fold or bool(on & re.IGNORECASE))
+        elif kind in (op.ASSERT, op.ASSERT_NOT):
+            direction, inner = what
+            start = at if direction > 0 else at - inner.getwidth()[0]
+            there = start >= 0 and any(direction > 0 or end == at for end in self._match(list(inner), 0, text, start, fold))
+            if there is (kind is op.ASSERT):
+                yield at
+        elif kind in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
+            yield from self._repeat(kind, what, text, at, fold)
+        else:
+            raise NotImplementedError(str(kind))
+
+    def _repeat(self, kind: Any, what: Any, text: str, at: int, fold: bool) -> Iterator[int]:
+        least, most, inner = what
+        items = list(inner)
+        test = self._test(items[0][0], items[0][1], fold) if len(items) == 1 else None
+        if test is None:
+            if (least, most) != (0, 1):
+                raise NotImplementedError("a group that is repeated")
+            yield from self._match(items, 0, text, at, fold)
+            yield at
+            return
+        count = 0
+        if kind is op.MIN_REPEAT:
+            while True:
+                if count >= least:
+                    yield at + count
+                self.steps += 1
+                if count == most or at + count >= len(text) or not test(text[at + count]):
+                    return
+                count += 1
+        while count < most and at + count < len(text) and test(text[at + count]):
+            self.steps += 1
+            count += 1
+        for taken in range(count, least - 1, -1):
+            self.steps += 1
+            yield at + taken
+            if kind is op.POSSESSIVE_REPEAT:
+                return
+
+    def _test(self, kind: Any, what: Any, fold: bool) -> Callable[[str], bool] | None:
+        """Whether one character fits; None for what is no single character."""
+        if kind is op.LITERAL:
+            wanted = chr(what)
+            return lambda char: char == wanted or (fold and char.lower() == wanted.lower())
+        if kind is op.IN:
+            return lambda char: _fits(what, char)
+        return None
+
+
+def _fits(choices: Items, char: str) -> bool:
+    wanted = True
+    for kind, what in choices:
+        if kind is op.NEGATE:
+            wanted = False
+        elif (
+            (kind is op.LITERAL and ord(char) == what)
+            or (kind is op.RANGE and what[0] <= ord(char) <= what[1])
+            or (kind is op.CATEGORY and re.match(_CLASSES[what], char))
+        ):
+            return wanted
+    return not wanted
+
+
+def _is_at(what: Any, text: str, at: int) -> bool:
+    if what in (op.AT_BEGINNING, op.AT_BEGINNING_STRING):
+        return at == 0
+    if what is op.AT_END_STRING:
+        return at == len(text)
+    if what is op.AT_BOUNDARY:
+        before, after = (bool(re.match(r"\w", char)) for char in (text[at - 1 : at] or " ", text[at : at + 1] or " "))
+        return before is not after
+    raise NotImplementedError(str(what))
