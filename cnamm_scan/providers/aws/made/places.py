@@ -43,7 +43,7 @@ class Places:
 
     def at(self, row: SeenRow, resource: str = "", place: Place = Place.RESOURCE) -> Setting:
         """The setting of a policy that hangs on a resource of a row's account. `resource` is its ARN, of which the partition counts."""
-        partition = resource.split(":", 2)[1] if resource.startswith("arn:") else "aws"
+        partition = resource.split(":", 2)[1] if resource.startswith("arn:") and resource.count(":") >= 2 else "aws"
         key = (row.target, partition, place)
         if key not in self._made:
             self._made[key] = replace(self.by_target[row.target], partition=partition, place=place)
