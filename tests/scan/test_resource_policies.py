@@ -300,7 +300,7 @@ def answers() -> dict[str, Told]:
     }
     for name in points:
         made[f"GetAccessPoint {ME} {name}"] = Answer({"PublicAccessBlockConfiguration": {"RestrictPublicBuckets": name == "blocked"}})
-        text = TEXTS.get(name, TEXTS["spelled"])
+        text = TEXTS.get(name, document({**OPEN, **SHUT}))  # services come in through a block, see `SERVICE`
         there = refused(Reason.UNSUPPORTED, "NoSuchAccessPointPolicy") if text is None else Answer({"Policy": text})
         made[f"GetAccessPointPolicy {ME} {name}"] = refused() if name == "denied" else there
     for name in TEXTS:

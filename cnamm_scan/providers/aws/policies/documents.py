@@ -64,6 +64,8 @@ class Statement:
 
     def covers(self, other: Statement) -> int:
         """Which of the other's pieces are wholly within this statement's actions and resources, as a bit mask."""
+        if self.actions.is_all and self.resources.is_all:
+            return (1 << len(other.pieces)) - 1
         made = 0
         for at, (action, resource) in enumerate(other.pieces):
             if self.actions.covers_piece(action, other.actions.listed) and self.resources.covers_piece(resource, other.resources.listed):
