@@ -54,6 +54,37 @@ POLICY: Mapping[str, Column] = {
     "partners_with_all_actions": Column("list", about="Other accounts that get every action of a service."),
 }
 
+MEMBER: Mapping[str, Column] = {
+    "account_id": Column("text"),
+    "name": Column("text"),
+    "in_unit": Column("boolean", about="Its parent is an organisational unit, not the root."),
+    "has_guardrail": Column(
+        "boolean", about="Its units or the root hand down a service control policy that AWS did not write and that limits something."
+    ),
+    "is_bound": Column("boolean", about="Such a policy, or a resource control policy, is in force on it, handed down or its own."),
+    "denies_leaving": Column("boolean", about="Ordinary principals are refused organizations:LeaveOrganization; so for the columns below."),
+    "denies_access_keys": Column("boolean", about="iam:CreateAccessKey, for every user."),
+    "denies_passwords": Column("boolean", about="iam:CreateLoginProfile, for every user."),
+    "denies_root": Column("boolean", about="The root user is refused everything."),
+    "denies_stopping_trails": Column(
+        "boolean", about="cloudtrail:StopLogging and DeleteTrail; unknown where named trails alone are guarded: there may be others."
+    ),
+    "denies_stopping_detectors": Column("boolean", about="guardduty:DeleteDetector."),
+    "denies_stopping_recorders": Column("boolean", about="config:StopConfigurationRecorder or securityhub:DisableSecurityHub."),
+    "denies_lowering_defaults": Column("boolean", about="One of the calls that take a safe default of EC2, EBS or S3 back."),
+    "denies_marketplace": Column("boolean", about="aws-marketplace:Subscribe."),
+    "denies_sharing_outside": Column("boolean", about="ram:CreateResourceShare and UpdateResourceShare where outsiders are allowed."),
+    "protects_roles": Column("boolean", about="Some roles, or all, cannot be changed: neither rights, nor trust, nor taken away."),
+    "limits_regions": Column("boolean", about="Nothing can be placed in a region that no policy names."),
+    "allowed_regions": Column("list", about="Regions in which instances may still be started."),
+    "limits_services": Column(
+        "boolean", about="Services that nobody names are refused, or whole services other than those of control and watch."
+    ),
+    "limits_networks": Column("boolean", about="Calls from the internet at large are refused, and so are reads of data."),
+    "guards_data": Column("boolean", about="Resource control policies refuse strangers to the organisation at S3."),
+    "guards_roles": Column("boolean", about="Resource control policies refuse strangers to the organisation at sts:AssumeRole."),
+}
+
 
 def _later(module: str, function: str) -> Callable[[SeenTables], Iterable[MadeRow]]:
     def make(seen: SeenTables) -> Iterable[MadeRow]:
@@ -66,4 +97,5 @@ def _later(module: str, function: str) -> Callable[[SeenTables], Iterable[MadeRo
 MAKERS: Mapping[str, Maker] = {
     "resource_policies": Maker(_later("access", "documents"), POLICY),
     "resource_policy_statements": Maker(_later("access", "statements"), STATEMENT),
+    "member_accounts": Maker(_later("controls", "member_accounts"), MEMBER),
 }
