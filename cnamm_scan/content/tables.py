@@ -45,6 +45,12 @@ def line_of(content: Content, name: str, key: str = "") -> int | None:
     return None
 
 
+def documents_of(provider: str) -> tuple[frozenset[str], frozenset[str]]:
+    """(forms under `normalise:` that make a document, names of fields under which one stands) of a provider."""
+    kind = PROVIDERS.get(provider)
+    return (frozenset(), frozenset()) if kind is None else (kind.documents, kind.document_keys)
+
+
 @lru_cache(maxsize=2048)
 def columns_of(content: Content, table: str) -> Mapping[str, Column]:
     """The columns of a table, view or engine-made table, with those that every row has. KeyError for an unknown one."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from cnamm_scan import paths
 from cnamm_scan.content import ENGINE_TABLES, columns_of, line_of
+from cnamm_scan.engine import lineage
 from cnamm_scan.engine.evaluate import CompiledRule, compile_rule, results
 from cnamm_scan.engine.sql import read_column, read_view
 from cnamm_scan.engine.store import Store, StoreError
@@ -64,7 +65,7 @@ def _problems(content: Content) -> list[ContentError]:
             problems += _derived(store, table)
         for rule in content.rules.values():
             problems += _rule(content, store, rule)
-    return problems or list(_spared(content))
+    return problems or [*_spared(content), *lineage.problems(content)]
 
 
 def _spared(content: Content) -> Iterator[ContentError]:

@@ -75,6 +75,10 @@ class Kind:
     options: tuple[Option, ...] = ()
     normalisers: Mapping[str, Callable[[Json], Json]] = field(default_factory=dict)
     """What `normalise:` of a collector may name."""
+    documents: frozenset[str] = frozenset()
+    """Which of them make a document: something that is evaluated by a function of the wing and whose text no pattern may look at."""
+    document_keys: frozenset[str] = frozenset()
+    """Names of fields, in lower case, under which a document stands even where nobody brought it into a form."""
     readers: frozenset[str] = frozenset()
     """What `read:` of a collector may name."""
     makers: Mapping[str, Maker] = field(default_factory=dict)

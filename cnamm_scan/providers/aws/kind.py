@@ -79,6 +79,8 @@ KIND = Kind(
         ),
     ),
     normalisers=NORMALISERS,
+    documents=frozenset({"iam_policy"}),
+    document_keys=frozenset({"policy", "policydocument", "assumerolepolicydocument", "policycontent", "policytext", "resourcepolicy"}),
     makers=MAKERS,
     readers=frozenset({"iam_credential_report"}),
     region_table="aws.account.region",
