@@ -85,6 +85,21 @@ MEMBER: Mapping[str, Column] = {
     "guards_roles": Column("boolean", about="Resource control policies refuse strangers to the organisation at sts:AssumeRole."),
 }
 
+KEPT: Mapping[str, Column] = {
+    "name": Column("text", about="Of the region, or of the store."),
+    "sources": Column("list", about="What is on and delivers."),
+    "keeps_changes": Column("boolean", about="Changes are recorded, sources that a selector singles out apart."),
+    "keeps_reads": Column("boolean", about="Every read of the control plane is recorded."),
+    "keeps_writes": Column("boolean", about="Every change of the control plane is recorded."),
+    "left_out": Column("list", about="What is not recorded: reads, writes, or the sources and names that selectors leave out."),
+}
+STORED: Mapping[str, Column] = {
+    **KEPT,
+    "is_multi_region": Column("boolean"),
+    "is_organization": Column("boolean"),
+    "retention_days": Column("integer"),
+}
+
 
 def _later(module: str, function: str) -> Callable[[SeenTables], Iterable[MadeRow]]:
     def make(seen: SeenTables) -> Iterable[MadeRow]:
@@ -97,5 +112,7 @@ def _later(module: str, function: str) -> Callable[[SeenTables], Iterable[MadeRo
 MAKERS: Mapping[str, Maker] = {
     "resource_policies": Maker(_later("access", "documents"), POLICY),
     "resource_policy_statements": Maker(_later("access", "statements"), STATEMENT),
+    "recorded_regions": Maker(_later("trails", "regions"), KEPT),
+    "recorded_stores": Maker(_later("trails", "stores"), STORED),
     "member_accounts": Maker(_later("controls", "member_accounts"), MEMBER),
 }
