@@ -100,6 +100,23 @@ STORED: Mapping[str, Column] = {
     "retention_days": Column("integer"),
 }
 
+LISTENER: Mapping[str, Column] = {
+    "rule": Column("text"),
+    "arn": Column("text", about="Of the target."),
+    "is_on": Column("boolean", about="Enabled, and made by the organisation."),
+    "reaches_people": Column("boolean"),
+    "acts": Column("boolean", about="Runs something."),
+    "hears_threats": Column(
+        "boolean", about="Serious findings of GuardDuty, there or in Security Hub; unknown where the pattern narrows them down. So below."
+    ),
+    "hears_hub": Column("boolean", about="Serious threats in Security Hub."),
+    "hears_posture": Column("boolean", about="Failed controls of Security Hub, or rules of Config."),
+    "hears_notices": Column("boolean", about="AWS Health about this account."),
+    "hears_access": Column("boolean", about="Findings of Access Analyzer, of one of its kinds."),
+    "hears_backups": Column("boolean", about="Backup jobs that failed."),
+    "picks_calls": Column("boolean", about="Some API calls or sign-ins, and nothing else."),
+}
+
 
 def _later(module: str, function: str) -> Callable[[SeenTables], Iterable[MadeRow]]:
     def make(seen: SeenTables) -> Iterable[MadeRow]:
@@ -112,6 +129,7 @@ def _later(module: str, function: str) -> Callable[[SeenTables], Iterable[MadeRo
 MAKERS: Mapping[str, Maker] = {
     "resource_policies": Maker(_later("access", "documents"), POLICY),
     "resource_policy_statements": Maker(_later("access", "statements"), STATEMENT),
+    "event_listeners": Maker(_later("events", "listeners"), LISTENER),
     "recorded_regions": Maker(_later("trails", "regions"), KEPT),
     "recorded_stores": Maker(_later("trails", "stores"), STORED),
     "member_accounts": Maker(_later("controls", "member_accounts"), MEMBER),
