@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from cnamm_scan import content as reader
 from cnamm_scan.engine import lineage
 from cnamm_scan.engine.lint import lint
 from cnamm_scan.model import Content
+from cnamm_scan.providers.catalog import KINDS
 from tests.packs import BOX, LOCK, asked, collector, content, table
 
 Document = dict[str, Any]
@@ -184,8 +186,8 @@ def test_the_problem_names_file_line_column_and_what_to_do() -> None:
 
 
 def test_shipped_content_looks_at_no_document_but_where_it_is_known_to() -> None:
-    """A service that has moved over leaves `STILL`; when it is empty, it goes."""
+    """A service that has moved over leaves `Kind.unmoved`; when it is empty, it goes."""
     shipped = reader.load()
     assert [problem.where for problem in lineage.problems(shipped)] == []
-    left = {problem.where.split(" ")[0].split("/")[2].removesuffix(".yaml") for problem in lineage.problems(shipped, frozenset())}
-    assert {each.rpartition("/")[2] for each in lineage.STILL} == left
+    left = {tuple(re.split(r"[/.]", problem.where)[1:3]) for problem in lineage.problems(shipped, but=())}
+    assert {(kind.name, service) for kind in KINDS.values() for service in kind.unmoved} == left

@@ -81,6 +81,7 @@ KIND = Kind(
     normalisers=NORMALISERS,
     documents=frozenset({"iam_policy"}),
     document_keys=frozenset({"policy", "policydocument", "assumerolepolicydocument", "policycontent", "policytext", "resourcepolicy"}),
+    unmoved=frozenset({"backup", "ec2", "ecr", "efs", "iam", "kms", "lambda", "opensearch", "s3", "secretsmanager", "sns", "vpc_lattice"}),
     makers=MAKERS,
     readers=frozenset({"iam_credential_report"}),
     region_table="aws.account.region",
