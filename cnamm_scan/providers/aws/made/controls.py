@@ -18,10 +18,19 @@ DEPTH = 6
 """Units may be nested five deep, and the root stands above."""
 
 
+def _document(stored: object) -> tuple[Document, controls.Marks]:
+    document = UNREADABLE if stored is None else read(stored)
+    return document, controls.marks(document)
+
+
+_UNSEEN = _document(None)
+
+
 @dataclass(frozen=True)
 class _Policy:
     id: str
     document: Document
+    marks: controls.Marks
     is_ours: bool | None
     facts: tuple[str, ...]
 
@@ -37,17 +46,19 @@ class _Kind:
     @classmethod
     def of(cls, seen: SeenTables, table: str, target: str) -> _Kind:
         known = {row.values.get("id"): row for row in seen.rows(table) if row.target == target}
+        read_once = {name: _document(row.values.get("policy")) for name, row in known.items()}
         at: dict[str, list[_Policy]] = {}
         for row in seen.rows(f"{table}_target"):
             if row.target != target:
                 continue
             policy = known.get(row.values.get("policy_id"))
-            document = None if policy is None else policy.values.get("policy")
+            document, marks = read_once.get(row.values.get("policy_id"), _UNSEEN)
             managed = row.values.get("is_aws_managed")
             at.setdefault(str(row.values.get("target_id")), []).append(
                 _Policy(
                     str(row.values.get("policy_id")),
-                    UNREADABLE if document is None else read(document),
+                    document,
+                    marks,
                     None if managed is None else not managed,
                     (row.fact, *([] if policy is None else [policy.fact])),
                 )
@@ -86,7 +97,7 @@ class _Organisation:
         way, is_whole = self.way(account, parent)
         services, resources = self.services.on(way), self.resources.on(way)
         in_force = [each for level in (*services, *resources) for each in level]
-        apart = any(controls.tells_apart(each.document, account) for each in in_force)
+        apart = any(each.marks.tell_apart(account) for each in in_force)
         alike = (
             tuple(tuple(each.id for each in level) for level in services),
             frozenset(each.id for level in resources for each in level),

@@ -284,16 +284,30 @@ def allows_all(level: Iterable[Document]) -> bool:
     )
 
 
-def tells_apart(document: Document, account: str) -> bool:
-    """Whether a policy may mean something else for this account than for those that it does not speak of."""
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """By what a policy may tell accounts apart."""
+
+    digits: frozenset[str]
+    """Runs of digits that it names: the id of an account, or a part of one."""
+    always: bool
+    """Whether it speaks of places in the organisation, or of accounts by a wildcard alone."""
+
+    def tell_apart(self, account: str) -> bool:
+        """Whether it may mean something else for this account than for those that it does not speak of."""
+        return self.always or any(run in account for run in self.digits)
+
+
+def marks(document: Document) -> Marks:
+    """What to look at before two accounts are taken to be bound alike."""
+    digits: set[str] = set()
+    always = False
     for one in document.statements:
-        texts = [*one.resources.listed, *(value for test in one.tests for value in test.values)]
-        if any(run in account for text in texts for run in _DIGITS.findall(text)):
-            return True
+        for text in (*one.resources.listed, *(value for test in one.tests for value in test.values)):
+            digits.update(_DIGITS.findall(text))
         for test in one.tests:
-            if test.key in k.PATH_KEYS or (test.key in _ACCOUNTS and any(is_wild(each) for each in test.values)):
-                return True
-    return False
+            always |= test.key in k.PATH_KEYS or (test.key in _ACCOUNTS and any(map(is_wild, test.values)))
+    return Marks(frozenset(digits), always)
 
 
 _DIGITS = re.compile(r"[0-9]{2,}")

@@ -241,8 +241,12 @@ def test_a_copy_of_everything_limits_nothing() -> None:
 
 
 def test_accounts_are_told_apart_by_their_ids_alone() -> None:
-    assert controls.tells_apart(document(deny("*", {"StringEquals": {"aws:PrincipalAccount": ME}})), ME)
-    assert not controls.tells_apart(document(deny("*", {"StringEquals": {"aws:PrincipalAccount": OTHER}})), ME)
-    assert not controls.tells_apart(document(deny("*", ELSEWHERE)), ME)
-    assert controls.tells_apart(document(deny("*", resource="arn:aws:iam::1111*:role/x")), ME)
-    assert controls.tells_apart(document(deny("*", {"StringLike": {"aws:PrincipalAccount": "1*"}})), OTHER)
+    def apart(written: Json, account: str) -> bool:
+        return controls.marks(document(written)).tell_apart(account)
+
+    assert apart(deny("*", {"StringEquals": {"aws:PrincipalAccount": ME}}), ME)
+    assert not apart(deny("*", {"StringEquals": {"aws:PrincipalAccount": OTHER}}), ME)
+    assert not apart(deny("*", ELSEWHERE), ME)
+    assert apart(deny("*", resource="arn:aws:iam::1111*:role/x"), ME)
+    assert apart(deny("*", {"StringLike": {"aws:PrincipalAccount": "1*"}}), OTHER)
+    assert apart(deny("*", {"StringLike": {"aws:PrincipalOrgPaths": f"{OURS}/r-1/*"}}), ME)
