@@ -77,6 +77,12 @@ class Kind:
     """What `normalise:` of a collector may name."""
     secret_keys: frozenset[str] = frozenset()
     """Keys of its documents, in whatever case, under which people keep what only two sides may know: the values are never stored."""
+    documents: frozenset[str] = frozenset()
+    """Which of them make a document: something that is evaluated by a function of the wing and whose text no pattern may look at."""
+    document_keys: frozenset[str] = frozenset()
+    """Names of fields, in lower case, under which a document stands even where nobody brought it into a form."""
+    unmoved: frozenset[str] = frozenset()
+    """Services of our own content that still look at documents as text: they move over one by one."""
     readers: frozenset[str] = frozenset()
     """What `read:` of a collector may name."""
     makers: Mapping[str, Maker] = field(default_factory=dict)

@@ -55,6 +55,69 @@ POLICY: Mapping[str, Column] = {
     "partners_with_all_actions": Column("list", about="Other accounts that get every action of a service."),
 }
 
+MEMBER: Mapping[str, Column] = {
+    "account_id": Column("text"),
+    "name": Column("text"),
+    "in_unit": Column("boolean", about="Its parent is an organisational unit, not the root."),
+    "has_guardrail": Column(
+        "boolean", about="Its units or the root hand down a service control policy that AWS did not write and that limits something."
+    ),
+    "is_bound": Column("boolean", about="Such a policy, or a resource control policy, is in force on it, handed down or its own."),
+    "denies_leaving": Column("boolean", about="Ordinary principals are refused organizations:LeaveOrganization; so for the columns below."),
+    "denies_access_keys": Column("boolean", about="iam:CreateAccessKey, for every user."),
+    "denies_passwords": Column("boolean", about="iam:CreateLoginProfile, for every user."),
+    "denies_root": Column("boolean", about="The root user is refused everything."),
+    "denies_stopping_trails": Column(
+        "boolean", about="cloudtrail:StopLogging and DeleteTrail; unknown where named trails alone are guarded: there may be others."
+    ),
+    "denies_stopping_detectors": Column("boolean", about="guardduty:DeleteDetector."),
+    "denies_stopping_recorders": Column("boolean", about="config:StopConfigurationRecorder or securityhub:DisableSecurityHub."),
+    "denies_lowering_defaults": Column("boolean", about="One of the calls that take a safe default of EC2, EBS or S3 back."),
+    "denies_marketplace": Column("boolean", about="aws-marketplace:Subscribe."),
+    "denies_sharing_outside": Column("boolean", about="ram:CreateResourceShare and UpdateResourceShare where outsiders are allowed."),
+    "protects_roles": Column("boolean", about="Some roles, or all, cannot be changed: neither rights, nor trust, nor taken away."),
+    "limits_regions": Column("boolean", about="Nothing can be placed in a region that no policy names."),
+    "allowed_regions": Column("list", about="Regions in which instances may still be started."),
+    "limits_services": Column(
+        "boolean", about="Services that nobody names are refused, or whole services other than those of control and watch."
+    ),
+    "limits_networks": Column("boolean", about="Calls from the internet at large are refused, and so are reads of data."),
+    "guards_data": Column("boolean", about="Resource control policies refuse strangers to the organisation at S3."),
+    "guards_roles": Column("boolean", about="Resource control policies refuse strangers to the organisation at sts:AssumeRole."),
+}
+
+KEPT: Mapping[str, Column] = {
+    "name": Column("text", about="Of the region, or of the store."),
+    "sources": Column("list", about="What is on and delivers."),
+    "keeps_changes": Column("boolean", about="Changes are recorded, sources that a selector singles out apart."),
+    "keeps_reads": Column("boolean", about="Every read of the control plane is recorded."),
+    "keeps_writes": Column("boolean", about="Every change of the control plane is recorded."),
+    "left_out": Column("list", about="What is not recorded: reads, writes, or the sources and names that selectors leave out."),
+}
+STORED: Mapping[str, Column] = {
+    **KEPT,
+    "is_multi_region": Column("boolean"),
+    "is_organization": Column("boolean"),
+    "retention_days": Column("integer"),
+}
+
+LISTENER: Mapping[str, Column] = {
+    "rule": Column("text"),
+    "arn": Column("text", about="Of the target."),
+    "is_on": Column("boolean", about="Enabled, and made by the organisation."),
+    "reaches_people": Column("boolean"),
+    "acts": Column("boolean", about="Runs something."),
+    "hears_threats": Column(
+        "boolean", about="Serious findings of GuardDuty, there or in Security Hub; unknown where the pattern narrows them down. So below."
+    ),
+    "hears_hub": Column("boolean", about="Serious threats in Security Hub."),
+    "hears_posture": Column("boolean", about="Failed controls of Security Hub, or rules of Config."),
+    "hears_notices": Column("boolean", about="AWS Health about this account."),
+    "hears_access": Column("boolean", about="Findings of Access Analyzer, of one of its kinds."),
+    "hears_backups": Column("boolean", about="Backup jobs that failed."),
+    "picks_calls": Column("boolean", about="Some API calls or sign-ins, and nothing else."),
+}
+
 
 KEY: Mapping[str, Column] = {
     **NAMED,
@@ -150,4 +213,8 @@ MAKERS: Mapping[str, Maker] = {
     "buckets": Maker(_later("buckets", "buckets"), BUCKET),
     "access_points": Maker(_later("buckets", "access_points"), ACCESS_POINT),
     "vpc_endpoints": Maker(_later("endpoints", "vpc_endpoints"), ENDPOINT),
+    "event_listeners": Maker(_later("events", "listeners"), LISTENER),
+    "recorded_regions": Maker(_later("trails", "regions"), KEPT),
+    "recorded_stores": Maker(_later("trails", "stores"), STORED),
+    "member_accounts": Maker(_later("controls", "member_accounts"), MEMBER),
 }

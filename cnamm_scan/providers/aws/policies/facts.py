@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from cnamm_scan.providers.aws.policies.evaluate import Admitted, admit, whole
 from cnamm_scan.providers.aws.policies.keys import Bound
 from cnamm_scan.providers.aws.policies.naming import is_partial
 from cnamm_scan.providers.aws.policies.patterns import tidy
-from cnamm_scan.providers.aws.policies.rights import FRESH, Rights
+from cnamm_scan.providers.aws.policies.rights import Rights
 from cnamm_scan.providers.aws.policies.setting import Place, Setting, Truth
 from cnamm_scan.providers.aws.policies.tokens import is_pipeline, is_saml
 
@@ -282,49 +282,3 @@ def rights_row(rights: Rights) -> Row:
 def assume_rows(holders: Iterable[Rights], roles: Iterable[Role]) -> list[Row]:
     """One row for each principal of the account that can take a role of it."""
     return [{"holder": each.holder, "role": each.role, "can": each.can.as_bool, "by": each.by} for each in steps(holders, roles)]
-
-
-PROBES: Mapping[str, Sequence[tuple[str, str]]] = {
-    "refuses_leaving": (("organizations:LeaveOrganization", "*"),),
-    "refuses_access_keys": (("iam:CreateAccessKey", "arn:aws:iam::*:user/*"),),
-    "refuses_passwords": (("iam:CreateLoginProfile", "arn:aws:iam::*:user/*"),),
-    "refuses_stopping_trails": tuple((f"cloudtrail:{each}", "arn:aws:cloudtrail:*:*:trail/*") for each in ("StopLogging", "DeleteTrail")),
-    "refuses_stopping_detectors": (("guardduty:DeleteDetector", "arn:aws:guardduty:*:*:detector/*"),),
-    "refuses_stopping_recorders": (("config:StopConfigurationRecorder", "*"),),
-    "refuses_stopping_hub": (("securityhub:DisableSecurityHub", "*"),),
-    "refuses_plain_disks": (("ec2:DisableEbsEncryptionByDefault", "*"),),
-    "refuses_public_buckets": (("s3:PutAccountPublicAccessBlock", "*"),),
-    "refuses_marketplace": (("aws-marketplace:Subscribe", "*"),),
-    "refuses_everything": (("*", "*"),),
-}
-"""What a service control policy may be asked to refuse: column -> actions on resources, all of which it has to refuse."""
-_ELSEWHERE = {"aws:requestedregion": (FRESH,)}
-
-
-def control_row(document: Document, setting: Setting) -> Row:
-    """One row for a service control policy: what it keeps ordinary principals of member accounts from. Who is exempted by name is not
-    asked."""
-    made: Row = {}
-    for column, probes in PROBES.items():
-        found = Truth.YES
-        for action, resource in probes:
-            found &= questions.refuses_ordinary(document, setting, action, resource)
-        made[column] = found.as_bool
-    anything = f"{FRESH}:{FRESH}"
-    made["refuses_root"] = questions.refuses_ordinary(document, setting, anything, name="root").as_bool
-    made["refuses_other_regions"] = questions.refuses_ordinary(document, setting, anything, given=_ELSEWHERE).as_bool
-    regions = {value for test in document.tests if test.key == "aws:requestedregion" for value in test.values}
-    made["regions_named"] = sorted(regions)
-    return made
-
-
-def resource_control_row(document: Document, setting: Setting) -> Row:
-    """One row for a resource control policy: what it keeps strangers to the organisation from."""
-    return {
-        "guards_data": questions.shuts_out_strangers(document, setting, "s3:GetObject", "arn:aws:s3:::*").as_bool,
-        "guards_roles": questions.shuts_out_strangers(document, setting, "sts:AssumeRole", "arn:aws:iam::*:role/*").as_bool,
-        "guards_secrets": questions.shuts_out_strangers(
-            document, setting, "secretsmanager:GetSecretValue", "arn:aws:secretsmanager:*:*:secret:*"
-        ).as_bool,
-        "guards_keys": questions.shuts_out_strangers(document, setting, "kms:Decrypt", "arn:aws:kms:*:*:key/*").as_bool,
-    }

@@ -11,8 +11,8 @@ from cnamm_scan.providers.aws.policies.admission import Admission, Reach
 from cnamm_scan.providers.aws.policies.callers import Kind, account_of
 from cnamm_scan.providers.aws.policies.documents import NO_PRINCIPALS, Document, Principals, Statement
 from cnamm_scan.providers.aws.policies.evaluate import reach, tried
-from cnamm_scan.providers.aws.policies.patterns import EVERYTHING, Names, arn_parts, is_account, is_wild, tidy
-from cnamm_scan.providers.aws.policies.rights import FRESH, Need, Rights
+from cnamm_scan.providers.aws.policies.patterns import Names, arn_parts, is_account, is_wild, tidy
+from cnamm_scan.providers.aws.policies.rights import FRESH
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
 
 Given = Mapping[str, tuple[str, ...]]
@@ -248,25 +248,3 @@ def shuts_out_strangers(document: Document, setting: Setting, action: str, resou
     if Truth.YES in strangers:
         return Truth.NO
     return Truth.UNKNOWN if Truth.UNKNOWN in strangers else Truth.YES
-
-
-_ALL = Document((Statement(True, Names(("*",)), EVERYTHING, NO_PRINCIPALS, NO_PRINCIPALS, ()),))
-_SOME_ACCOUNT = "000000000000"
-
-
-def refuses_ordinary(
-    document: Document, setting: Setting, action: str, resource: str = "*", *, name: str = "", given: Given | None = None
-) -> Truth:
-    """Whether a service control policy keeps an ordinary principal of a member account from an action, whatever he does.
-
-    Ordinary is one whom the policy does not exempt by his name or his tags; one that exempts every role exempts him too. `name` is the
-    end of
-    another ARN to ask about (`root`).
-    """
-    if not document.readable:
-        return Truth.UNKNOWN
-    untagged = {test.key: () for test in document.tests if test.key.startswith("aws:principaltag/")}
-    place = replace(setting, account=_SOME_ACCOUNT, given={**setting.given, **untagged, **(given or {})})
-    arn = f"arn:{setting.partition}:iam::{_SOME_ACCOUNT}:{name or f'role/{FRESH}'}"
-    held = Rights(place, (_ALL, Document(document.denies)), arn=arn).holds(Need(action.lower(), resource, whole=True))
-    return {Truth.YES: Truth.NO, Truth.NO: Truth.YES}.get(held, held)

@@ -176,44 +176,6 @@ def test_whether_an_endpoint_narrows(written: Json, expected: str) -> None:
     assert questions.endpoint_narrowing(_document(written), SETTING).is_narrow == expected
 
 
-def _control(action: Json, condition: Json = None, **more: Json) -> Json:
-    return {"Effect": "Deny", "Action": action, "Resource": "*", "Condition": condition or {}, **more}
-
-
-def test_what_a_control_policy_refuses_to_ordinary_principals() -> None:
-    def row(*written: Json) -> Json:
-        return facts.control_row(_document(*written), SETTING)
-
-    assert row(_control("organizations:Leave*"))["refuses_leaving"] is True
-    exempt = {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/break-glass"}}
-    assert row(_control("iam:*", exempt))["refuses_access_keys"] is True
-    assert row(_control("iam:*", {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}}))["refuses_access_keys"] is False
-    assert row(_control("iam:*", {"StringNotEquals": {"aws:PrincipalTag/team": "ops"}}))["refuses_access_keys"] is True
-    assert row(_control("iam:*", {"StringEquals": {"aws:RequestedRegion": "eu-central-1"}}))["refuses_access_keys"] is False
-    assert row(_control("cloudtrail:StopLogging"))["refuses_stopping_trails"] is False
-    assert row(_control("cloudtrail:StopLogging"), _control("cloudtrail:Delete*"))["refuses_stopping_trails"] is True
-    assert row(_control("*", {"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}))["refuses_root"] is True
-    regions = row(
-        {
-            "Effect": "Deny",
-            "NotAction": "iam:*",
-            "Resource": "*",
-            "Condition": {"StringNotEquals": {"aws:RequestedRegion": ["eu-central-1"]}},
-        }
-    )
-    assert (regions["refuses_other_regions"], regions["regions_named"], regions["refuses_root"]) == (True, ["eu-central-1"], False)
-    assert row(_control("*", {"StringNotLike": {"aws:RequestedRegion": ["*"]}}))["refuses_other_regions"] is False
-    assert facts.control_row(read("no json"), SETTING)["refuses_leaving"] is None
-
-
-def test_what_a_resource_control_policy_keeps_strangers_from() -> None:
-    ours = {"StringNotEqualsIfExists": {"aws:PrincipalOrgID": OURS}, "BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}
-    row = facts.resource_control_row(_document(_control("s3:*", ours, Principal="*")), SETTING)
-    assert row == {"guards_data": True, "guards_roles": False, "guards_secrets": False, "guards_keys": False}
-    any_ = {"StringNotLike": {"aws:PrincipalOrgID": "o-*"}}
-    assert facts.resource_control_row(_document(_control("s3:*", any_, Principal="*")), SETTING)["guards_data"] is False
-
-
 def test_rows_say_what_narrows_a_statement() -> None:
     condition = {
         "StringEquals": {"aws:SourceAccount": ME, "sts:ExternalId": "x"},
@@ -275,7 +237,6 @@ def test_rows_hold_plain_values_only() -> None:
         facts.document_row(PUBLIC, SETTING),
         facts.bucket_row("b", Bucket(PUBLIC), SETTING),
         facts.key_row(PUBLIC, SETTING),
-        facts.control_row(PUBLIC, SETTING),
         facts.rights_row(Rights(SETTING, (PUBLIC,))),
     ]
     for row in rows:
