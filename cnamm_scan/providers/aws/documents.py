@@ -69,5 +69,16 @@ def _condition(value: Json) -> dict[str, dict[str, list[str]]]:
     return made
 
 
-NORMALISERS: Mapping[str, Callable[[Json], Json]] = {"json": parse_json, "iam_policy": iam_policy}
+def iam_default_version(value: Json) -> Json:
+    """Of a managed policy's versions the document that counts. The others are left out: some of AWS's own have a hundred."""
+    versions = value if isinstance(value, list) else []
+    found = (each.get("Document") for each in versions if isinstance(each, Mapping) and each.get("IsDefaultVersion") is True)
+    return iam_policy(next(found, None))
+
+
+NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
+    "json": parse_json,
+    "iam_policy": iam_policy,
+    "iam_default_version": iam_default_version,
+}
 """What collectors may name under `normalise:`."""
