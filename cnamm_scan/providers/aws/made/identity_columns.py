@@ -108,6 +108,7 @@ TRUST: Mapping[str, Column] = {
     "token_subjects": Column("list", about="The values that the conditions hold against the token's subject."),
     "tokens_are_bound": Column("boolean", about="Only tokens of one customer of the issuer (of a cluster: of one namespace) are accepted."),
     "tokens_are_exact": Column("boolean", about="Bound, and to subjects that are written out."),
+    "is_telling_service": Column("boolean", about="Trusts an AWS service that says for whose resource it acts."),
     "unbounded_services": Column("list", about="AWS services that would say for whose resource they act, and are not asked."),
 }
 """Columns of a statement of a role's trust policy, beside those of `STATEMENT`."""

@@ -11,6 +11,7 @@ from cnamm_scan.providers.aws.made.holders import ROLE, USER, Holder, holders
 from cnamm_scan.providers.aws.made.places import Places
 from cnamm_scan.providers.aws.policies import facts
 from cnamm_scan.providers.aws.policies.callers import account_of
+from cnamm_scan.providers.aws.policies.conditions import Test
 from cnamm_scan.providers.aws.policies.documents import Document, Statement, read
 from cnamm_scan.providers.aws.policies.patterns import is_account, is_wild
 from cnamm_scan.providers.aws.policies.setting import Place, Setting
@@ -114,7 +115,7 @@ def _statements(document: Document, setting: Setting) -> Iterator[tuple[int, Sta
 def _asked(statement: Statement, document: Document, setting: Setting, found: Row) -> Row:
     federated = list(statement.principals.federated)
     subjects = [test for test in statement.tests if test.key.endswith(":sub")]
-    exact = [test for test in subjects if not test.when_missing and test.kind == "string" and not any(map(is_wild, test.values))]
+    exact = [test for test in subjects if _is_exact(test)]
     bound = found["tokens_are_bound"]
     return {
         "federated": federated,
@@ -122,9 +123,15 @@ def _asked(statement: Statement, document: Document, setting: Setting, found: Ro
         "is_oidc": any(":oidc-provider/" in each for each in federated),
         "token_subjects": sorted({value for test in subjects for value in test.values}),
         "tokens_are_exact": (bound and bool(exact)) if federated else None,
-        "asks_audience": "audience" in found["narrowed_by"],
+        "asks_audience": any(test.key.endswith(":aud") and _is_exact(test) for test in statement.tests),
+        "is_telling_service": not SENDS_ITS_SOURCE.isdisjoint(statement.principals.services),
         "unbounded_services": _unbounded(statement, document, setting, found),
     }
+
+
+def _is_exact(test: Test) -> bool:
+    """Whether it takes values that are written out, and no request without the key."""
+    return test.known and not test.negated and not test.when_missing and test.kind in ("string", "arn") and not any(map(is_wild, test.values))
 
 
 def _unbounded(statement: Statement, document: Document, setting: Setting, found: Row) -> list[str] | None:
@@ -165,8 +172,4 @@ def _names_principals(statement: Statement, account: str) -> bool:
     """Whether the account's users and roles that are let in are named one by one."""
     named = [each for each in statement.principals.aws if account_of(each) == account]
     by_name = bool(named) and not any(is_account(each) or each.endswith(":root") for each in named)
-    asked = any(
-        test.key == "aws:principalarn" and not test.when_missing and test.kind in ("string", "arn") and not any(map(is_wild, test.values))
-        for test in statement.tests
-    )
-    return by_name or asked
+    return by_name or any(test.key == "aws:principalarn" and _is_exact(test) for test in statement.tests)
