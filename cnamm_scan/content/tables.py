@@ -51,16 +51,6 @@ def documents_of(provider: str) -> tuple[frozenset[str], frozenset[str]]:
     return (frozenset(), frozenset()) if kind is None else (kind.documents, kind.document_keys)
 
 
-def unmoved() -> frozenset[str]:
-    """What the files of our own content begin with that still look at documents as text."""
-    return frozenset(
-        f"{folder}/{name}/{service}{end}"
-        for name, kind in PROVIDERS.items()
-        for service in kind.unmoved
-        for folder, end in (("collectors", ".yaml"), ("rules", "/"))
-    )
-
-
 @lru_cache(maxsize=2048)
 def columns_of(content: Content, table: str) -> Mapping[str, Column]:
     """The columns of a table, view or engine-made table, with those that every row has. KeyError for an unknown one."""

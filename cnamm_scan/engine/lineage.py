@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from cnamm_scan import paths
-from cnamm_scan.content import documents_of, unmoved
+from cnamm_scan.content import documents_of
 from cnamm_scan.engine.parser import Node, children, nodes, statements
 from cnamm_scan.errors import ContentError
 from cnamm_scan.model import Column, Content, Table, View
@@ -48,15 +48,9 @@ _PLAIN = frozenset({"sid", "effect", "version"})
 _ADVICE = "say what it means with a function of the wing (made:), or read it by its paths"
 
 
-def problems(content: Content, *, but: Iterable[str] | None = None) -> Iterator[ContentError]:
-    """Each place that looks at a document's text, but in files that begin so (by default those that have yet to move over).
-
-    Content has to bind: what cannot be read is passed over here.
-    """
-    left = tuple(unmoved() if but is None else but)
-    for problem in _Lineage(content).problems():
-        if not problem.where.startswith(left):
-            yield problem
+def problems(content: Content) -> Iterator[ContentError]:
+    """Each place that looks at a document's text. Content has to bind: what cannot be read is passed over here."""
+    return _Lineage(content).problems()
 
 
 @dataclass

@@ -320,14 +320,23 @@ def _place(
 
 
 def _shared(sources: Mapping[str, Iterable[Source]]) -> frozenset[tuple[str, str]]:
-    users: dict[tuple[str, str], set[str]] = {}
+    """Operations that several declared calls use, and may use with the same parameters: an answer that is kept takes memory."""
+    users: dict[tuple[str, str], dict[str, str]] = {}
     for roots in sources.values():
         for root in roots:
             for source in root.walk():
-                users.setdefault(split_operation(source.call, source.client), set()).add(f"list {id(source)}")
+                call = source.call
+                is_fixed = not call.with_ and call.for_ is None
+                asks = json.dumps(dict(call.fixed), sort_keys=True, default=str) if is_fixed else ""
+                users.setdefault(split_operation(call, source.client), {})[f"list {id(source)}"] = asks
                 for plan in source.tables:
                     for part in plan.parts:
                         call = plan.table.then[part]
                         identity = json.dumps([call.operation, dict(call.with_), dict(call.fixed)], sort_keys=True, default=str)
-                        users.setdefault(split_operation(call, plan.table.client), set()).add(f"{id(source)} {identity}")
-    return frozenset(operation for operation, who in users.items() if len(who) > 1)
+                        users.setdefault(split_operation(call, plan.table.client), {})[f"{id(source)} {identity}"] = ""
+    return frozenset(operation for operation, who in users.items() if len(who) > 1 and not _all_differ(list(who.values())))
+
+
+def _all_differ(asks: list[str]) -> bool:
+    """Whether no two of these calls can be the same; one of which nothing is known here may be like any."""
+    return "" not in asks and len(set(asks)) == len(asks)

@@ -327,7 +327,7 @@ class Store:
                     self._make_view(view)
                 elif fill is not None:
                     fill(self, spec)
-                    self._add_unread(view, spec.made.over)
+                    self._add_unread(view, self._decisive(spec.made.over))
             except StoreError as error:
                 self._give_up(view, error)
         if self._large and self.views:
@@ -345,6 +345,11 @@ class Store:
         dark, match = self._add_unread(view, bases)
         under = f"v.key IS NULL OR EXISTS (SELECT 1 FROM ({dark}) AS d WHERE {match})"
         self._run(f"DELETE FROM {quoted(view)} AS v WHERE v._ghost IS NULL AND ({under})")
+
+    def _decisive(self, over: Sequence[str]) -> list[str]:
+        """The tables whose gaps a made view has: where another is asked in place of one that was not read whole, its gaps alone."""
+        listed = {base: self.content.tables[base].list.unless for base in over if base in self.content.tables}
+        return [base for base in over if base not in listed.values()]
 
     def _add_unread(self, view: str, bases: Sequence[str]) -> tuple[str, str]:
         """Leave unread rows where one of the tables that it is made over has some; gives the SQL of those places, and how they match."""

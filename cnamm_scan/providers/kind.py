@@ -81,8 +81,6 @@ class Kind:
     """Which of them make a document: something that is evaluated by a function of the wing and whose text no pattern may look at."""
     document_keys: frozenset[str] = frozenset()
     """Names of fields, in lower case, under which a document stands even where nobody brought it into a form."""
-    unmoved: frozenset[str] = frozenset()
-    """Services of our own content that still look at documents as text: they move over one by one."""
     readers: frozenset[str] = frozenset()
     """What `read:` of a collector may name."""
     makers: Mapping[str, Maker] = field(default_factory=dict)

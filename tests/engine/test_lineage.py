@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from cnamm_scan import content as reader
 from cnamm_scan.engine import lineage
 from cnamm_scan.engine.lint import lint
 from cnamm_scan.model import Content
-from cnamm_scan.providers.catalog import KINDS
 from tests.packs import BOX, LOCK, asked, collector, content, table
 
 Document = dict[str, Any]
@@ -185,9 +183,5 @@ def test_the_problem_names_file_line_column_and_what_to_do() -> None:
     assert "made:" in problem.do
 
 
-def test_shipped_content_looks_at_no_document_but_where_it_is_known_to() -> None:
-    """A service that has moved over leaves `Kind.unmoved`; when it is empty, it goes."""
-    shipped = reader.load()
-    assert [problem.where for problem in lineage.problems(shipped)] == []
-    left = {tuple(re.split(r"[/.]", problem.where)[1:3]) for problem in lineage.problems(shipped, but=())}
-    assert {(kind.name, service) for kind in KINDS.values() for service in kind.unmoved} == left
+def test_shipped_content_looks_at_no_document() -> None:
+    assert [problem.where for problem in lineage.problems(reader.load())] == []

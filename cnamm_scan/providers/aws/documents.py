@@ -123,10 +123,18 @@ def filter_pattern(value: Json) -> Json:
     return _FILTER.sub(lambda match: match["kept"] or "*", value) if isinstance(value, str) else value
 
 
+def iam_default_version(value: Json) -> Json:
+    """Of a managed policy's versions the document that counts. The others are left out: some of AWS's own have a hundred."""
+    versions = value if isinstance(value, list) else []
+    found = (each.get("Document") for each in versions if isinstance(each, Mapping) and each.get("IsDefaultVersion") is True)
+    return iam_policy(next(found, None))
+
+
 NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     "json": parse_json,
     "iam_policy": iam_policy,
     "iam_policies": iam_policies,
     "filter_pattern": filter_pattern,
+    "iam_default_version": iam_default_version,
 }
 """What collectors may name under `normalise:`."""

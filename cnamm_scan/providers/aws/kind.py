@@ -79,9 +79,8 @@ KIND = Kind(
         ),
     ),
     normalisers=NORMALISERS,
-    documents=frozenset({"iam_policy"}),
+    documents=frozenset({"iam_policy", "iam_policies", "iam_default_version"}),
     document_keys=frozenset({"policy", "policydocument", "assumerolepolicydocument", "policycontent", "policytext", "resourcepolicy"}),
-    unmoved=frozenset({"backup", "ec2", "ecr", "efs", "iam", "kms", "lambda", "opensearch", "s3", "secretsmanager", "sns", "vpc_lattice"}),
     makers=MAKERS,
     secret_keys=frozenset({"aws:Referer", "aws:UserAgent", "sts:ExternalId"}),  # conditions that are used as shared secrets
     readers=frozenset({"iam_credential_report"}),

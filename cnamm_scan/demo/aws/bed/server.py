@@ -171,6 +171,7 @@ def serve(port: int, answers: Answers | None = None) -> None:
     app_module = import_module("moto.moto_server.werkzeug_app")
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _load_policies_once()
+    _tell_policies_in_use()
     app = _dispatcher(app_module)(app_module.create_backend_app)
     server = serving.make_server("127.0.0.1", port, app, threaded=True, request_handler=_handler(app_module, answers))
     server.daemon_threads = True
@@ -187,6 +188,19 @@ def _load_policies_once() -> None:
     backend = import_module("moto.iam.models").IAMBackend
     load = backend._init_aws_policies
     backend._init_aws_policies = lambda self: load(self) if self.region_name == "aws" else []
+
+
+def _tell_policies_in_use() -> None:
+    """Of AWS's own policies the bulk call tells those that somebody has; moto tells all of them."""
+    backend = import_module("moto.iam.models").IAMBackend
+    tell = backend.get_account_authorization_details
+
+    def told(self: Any, policy_filter: list[str]) -> dict[str, Any]:
+        said: dict[str, Any] = tell(self, policy_filter)
+        own = [each for each in said["managed_policies"] if each.attachment_count or ":iam::aws:" not in each.arn]
+        return {**said, "managed_policies": own}
+
+    backend.get_account_authorization_details = told
 
 
 def _dispatcher(app_module: Any) -> Any:

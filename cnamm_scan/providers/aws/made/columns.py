@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from cnamm_scan.model import Column, MadeRow
+from cnamm_scan.providers.aws.made import identity_columns as identity
 from cnamm_scan.providers.interface import Maker, SeenTables
 
 REACH = "nobody, account, organisation, source, named, network, service, anybody; unknown where what was not seen decides."
@@ -217,4 +218,16 @@ MAKERS: Mapping[str, Maker] = {
     "recorded_regions": Maker(_later("trails", "regions"), KEPT),
     "recorded_stores": Maker(_later("trails", "stores"), STORED),
     "member_accounts": Maker(_later("controls", "member_accounts"), MEMBER),
+    "iam_users": Maker(_later("trust", "users"), identity.IAM_USER),
+    "iam_roles": Maker(_later("trust", "roles"), identity.IAM_ROLE),
+    "iam_role_trust": Maker(_later("trust", "role_trust"), {**STATEMENT, **identity.TRUST}),
+    "iam_trusted_accounts": Maker(_later("trust", "trusted_accounts"), identity.TRUSTED_ACCOUNT),
+    "iam_user_rights": Maker(_later("rights", "user_rights"), identity.USER_RIGHTS),
+    "iam_group_rights": Maker(_later("rights", "group_rights"), identity.GROUP_RIGHTS),
+    "iam_role_rights": Maker(_later("rights", "role_rights"), identity.ROLE_RIGHTS),
+    "iam_policy_rights": Maker(_later("rights", "policy_rights"), identity.POLICY_RIGHTS),
+    "iam_inline_rights": Maker(_later("rights", "inline_rights"), identity.INLINE_RIGHTS),
+    "iam_boundaries": Maker(_later("rights", "boundaries"), identity.BOUNDARY),
+    "iam_administrators": Maker(_later("rights", "administrators"), identity.ADMINISTRATORS),
+    "sso_permission_sets": Maker(_later("rights", "permission_sets"), identity.PERMISSION_SET),
 }

@@ -24,7 +24,8 @@ def _keys(account: str, partition: str, passed_to: str) -> Mapping[str, Domain]:
     return made
 
 
-def _holds(rights: Rights, step: Step) -> Truth:
+def holds_step(rights: Rights, step: Step) -> Truth:
+    """Whether one step of a way is held."""
     given = _keys(rights.setting.account, rights.setting.partition, step.passed_to)
     made = Truth.NO
     for action in step.actions:
@@ -40,7 +41,7 @@ def is_open(way: Way, rights: Rights) -> Truth:
         return Truth.NO  # who is asked about by name and has no boundary has none to lose
     made = Truth.YES
     for step in way.steps:
-        made &= _holds(rights, step)
+        made &= holds_step(rights, step)
         if made is Truth.NO:
             return made
     return made & Truth.UNKNOWN if way.strength is Strength.DEPENDS else made
@@ -61,6 +62,17 @@ def can_raise(rights: Rights) -> Truth:
         made |= found
         if made is Truth.YES:
             break
+    return made
+
+
+def gives_rights(rights: Rights) -> Truth:
+    """Whether the holder can make, by nothing but his rights, identities or services that hold more than he does."""
+    made = Truth.NO
+    for way in WAYS:
+        if way.strength is Strength.DIRECT:
+            made |= is_open(way, rights)
+            if made is Truth.YES:
+                break
     return made
 
 
@@ -110,6 +122,11 @@ def _every_change(rights: Rights) -> Truth:
     return rights.holds_all(Need(action, resource, given, whole=True) for action, resource in _CHANGES)
 
 
+def holds_all_services(rights: Rights) -> Truth:
+    """Whether every action of services that no policy names is held on every resource: of power users too, who lack IAM."""
+    return rights.holds(Need(f"{FRESH}:{FRESH}", whole=True))
+
+
 def holds_everything(rights: Rights) -> Truth:
     """Whether every action on every resource is held, apart from what a policy takes out by name."""
-    return rights.holds(Need(f"{FRESH}:{FRESH}", whole=True)) & is_administrator(rights)
+    return holds_all_services(rights) & is_administrator(rights)

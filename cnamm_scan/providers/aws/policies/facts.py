@@ -264,19 +264,38 @@ def rights_row(rights: Rights) -> Row:
     raises = Truth.NO
     for _, each in found:
         raises |= each
+    held = [name for name, much in whole.items() if much in (services.Share.ALL, services.Share.NEARLY)]
+    possible = [name for name, much in whole.items() if much is services.Share.UNKNOWN]
     return {
         "arn": rights.arn,
         "is_administrator": escalation.is_administrator(rights).as_bool,
         "holds_everything": escalation.holds_everything(rights).as_bool,
+        "holds_all_services": escalation.holds_all_services(rights).as_bool,
         "can_raise": raises.as_bool,
         "ways": [way.name for way, each in found if each is Truth.YES],
         "possible_ways": [way.name for way, each in found if each is Truth.UNKNOWN],
-        "whole_services": [name for name, much in whole.items() if much in (services.Share.ALL, services.Share.NEARLY)],
-        "passes_roles": passed.roles,
+        "whole_services": held,
+        "holds_sensitive_service": _some_of(held, possible, rights, sensitive=True),
+        "holds_other_service": _some_of(held, possible, rights, sensitive=False),
+        "passes_roles": _certain(passed.roles, rights),
         "passes_roles_to_any_service": passed.any_service.as_bool,
+        "takes_roles": _certain(services.taking(rights), rights),
         "decrypts_everywhere": services.decrypts_everywhere(rights).as_bool,
         "reads_secrets_everywhere": services.reads_secrets_everywhere(rights).as_bool,
+        "reads_objects_everywhere": services.reads_objects_everywhere(rights).as_bool,
     }
+
+
+def _certain(much: str, rights: Rights) -> str | None:
+    """How much is held; None where a document that was not read may give more."""
+    return much if much == "all" or rights.is_readable else None
+
+
+def _some_of(held: Iterable[str], possible: Iterable[str], rights: Rights, *, sensitive: bool) -> bool | None:
+    """Whether one of these services is held whole; None where one may be."""
+    if any((name in services.SENSITIVE) is sensitive for name in held):
+        return True
+    return None if not rights.is_readable or any((name in services.SENSITIVE) is sensitive for name in possible) else False
 
 
 def assume_rows(holders: Iterable[Rights], roles: Iterable[Role]) -> list[Row]:

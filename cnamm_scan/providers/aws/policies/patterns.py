@@ -8,8 +8,9 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_res
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 WILD = re.compile(r"[*?]")
 _RUN = re.compile(r"[*?]{2,}")
@@ -91,7 +92,7 @@ def meets(one: str, other: str) -> bool:
     return row[-1]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Names:
     """A set of actions or of resources: the patterns listed, or with `but` everything except them (NotAction, NotResource).
 
@@ -101,9 +102,26 @@ class Names:
     listed: tuple[str, ...]
     but: bool = False
 
+    @cached_property
+    def _written_out(self) -> frozenset[str]:
+        return frozenset(each for each in self.listed if not is_wild(each))
+
+    @cached_property
+    def _wild(self) -> Mapping[str, tuple[str, ...]]:
+        """The patterns with wildcards by what stands before their first colon, empty where a wildcard stands there: lists of a thousand
+        actions are asked hundreds of questions, each about one service."""
+        made: dict[str, tuple[str, ...]] = {}
+        for each in filter(is_wild, self.listed):
+            head, colon, _ = literal_prefix(each).partition(":")
+            key = head if colon else ""
+            made[key] = (*made.get(key, ()), each)
+        return made
+
     def has(self, text: str) -> bool:
         """Whether this very name is in the set."""
-        return any(matches(each, text) for each in self.listed) is not self.but
+        wild = self._wild
+        found = text in self._written_out or any(matches(each, text) for key in {"", text.partition(":")[0]} for each in wild.get(key, ()))
+        return found is not self.but
 
     def covers(self, pattern: str) -> bool:
         """Whether all that the pattern matches is in the set."""

@@ -77,6 +77,12 @@ class Rights:
                 made.update(heads)
         return frozenset(made)
 
+    @cached_property
+    def is_readable(self) -> bool:
+        """Whether every document was read and understood."""
+        documents = (*self.identity, *(each for level in self._caps for each in level))
+        return all(each.readable and all(statement.readable for statement in each.statements) for each in documents)
+
     @property
     def user(self) -> str:
         """The user's name; empty for roles and where it is not known."""

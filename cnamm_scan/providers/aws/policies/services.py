@@ -154,6 +154,17 @@ def passing(rights: Rights) -> Passing:
     return Passing({Truth.YES: "all", Truth.UNKNOWN: "some"}.get(held, "none"), rights.holds(named))
 
 
+def taking(rights: Rights) -> str:
+    """Which roles of the account may be taken as far as these rights go (sts:AssumeRole): all, some or none."""
+    held = rights.holds(Need("sts:assumerole", "arn:aws:iam::*:role/*"))
+    return {Truth.YES: "all", Truth.UNKNOWN: "some"}.get(held, "none")
+
+
+def reads_objects_everywhere(rights: Rights) -> Truth:
+    """Whether every object in every bucket is read."""
+    return rights.holds(Need("s3:getobject", "arn:aws:s3:::*/*", whole=True))
+
+
 def decrypts_everywhere(rights: Rights) -> Truth:
     """Whether data is decrypted under every key that lets the account's IAM decide."""
     return rights.holds(Need("kms:decrypt", "arn:aws:kms:*:*:key/*", whole=True))

@@ -1,0 +1,89 @@
+"""A way to raise one's rights that only may be open is one if a strong role of the account is at its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.providers.aws.made.identities import ACCOUNT, ALL, IAM, READ, Identities, document, rows
+
+PASS_ONE = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": f"{IAM}role/strong"}
+RUN = {"Effect": "Allow", "Action": "ecs:*", "Resource": "*"}
+TAKE_ONE = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": f"{IAM}role/strong"}
+ONE_FUNCTION = {"Effect": "Allow", "Action": "lambda:UpdateFunctionCode", "Resource": f"arn:aws:lambda:*:{ACCOUNT}:function:one"}
+
+
+def trusted(principal: Any) -> Any:
+    return document({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"})
+
+
+def asked(statements: list[Any], strong: list[Any] | None, trust: Any, *unseen: str) -> tuple[bool | None, list[str]]:
+    """(can raise, ways that may be open) of a user with these statements, beside a role that holds `strong`."""
+    held = {} if strong is None else {"strong": {"inline": {"p": document(*strong)}, "trust": trust}}
+    everybody = Identities(users={"kim": {"inline": {"p": document(*statements)}}}, roles=held)
+    made = rows("iam_user_rights", everybody.told(*unseen))["user/kim"]
+    return made["can_raise"], made["possible_ways"]
+
+
+TASKS, OWN, LAMBDA = (
+    trusted({"Service": "ecs-tasks.amazonaws.com"}),
+    trusted({"AWS": ACCOUNT}),
+    trusted({"Service": "lambda.amazonaws.com"}),
+)
+WAY = "iam:PassRole+ecs:RegisterTaskDefinition"
+
+
+@pytest.mark.parametrize(
+    ("statements", "strong", "trust", "possible"),
+    [
+        ([PASS_ONE, RUN], [ALL], TASKS, [WAY]),
+        ([PASS_ONE, RUN], [READ], TASKS, []),
+        ([PASS_ONE, RUN], [ALL], LAMBDA, []),  # a task cannot take it
+        ([PASS_ONE, RUN], None, TASKS, []),
+        ([TAKE_ONE], [ALL], OWN, ["sts:AssumeRole"]),
+        ([TAKE_ONE], [READ], OWN, []),
+        ([TAKE_ONE], [ALL], TASKS, []),
+        ([ONE_FUNCTION], [ALL], LAMBDA, ["lambda:UpdateFunctionCode"]),
+        ([ONE_FUNCTION], [READ], LAMBDA, []),
+        ([ONE_FUNCTION], [ALL], OWN, []),  # nothing that runs by itself can take it
+    ],
+)
+def test_what_may_be_a_way_needs_a_strong_role_at_its_end(
+    statements: list[Any], strong: list[Any] | None, trust: Any, possible: list[str]
+) -> None:
+    # what is on everything in these statements raises by itself, so that only the ways in question are looked at
+    can, ways = asked(statements, strong, trust)
+    expected = [*([WAY] if RUN in statements and possible else []), *(way for way in possible if way != WAY)]
+    assert [way for way in ways if way in (WAY, "sts:AssumeRole", "lambda:UpdateFunctionCode")] == expected
+    if RUN not in statements:
+        assert can is (None if possible else False)
+
+
+def test_a_strong_role_that_was_not_seen_may_be_there() -> None:
+    assert asked([TAKE_ONE], [READ], OWN, "role_detail", "role_single") == (None, ["sts:AssumeRole"])
+    assert asked([TAKE_ONE], [READ], OWN, "role_detail") == (False, [])
+
+
+def test_a_role_whose_policies_were_not_read_may_be_strong() -> None:
+    everybody = Identities(
+        users={"kim": {"inline": {"p": document(TAKE_ONE)}}}, roles={"strong": {"attached": [f"{IAM}policy/unread"], "trust": OWN}}
+    )
+    assert rows("iam_user_rights", everybody.told())["user/kim"]["can_raise"] is None
+
+
+def test_a_way_that_is_certain_needs_no_strong_role() -> None:
+    everything = {"Effect": "Allow", "Action": "iam:Create*", "Resource": "*"}
+    assert asked([everything], [READ], OWN)[0] is True
+
+
+def test_a_right_over_some_identities_stays_open_whatever_the_roles_are() -> None:
+    """What hangs on them was not asked, and what can be hung on them is anything."""
+    some = {"Effect": "Allow", "Action": "iam:AttachRolePolicy", "Resource": f"{IAM}role/team/*"}
+    assert asked([some], [READ], OWN) == (None, ["iam:AttachRolePolicy"])
+
+
+def test_nobody_raises_his_rights_by_taking_himself() -> None:
+    role = {"inline": {"p": document({**TAKE_ONE}, ALL)}, "trust": OWN}
+    made = rows("iam_role_rights", Identities(roles={"strong": role}).told())["role/strong"]
+    assert "sts:AssumeRole" not in made["possible_ways"]
