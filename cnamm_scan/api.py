@@ -72,6 +72,7 @@ def scan(
             output = temporary.enter_context(tempfile.TemporaryDirectory(prefix="cnamm-scan-"))
         on_failure = stack.enter_context(ExitStack())
         on_failure.push(temporary)
+        heard = stack.enter_context(stopping or Stopping())
         secret_keys = {key for name in providers for key in KINDS[name].secret_keys}
         writer = BundleWriter(
             Path(output), scan_id(started), secret_keys=secret_keys
@@ -88,8 +89,8 @@ def scan(
         _refuse_unknown_regions(connected, regions)
         plan = replace(plan, content=narrowed(plan.content, set(providers)))
         said = {"parameters": parameters or {}, "opted": sorted(options.opted)}
+        heard.hold()
         writer.begin(plan.content, about(writer.scan_id, started, plan, [each for one in connected for each in one.targets], said))
-        heard = stack.enter_context(stopping or Stopping())
         collected: list[Collected] = []
         for provider in connected:
             done = collect(

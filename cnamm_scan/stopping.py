@@ -1,7 +1,7 @@
 """How a scan is asked to end: the first signal is remembered and looked for, the second ends the process at once.
 
-A signal that raises in the middle of writing evidence loses it. So from the first call until the bundle is sealed a signal only says that
-the scan is to end; whoever works asks between two steps, and what was collected is kept.
+A signal that raises in the middle of writing evidence loses it. So from the first call until the bundle is sealed (`hold`) a signal only
+says that the scan is to end; whoever works asks between two steps, and what was collected is kept.
 """
 
 from __future__ import annotations
@@ -24,9 +24,14 @@ class Stopping:
 
     def __init__(self, *, every: bool = False, told: Callable[[], None] | None = None) -> None:
         self.wanted = False
+        self._holds = False
         self._every = every
         self._told = told
         self._before: dict[int, Any] = {}
+
+    def hold(self) -> None:
+        """From here on there is something to lose: remember a signal, where before it raised KeyboardInterrupt."""
+        self._holds = True
 
     def __enter__(self) -> Self:
         """Begin to hear."""
@@ -47,6 +52,9 @@ class Stopping:
             signal.signal(*self._before.popitem())
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
+        if not self._holds:
+            self._give_back()
+            raise KeyboardInterrupt
         if self.wanted:
             self._give_back()
             signal.raise_signal(number)

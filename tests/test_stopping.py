@@ -19,6 +19,7 @@ def test_the_first_signal_is_remembered_and_told_once(number: int) -> None:
     told: list[int] = []
     before = _handlers()
     with Stopping(every=True, told=lambda: told.append(1)) as stopping:
+        stopping.hold()
         assert not stopping.wanted
         signal.raise_signal(number)
         assert stopping.wanted
@@ -26,9 +27,18 @@ def test_the_first_signal_is_remembered_and_told_once(number: int) -> None:
     assert _handlers() == before
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+def test_before_there_is_something_to_lose_a_signal_interrupts(number: int) -> None:
+    before = _handlers()
+    with pytest.raises(KeyboardInterrupt), Stopping(every=True):
+        signal.raise_signal(number)
+    assert _handlers() == before
+
+
 def test_the_second_signal_does_what_it_would_have_done() -> None:
     before = _handlers()
     with Stopping() as stopping:
+        stopping.hold()
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
@@ -62,6 +72,7 @@ def test_a_handler_of_the_host_is_heard_too_and_given_back() -> None:
     before = signal.signal(signal.SIGTERM, own)
     try:
         with Stopping() as stopping:
+            stopping.hold()
             signal.raise_signal(signal.SIGTERM)
             assert (stopping.wanted, heard) == (True, [])
             signal.raise_signal(signal.SIGTERM)

@@ -79,7 +79,7 @@ def lost(error: OSError) -> CnammError | None:
         return None
     for stream in (sys.stdout, sys.stderr):
         _let_go(stream)
-    return OutputError(f"cannot be written: {error.strerror}", where="standard output", do="free space, or send it elsewhere")
+    return OutputError(f"the output cannot be written: {error.strerror}", where="standard output", do="free space, or send it elsewhere")
 
 
 def _raised_in(error: OSError) -> str:

@@ -55,6 +55,9 @@ def judge_and_seal(
     # the store held only what the rules read; a query loads every table of the bundle
     found = of_bundle(judged, account, open_bundle(path, trusted=True))
     found.compiled = plan.rules
+    found.interrupted = (
+        found.interrupted or stopping.wanted
+    )  # a signal while it was sealed: nothing is missing, and whoever sent it is told
     return found
 
 

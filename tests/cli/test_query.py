@@ -180,8 +180,8 @@ def test_a_full_output_is_an_error_in_three_parts(bundle: Path, command: list[st
     assert process.returncode == 1
     assert err.decode().splitlines()[-3:] == [
         "error: the output cannot be written: No space left on device",
-        "  at: stdout",
-        "  do: make room, or write elsewhere",
+        "  at: standard output",
+        "  do: free space, or send it elsewhere",
     ]
     assert b"Traceback" not in err
 

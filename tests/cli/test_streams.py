@@ -100,7 +100,7 @@ def test_a_full_output(
         monkeypatch.undo()
         said = capsys.readouterr().err.splitlines()
         assert said[-3:] == [
-            "error: cannot be written: No space left on device",
+            "error: the output cannot be written: No space left on device",
             "  at: standard output",
             "  do: free space, or send it elsewhere",
         ]

@@ -694,6 +694,29 @@ def test_what_stands_among_many_answers_and_is_none_is_nobodys(tmp_path: Path, o
     assert [(fact["key"], fact["data"]) for fact in done.of("thing")] == [("a", {"status": {"State": "On"}})]
 
 
+TWICE = """
+    aws.lab.thing:
+      about: Things.
+      once_per: account
+      list: {call: ListThings, items: Things, needs: lab:ListThings}
+      key: '{Name}'
+      then:
+        status: {call: GetAll, needs: lab:GetAll, many: {names: Name}, size: 10, items: All, by: Name}
+        mark: {call: GetMarks, needs: lab:GetMarks, many: {names: Name}, size: 10, items: All, by: Name}
+      columns:
+        name: {type: text, is: state || mark}
+        state: {type: text, from: status.State, absent: 'no'}
+        mark: {type: text, from: mark.Mark, absent: none}
+"""
+
+
+@pytest.mark.parametrize(("first", "second"), [("GetAll", "GetMarks"), ("GetMarks", "GetAll")])
+def test_what_one_part_of_many_leaves_out_is_gone_whatever_another_finds(tmp_path: Path, first: str, second: str) -> None:
+    both = listed("All", {"Name": "a", "State": "On"}, {"Name": "b"})
+    answers = {"ListThings": listed("Things", {"Name": "a"}, {"Name": "b"}), first: listed("All", {"Name": "a"}), second: both}
+    assert [fact["key"] for fact in tell(tmp_path, TWICE, answers, "thing").of("thing")] == ["a"]
+
+
 # ---- what a source says of what it does not show ---------------------------------------------------------------------------
 
 THINGS = """
@@ -926,6 +949,51 @@ def test_a_form_that_cannot_be_made_costs_its_own_row(tmp_path: Path, error: Exc
     assert [fact["key"] for fact in done.whole("doc")] == ["b"]
     assert done.ghosts("doc") == [("global", reason)]
     assert "secret" not in str(done.kept.lines)
+
+
+STATED = """
+    aws.lab.doc:
+      about: Documents, their own and those of a part.
+      once_per: account
+      list: {call: ListDocs, items: Docs, needs: lab:ListDocs}
+      key: '{Name}'
+      then: {part: {call: GetDoc, with: {Name: Name}, needs: lab:GetDoc}}
+      normalise: {Doc: json, 'Others[]': json, part.Doc: json}
+      columns:
+        doc: {type: json, from: Doc, absent: {}}
+        others: {type: list, from: 'Others[].name', absent: []}
+        of_part: {type: json, from: part.Doc, absent: {}}
+        name: {type: text, is: CAST(doc AS VARCHAR) || CAST(others AS VARCHAR) || CAST(of_part AS VARCHAR)}
+    aws.lab.said:
+      about: What documents say, one by one.
+      once_per: account
+      list: {call: ListDocs, items: Docs, needs: lab:ListDocs}
+      key: '{parent.Name}'
+      normalise: {Doc: json}
+      each: Doc.said[]
+      columns: {name: {type: text, from: name, absent: ''}}
+"""
+
+
+def test_what_has_no_form_is_a_gap_and_no_silence(tmp_path: Path) -> None:
+    def form(text: Any) -> Any:
+        return None if text == "half" else {"name": text, "said": [{"name": text}]}
+
+    docs = listed("Docs", {"Name": "a", "Doc": "half", "Others": ["x"]}, {"Name": "b", "Doc": "x", "Others": ["x", "half"]}, {"Name": "c"})
+    told = {"ListDocs": docs, "GetDoc": Answer({}), "GetDoc c": Answer({"Doc": "half"})}
+    done = tell(tmp_path, STATED, told, "doc", "said", json=form)
+    gaps = {fact["key"]: fact["gaps"] for fact in done.of("doc")}
+    malformed = Reason.MALFORMED
+    assert gaps == {"a": {"Doc": malformed}, "b": {"Others": malformed}, "c": {"part": malformed}}
+    assert [fact["key"] for fact in done.whole("said")] == ["b#0"]
+    assert done.ghosts("said") == [("global", malformed)]
+    lines = {(line.table, line.part): line for line in done.kept.lines if line.gaps}
+    assert {place: (line.status, line.complete) for place, line in lines.items()} == {
+        ("aws.lab.doc", "Doc"): ("malformed", False),
+        ("aws.lab.doc", "Others"): ("malformed", False),
+        ("aws.lab.doc", "part"): ("malformed", False),
+        ("aws.lab.said", "Doc"): ("malformed", False),
+    }
 
 
 # ---- regions -------------------------------------------------------------------------------------------------------------

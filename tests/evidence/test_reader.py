@@ -480,7 +480,9 @@ def test_parts_that_cut_a_member_are_refused(bundle: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"plain text", b"", gzip.compress(b"{}\n")[:-4], gzip.compress(b"no end"), gzip.compress(b"{}\n") + b"tail"]
+    "raw",
+    [b"plain text", b"", gzip.compress(b"{}\n")[:-4], gzip.compress(b"no end"), gzip.compress(b"{}\n") + b"tail"],
+    ids=["text", "nothing", "cut", "no end", "tail"],  # a packed text has the time in it
 )
 def test_a_shard_that_is_no_gzip_of_lines_is_refused(bundle: Path, raw: bytes) -> None:
     forge.put(bundle, "entries/tally-00000.jsonl.gz", raw)

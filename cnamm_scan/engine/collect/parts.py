@@ -154,7 +154,8 @@ class Parts:
                         item.gaps[part.key] = failure.reason
                     else:
                         item.parts[part.key] = {} if own is None else own
-                        item.gone = own is None and outcome.answer is not None
+                        # what one part says is gone is gone, whatever another still finds
+                        item.gone = item.gone or (own is None and outcome.answer is not None)
             self._note(part, first, outcome, failure)
             self.ask(stream, [item for item, _ in members])
 

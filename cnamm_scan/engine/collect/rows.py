@@ -108,10 +108,7 @@ class Shape:
         known = {column.from_ for column in table.columns.values() if column.from_}
         # an element that is asked for by its place is looked for in its list
         there = [path for path in kept if path.text not in known and not path.is_many and isinstance(path.steps[-1], str)]
-        gaps = set()
-        for path in kept:
-            depth = next((n for n, key in enumerate(path.keys) if key != "parent"), len(path.keys) - 1)
-            gaps.add(".".join(path.keys[: depth + 1]))
+        gaps = {_gap(path) for path in kept}
         return cls(
             keep=paths.tree((path for path in kept if path not in listed and path not in there), listed, there),
             variables=tuple(text for text in plan.kept if text.startswith("$")),
@@ -150,7 +147,12 @@ class Rows:
             gaps = {name: item.gaps[key] for name, key in names.items() if key in item.gaps}
         try:
             for path, normalise in shape.normalise:
+                before = document
                 document = item.normal(path, normalise) if document is item.document else _replaced(document, path.steps, normalise)
+                if _is_lost(path, before, document):  # silence it is not: something stood there, and says what nobody could read
+                    gaps = {**gaps, _gap(path): Reason.MALFORMED}
+                    failure = CallFailedError(Reason.MALFORMED, "Unreadable")
+                    self._ledger.note(item.target.id, item.region, table.id, path.head, stream.operation, outcome=None, failure=failure)
             if not table.each:
                 self._fact(plan, shape, item, document, {**gaps, **item.above}, self._key(shape, document, item))
                 return
@@ -233,6 +235,20 @@ class Rows:
             calls=(),
             redact=plan.table.redact,
         )
+
+
+def _gap(path: paths.Path) -> str:
+    """The name of a gap that a path would meet: its part or field, with the way up to it."""
+    depth = next((n for n, key in enumerate(path.keys) if key != "parent"), len(path.keys) - 1)
+    return ".".join(path.keys[: depth + 1])
+
+
+def _is_lost(path: paths.Path, before: Json, after: Json) -> bool:
+    """Whether a value that stood at the path has no form: it was no JSON, or no policy."""
+    if path.head == paths.SELF:
+        return False
+    stood, stands = paths.get(before, path), paths.get(after, path)
+    return len(stands) < len(stood) if path.is_many else stood is not None and stands is None
 
 
 def _pieces(template: str) -> tuple[tuple[str, paths.Path | None], ...]:

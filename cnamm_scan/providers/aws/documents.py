@@ -16,7 +16,7 @@ def iam_policy(value: Json) -> Json:
 
     The words of the policy (action names, ARNs, values) stay as they were written.
     """
-    document = parse_json(value)
+    document = _parsed(value)
     if not isinstance(document, Mapping):
         return None
     low = {str(key).lower(): part for key, part in document.items()}
@@ -29,6 +29,48 @@ def iam_policy(value: Json) -> Json:
         "version": low.get("version", "2008-10-17"),
         "statement": [_statement(each) for each in statements if isinstance(each, Mapping)],
     }
+
+
+def _parsed(value: Json) -> Json:
+    document = parse_json(value)
+    if document is None and isinstance(value, str):
+        # API Gateway answers with the inside of a JSON text: a backslash stands before each quote
+        document = parse_json(parse_json(f'"{value}"'))
+    return document
+
+
+VARIABLES_SINCE = "2012-10-17"
+"""The Version of policies from which on `${…}` is a variable; before, it is text."""
+
+
+def iam_policies(value: Json) -> Json:
+    """All policies of one resource, by their names, as the one policy that they come to: they are judged together.
+
+    None when one of them is none: what it says could change what the others mean.
+    """
+    if not isinstance(value, Mapping):
+        return None
+    documents = [iam_policy(each) for each in value.values()]
+    if any(document is None for document in documents):
+        return None
+    statements = [_since(document["version"], each) for document in documents for each in document["statement"]]
+    return {"version": VARIABLES_SINCE, "statement": statements}
+
+
+def _since(version: Json, statement: Json) -> Json:
+    """A statement of an older policy as one that knows variables: what looks like one there is made text by `${$}`."""
+    if str(version) >= VARIABLES_SINCE:
+        return statement
+    texts = {name: [_plain(each) for each in statement[name]] for name in ("resource", "notresource")}
+    condition = {
+        operator: {key: [_plain(each) for each in values] for key, values in keys.items()}
+        for operator, keys in statement["condition"].items()
+    }
+    return {**statement, **texts, "condition": condition}
+
+
+def _plain(text: str) -> str:
+    return text.replace("${", "${$}{")
 
 
 def _statement(statement: Mapping[str, Json]) -> dict[str, Json]:
@@ -81,5 +123,10 @@ def filter_pattern(value: Json) -> Json:
     return _FILTER.sub(lambda match: match["kept"] or "*", value) if isinstance(value, str) else value
 
 
-NORMALISERS: Mapping[str, Callable[[Json], Json]] = {"json": parse_json, "iam_policy": iam_policy, "filter_pattern": filter_pattern}
+NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
+    "json": parse_json,
+    "iam_policy": iam_policy,
+    "iam_policies": iam_policies,
+    "filter_pattern": filter_pattern,
+}
 """What collectors may name under `normalise:`."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnamm_scan.providers.aws.documents import NORMALISERS, filter_pattern, iam_policy
+from cnamm_scan.providers.aws.documents import NORMALISERS, filter_pattern, iam_policies, iam_policy
 from cnamm_scan.providers.embedded import parse_json
 
 NOBODY = {"aws": [], "service": [], "federated": [], "canonicaluser": [], "any": False}
@@ -87,7 +87,8 @@ def test_a_policy_without_statements() -> None:
 
 
 def test_the_names_that_collectors_use() -> None:
-    assert dict(NORMALISERS) == {"json": parse_json, "iam_policy": iam_policy, "filter_pattern": filter_pattern}
+    forms = {"json": parse_json, "iam_policy": iam_policy, "iam_policies": iam_policies, "filter_pattern": filter_pattern}
+    assert dict(NORMALISERS) == forms
 
 
 ANYTHING = st.recursive(

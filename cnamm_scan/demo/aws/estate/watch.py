@@ -20,6 +20,30 @@ LOG_GROUPS: dict[str, dict[str, tuple[int | None, bool]]] = {  # region -> name 
     AWAY: {"/aws/lambda/webhooks": (None, False), "/ecs/worker": (14, False)},
 }
 
+_LINES = ["logs:CreateLogStream", "logs:PutLogEvents"]
+LOG_POLICIES: dict[str, dict[str, Any]] = {  # bound to the account, bound to nothing, and for a vendor's support to everybody
+    "log-delivery": {
+        "Principal": {"Service": "delivery.logs.amazonaws.com"},
+        "Action": _LINES,
+        "Resource": f"arn:aws:logs:{HOME}:{ACCOUNT}:log-group:/vpc/shop:*",
+        "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
+    },
+    "search-slow-logs": {
+        "Principal": {"Service": "es.amazonaws.com"},
+        "Action": _LINES,
+        "Resource": f"arn:aws:logs:{HOME}:{ACCOUNT}:log-group:/aws/opensearch/*",
+    },
+    "batch-support": {
+        "Principal": "*",
+        "Action": ["logs:GetLogEvents", *_LINES],
+        "Resource": f"arn:aws:logs:{HOME}:{ACCOUNT}:log-group:/legacy/batch:*",
+    },
+}
+
+
+def _policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **each} for each in statements]})
+
 
 def seed_trails(aws: Aws, keys: dict[str, str]) -> None:
     """Log groups, a trail for all regions, and one abroad that was switched off."""
@@ -30,6 +54,8 @@ def seed_trails(aws: Aws, keys: dict[str, str]) -> None:
             logs.create_log_group(logGroupName=name, tags=OWNED if days else {}, **more)
             if days:
                 logs.put_retention_policy(logGroupName=name, retentionInDays=days)
+    for name, statement in LOG_POLICIES.items():
+        aws("logs").put_resource_policy(policyName=name, policyDocument=_policy(statement))
     trail = aws("cloudtrail")
     trail.create_trail(
         Name="organisation",
@@ -148,7 +174,10 @@ def _events(aws: Aws, alerts: str) -> None:
     function = f"arn:aws:lambda:{HOME}:{ACCOUNT}:function:mailer"
     events.put_targets(Rule="nightly", Targets=[{"Id": "mailer", "Arn": function}])
     events.put_rule(Name="leads-nowhere", ScheduleExpression="rate(1 hour)", State="DISABLED")
-    events.create_event_bus(Name="shop")
+    events.put_permission(EventBusName="default", Action="events:PutEvents", Principal="210987654321", StatementId="audit")
+    bus = events.create_event_bus(Name="shop")["EventBusArn"]
+    anybody = {"Sid": "partners", "Principal": "*", "Action": "events:PutEvents", "Resource": bus}
+    events.put_permission(EventBusName="shop", Policy=_policy(anybody))
     aws("scheduler").create_schedule(
         Name="stop-dev-at-night",
         ScheduleExpression="cron(0 20 * * ? *)",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
+from typing import Any
 
 from cnamm_scan.model import Column, MadeRow
 from cnamm_scan.providers.interface import Maker, SeenTables
@@ -55,9 +56,81 @@ POLICY: Mapping[str, Column] = {
 }
 
 
-def _later(module: str, function: str) -> Callable[[SeenTables], Iterable[MadeRow]]:
+KEY: Mapping[str, Column] = {
+    **NAMED,
+    "manager": Column("text"),
+    "state": Column("text"),
+    **ADMISSION,
+    "is_readable": Column("boolean"),
+    "partners_with_all_actions": Column("list", about="Other accounts that get every action of a service."),
+    "mixes_rights": Column("boolean", about="The policy lets somebody, whom it names, manage the key and use it too."),
+    "holders_of_all": Column("list", about="Who that is: ARNs, accounts, services, or anybody."),
+    "attestation": Column("text", about="What is asked of whoever decrypts: none, some (any attested enclave), pinned (a measured image)."),
+    "is_for_enclaves": Column("boolean", about="Its policy looks at an enclave's attestation, or a tag calls it one for enclaves."),
+}
+FILE_SYSTEM: Mapping[str, Column] = {
+    **POLICY,
+    "refuses_plaintext": Column("boolean", about="No client without TLS can mount it."),
+}
+VAULT: Mapping[str, Column] = {
+    **POLICY,
+    "kind": Column("text"),
+    "recovery_points": Column("integer"),
+    "is_locked": Column("boolean"),
+    "refuses_deletion": Column("boolean", about="The policy refuses whom it does not exempt by name to delete a backup."),
+}
+SEARCH_DOMAIN: Mapping[str, Column] = {
+    **NAMED,
+    **ADMISSION,
+    "is_readable": Column("boolean"),
+    "partners_with_all_actions": Column("list", about="Other accounts that get every action of a service."),
+    "is_in_vpc": Column("boolean"),
+    "knows_its_users": Column("boolean", about="Fine-grained access control is on."),
+}
+SWITCHES: Mapping[str, Column] = {
+    "ignores_public_acls": Column("boolean", about="One of the settings that count here ignores grants to everybody."),
+    "restricts_public_policy": Column("boolean", about="One of the settings that count here shuts strangers out of what is public."),
+}
+BUCKET: Mapping[str, Column] = {
+    **NAMED,
+    **SWITCHES,
+    **ADMISSION,
+    "is_open": Column("boolean", about="Anybody gets in, all settings taken together."),
+    "is_open_by_policy": Column("boolean"),
+    "is_open_by_acl": Column("boolean"),
+    "is_called_public": Column("boolean", about="S3 would call its policy public."),
+    "refuses_plaintext": Column("boolean", about="Everybody is refused everything on bucket and objects over plain HTTP."),
+    "partners": Column("list", about="Accounts and organisations other than the own account that are let in."),
+    "partners_with_all_actions": Column("list", about="Those of them that may do everything."),
+    "service_is_unbounded": Column("boolean", about="An AWS service may act on behalf of any of its customers."),
+}
+ACCESS_POINT: Mapping[str, Column] = {
+    **NAMED,
+    **SWITCHES,
+    "bucket": Column("text"),
+    "network_origin": Column("text", about="Internet or VPC."),
+    "reach": Column("text", about=f"The widest that its policy admits: {REACH}"),
+    "is_open": Column("boolean", about="Its policy lets anybody in, and no setting is in the way."),
+    "accounts": Column("list", about="Other accounts that are named."),
+    "services": Column("list", about="AWS services that are admitted."),
+    "service_is_unbounded": Column("boolean", about="An AWS service may act on behalf of any of its customers."),
+}
+ENDPOINT: Mapping[str, Column] = {
+    "endpoint_id": Column("text"),
+    "service": Column("text"),
+    "state": Column("text"),
+    "takes_policy": Column("boolean", about="Its service knows endpoint policies; partners' services and some of AWS do not."),
+    "is_narrow": Column("boolean", about="It keeps strangers' identities or strangers' resources out, or part of the service."),
+    "narrowness": Column("text", about="yes, partly (some strangers' identities), no or unknown."),
+    "narrows_identities": Column("text", about="yes, partly, no or unknown."),
+    "narrows_resources": Column("boolean"),
+    "narrows_actions": Column("boolean"),
+}
+
+
+def _later(module: str, function: str, *more: Any) -> Callable[[SeenTables], Iterable[MadeRow]]:
     def make(seen: SeenTables) -> Iterable[MadeRow]:
-        made: Iterable[MadeRow] = getattr(import_module(f"cnamm_scan.providers.aws.made.{module}"), function)(seen)
+        made: Iterable[MadeRow] = getattr(import_module(f"cnamm_scan.providers.aws.made.{module}"), function)(seen, *more)
         return made
 
     return make
@@ -66,4 +139,15 @@ def _later(module: str, function: str) -> Callable[[SeenTables], Iterable[MadeRo
 MAKERS: Mapping[str, Maker] = {
     "resource_policies": Maker(_later("access", "documents"), POLICY),
     "resource_policy_statements": Maker(_later("access", "statements"), STATEMENT),
+    "auth_policy_statements": Maker(
+        _later("access", "statements", ("policy_state",)),
+        {**STATEMENT, "policy_state": Column("text", about="Active where it is in force.")},
+    ),
+    "keys": Maker(_later("stores", "keys"), KEY),
+    "file_systems": Maker(_later("stores", "file_systems"), FILE_SYSTEM),
+    "vaults": Maker(_later("stores", "vaults"), VAULT),
+    "search_domains": Maker(_later("stores", "search_domains"), SEARCH_DOMAIN),
+    "buckets": Maker(_later("buckets", "buckets"), BUCKET),
+    "access_points": Maker(_later("buckets", "access_points"), ACCESS_POINT),
+    "vpc_endpoints": Maker(_later("endpoints", "vpc_endpoints"), ENDPOINT),
 }

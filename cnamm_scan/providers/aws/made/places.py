@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from cnamm_scan.providers.aws.policies.setting import Place, Setting
 from cnamm_scan.providers.interface import SeenRow, SeenTables
@@ -19,6 +19,8 @@ class Places:
     """The settings of every scanned account."""
 
     by_target: Mapping[str, Setting]
+    _made: dict[tuple[str, str, Place], Setting] = field(default_factory=dict)
+    """Few places are different: a policy that hangs on many things is evaluated once."""
 
     @classmethod
     def of(cls, seen: SeenTables) -> Places:
@@ -40,9 +42,12 @@ class Places:
         return cls(made)
 
     def at(self, row: SeenRow, resource: str = "", place: Place = Place.RESOURCE) -> Setting:
-        """The setting of a policy that hangs on a resource of a row's account. `resource` is its ARN."""
-        partition = resource.split(":")[1] if resource.startswith("arn:") and resource.count(":") >= 2 else "aws"
-        return replace(self.by_target[row.target], resource=resource, partition=partition, place=place)
+        """The setting of a policy that hangs on a resource of a row's account. `resource` is its ARN, of which the partition counts."""
+        partition = resource.split(":", 2)[1] if resource.startswith("arn:") and resource.count(":") >= 2 else "aws"
+        key = (row.target, partition, place)
+        if key not in self._made:
+            self._made[key] = replace(self.by_target[row.target], partition=partition, place=place)
+        return self._made[key]
 
 
 def _rows(seen: SeenTables, table: str) -> tuple[SeenRow, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
+from operator import attrgetter
 
 from cnamm_scan.providers import openness
 from cnamm_scan.providers.aws.policies.setting import Truth
@@ -28,18 +29,19 @@ class Reach(Enum):
     """An AWS service on behalf of any of its customers."""
     ANYBODY = "anybody"
 
-    @property
-    def rank(self) -> int:
-        """Its place from narrow to wide."""
-        return _RANKS[self]
+    rank: int
+    """Its place from narrow to wide."""
+
+    def __init__(self, _: str) -> None:
+        self.rank = len(type(self).__members__)
 
 
-_RANKS = {each: at for at, each in enumerate(Reach)}
+_rank = attrgetter("rank")
 
 
 def widest(reaches: Iterable[Reach]) -> Reach:
     """The widest of them; nobody if there is none."""
-    return max(reaches, key=_RANKS.__getitem__, default=Reach.NOBODY)
+    return max(reaches, key=_rank, default=Reach.NOBODY)
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,9 @@ TOKEN_ORDER = ("", "nobody", "bound", "cluster", "unknown", "open")
 
 def join(parts: Iterable[Admission]) -> Admission:
     """All of them together. Bounded networks of several add up, and may come to the world."""
-    made = Admission()
-    for each in parts:
+    first, *others = [*parts] or [Admission()]
+    made = first
+    for each in others:
         made = Admission(
             reach=widest((made.reach, each.reach)),
             may_reach=widest((made.may_reach, each.may_reach)),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 from cnamm_scan.providers.aws.policies.callers import Caller, Cast, Kind
 from cnamm_scan.providers.aws.policies.conditions import FALSE, Look, Test, judge
 from cnamm_scan.providers.aws.policies.documents import Document, Statement
-from cnamm_scan.providers.aws.policies.evaluate import forced, request
+from cnamm_scan.providers.aws.policies.evaluate import forced, requests
 from cnamm_scan.providers.aws.policies.keys import (
     ACCOUNT_KEYS,
     ARN_KEYS,
@@ -20,7 +22,7 @@ from cnamm_scan.providers.aws.policies.keys import (
     bound_of,
 )
 from cnamm_scan.providers.aws.policies.patterns import tidy
-from cnamm_scan.providers.aws.policies.setting import Setting, Truth
+from cnamm_scan.providers.aws.policies.setting import Truth
 from cnamm_scan.providers.aws.policies.tokens import CLUSTER, STRANGER, token_callers
 
 _WHO = ACCOUNT_KEYS | ORG_KEYS | PATH_KEYS | ARN_KEYS | NETWORK_KEYS | {EVENT_TOKEN, MOUNT_TARGET, "aws:userid"}
@@ -31,8 +33,12 @@ def _is_stranger(caller: Caller) -> bool:
     return caller.kind is not Kind.CANONICAL and not named
 
 
-def _strangers(document: Document, statement: Statement, setting: Setting) -> Iterator[Caller]:
-    yield from filter(_is_stranger, Cast(document, setting).callers())
+def _looks(cast: Cast, callers: Iterable[Caller]) -> list[Look]:
+    networks = [each for each in cast.networks if each.is_open] or cast.networks
+    return requests(callers, networks, cast)
+
+
+def _token_strangers(document: Document, statement: Statement) -> Iterator[Caller]:
     for provider in statement.principals.federated:
         yield from (each for each in token_callers(provider, document.tests) if each.guest in (STRANGER, CLUSTER))
 
@@ -46,16 +52,25 @@ def binds(test: Test, looks: list[Look]) -> bool:
     return bool(test.values) and not any(test.how == "like" and tidy(value) == "*" for value in test.values)
 
 
-def narrowed_by(statement: Statement, document: Document, setting: Setting) -> frozenset[Bound]:
-    """The kinds of narrowing of one statement that allows: its own conditions', and those of what refuses everybody else."""
-    cast = Cast(document, setting)
-    networks = [each for each in cast.networks() if each.is_open]
-    looks: list[Look] = []
-    for caller in _strangers(document, statement, setting):
-        looks += [request(caller, network, setting) for network in networks or cast.networks()]
-    made = {bound_of(test.key) for test in statement.tests if binds(test, looks)}
-    whole = (1 << len(statement.pieces)) - 1
-    for deny in document.denies:
-        if deny.tests and deny.covers(statement) == whole and any(forced(deny.tests, look) is Truth.YES for look in looks):
-            made |= {bound_of(test.key) for test in deny.tests}
-    return frozenset(made)
+@dataclass(frozen=True)
+class Bounding:
+    """By what the statements of one document are narrowed: who its strangers are is found out once."""
+
+    cast: Cast
+
+    @cached_property
+    def _strangers(self) -> list[Look]:
+        return _looks(self.cast, filter(_is_stranger, self.cast.callers))
+
+    def of(self, statement: Statement) -> frozenset[Bound]:
+        """The kinds of narrowing of one statement that allows: its own conditions', and those of what refuses everybody else."""
+        document = self.cast.document
+        if not document.tests:
+            return frozenset()
+        looks = [*self._strangers, *_looks(self.cast, _token_strangers(document, statement))]
+        made = {bound_of(test.key) for test in statement.tests if binds(test, looks)}
+        whole = (1 << len(statement.pieces)) - 1
+        for deny in document.denies:
+            if deny.tests and deny.covers(statement) == whole and any(forced(deny.tests, look) is Truth.YES for look in looks):
+                made |= {bound_of(test.key) for test in deny.tests}
+        return frozenset(made)

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.htm
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from cnamm_scan.providers import openness
@@ -14,7 +15,7 @@ from cnamm_scan.providers.aws.policies import keys as k
 from cnamm_scan.providers.aws.policies.admission import Admission, Reach, join
 from cnamm_scan.providers.aws.policies.conditions import Test, networks
 from cnamm_scan.providers.aws.policies.documents import Document, Statement
-from cnamm_scan.providers.aws.policies.evaluate import admit
+from cnamm_scan.providers.aws.policies.evaluate import Admitted, admit
 from cnamm_scan.providers.aws.policies.patterns import arn_parts, is_wild
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
 from cnamm_scan.providers.openness import Openness
@@ -120,12 +121,17 @@ def _is_fixed_value(test: Test, value: str) -> bool:
 
 @dataclass(frozen=True)
 class Bucket:
-    """Everything that decides who gets at a bucket. `owner_enforced` voids the list of grants; None: unread."""
+    """Everything that decides who gets at a bucket. `owner_enforced` voids the list of grants; None: unread.
+
+    A policy that was not read is `documents.UNREADABLE`. `status` is what S3 says itself of the policy (GetBucketPolicyStatus): its word
+    counts for what its switches do, and for a policy that was not seen; None where S3 was not asked.
+    """
 
     policy: Document
-    grants: tuple[Grant, ...] = ()
+    grants: tuple[Grant, ...] | None = ()
     owner_enforced: bool | None = False
     switches: Switches = Switches()
+    status: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +152,26 @@ class BucketReach:
         return self.by_policy | self.by_acl
 
 
-def bucket_reach(bucket: Bucket, setting: Setting) -> BucketReach:
-    """Whom the bucket admits when all settings are taken together."""
+def bucket_reach(bucket: Bucket, setting: Setting, admitted: Admitted | None = None) -> BucketReach:
+    """Whom the bucket admits when all settings are taken together. `admitted` is what the policy says, where that was asked already."""
     public = is_called_public(bucket.policy)
+    if bucket.status is not None:
+        public = Truth.YES if bucket.status else public & Truth.of(bucket.policy.readable)
     shut = public & Truth.of(bucket.switches.restricts_public_policy)
-    policy = join(_restricted(found, shut) for _, found in admit(bucket.policy, setting))
-    if not bucket.policy.readable and shut is not Truth.YES:
-        policy = replace(policy, may_reach=Reach.ANYBODY)
+    policy = join(_restricted(found, shut) for found in _by_policy(bucket, admit(bucket.policy, setting) if admitted is None else admitted))
     lists = _lists(bucket, setting)
     return BucketReach(join([policy, lists]), policy.is_public, lists.is_public, public)
+
+
+def _by_policy(bucket: Bucket, admitted: Admitted) -> Iterator[Admission]:
+    yield from (found for _, found in admitted)
+    unseen = not bucket.policy.readable or not bucket.policy.statements
+    if unseen and bucket.status:
+        yield Admission(Reach.ANYBODY, Reach.ANYBODY, anonymous=Truth.UNKNOWN)
+    elif not bucket.policy.readable and bucket.status is None:
+        yield Admission(may_reach=Reach.ANYBODY, anonymous=Truth.UNKNOWN)
+    elif not bucket.policy.readable:  # S3 calls nothing that is open "not public"
+        yield Admission(may_reach=Reach.SERVICE)
 
 
 def _restricted(found: Admission, shut: Truth) -> Admission:
@@ -174,6 +191,8 @@ def _lists(bucket: Bucket, setting: Setting) -> Admission:
         return Admission()
     made = []
     ignored = Truth.of(bucket.switches.ignores_public_acls) | void
+    if bucket.grants is None:
+        return Admission(may_reach=Reach.NAMED if ignored is Truth.YES else Reach.ANYBODY, anonymous=Truth.UNKNOWN)
     for grant in bucket.grants:
         if grant.is_public and ignored is not Truth.YES:
             anonymous = Truth.YES if grant.group.endswith("AllUsers") else Truth.NO

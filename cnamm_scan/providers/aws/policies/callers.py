@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import product
 
 from cnamm_scan.providers import openness
@@ -87,7 +87,7 @@ INSIDE = Network(is_open=False, keys={k.SOURCE_IP: MISSING}, ids=frozenset({"vpc
 
 @dataclass(frozen=True)
 class Cast:
-    """All kinds of caller and of network that matter to one document."""
+    """All kinds of caller and of network that matter to one document: made once, asked for each of its statements."""
 
     document: Document
     setting: Setting
@@ -97,8 +97,37 @@ class Cast:
         """Every test of the document."""
         return self.document.tests
 
-    def callers(self) -> Iterator[Caller]:
+    @cached_property
+    def callers(self) -> tuple[Caller, ...]:
         """Everybody who signs or does not, services and canonical users; tokens are made elsewhere."""
+        return tuple(self._callers())
+
+    @cached_property
+    def networks(self) -> tuple[Network, ...]:
+        """Every kind of place to ask from that the document can tell apart."""
+        if self.setting.in_network:
+            return (INSIDE,)
+        used = {test.key for test in self.tests}
+        made = tuple(self._places(used)) if used & k.NETWORK_KEYS else (ANYWHERE,)
+        if k.MOUNT_TARGET in used:
+            through = (_with(each, {k.MOUNT_TARGET: _TRUE}, "mount target") for each in made)
+            made = (*(_with(each, {k.MOUNT_TARGET: Domain(("false",), may_lack=True)}) for each in made), *through)
+        if used & k.POINT_KEYS:
+            made = tuple(self._points(made))
+        return made
+
+    @cached_property
+    def base(self) -> Keys:
+        """Keys that are the same for everybody: whose the resource is, and what the question settles."""
+        setting = self.setting
+        return {
+            k.RESOURCE_ACCOUNT: Domain((setting.account,)),
+            k.RESOURCE_ORG: Domain((setting.own_organisation,)),
+            k.RESOURCE_PATHS: Domain(rest=k.Paths(setting.own_organisation)),
+            **{key: Domain(values) if values else MISSING for key, values in setting.given.items()},
+        }
+
+    def _callers(self) -> Iterator[Caller]:
         used = {test.key for test in self.tests} | {variable for test in self.tests for variable in test.variables}
         named = {each for one in self.document.statements for who in (one.principals, one.excepted) for each in who.aws}
         accounts = k.accounts_in(self.tests) | {found for each in named if (found := account_of(each))}
@@ -149,11 +178,12 @@ class Cast:
 
     def _principals(self, used: set[str], accounts: tuple[str, ...], named: set[str]) -> Iterator[Caller]:
         arns = {each for each in named if ":" in each and not each.endswith(":root")} | k.values_of(self.tests, k.CALLER_ARN)
+        url = self._url(("AWS_IAM", "NONE"))
         for account in accounts:
             spelt = sorted(each for each in arns if account and arn_account(each) == account)
+            is_own = account == self.setting.account
             for organisation, arn in product(self._organisations(account, used, (k.CALLER_ORG, k.CALLER_PATHS)), ("", *spelt)):
-                is_own = account == self.setting.account
-                keys = _signed(account, organisation, arn, is_own, self.setting.unique_ids, self._url(("AWS_IAM", "NONE")))
+                keys = _signed(account, organisation, arn, is_own, self.setting.unique_ids, url)
                 yield Caller(Kind.PRINCIPAL, keys, account, organisation, arn)
 
     def _services(self, service: str, used: set[str], accounts: tuple[str, ...]) -> Iterator[Caller]:
@@ -167,23 +197,10 @@ class Cast:
                 source = token or (arn if arn and not arn_account(arn) else "")
                 yield Caller(Kind.SERVICE, made, account, organisation, arn, service, source)
 
-    def networks(self) -> tuple[Network, ...]:
-        """Every kind of place to ask from that the document can tell apart."""
-        if self.setting.in_network:
-            return (INSIDE,)
-        used = {test.key for test in self.tests}
-        made = tuple(self._places(used)) if used & k.NETWORK_KEYS else (ANYWHERE,)
-        if k.MOUNT_TARGET in used:
-            through = (_with(each, {k.MOUNT_TARGET: _TRUE}, "mount target") for each in made)
-            made = (*(_with(each, {k.MOUNT_TARGET: Domain(("false",), may_lack=True)}) for each in made), *through)
-        if used & k.POINT_KEYS:
-            made = tuple(self._points(made))
-        return made
-
     def _places(self, used: set[str]) -> Iterator[Network]:
         no_endpoint = dict.fromkeys(k.NETWORK_KEYS - {k.SOURCE_IP}, MISSING)
-        for region in _regions({networks(test.values) for test in self.tests if test.key == k.SOURCE_IP and test.kind == "ipaddress"}):
-            what = openness.judge(region)
+        told = frozenset(networks(test.values) for test in self.tests if test.key == k.SOURCE_IP and test.kind == "ipaddress")
+        for region, what in _regions(told):
             if what.rank >= Openness.BOUNDED.rank:
                 is_open = what.rank >= Openness.WIDE.rank  # S3 calls broader than /8 public, and so do we of every resource
                 yield Network(is_open, {**no_endpoint, k.SOURCE_IP: Domain(rest=Region(region))}, held=NO_ADDRESSES if is_open else region)
@@ -302,10 +319,11 @@ def _with(network: Network, keys: Keys, bound: str = "", *, point: bool = False)
     )
 
 
-def _regions(sets: set[Addresses]) -> Iterator[Addresses]:
-    """The address space cut into parts that no set tells apart."""
+@lru_cache(maxsize=4096)
+def _regions(sets: frozenset[Addresses]) -> tuple[tuple[Addresses, Openness], ...]:
+    """The address space cut into parts that no set tells apart, and what each amounts to."""
     parts = [openness.EVERYWHERE]
     for one in sorted(sets, key=repr):
         cut = [piece for part in parts for piece in (part.within(one), part.without(one))]
         parts = [piece for piece in cut if not piece.is_empty]
-    yield from parts
+    return tuple((each, openness.judge(each)) for each in parts)

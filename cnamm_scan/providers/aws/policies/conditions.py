@@ -110,7 +110,8 @@ def written(text: str, variables: bool) -> str:
     """A value or a resource with what only looks like a wildcard or a variable made unlike one."""
     if "${" not in text:
         return text
-    return VARIABLE.sub(_literal_sign, text) if variables else text.replace("${", "$\ue07b")
+    # `${$}{` is how a policy writes a `${` that begins no variable
+    return VARIABLE.sub(_literal_sign, text.replace("${$}{", "$\ue07b")) if variables else text.replace("${", "$\ue07b")
 
 
 def _literal_sign(found: re.Match[str]) -> str:
@@ -218,7 +219,7 @@ def judge(test: Test, look: Look) -> int:
         bits |= TRUE if test.when_missing else FALSE
     for each in domain.known:
         if test.plain:
-            found = TRUE if any(compare(test, value, each) for value in test.values) else FALSE
+            found = _among(test, each)
         else:
             found = either_of([_fits(test, value, look, partial(_same, test, each)) for value in test.values])
         bits |= flip(found) if test.negated else found
@@ -273,6 +274,16 @@ def _fits(test: Test, value: str, look: Look, answer: Callable[[str], int]) -> i
     if not doubt:
         return answer("".join([*made, value[at:]]))
     return doubt
+
+
+def _among(test: Test, text: str) -> int:
+    """Whether the text that the request holds fits one of the test's values."""
+    if test.kind == "string" and test.how == "equals":
+        return TRUE if text in test.values else FALSE
+    for value in test.values:
+        if compare(test, value, text):
+            return TRUE
+    return FALSE
 
 
 def _same(test: Test, text: str, value: str) -> int:

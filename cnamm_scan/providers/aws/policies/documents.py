@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cnamm_scan.providers.aws.documents import iam_policy
+from cnamm_scan.providers.aws.documents import VARIABLES_SINCE, iam_policy
 from cnamm_scan.providers.aws.policies.conditions import Test, read_tests, written
 from cnamm_scan.providers.aws.policies.patterns import EVERYTHING, Names
 
 Json = Any
-VARIABLES_SINCE = "2012-10-17"
-"""The Version from which on `${…}` is a variable; before, it is text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +64,8 @@ class Statement:
 
     def covers(self, other: Statement) -> int:
         """Which of the other's pieces are wholly within this statement's actions and resources, as a bit mask."""
+        if self.actions.is_all and self.resources.is_all:
+            return (1 << len(other.pieces)) - 1
         made = 0
         for at, (action, resource) in enumerate(other.pieces):
             if self.actions.covers_piece(action, other.actions.listed) and self.resources.covers_piece(resource, other.resources.listed):

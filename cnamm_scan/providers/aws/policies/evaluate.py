@@ -8,7 +8,7 @@ ways that are not followed, and never narrower. https://docs.aws.amazon.com/IAM/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -102,7 +102,7 @@ class _Case:
 
     def live(self, caller: Caller, setting: Setting, left: int) -> list[_Live]:
         """The statements that may refuse this kind of caller one of the pieces in `left`."""
-        made = []
+        made: list[_Live] = []
         for deny, mask in self.denies:
             if mask & left:
                 about = named_by(deny, caller, setting)
@@ -157,11 +157,9 @@ class _Case:
 _ASSUME = {Kind.TOKEN: "sts:assumerolewithwebidentity"}
 
 
-def _left(statement: Statement, caller: Caller, setting: Setting) -> int:
-    """The pieces of a statement that this kind of caller has a use for: a role is taken by its own action for each kind."""
+def _left(statement: Statement, caller: Caller) -> int:
+    """The pieces of a trust policy's statement that this kind of caller has a use for: a role is taken by its own action for each kind."""
     every = (1 << len(statement.pieces)) - 1
-    if setting.place is not Place.TRUST:
-        return every
     action = _ASSUME.get(caller.kind, "sts:assumerole")
     if is_saml(caller.name):
         action = "sts:assumerolewithsaml"
@@ -172,23 +170,25 @@ def _left(statement: Statement, caller: Caller, setting: Setting) -> int:
     return sum(1 << at for at, (piece, _) in enumerate(statement.pieces) if piece is not None and matches(piece, action))
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)
 class _Found:
     caller: Caller
     network: Network
     certain: bool
 
 
-def admit(document: Document, setting: Setting) -> tuple[tuple[Statement, Admission], ...]:
-    """Whom each statement that allows admits, after all that refuse; in the document's order."""
-    cast = Cast(document, setting)
-    networks = cast.networks()
-    callers = [*cast.callers(), *_tokens(document)]
+Admitted = tuple[tuple[Statement, Admission], ...]
+
+
+def admit(document: Document, setting: Setting, cast: Cast | None = None) -> Admitted:
+    """Whom each statement that allows admits, after all that refuse; in the document's order. `cast` spares making it again."""
+    cast = cast or Cast(document, setting)
+    callers = [*cast.callers, *_tokens(document)]
     made = []
     for statement in document.allows:
         denies = tuple((deny, mask) for deny in document.denies if (mask := deny.covers(statement)))
         case = _Case(statement, denies)
-        found = list(_try(case, callers, networks, setting))
+        found = list(_try(case, callers, cast))
         made.append((statement, _sum_up(statement, found, setting)))
     return tuple(made)
 
@@ -199,7 +199,7 @@ def _tokens(document: Document) -> Iterator[Caller]:
         yield from token_callers(provider, document.tests)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # made for each caller and network: freezing it costs more than asking it
 class _Request:
     """What the keys of one kind of caller's requests from one kind of network can hold."""
 
@@ -216,16 +216,6 @@ class _Request:
         return MISSING if self.untagged and key.startswith("aws:principaltag/") else k.circumstance(key, self.now)
 
 
-def _base(setting: Setting) -> Mapping[str, Domain]:
-    """Keys that are the same for everybody: whose the resource is, and what the question settles."""
-    return {
-        k.RESOURCE_ACCOUNT: Domain((setting.account,)),
-        k.RESOURCE_ORG: Domain((setting.own_organisation,)),
-        k.RESOURCE_PATHS: Domain(rest=k.Paths(setting.own_organisation)),
-        **{key: Domain(values) if values else MISSING for key, values in setting.given.items()},
-    }
-
-
 _KINDS = frozenset(Kind)
 
 
@@ -238,16 +228,18 @@ def _kinds(statement: Statement) -> frozenset[Kind]:
     return frozenset(made | ({Kind.SERVICE} if who.services else set()) | ({Kind.TOKEN} if who.federated else set()))
 
 
-def _try(case: _Case, callers: list[Caller], networks: tuple[Network, ...], setting: Setting) -> Iterator[_Found]:
-    base, now = _base(setting), setting.seconds
-    kinds = _kinds(case.statement)
+def _try(case: _Case, callers: Sequence[Caller], cast: Cast) -> Iterator[_Found]:
+    setting, base, networks = cast.setting, cast.base, cast.networks
+    now, kinds = setting.seconds, _kinds(case.statement)
+    is_trust, left = setting.place is Place.TRUST, (1 << len(case.statement.pieces)) - 1
     for caller in callers:
         if caller.kind not in kinds:
             continue
         about = named_by(case.statement, caller, setting)
         if about == FALSE:
             continue
-        left = _left(case.statement, caller, setting)
+        if is_trust:
+            left = _left(case.statement, caller)
         if not left:
             continue
         live = case.live(caller, setting, left)
@@ -260,10 +252,14 @@ def _try(case: _Case, callers: list[Caller], networks: tuple[Network, ...], sett
                 yield _Found(caller, network, got is Truth.YES)
 
 
-def request(caller: Caller, network: Network, setting: Setting) -> Look:
-    """What the keys of such a caller's requests from such a network can hold."""
-    where = NO_NETWORK if caller.kind is Kind.SERVICE else network
-    return _Request(caller, where, _base(setting), setting.seconds, _is_untagged(caller, setting))
+def requests(callers: Iterable[Caller], networks: Sequence[Network], cast: Cast) -> list[Look]:
+    """What the keys of these callers' requests from each of these networks can hold."""
+    setting, now = cast.setting, cast.setting.seconds
+    return [
+        _Request(caller, network, cast.base, now, _is_untagged(caller, setting))
+        for caller in callers
+        for network in ((NO_NETWORK,) if caller.kind is Kind.SERVICE else networks)
+    ]
 
 
 def _is_untagged(caller: Caller, setting: Setting) -> bool:
@@ -336,21 +332,37 @@ def _sum_up(statement: Statement, found: list[_Found], setting: Setting) -> Admi
         for each, reach in kept
         if each.certain and not (canonical and each.caller.kind is Kind.CANONICAL and reach is Reach.NAMED)
     ]
-    named = [each.caller for each, reach in kept if reach is Reach.NAMED]
-    anonymous = [each.certain for each, _ in kept if each.caller.kind is Kind.ANONYMOUS]
-    bounded = [each.network for each, reach in kept if reach is Reach.NETWORK]
-    held = NO_ADDRESSES
-    for network in bounded:
-        held = held.joined(network.held)
+    accounts: set[str] = set()
+    organisations: set[str] = set()
+    services: set[str] = set()
+    bounds: set[str] = set()
+    providers: set[str] = set()
+    anonymous, held = Truth.NO, NO_ADDRESSES
+    for each, reach in kept:
+        caller, network = each.caller, each.network
+        if reach is Reach.NAMED:
+            if caller.account or caller.kind is Kind.CANONICAL:
+                accounts.add(caller.account or caller.name)
+            elif caller.organisation:
+                organisations.add(caller.organisation)
+        elif reach is Reach.NETWORK:
+            bounds |= network.ids
+            held = held.joined(network.held) if not network.held.is_empty else held
+        if caller.kind is Kind.SERVICE and caller.name:
+            services.add(caller.name)
+        elif caller.kind is Kind.TOKEN:
+            providers.add(caller.name)
+        elif caller.kind is Kind.ANONYMOUS:
+            anonymous |= Truth.YES if each.certain else Truth.UNKNOWN
     made = Admission(
         reach=widest(reach for _, reach in sure),
         may_reach=widest(reach for _, reach in kept),
-        accounts=frozenset(each.account or each.name for each in named if each.account or each.kind is Kind.CANONICAL),
-        organisations=frozenset(each.organisation for each in named if each.organisation and not each.account),
-        services=frozenset(each.caller.name for each, _ in kept if each.caller.kind is Kind.SERVICE and each.caller.name),
-        networks=frozenset(name for network in bounded for name in network.ids),
-        providers=frozenset(each.caller.name for each, _ in kept if each.caller.kind is Kind.TOKEN),
-        anonymous=Truth.YES if any(anonymous) else Truth.UNKNOWN if anonymous else Truth.NO,
+        accounts=frozenset(accounts),
+        organisations=frozenset(organisations),
+        services=frozenset(services),
+        networks=frozenset(bounds),
+        providers=frozenset(providers),
+        anonymous=anonymous,
         tokens=_tokens_of(statement, kept),
         held=held,
     )
@@ -377,18 +389,22 @@ def _tokens_of(statement: Statement, kept: list[tuple[_Found, Reach]]) -> str:
 def tried(document: Document, setting: Setting) -> Iterator[tuple[Caller, Truth]]:
     """Each kind of caller with whether some statement admits him from somewhere."""
     cast = Cast(document, setting)
-    networks = cast.networks()
     cases = [_Case(one, tuple((deny, deny.covers(one)) for deny in document.denies)) for one in document.allows]
-    for caller in cast.callers():
+    for caller in cast.callers:
         made = Truth.NO
         for case in cases:
-            for found in _try(case, [caller], networks, setting):
+            for found in _try(case, [caller], cast):
                 made |= Truth.YES if found.certain else Truth.UNKNOWN
         yield caller, made
 
 
-def reach(document: Document, setting: Setting) -> Admission:
-    """Whom the whole document admits. Of one that cannot be read nothing is certain."""
-    made = join(found for _, found in admit(document, setting))
+def whole(document: Document, admitted: Admitted) -> Admission:
+    """Whom the whole document admits, out of what its statements do. Of one that cannot be read nothing is certain."""
+    made = join(found for _, found in admitted)
     unread = not document.readable or any(not each.readable for each in document.statements)
     return replace(made, may_reach=Reach.ANYBODY) if unread else made
+
+
+def reach(document: Document, setting: Setting) -> Admission:
+    """Whom the whole document admits."""
+    return whole(document, admit(document, setting))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from cnamm_scan.providers.aws.policies import escalation, questions, services
 from cnamm_scan.providers.aws.policies.admission import Admission, Reach
 from cnamm_scan.providers.aws.policies.assuming import Role, steps
-from cnamm_scan.providers.aws.policies.bounds import narrowed_by
+from cnamm_scan.providers.aws.policies.bounds import Bounding
 from cnamm_scan.providers.aws.policies.buckets import Bucket, arns_of, bucket_reach
+from cnamm_scan.providers.aws.policies.callers import Cast
 from cnamm_scan.providers.aws.policies.documents import Document, Statement
-from cnamm_scan.providers.aws.policies.evaluate import admit, reach
+from cnamm_scan.providers.aws.policies.evaluate import Admitted, admit, whole
 from cnamm_scan.providers.aws.policies.keys import Bound
 from cnamm_scan.providers.aws.policies.naming import is_partial
 from cnamm_scan.providers.aws.policies.patterns import tidy
 from cnamm_scan.providers.aws.policies.rights import FRESH, Rights
-from cnamm_scan.providers.aws.policies.setting import Setting, Truth
+from cnamm_scan.providers.aws.policies.setting import Place, Setting, Truth
 from cnamm_scan.providers.aws.policies.tokens import is_pipeline, is_saml
 
 Row = dict[str, Any]
@@ -55,36 +58,125 @@ def _what(statement: Statement) -> Row:
     }
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A document in its place, evaluated once for all that is asked of it."""
+
+    document: Document
+    setting: Setting
+    like: Judged | None = None
+    """One that differs in nothing that decides: its answers are taken over."""
+
+    @cached_property
+    def cast(self) -> Cast:
+        """Everybody who might ask."""
+        return Cast(self.document, self.setting)
+
+    @cached_property
+    def admitted(self) -> Admitted:
+        """Whom each statement that allows admits."""
+        if self.like is not None:
+            return tuple(zip(self.document.allows, (found for _, found in self.like.admitted), strict=True))
+        return admit(self.document, self.setting, self.cast)
+
+    @cached_property
+    def narrowed(self) -> tuple[list[str], ...]:
+        """By what each statement that allows is narrowed."""
+        if self.like is not None:
+            return self.like.narrowed
+        bounding = Bounding(self.cast)
+        return tuple(sorted(each.value for each in bounding.of(statement)) for statement in self.document.allows)
+
+    @cached_property
+    def whole(self) -> Admission:
+        """Whom all of it admits."""
+        if self.like is not None:
+            return self.like.whole
+        return whole(self.document, self.admitted)
+
+    def statement_rows(self) -> list[Row]:
+        """One row for each statement that allows: see `statement_rows`."""
+        made = []
+        for (statement, found), narrowed in zip(self._together(), self.narrowed, strict=True):
+            made.append(
+                {
+                    **_what(statement),
+                    **admission_row(found),
+                    "narrowed_by": list(narrowed),
+                    "names_everybody": statement.principals.anybody or bool(statement.excepted),
+                    "is_refused_by_aws": any(map(is_partial, statement.principals.aws)),
+                    "service_is_unbounded": _unbounded(statement, found).as_bool,
+                }
+            )
+        return made
+
+    def _together(self) -> Admitted:
+        """Small networks in several statements may come to the world: then each of these is open, since none alone would be."""
+        if self.whole.reach is not Reach.ANYBODY or any(found.reach is Reach.ANYBODY for _, found in self.admitted):
+            return self.admitted
+        return tuple(
+            (statement, replace(found, reach=Reach.ANYBODY, may_reach=Reach.ANYBODY) if found.reach is Reach.NETWORK else found)
+            for statement, found in self.admitted
+        )
+
+    @property
+    def service_is_unbounded(self) -> Truth:
+        """Whether an AWS service may act here on behalf of any of its customers."""
+        made = Truth.NO if self.document.readable else Truth.UNKNOWN
+        for statement, found in self.admitted:
+            made |= _unbounded(statement, found)
+        return made
+
+    def document_row(self) -> Row:
+        """One row for the document: see `document_row`."""
+        partners = sorted({each for statement, one in self.admitted if _what(statement)["all_actions"] for each in one.accounts})
+        return {**admission_row(self.whole), "is_readable": self.document.readable, "partners_with_all_actions": partners}
+
+
+def _unbounded(statement: Statement, found: Admission) -> Truth:
+    return found.beyond(Reach.SERVICE) if statement.principals.services else Truth.NO
+
+
+class Memo:
+    """Evaluates documents of one scan: those that differ in nothing that decides, once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Judged] = {}
+
+    def of(self, document: Document, setting: Setting) -> Judged:
+        """The document in its place."""
+        if setting.given:  # no two questions are the same
+            return Judged(document, setting)
+        key = (_deciding(document, setting), document.readable, setting)
+        like = self._known.get(key)
+        if like is not None:
+            return Judged(document, setting, like)
+        self._known[key] = made = Judged(document, setting)
+        return made
+
+
+def _deciding(document: Document, setting: Setting) -> Hashable:
+    """What of a document decides whom it admits. Where nothing refuses, it does not matter what is allowed on what."""
+    if document.denies or setting.place is Place.TRUST:
+        return document.statements
+    return tuple((each.principals, each.excepted, each.tests, each.readable, not each.pieces) for each in document.statements)
+
+
 def statement_rows(document: Document, setting: Setting) -> list[Row]:
     """One row for each statement that allows, of a resource policy or a trust policy: whom it admits after all Denies, and narrowed by
     what."""
-    made = []
-    for statement, found in admit(document, setting):
-        narrowed = narrowed_by(statement, document, setting)
-        made.append(
-            {
-                **_what(statement),
-                **admission_row(found),
-                "narrowed_by": sorted(each.value for each in narrowed),
-                "names_everybody": statement.principals.anybody or bool(statement.excepted),
-                "is_refused_by_aws": any(map(is_partial, statement.principals.aws)),
-                "service_is_unbounded": found.beyond(Reach.SERVICE).as_bool if statement.principals.services else False,
-            }
-        )
-    return made
+    return Judged(document, setting).statement_rows()
 
 
 def document_row(document: Document, setting: Setting) -> Row:
     """One row for a resource policy or a trust policy as a whole. `partners` are the accounts that get all actions of a service."""
-    found = admit(document, setting)
-    partners = sorted({each for statement, one in found if _what(statement)["all_actions"] for each in one.accounts})
-    return {**admission_row(reach(document, setting)), "is_readable": document.readable, "partners_with_all_actions": partners}
+    return Judged(document, setting).document_row()
 
 
 def trust_rows(trust: Document, setting: Setting) -> list[Row]:
-    """One row for each statement of a role's trust policy that allows: `document_row` and what is asked of whoever takes the role."""
+    """One row for each statement of a role's trust policy that allows: `statement_rows` and what is asked of whoever takes the role."""
     made = []
-    for (statement, _), row in zip(admit(trust, setting), statement_rows(trust, setting), strict=True):
+    for statement, row in zip(trust.allows, statement_rows(trust, setting), strict=True):
         narrowed = set(row["narrowed_by"])
         federated = statement.principals.federated
         made.append(
@@ -104,27 +196,52 @@ def trust_rows(trust: Document, setting: Setting) -> list[Row]:
 
 
 def bucket_row(name: str, bucket: Bucket, setting: Setting) -> Row:
-    """One row for a bucket: everything that lets somebody in, taken together."""
-    found, arns = bucket_reach(bucket, setting), arns_of(name, setting.partition)
+    """One row for a bucket: everything that lets somebody in, taken together.
+
+    `partners` are the accounts and organisations beside the own account; who of them may do everything, by policy or by list.
+    """
+    judged = Judged(bucket.policy, setting)
+    found = bucket_reach(bucket, setting, judged.admitted)
+    everything = {each for statement, one in judged.admitted if _what(statement)["all_actions"] for each in _partners(one, setting)}
+    full = {each.canonical_id for each in bucket.grants or () if each.permission == "FULL_CONTROL"}
+    partners = {each for part in (found.admission, *(one for _, one in judged.admitted)) for each in _partners(part, setting)}
+    if found.admission.may_reach.rank < Reach.ORGANISATION.rank:  # a switch shuts them all out
+        partners = set()
     return {
         **admission_row(found.admission),
         "is_open": found.is_open.as_bool,
         "is_open_by_policy": found.by_policy.as_bool,
         "is_open_by_acl": found.by_acl.as_bool,
         "is_called_public": found.called_public.as_bool,
-        "refuses_plaintext": questions.refuses(bucket.policy, setting, ["s3:*"], arns, questions.PLAIN_TEXT).as_bool,
-        "partners_with_all_actions": document_row(bucket.policy, setting)["partners_with_all_actions"],
+        "refuses_plaintext": questions.refuses(
+            bucket.policy, setting, ["s3:*"], arns_of(name, setting.partition), questions.PLAIN_TEXT
+        ).as_bool,
+        "partners": sorted(partners),
+        "partners_with_all_actions": sorted((everything | full) & partners),
+        "service_is_unbounded": judged.service_is_unbounded.as_bool,
     }
 
 
-def key_row(policy: Document, setting: Setting) -> Row:
-    """One row for a key's policy: whom it admits at all, and whom to decrypt and to change it."""
-    decrypt, change = questions.reach_of(policy, setting, "kms:Decrypt"), questions.reach_of(policy, setting, "kms:PutKeyPolicy")
+def _partners(found: Admission, setting: Setting) -> Iterable[str]:
+    yield from found.accounts
+    yield from found.organisations
+    if found.reach is Reach.ORGANISATION:
+        yield setting.organisation or "the organisation"
+
+
+def key_row(policy: Document, setting: Setting, judged: Judged | None = None) -> Row:
+    """One row for a key's policy: whom it admits, who manages the key and uses it too, and what it asks of an enclave."""
+    both = questions.named_for_both(policy, setting, questions.MANAGES_KEY, questions.USES_KEY)
+    mixes = Truth.NO
+    for each in both.values():
+        mixes |= each
+    asked = questions.attestation(policy, setting)
     return {
-        **document_row(policy, setting),
-        "decrypt_reach": admission_row(decrypt)["reach"],
-        "change_reach": admission_row(change)["reach"],
-        "attestation": questions.attestation(policy, setting).value,
+        **(judged or Judged(policy, setting)).document_row(),
+        "holders_of_all": sorted(name for name, each in both.items() if each is Truth.YES),
+        "mixes_rights": mixes.as_bool if policy.readable else None,
+        "attestation": None if asked is questions.Attestation.UNKNOWN else asked.value,
+        "mentions_attestation": questions.mentions_attestation(policy) if policy.readable else None,
     }
 
 

@@ -118,6 +118,11 @@ class Names:
         return any(meets(each, pattern) for each in self.listed)
 
     @property
+    def is_all(self) -> bool:
+        """Whether it is everything, written in the usual way."""
+        return not self.but and "*" in self.listed
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing is in the set."""
         return self.but and any(tidy(each) in ("*", "*:*") for each in self.listed)

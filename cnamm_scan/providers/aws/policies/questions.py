@@ -8,10 +8,10 @@ from enum import Enum
 
 from cnamm_scan.providers.aws.policies import keys as k
 from cnamm_scan.providers.aws.policies.admission import Admission, Reach
-from cnamm_scan.providers.aws.policies.callers import Kind
+from cnamm_scan.providers.aws.policies.callers import Kind, account_of
 from cnamm_scan.providers.aws.policies.documents import NO_PRINCIPALS, Document, Principals, Statement
 from cnamm_scan.providers.aws.policies.evaluate import reach, tried
-from cnamm_scan.providers.aws.policies.patterns import EVERYTHING, Names, arn_parts, is_wild, tidy
+from cnamm_scan.providers.aws.policies.patterns import EVERYTHING, Names, arn_parts, is_account, is_wild, tidy
 from cnamm_scan.providers.aws.policies.rights import FRESH, Need, Rights
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
 
@@ -41,6 +41,19 @@ def refuses(document: Document, setting: Setting, actions: Iterable[str], resour
     if made.reach is not Reach.NOBODY:
         return Truth.NO
     return Truth.UNKNOWN if made.may_reach is not Reach.NOBODY else Truth.YES
+
+
+def refuses_unnamed(document: Document, setting: Setting, action: str, resource: str = "*") -> Truth:
+    """Whether principals of the own account whom the document does not exempt by name, ARN or unique id are refused an action."""
+    if not document.readable:
+        return Truth.UNKNOWN
+    asked = Statement(True, Names((action.lower(),)), Names((resource,)), Principals(anybody=True), NO_PRINCIPALS, ())
+    ordinary = {k.CALLER_ARN: (f"arn:{setting.partition}:iam::{setting.account}:role/{FRESH}",), k.USER_ID: (f"{FRESH}:{FRESH}",)}
+    made = Truth.NO
+    for caller, found in tried(Document((asked, *document.denies)), replace(setting, given={**setting.given, **ordinary})):
+        if caller.kind is Kind.PRINCIPAL and caller.account == setting.account and not caller.arn:
+            made |= found
+    return {Truth.YES: Truth.NO, Truth.NO: Truth.YES}.get(made, made)
 
 
 def about(document: Document, action: str) -> Document:
@@ -81,6 +94,69 @@ def attestation(document: Document, setting: Setting) -> Attestation:
     if another.may_reach is Reach.NOBODY:
         return Attestation.PINNED
     return Attestation.SOME if another.reach is not Reach.NOBODY else Attestation.UNKNOWN
+
+
+def mentions_attestation(document: Document) -> bool:
+    """Whether any test of the policy looks at what an enclave measures of itself."""
+    return any(test.key.startswith(_ATTESTATION) for test in document.tests)
+
+
+MANAGES_KEY = ("kms:PutKeyPolicy", "kms:ScheduleKeyDeletion")
+"""Who may do one of these decides about the key: who may use it, and whether there will be one."""
+USES_KEY = ("kms:Decrypt", "kms:Sign", "kms:GenerateMac", "kms:DeriveSharedSecret")
+"""What a key is for, by its kind. https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html"""
+
+
+def named_for_both(document: Document, setting: Setting, some: Iterable[str], others: Iterable[str]) -> Mapping[str, Truth]:
+    """Whom the document itself lets do one of some actions and one of others: name -> how sure. Who holds neither is left out.
+
+    The own account as a whole is not asked about: naming it hands the decision to its IAM. A name is an ARN, an account, a service, or
+    `anybody`.
+    """
+    named = Document(tuple(_without_own(each, setting) for each in document.statements), document.readable)
+    return _meet(_holders(named, setting, some), _holders(named, setting, others))
+
+
+def _without_own(statement: Statement, setting: Setting) -> Statement:
+    who = statement.principals
+    if not statement.allows or statement.excepted or not who.aws:
+        return statement
+    left = tuple(each for each in who.aws if not (account_of(each) == setting.account and (is_account(each) or each.endswith(":root"))))
+    made = replace(who, aws=left)
+    return replace(statement, principals=made, actions=statement.actions if made else Names(()))
+
+
+def _holders(document: Document, setting: Setting, actions: Iterable[str]) -> Mapping[str, Truth]:
+    made: dict[str, Truth] = {}
+    for action in actions:
+        name = action.lower()
+        asked = tuple(replace(each, actions=Names((name,) if each.actions.has(name) else ())) for each in document.statements)
+        for caller, found in tried(Document(asked, document.readable), setting):
+            who = caller.arn or caller.account or caller.name or "anybody"
+            made[who] = made.get(who, Truth.NO) | found
+    return made
+
+
+def _meet(one: Mapping[str, Truth], other: Mapping[str, Truth]) -> Mapping[str, Truth]:
+    made = {name: found & other.get(name, Truth.NO) for name, found in one.items()}
+    return {name: found for name, found in made.items() if found is not Truth.NO}
+
+
+_MOUNT: Given = {**PLAIN_TEXT, k.MOUNT_TARGET: ("true",)}
+
+
+def refuses_plain_mounts(document: Document, setting: Setting) -> Truth:
+    """Whether a file system's policy keeps clients without TLS from mounting it: by a Deny, or by allowing them nothing.
+
+    A client signs nothing unless it speaks TLS, so that only the policy itself could let in one without; it mounts through a mount target.
+    Without a policy everybody may. https://docs.aws.amazon.com/efs/latest/ug/iam-access-control-nfs-efs.html
+    """
+    if not document.readable:
+        return Truth.UNKNOWN
+    if not document.statements:
+        return Truth.NO
+    unsigned = reach_of(document, setting, "elasticfilesystem:ClientMount", _MOUNT).anonymous
+    return {Truth.YES: Truth.NO, Truth.NO: Truth.YES}.get(unsigned, unsigned)
 
 
 @dataclass(frozen=True, slots=True)

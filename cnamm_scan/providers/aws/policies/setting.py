@@ -31,7 +31,7 @@ class Truth(Enum):
     @property
     def as_bool(self) -> bool | None:
         """True, False, or None for unknown, as a column holds it."""
-        return {Truth.NO: False, Truth.YES: True}.get(self)
+        return None if self is Truth.UNKNOWN else self is Truth.YES
 
     @staticmethod
     def of(value: bool | None) -> Truth:
@@ -40,15 +40,15 @@ class Truth(Enum):
 
     def __or__(self, other: Truth) -> Truth:
         """One of them suffices."""
-        if Truth.YES in (self, other):
+        if self is Truth.YES or other is Truth.YES:
             return Truth.YES
-        return Truth.UNKNOWN if Truth.UNKNOWN in (self, other) else Truth.NO
+        return Truth.UNKNOWN if self is Truth.UNKNOWN or other is Truth.UNKNOWN else Truth.NO
 
     def __and__(self, other: Truth) -> Truth:
         """Both are needed."""
-        if Truth.NO in (self, other):
+        if self is Truth.NO or other is Truth.NO:
             return Truth.NO
-        return Truth.UNKNOWN if Truth.UNKNOWN in (self, other) else Truth.YES
+        return Truth.UNKNOWN if self is Truth.UNKNOWN or other is Truth.UNKNOWN else Truth.YES
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Setting:
     url_auth: frozenset[str] | None = None
     in_network: bool = False
     applied: bool = True
-    given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    given: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     """Condition keys (lower case) whose values are settled by the question, such as `aws:securetransport` in "is plain text refused?"."""
 
     @property

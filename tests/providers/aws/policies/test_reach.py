@@ -82,6 +82,7 @@ def _word(found: Admission) -> str:
         ({"StringEquals": {"aws:PrincipalAccount": "${aws:ResourceTag/owner}"}}, "anybody"),
         ({"StringEquals": {"aws:PrincipalAccount": "${aws:Nothing, '111111111111'}"}}, "anybody"),
         ({"StringLike": {"aws:PrincipalAccount": "${*}"}}, "nobody"),
+        ({"StringEquals": {"aws:PrincipalAccount": "${$}{aws:PrincipalAccount}"}}, "nobody"),
         ({"StringEquals": {"aws:userid": "AROAABCDEFGHIJKLMNOPQ:ci"}}, "unknown"),
         ({"StringLike": {"aws:userid": "AROAABCDEFGHIJKLMNOPQ:*"}}, "unknown"),
         ({"StringLike": {"aws:userid": "AROA*"}}, "anybody"),
