@@ -25,8 +25,8 @@ class _Source:
 
 
 def _selectors(values: Mapping[str, Any]) -> tuple[trails.Selector, ...] | None:
-    plain, fine = values.get("selectors", ()), values.get("advanced_selectors")
-    return None if plain is None or fine is None else (*trails.basic(plain), *trails.advanced(fine))
+    plain, fine = values.get("selectors"), values.get("advanced_selectors")
+    return None if plain is None and fine is None else (*trails.basic(plain or ()), *trails.advanced(fine or ()))
 
 
 def _kept(sources: Sequence[_Source], is_dark: bool) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def trail(name: str, selectors: Json = None, **more: Json) -> dict[str, Json]:
         "is_multi_region": False,
         "is_logging": True,
         "delivery_error": "",
-        "advanced_selectors": [],
+        "advanced_selectors": None,
     }
     return {**made, "selectors": ALL if selectors is None else selectors, **more}
 
@@ -75,7 +75,7 @@ def test_what_is_off_or_cannot_deliver_keeps_nothing() -> None:
 
 
 def test_what_was_not_seen_leaves_it_open_unless_another_trail_decides() -> None:
-    for more in ({"is_logging": None}, {"selectors": None}, {"advanced_selectors": None}, {"delivery_error": None}):
+    for more in ({"is_logging": None}, {"selectors": None}, {"delivery_error": None}):
         unseen = {**trail("a"), **more}
         assert made(("r1", unseen)) == {"r1": OPEN, "r2": NONE}
         assert made(("r1", unseen), ("r1", trail("b"))) == {"r1": WHOLE, "r2": NONE}
