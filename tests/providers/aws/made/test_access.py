@@ -43,7 +43,7 @@ def test_no_policy_has_no_rows_and_one_that_was_not_seen_has_an_open_one() -> No
 def test_small_networks_in_several_statements_may_come_to_the_world() -> None:
     eighths = [allow(condition={"IpAddress": {"aws:SourceIp": f"{first}.0.0.0/8"}}) for first in range(1, 224)]
     assert {row["is_public"] for row in _statements(*eighths).values() if row["reach"] != "nobody"} == {True}  # nobody asks from 10.0.0.0/8
-    few = _statements(*eighths[10:14], allow({"AWS": PARTNER}))
+    few = _statements(*(eighths[at] for at in (20, 40, 60, 80)), allow({"AWS": PARTNER}))
     assert [row["is_public"] for row in few.values()] == [False] * 5
 
 
