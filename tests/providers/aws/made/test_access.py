@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cnamm_scan.providers.aws.made.access import policies
+from cnamm_scan.providers.aws.policies import admit
 from tests.providers.aws.made.given import ME, OURS, PARTNER, Seen, allow, deny, made_by, policy
 
 TABLE = "aws.lab.store"
@@ -27,7 +28,7 @@ def test_statements_keep_their_place_in_the_policy() -> None:
 
 
 def test_no_policy_has_no_rows_and_one_that_was_not_seen_has_an_open_one() -> None:
-    rows = {
+    rows: dict[str, dict[str, Any]] = {
         "none": {"name": "none", "policy": {}},
         "unseen": {"name": "unseen", "policy": None},
         "odd": {"name": "odd", "policy": {"statement": 3}},
@@ -66,17 +67,15 @@ def test_what_a_service_may_do_for_anybody_is_told_apart_from_the_open() -> None
 
 
 def test_documents_that_differ_in_nothing_that_decides_are_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cnamm_scan.providers.aws.policies import facts
-
     counted = 0
-    real = facts.admit
+    real = admit
 
     def counting(*given: Any) -> Any:
         nonlocal counted
         counted += 1
         return real(*given)
 
-    monkeypatch.setattr(facts, "admit", counting)
+    monkeypatch.setattr("cnamm_scan.providers.aws.policies.facts.admit", counting)
     own = {"StringEquals": {"AWS:SourceOwner": ME}}
     rows = {
         f"arn:aws:lab:::{n}": {"policy": policy(allow(condition=own, action=f"a:{n}", resource=f"arn:aws:lab:::{n}"))} for n in range(50)
