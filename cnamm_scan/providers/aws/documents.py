@@ -16,6 +16,8 @@ def iam_policy(value: Json) -> Json:
 
     The words of the policy (action names, ARNs, values) stay as they were written.
     """
+    if isinstance(value, str) and not value.strip():
+        value = {}  # how some services say that there is none
     document = _parsed(value)
     if not isinstance(document, Mapping):
         return None

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
 
 from cnamm_scan.providers.aws.policies.callers import Caller, Cast, Kind
 from cnamm_scan.providers.aws.policies.conditions import FALSE, Look, Test, judge
 from cnamm_scan.providers.aws.policies.documents import Document, Statement
-from cnamm_scan.providers.aws.policies.evaluate import forced, requests
+from cnamm_scan.providers.aws.policies.evaluate import Case, forced, requests
 from cnamm_scan.providers.aws.policies.keys import (
     ACCOUNT_KEYS,
     ARN_KEYS,
@@ -52,25 +50,15 @@ def binds(test: Test, looks: list[Look]) -> bool:
     return bool(test.values) and not any(test.how == "like" and tidy(value) == "*" for value in test.values)
 
 
-@dataclass(frozen=True)
-class Bounding:
-    """By what the statements of one document are narrowed: who its strangers are is found out once."""
-
-    cast: Cast
-
-    @cached_property
-    def _strangers(self) -> list[Look]:
-        return _looks(self.cast, filter(_is_stranger, self.cast.callers))
-
-    def of(self, statement: Statement) -> frozenset[Bound]:
-        """The kinds of narrowing of one statement that allows: its own conditions', and those of what refuses everybody else."""
-        document = self.cast.document
-        if not document.tests:
-            return frozenset()
-        looks = [*self._strangers, *_looks(self.cast, _token_strangers(document, statement))]
-        made = {bound_of(test.key) for test in statement.tests if binds(test, looks)}
-        whole = (1 << len(statement.pieces)) - 1
-        for deny in document.denies:
-            if deny.tests and deny.covers(statement) == whole and any(forced(deny.tests, look) is Truth.YES for look in looks):
-                made |= {bound_of(test.key) for test in deny.tests}
-        return frozenset(made)
+def narrowed_by(case: Case, cast: Cast) -> frozenset[Bound]:
+    """The kinds of narrowing of one statement that allows: its own conditions', and those of what refuses everybody else."""
+    statement = case.statement
+    if not cast.tests:
+        return frozenset()
+    looks = _looks(cast, [*filter(_is_stranger, cast.callers), *_token_strangers(cast.document, statement)])
+    made = {bound_of(test.key) for test in statement.tests if binds(test, looks)}
+    whole = (1 << len(statement.pieces)) - 1
+    for deny, mask in case.denies:
+        if deny.tests and mask == whole and any(forced(deny.tests, look) is Truth.YES for look in looks):
+            made |= {bound_of(test.key) for test in deny.tests}
+    return frozenset(made)

@@ -168,9 +168,9 @@ def _by_policy(bucket: Bucket, admitted: Admitted) -> Iterator[Admission]:
     unseen = not bucket.policy.readable or not bucket.policy.statements
     if unseen and bucket.status:
         yield Admission(Reach.ANYBODY, Reach.ANYBODY, anonymous=Truth.UNKNOWN)
-    elif not bucket.policy.readable and bucket.status is None:
+    elif not bucket.policy.readable and bucket.status is None and not bucket.switches.restricts_public_policy:
         yield Admission(may_reach=Reach.ANYBODY, anonymous=Truth.UNKNOWN)
-    elif not bucket.policy.readable:  # S3 calls nothing that is open "not public"
+    elif not bucket.policy.readable:  # S3 calls nothing that is open "not public", and the switch shuts what it calls public
         yield Admission(may_reach=Reach.SERVICE)
 
 

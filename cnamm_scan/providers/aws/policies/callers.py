@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import product
 
 from cnamm_scan.providers import openness
 from cnamm_scan.providers.aws.policies import keys as k
 from cnamm_scan.providers.aws.policies.conditions import FALSE, MISSING, Domain, Free, Region, Test, networks
 from cnamm_scan.providers.aws.policies.documents import Document
+from cnamm_scan.providers.aws.policies.once import once
 from cnamm_scan.providers.aws.policies.patterns import arn_account, arn_parts, is_account, is_wild
 from cnamm_scan.providers.aws.policies.setting import Setting
 from cnamm_scan.providers.openness import NO_ADDRESSES, Addresses, Openness
@@ -97,12 +98,12 @@ class Cast:
         """Every test of the document."""
         return self.document.tests
 
-    @cached_property
+    @once
     def callers(self) -> tuple[Caller, ...]:
         """Everybody who signs or does not, services and canonical users; tokens are made elsewhere."""
         return tuple(self._callers())
 
-    @cached_property
+    @once
     def networks(self) -> tuple[Network, ...]:
         """Every kind of place to ask from that the document can tell apart."""
         if self.setting.in_network:
@@ -116,16 +117,12 @@ class Cast:
             made = tuple(self._points(made))
         return made
 
-    @cached_property
+    @once
     def base(self) -> Keys:
         """Keys that are the same for everybody: whose the resource is, and what the question settles."""
-        setting = self.setting
-        return {
-            k.RESOURCE_ACCOUNT: Domain((setting.account,)),
-            k.RESOURCE_ORG: Domain((setting.own_organisation,)),
-            k.RESOURCE_PATHS: Domain(rest=k.Paths(setting.own_organisation)),
-            **{key: Domain(values) if values else MISSING for key, values in setting.given.items()},
-        }
+        made = _of_resource(self.setting.account, self.setting.own_organisation)
+        given = self.setting.given
+        return {**made, **{key: Domain(values) if values else MISSING for key, values in given.items()}} if given else made
 
     def _callers(self) -> Iterator[Caller]:
         used = {test.key for test in self.tests} | {variable for test in self.tests for variable in test.variables}
@@ -239,6 +236,16 @@ class Cast:
                         k.POINT_ARN: Domain((arn,)) if arn else Domain(rest=k.OtherArn(account)),
                     }
                     yield _with(each, keys, f"access points of {account}" if account else "", point=True)
+
+
+@lru_cache(maxsize=1024)
+def _of_resource(account: str, organisation: str) -> Keys:
+    """Whose the resource is."""
+    return {
+        k.RESOURCE_ACCOUNT: Domain((account,)),
+        k.RESOURCE_ORG: Domain((organisation,)),
+        k.RESOURCE_PATHS: Domain(rest=k.Paths(organisation)),
+    }
 
 
 @lru_cache(maxsize=4096)

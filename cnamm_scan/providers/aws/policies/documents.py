@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from cnamm_scan.providers.aws.documents import VARIABLES_SINCE, iam_policy
 from cnamm_scan.providers.aws.policies.conditions import Test, read_tests, written
+from cnamm_scan.providers.aws.policies.once import once
 from cnamm_scan.providers.aws.policies.patterns import EVERYTHING, Names
 
 Json = Any
@@ -55,7 +55,7 @@ class Statement:
     readable: bool = True
     """False where an element could not be understood; it may then mean more than is seen here."""
 
-    @cached_property
+    @once
     def pieces(self) -> tuple[tuple[str | None, str | None], ...]:
         """Each action with each resource: what may be granted or taken away on its own; none for "everything but everything"."""
         if self.actions.is_empty or self.resources.is_empty:
@@ -81,17 +81,17 @@ class Document:
     readable: bool = True
     """False for what is no policy, or holds something that is no statement: nothing is proven by it."""
 
-    @cached_property
+    @once
     def allows(self) -> tuple[Statement, ...]:
         """The statements that grant."""
         return tuple(each for each in self.statements if each.allows)
 
-    @cached_property
+    @once
     def denies(self) -> tuple[Statement, ...]:
         """The statements that refuse."""
         return tuple(each for each in self.statements if not each.allows)
 
-    @cached_property
+    @once
     def tests(self) -> tuple[Test, ...]:
         """Every test of every statement."""
         return tuple(test for each in self.statements for test in each.tests)

@@ -93,12 +93,24 @@ _Live = tuple[Statement, int, Truth]
 
 
 @dataclass(frozen=True)
-class _Case:
+class Case:
     """One statement that allows, with the statements that might take it away again."""
 
     statement: Statement
     denies: tuple[tuple[Statement, int], ...]
     """With the pieces of the statement that each would take."""
+
+    @staticmethod
+    def of(document: Document) -> tuple[Case, ...]:
+        """Each statement of a document that allows: what one admits does not hang on the others."""
+        denies = document.denies
+        return tuple(
+            Case(statement, tuple((deny, mask) for deny in denies if (mask := deny.covers(statement)))) for statement in document.allows
+        )
+
+    def cast(self, setting: Setting) -> Cast:
+        """Everybody who might ask."""
+        return Cast(Document((self.statement, *(deny for deny, _ in self.denies))), setting)
 
     def live(self, caller: Caller, setting: Setting, left: int) -> list[_Live]:
         """The statements that may refuse this kind of caller one of the pieces in `left`."""
@@ -180,23 +192,21 @@ class _Found:
 Admitted = tuple[tuple[Statement, Admission], ...]
 
 
-def admit(document: Document, setting: Setting, cast: Cast | None = None) -> Admitted:
-    """Whom each statement that allows admits, after all that refuse; in the document's order. `cast` spares making it again."""
-    cast = cast or Cast(document, setting)
-    callers = [*cast.callers, *_tokens(document)]
-    made = []
-    for statement in document.allows:
-        denies = tuple((deny, mask) for deny in document.denies if (mask := deny.covers(statement)))
-        case = _Case(statement, denies)
-        found = list(_try(case, callers, cast))
-        made.append((statement, _sum_up(statement, found, setting)))
-    return tuple(made)
+def admit(document: Document, setting: Setting) -> Admitted:
+    """Whom each statement that allows admits, after all that refuse; in the document's order."""
+    return tuple((case.statement, admit_one(case, case.cast(setting))) for case in Case.of(document))
 
 
-def _tokens(document: Document) -> Iterator[Caller]:
-    providers = {each for one in document.allows for each in one.principals.federated}
-    for provider in sorted(providers):
-        yield from token_callers(provider, document.tests)
+def admit_one(case: Case, cast: Cast) -> Admission:
+    """Whom one statement admits."""
+    statement = case.statement
+    callers = [*cast.callers, *_tokens(statement, cast.tests)] if statement.principals.federated else cast.callers
+    return _sum_up(statement, list(_try(case, callers, cast)), cast.setting)
+
+
+def _tokens(statement: Statement, tests: tuple[Test, ...]) -> Iterator[Caller]:
+    for provider in sorted(set(statement.principals.federated)):
+        yield from token_callers(provider, tests)
 
 
 @dataclass(slots=True, eq=False)  # made for each caller and network: freezing it costs more than asking it
@@ -228,7 +238,7 @@ def _kinds(statement: Statement) -> frozenset[Kind]:
     return frozenset(made | ({Kind.SERVICE} if who.services else set()) | ({Kind.TOKEN} if who.federated else set()))
 
 
-def _try(case: _Case, callers: Sequence[Caller], cast: Cast) -> Iterator[_Found]:
+def _try(case: Case, callers: Sequence[Caller], cast: Cast) -> Iterator[_Found]:
     setting, base, networks = cast.setting, cast.base, cast.networks
     now, kinds = setting.seconds, _kinds(case.statement)
     is_trust, left = setting.place is Place.TRUST, (1 << len(case.statement.pieces)) - 1
@@ -389,7 +399,7 @@ def _tokens_of(statement: Statement, kept: list[tuple[_Found, Reach]]) -> str:
 def tried(document: Document, setting: Setting) -> Iterator[tuple[Caller, Truth]]:
     """Each kind of caller with whether some statement admits him from somewhere."""
     cast = Cast(document, setting)
-    cases = [_Case(one, tuple((deny, deny.covers(one)) for deny in document.denies)) for one in document.allows]
+    cases = Case.of(document)
     for caller in cast.callers:
         made = Truth.NO
         for case in cases:

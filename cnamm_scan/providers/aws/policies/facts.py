@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnamm_scan.providers.aws.policies import escalation, questions, services
 from cnamm_scan.providers.aws.policies.admission import Admission, Reach
 from cnamm_scan.providers.aws.policies.assuming import Role, steps
-from cnamm_scan.providers.aws.policies.bounds import Bounding
+from cnamm_scan.providers.aws.policies.bounds import narrowed_by
 from cnamm_scan.providers.aws.policies.buckets import Bucket, arns_of, bucket_reach
-from cnamm_scan.providers.aws.policies.callers import Cast
 from cnamm_scan.providers.aws.policies.documents import Document, Statement
-from cnamm_scan.providers.aws.policies.evaluate import Admitted, admit, whole
+from cnamm_scan.providers.aws.policies.evaluate import Admitted, Case, admit_one, whole
 from cnamm_scan.providers.aws.policies.keys import Bound
 from cnamm_scan.providers.aws.policies.naming import is_partial
+from cnamm_scan.providers.aws.policies.once import once
 from cnamm_scan.providers.aws.policies.patterns import tidy
 from cnamm_scan.providers.aws.policies.rights import Rights
 from cnamm_scan.providers.aws.policies.setting import Place, Setting, Truth
@@ -58,66 +57,87 @@ def _what(statement: Statement) -> Row:
     }
 
 
+Told = tuple[Admission, Mapping[str, Any]]
+"""Whom one statement admits, and the part of its row that this makes."""
+
+
+class Memo:
+    """What statements of one scan were found to say: those that differ in nothing that decides are evaluated once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Told] = {}
+
+    def of(self, document: Document, setting: Setting) -> Judged:
+        """The document in its place."""
+        return Judged(document, setting, self)
+
+    def told(self, case: Case, setting: Setting) -> Told:
+        """What one statement says."""
+        if setting.given:  # no two questions are the same
+            return _tell(case, setting)
+        key = (_deciding(case, setting), setting)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = _tell(case, setting)
+        return found
+
+
+def _deciding(case: Case, setting: Setting) -> Hashable:
+    """What of a statement decides whom it admits: not what is allowed on what, but how much of that is taken away again."""
+    one = case.statement
+    refused = tuple((deny.principals, deny.excepted, deny.tests, mask) for deny, mask in case.denies)
+    actions = one.actions if setting.place is Place.TRUST else None
+    return one.principals, one.excepted, one.tests, one.readable, len(one.pieces), refused, actions
+
+
+def _tell(case: Case, setting: Setting) -> Told:
+    cast = case.cast(setting)
+    statement, found = case.statement, admit_one(case, cast)
+    return found, {
+        **admission_row(found),
+        "narrowed_by": sorted(each.value for each in narrowed_by(case, cast)),
+        "names_everybody": statement.principals.anybody or bool(statement.excepted),
+        "is_refused_by_aws": any(map(is_partial, statement.principals.aws)),
+        "service_is_unbounded": _unbounded(statement, found).as_bool,
+    }
+
+
 @dataclass(frozen=True)
 class Judged:
     """A document in its place, evaluated once for all that is asked of it."""
 
     document: Document
     setting: Setting
-    like: Judged | None = None
-    """One that differs in nothing that decides: its answers are taken over."""
+    memo: Memo = field(default_factory=Memo, repr=False, compare=False)
 
-    @cached_property
-    def cast(self) -> Cast:
-        """Everybody who might ask."""
-        return Cast(self.document, self.setting)
+    @once
+    def _told(self) -> tuple[Told, ...]:
+        return tuple(self.memo.told(case, self.setting) for case in Case.of(self.document))
 
-    @cached_property
+    @once
     def admitted(self) -> Admitted:
         """Whom each statement that allows admits."""
-        if self.like is not None:
-            return tuple(zip(self.document.allows, (found for _, found in self.like.admitted), strict=True))
-        return admit(self.document, self.setting, self.cast)
+        return tuple((statement, found) for statement, (found, _) in zip(self.document.allows, self._told, strict=True))
 
-    @cached_property
-    def narrowed(self) -> tuple[list[str], ...]:
-        """By what each statement that allows is narrowed."""
-        if self.like is not None:
-            return self.like.narrowed
-        bounding = Bounding(self.cast)
-        return tuple(sorted(each.value for each in bounding.of(statement)) for statement in self.document.allows)
-
-    @cached_property
+    @once
     def whole(self) -> Admission:
         """Whom all of it admits."""
-        if self.like is not None:
-            return self.like.whole
         return whole(self.document, self.admitted)
 
     def statement_rows(self) -> list[Row]:
         """One row for each statement that allows: see `statement_rows`."""
-        made = []
-        for (statement, found), narrowed in zip(self._together(), self.narrowed, strict=True):
-            made.append(
-                {
-                    **_what(statement),
-                    **admission_row(found),
-                    "narrowed_by": list(narrowed),
-                    "names_everybody": statement.principals.anybody or bool(statement.excepted),
-                    "is_refused_by_aws": any(map(is_partial, statement.principals.aws)),
-                    "service_is_unbounded": _unbounded(statement, found).as_bool,
-                }
-            )
+        opens, made = self._opens_together, []
+        for statement, (found, told) in zip(self.document.allows, self._told, strict=True):
+            row = {**_what(statement), **told}
+            if opens and found.reach is Reach.NETWORK:
+                row |= admission_row(replace(found, reach=Reach.ANYBODY, may_reach=Reach.ANYBODY))
+            made.append(row)
         return made
 
-    def _together(self) -> Admitted:
+    @property
+    def _opens_together(self) -> bool:
         """Small networks in several statements may come to the world: then each of these is open, since none alone would be."""
-        if self.whole.reach is not Reach.ANYBODY or any(found.reach is Reach.ANYBODY for _, found in self.admitted):
-            return self.admitted
-        return tuple(
-            (statement, replace(found, reach=Reach.ANYBODY, may_reach=Reach.ANYBODY) if found.reach is Reach.NETWORK else found)
-            for statement, found in self.admitted
-        )
+        return self.whole.reach is Reach.ANYBODY and all(found.reach is not Reach.ANYBODY for _, found in self.admitted)
 
     @property
     def service_is_unbounded(self) -> Truth:
@@ -135,31 +155,6 @@ class Judged:
 
 def _unbounded(statement: Statement, found: Admission) -> Truth:
     return found.beyond(Reach.SERVICE) if statement.principals.services else Truth.NO
-
-
-class Memo:
-    """Evaluates documents of one scan: those that differ in nothing that decides, once."""
-
-    def __init__(self) -> None:
-        self._known: dict[Hashable, Judged] = {}
-
-    def of(self, document: Document, setting: Setting) -> Judged:
-        """The document in its place."""
-        if setting.given:  # no two questions are the same
-            return Judged(document, setting)
-        key = (_deciding(document, setting), document.readable, setting)
-        like = self._known.get(key)
-        if like is not None:
-            return Judged(document, setting, like)
-        self._known[key] = made = Judged(document, setting)
-        return made
-
-
-def _deciding(document: Document, setting: Setting) -> Hashable:
-    """What of a document decides whom it admits. Where nothing refuses, it does not matter what is allowed on what."""
-    if document.denies or setting.place is Place.TRUST:
-        return document.statements
-    return tuple((each.principals, each.excepted, each.tests, each.readable, not each.pieces) for each in document.statements)
 
 
 def statement_rows(document: Document, setting: Setting) -> list[Row]:

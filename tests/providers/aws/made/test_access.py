@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cnamm_scan.providers.aws.made.access import policies
+from cnamm_scan.providers.aws.policies.evaluate import admit_one
 from tests.providers.aws.made.given import ME, OURS, PARTNER, Seen, allow, deny, made_by, policy
 
 TABLE = "aws.lab.store"
@@ -43,7 +44,7 @@ def test_no_policy_has_no_rows_and_one_that_was_not_seen_has_an_open_one() -> No
 def test_small_networks_in_several_statements_may_come_to_the_world() -> None:
     eighths = [allow(condition={"IpAddress": {"aws:SourceIp": f"{first}.0.0.0/8"}}) for first in range(1, 224)]
     assert {row["is_public"] for row in _statements(*eighths).values() if row["reach"] != "nobody"} == {True}  # nobody asks from 10.0.0.0/8
-    few = _statements(*eighths[10:14], allow({"AWS": PARTNER}))
+    few = _statements(*(eighths[at] for at in (20, 40, 60, 80)), allow({"AWS": PARTNER}))
     assert [row["is_public"] for row in few.values()] == [False] * 5
 
 
@@ -66,17 +67,14 @@ def test_what_a_service_may_do_for_anybody_is_told_apart_from_the_open() -> None
 
 
 def test_documents_that_differ_in_nothing_that_decides_are_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cnamm_scan.providers.aws.policies import evaluate, facts
-
     counted = 0
-    real = evaluate.admit
 
     def counting(*given: Any) -> Any:
         nonlocal counted
         counted += 1
-        return real(*given)
+        return admit_one(*given)
 
-    monkeypatch.setattr(facts, "admit", counting)
+    monkeypatch.setattr("cnamm_scan.providers.aws.policies.facts.admit_one", counting)
     own = {"StringEquals": {"AWS:SourceOwner": ME}}
     rows = {
         f"arn:aws:lab:::{n}": {"policy": policy(allow(condition=own, action=f"a:{n}", resource=f"arn:aws:lab:::{n}"))} for n in range(50)
@@ -87,7 +85,7 @@ def test_documents_that_differ_in_nothing_that_decides_are_evaluated_once(monkey
     assert counted == 1
     refused = {key: {"policy": policy(allow(), deny(action=f"a:{n}"))} for n, key in enumerate(rows)}
     made = made_by("resource_policy_statements", TABLE, {**refused, "x": {"policy": policy(allow(), deny(action="a:Use"))}})
-    assert (made["x#0"]["reach"], made["arn:aws:lab:::7#0"]["reach"], counted) == ("nobody", "anybody", 52)
+    assert (made["x#0"]["reach"], made["arn:aws:lab:::7#0"]["reach"], counted) == ("nobody", "anybody", 3)
 
 
 @pytest.mark.parametrize("organisation", [OURS, "none", None])

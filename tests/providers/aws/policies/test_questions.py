@@ -217,7 +217,7 @@ def test_rows_of_trust_policies() -> None:
 
 def test_rows_of_keys_endpoints_buckets_and_principals() -> None:
     key = facts.key_row(_document(_decrypt()), SETTING)
-    assert (key["decrypt_reach"], key["change_reach"], key["attestation"]) == ("account", "nobody", "none")
+    assert (key["reach"], key["mixes_rights"], key["holders_of_all"], key["attestation"]) == ("account", False, [], "none")
     assert facts.endpoint_row(_document(_through()), SETTING)["is_narrow"] == "no"
     partner = {"Effect": "Allow", "Principal": {"AWS": PARTNER}, "Action": "S3:*", "Resource": "*"}
     bucket = facts.bucket_row("b", Bucket(_document(partner, _refusal())), SETTING)
