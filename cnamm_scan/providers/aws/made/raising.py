@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from cnamm_scan.providers.aws.policies.assuming import Role, step
 from cnamm_scan.providers.aws.policies.escalation import holds_step
@@ -22,6 +23,12 @@ class Strong:
 
     role: Role
     is_sure: Truth
+
+    @cached_property
+    def takes_principals(self) -> bool:
+        """Whether its trust policy lets in any user or role, or was not read."""
+        trust = self.role.trust
+        return not trust.readable or any(each.principals.aws or each.principals.anybody or each.excepted for each in trust.allows)
 
     def is_taken_by(self, service: str) -> Truth:
         """Whether a service may take it; with an empty name any service, or the bearer of a token."""
@@ -67,7 +74,7 @@ class Stairs:
             held = holds_step(rights, Step(passed.actions, strong.role.arn, passed.passed_to))
             return Truth.NO not in (held, strong.is_taken_by(passed.passed_to))
         if way.name == "sts:AssumeRole":
-            return step(rights, strong.role).can is not Truth.NO
+            return strong.takes_principals and step(rights, strong.role).can is not Truth.NO
         return strong.is_taken_by("") is not Truth.NO
 
 

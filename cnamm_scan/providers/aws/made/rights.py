@@ -101,11 +101,11 @@ class Judge:
 def _row(rights: Rights) -> Row:
     made = facts.rights_row(rights)
     made.pop("arn")
-    unbounded = replace(rights, boundary=None, arn="")
-    gives = escalation.gives_rights(replace(rights, boundary=None)) | escalation.gives_rights(unbounded)
+    is_bounded: bool | None = False
     if rights.boundary is None:
-        is_bounded: bool | None = False
+        gives = escalation.gives_rights(rights)
     else:
+        gives = escalation.gives_rights(replace(rights, boundary=None))
         is_bounded = {Truth.NO: True, Truth.YES: False}.get(escalation.gives_rights(rights))
     return {**made, "gives_rights": gives.as_bool, "is_bounded": is_bounded}
 

@@ -131,7 +131,9 @@ def _asked(statement: Statement, document: Document, setting: Setting, found: Ro
 
 def _is_exact(test: Test) -> bool:
     """Whether it takes values that are written out, and no request without the key."""
-    return test.known and not test.negated and not test.when_missing and test.kind in ("string", "arn") and not any(map(is_wild, test.values))
+    return (
+        test.known and not test.negated and not test.when_missing and test.kind in ("string", "arn") and not any(map(is_wild, test.values))
+    )
 
 
 def _unbounded(statement: Statement, document: Document, setting: Setting, found: Row) -> list[str] | None:
