@@ -6,13 +6,14 @@ that holds all rights makes such a way one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from cnamm_scan.providers.aws.policies.assuming import Role, step
 from cnamm_scan.providers.aws.policies.escalation import holds_step
 from cnamm_scan.providers.aws.policies.rights import Rights
+from cnamm_scan.providers.aws.policies.services import taking
 from cnamm_scan.providers.aws.policies.setting import Truth
 from cnamm_scan.providers.aws.policies.ways import Step, Strength, Way
 
@@ -46,14 +47,38 @@ class Strong:
 class Stairs:
     """The strong roles of an account. `all_seen` is False where there may be more of them."""
 
+    roles: Sequence[Role]
     strong: Sequence[Strong]
     all_seen: bool
 
     @classmethod
     def of(cls, roles: Iterable[Role], judge: Callable[[Rights], bool | None], all_seen: bool) -> Stairs:
         """Those of these roles that are administrators, or may be."""
-        found = ((role, Truth.of(judge(role.rights))) for role in roles)
-        return cls([Strong(role, sure) for role, sure in found if sure is not Truth.NO], all_seen)
+        listed = tuple(roles)
+        found = ((role, Truth.of(judge(role.rights))) for role in listed)
+        return cls(listed, [Strong(role, sure) for role, sure in found if sure is not Truth.NO], all_seen)
+
+    def becoming(self, others: Iterable[Rights] = ()) -> Mapping[str, Truth]:
+        """ARN -> whether its holder comes to all rights by taking roles, one after the other. Who is not in it does not.
+
+        Goes backwards from the strong roles, and asks only those who take any role, or are named by one.
+        """
+        made = {each.role.arn: each.is_sure for each in self.strong}
+        by_arn = {role.arn: role for role in self.roles}
+        takers = [each for each in (*(role.rights for role in self.roles), *others) if taking(each) != "none"]
+        everybody = {each.arn: each for each in (*(role.rights for role in self.roles), *others)}
+        todo = [each.role for each in self.strong]
+        while todo:
+            role = todo.pop()
+            named = (everybody[arn] for statement in role.trust.allows for arn in statement.principals.aws if arn in everybody)
+            for rights in {each.arn: each for each in (*takers, *named)}.values():
+                before = made.get(rights.arn, Truth.NO)
+                if before is Truth.YES or rights.arn == role.arn or not Strong(role, Truth.YES).takes_principals:
+                    continue
+                made[rights.arn] = before | (step(rights, role).can & made[role.arn])
+                if made[rights.arn] is not before and rights.arn in by_arn:
+                    todo.append(by_arn[rights.arn])
+        return made
 
     def leads(self, way: Way, rights: Rights) -> Truth:
         """Whether a way that is not certain by the rights alone leads to all rights. Never a yes: what it runs through was not asked."""
