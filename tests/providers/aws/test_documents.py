@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnamm_scan.providers.aws.documents import NORMALISERS, filter_pattern, iam_policies, iam_policy
+from cnamm_scan.providers.aws.documents import NORMALISERS, filter_pattern, iam_default_version, iam_policies, iam_policy
 from cnamm_scan.providers.embedded import parse_json
 
 NOBODY = {"aws": [], "service": [], "federated": [], "canonicaluser": [], "any": False}
@@ -87,8 +87,25 @@ def test_a_policy_without_statements() -> None:
 
 
 def test_the_names_that_collectors_use() -> None:
-    forms = {"json": parse_json, "iam_policy": iam_policy, "iam_policies": iam_policies, "filter_pattern": filter_pattern}
+    forms = {
+        "json": parse_json,
+        "iam_policy": iam_policy,
+        "iam_policies": iam_policies,
+        "iam_default_version": iam_default_version,
+        "filter_pattern": filter_pattern,
+    }
     assert dict(NORMALISERS) == forms
+
+
+def test_of_versions_the_default_counts_and_nothing_else_is_kept() -> None:
+    def version(name: str, action: str, **more: object) -> dict[str, object]:
+        document = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": action, "Resource": "*"}}
+        return {"VersionId": name, "Document": document, **more}
+
+    told = [version("v1", "a:A", IsDefaultVersion=False), version("v2", "b:B", IsDefaultVersion=True), version("v3", "c:C")]
+    assert [each["action"] for each in iam_default_version(told)["statement"]] == [["b:B"]]
+    for none in ([], told[:1], None, "v1", [1]):
+        assert iam_default_version(none) is None
 
 
 ANYTHING = st.recursive(

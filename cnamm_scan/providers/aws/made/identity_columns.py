@@ -50,13 +50,25 @@ IAM_ROLE: Mapping[str, Column] = {
     "is_used": Column("boolean"),
     "last_used_at": Column("timestamp"),
 }
+_BECOMES: Mapping[str, Column] = {
+    "becomes_administrator": Column(
+        "boolean", about="Is an administrator, or comes to be one by taking roles of the account, one after the other."
+    ),
+}
 USER_RIGHTS: Mapping[str, Column] = {
     **_WHO,
     **RIGHTS,
+    **_BECOMES,
     "is_administrator_directly": Column("boolean", about="By policies that hang on it itself, its groups left out."),
 }
 GROUP_RIGHTS: Mapping[str, Column] = {**_WHO, **RIGHTS}
-ROLE_RIGHTS: Mapping[str, Column] = {**_WHO, **RIGHTS, "role_name": Column("text"), "is_identity_center": IAM_ROLE["is_identity_center"]}
+ROLE_RIGHTS: Mapping[str, Column] = {
+    **_WHO,
+    **RIGHTS,
+    **_BECOMES,
+    "role_name": Column("text"),
+    "is_identity_center": IAM_ROLE["is_identity_center"],
+}
 POLICY_RIGHTS: Mapping[str, Column] = {"name": Column("text"), "arn": Column("text"), **RIGHTS}
 INLINE_RIGHTS: Mapping[str, Column] = {
     "name": Column("text", about="The policy's name."),

@@ -101,11 +101,11 @@ class Judge:
 def _row(rights: Rights) -> Row:
     made = facts.rights_row(rights)
     made.pop("arn")
-    unbounded = replace(rights, boundary=None, arn="")
-    gives = escalation.gives_rights(replace(rights, boundary=None)) | escalation.gives_rights(unbounded)
+    is_bounded: bool | None = False
     if rights.boundary is None:
-        is_bounded: bool | None = False
+        gives = escalation.gives_rights(rights)
     else:
+        gives = escalation.gives_rights(replace(rights, boundary=None))
         is_bounded = {Truth.NO: True, Truth.YES: False}.get(escalation.gives_rights(rights))
     return {**made, "gives_rights": gives.as_bool, "is_bounded": is_bounded}
 
@@ -136,6 +136,18 @@ class _Climb:
             every[each.row.target].append(Role(each.arn, UNREADABLE if trust is None else read(trust), rights))
         self._stairs = {target: Stairs.of(roles, judge.administrator, not is_dark(seen, ROLE, target)) for target, roles in every.items()}
 
+    def becoming(self, others: Iterable[tuple[str, Rights]] = ()) -> None:
+        """Work out who comes to all rights by taking roles: the roles, and others of an account."""
+        of: dict[str, list[Rights]] = {}
+        for target, rights in others:
+            of.setdefault(target, []).append(rights)
+        self._becoming = {target: stairs.becoming(of.get(target, ())) for target, stairs in self._stairs.items()}
+
+    def becomes(self, target: str, rights: Rights, administrator: bool | None) -> bool | None:
+        """Whether somebody is an administrator or becomes one; roles that were not seen may make him one."""
+        found = Truth.of(administrator) | self._becoming[target].get(rights.arn, Truth.NO)
+        return (found if self._stairs[target].all_seen else found | Truth.UNKNOWN).as_bool
+
     def row(self, target: str, rights: Rights, row: Row) -> Row:
         """The row without the ways that lead nowhere."""
         if not row["possible_ways"]:
@@ -150,12 +162,15 @@ def user_rights(seen: SeenTables) -> Iterator[MadeRow]:
     users, _, roles, documents = _everybody(seen)
     judge = Judge(seen)
     climb = _Climb(seen, judge, documents, roles)
+    climb.becoming((user.row.target, judge.of(user, documents)) for user in users)
     for user in users:
         row, rights = user.row, judge.of(user, documents)
+        held = judge.row(rights)
         direct = judge.rights(row, user.arn, documents.own(user), documents.boundary(user))
         made = {
             **_who(user),
-            **climb.row(row.target, rights, judge.row(rights)),
+            **climb.row(row.target, rights, held),
+            "becomes_administrator": climb.becomes(row.target, rights, held["is_administrator"]),
             "is_administrator_directly": judge.administrator(direct),
         }
         yield MadeRow(row.target, row.region, row.key, made, documents.facts(user))
@@ -177,12 +192,19 @@ def role_rights(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each role that is not a service's own."""
     judge, documents, roles = Judge(seen), Documents.of(seen, ()), holders(seen, ROLE)
     climb = _Climb(seen, judge, documents, roles)
+    climb.becoming()
     for role in roles:
         if role.is_service_linked:
             continue
         row, rights = role.row, judge.of(role, documents)
         held = climb.row(row.target, rights, judge.row(rights))
-        made = {**_who(role), "role_name": role.name, "is_identity_center": role.is_identity_center, **held}
+        made = {
+            **_who(role),
+            **held,
+            "role_name": role.name,
+            "is_identity_center": role.is_identity_center,
+            "becomes_administrator": climb.becomes(row.target, rights, held["is_administrator"]),
+        }
         yield MadeRow(row.target, row.region, row.key, made, documents.facts(role))
 
 

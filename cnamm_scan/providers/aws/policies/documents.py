@@ -92,6 +92,20 @@ class Document:
         return tuple(each for each in self.statements if not each.allows)
 
     @once
+    def _by_service(self) -> dict[str, tuple[Statement, ...]]:
+        return {}
+
+    def about_service(self, service: str) -> tuple[Statement, ...]:
+        """The statements that may speak of a service's actions, those that are not understood among them."""
+        found = self._by_service.get(service)
+        if found is None:
+            found = tuple(
+                each for each in self.statements if not each.readable or (heads := each.actions.heads) is None or service in heads
+            )
+            self._by_service[service] = found
+        return found
+
+    @once
     def tests(self) -> tuple[Test, ...]:
         """Every test of every statement."""
         return tuple(test for each in self.statements for test in each.tests)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from cnamm_scan.providers.aws.policies.conditions import Domain
@@ -66,11 +67,12 @@ def can_raise(rights: Rights) -> Truth:
 
 
 def gives_rights(rights: Rights) -> Truth:
-    """Whether the holder can make, by nothing but his rights, identities or services that hold more than he does."""
+    """Whether the holder can make, by nothing but his rights, identities or services that hold more than he does: others' bounds, which
+    he could take off, count too."""
     made = Truth.NO
     for way in WAYS:
         if way.strength is Strength.DIRECT:
-            made |= is_open(way, rights)
+            made |= is_open(way, replace(rights, arn="") if way.needs_boundary else rights)
             if made is Truth.YES:
                 break
     return made

@@ -57,6 +57,8 @@ def covers(wide: str, narrow: str) -> bool:
     if not is_wild(narrow):
         return matches(wide, narrow)
     wide, narrow = tidy(wide), tidy(narrow)
+    if not narrow.startswith(literal_prefix(wide)):
+        return False
     row = [True] + [False] * len(narrow)
     for sign in wide:
         if sign == "*":
@@ -79,6 +81,9 @@ def meets(one: str, other: str) -> bool:
     if not is_wild(one):
         return matches(other, one)
     one, other = tidy(one), tidy(other)
+    mine, theirs = literal_prefix(one), literal_prefix(other)
+    if not mine.startswith(theirs) and not theirs.startswith(mine):
+        return False
     row = [True]
     for sign in other:
         row.append(row[-1] and sign == "*")
@@ -116,6 +121,13 @@ class Names:
             key = head if colon else ""
             made[key] = (*made.get(key, ()), each)
         return made
+
+    @cached_property
+    def heads(self) -> frozenset[str] | None:
+        """What stands before the colons, which of actions is their services; None where anything may."""
+        if self.but or "" in self._wild:
+            return None
+        return frozenset((*self._wild, *(each.partition(":")[0] for each in self._written_out)))
 
     def has(self, text: str) -> bool:
         """Whether this very name is in the set."""

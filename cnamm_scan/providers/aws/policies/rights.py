@@ -18,7 +18,7 @@ from cnamm_scan.providers.aws.policies.conditions import MISSING, TRUE, UNSEEN, 
 from cnamm_scan.providers.aws.policies.documents import Document, Statement
 from cnamm_scan.providers.aws.policies.evaluate import forced, possible
 from cnamm_scan.providers.aws.policies.naming import named_by
-from cnamm_scan.providers.aws.policies.patterns import Names, arn_account, arn_parts, covers, is_wild, meets
+from cnamm_scan.providers.aws.policies.patterns import Names, arn_account, arn_parts, covers, meets
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
 
 FRESH = "\ue0f1"
@@ -66,15 +66,15 @@ class Rights:
     @cached_property
     def _services(self) -> frozenset[str] | None:
         """The services that its own documents give anything of; None where a wildcard or what cannot be read may give any."""
-        made = set()
+        made: set[str] = set()
         for document in self.identity:
             if not document.readable:
                 return None
             for statement in document.statements:
-                heads = [each.partition(":")[0] for each in statement.actions.listed] if statement.allows else []
-                if not statement.readable or (statement.allows and statement.actions.but) or any(map(is_wild, heads)):
+                heads = statement.actions.heads if statement.allows else frozenset()
+                if not statement.readable or heads is None:
                     return None
-                made.update(heads)
+                made |= heads
         return frozenset(made)
 
     @cached_property
@@ -157,11 +157,11 @@ class Rights:
         return made
 
     def _given(self, documents: Iterable[Document], need: Need, look: Look) -> Truth:
-        made = Truth.NO
+        made, service = Truth.NO, need.action.partition(":")[0]
         for document in documents:
             if not document.readable:
                 made |= Truth.UNKNOWN
-            for statement in document.statements:
+            for statement in document.about_service(service):
                 if not statement.readable:
                     made |= Truth.UNKNOWN
                 if not statement.allows or not statement.actions.has(need.action):

@@ -87,3 +87,53 @@ def test_nobody_raises_his_rights_by_taking_himself() -> None:
     role = {"inline": {"p": document({**TAKE_ONE}, ALL)}, "trust": OWN}
     made = rows("iam_role_rights", Identities(roles={"strong": role}).told())["role/strong"]
     assert "sts:AssumeRole" not in made["possible_ways"]
+
+
+def chain(**more: Any) -> dict[str, tuple[bool | None, bool | None]]:
+    """(is administrator, becomes one) of users and roles that take one another: kim, low, middle, high."""
+
+    def takes(name: str) -> Any:
+        return document({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": f"{IAM}role/{name}"})
+
+    users = {"kim": {"inline": {"p": takes("low")}}, "lea": {"inline": {"p": takes("other")}}, "mia": {}}
+    roles = {
+        "high": {"inline": {"p": document(ALL)}, "trust": OWN},
+        "middle": {"inline": {"p": takes("high")}, "trust": OWN},
+        "low": {"inline": {"p": takes("middle")}, "trust": OWN},
+        "other": {"inline": {"p": document(READ)}, "trust": OWN},
+        "named": {"inline": {"p": document(ALL)}, "trust": trusted({"AWS": f"{IAM}user/mia"})},
+        **more,
+    }
+    everybody = Identities(users=users, roles=roles)
+    made = {**rows("iam_user_rights", everybody.told()), **rows("iam_role_rights", everybody.told())}
+    return {name.partition("/")[2]: (row["is_administrator"], row["becomes_administrator"]) for name, row in made.items()}
+
+
+def test_who_takes_roles_one_after_the_other_becomes_what_the_last_is() -> None:
+    assert chain() == {
+        "kim": (False, True),
+        "lea": (False, False),
+        "mia": (False, True),  # the role names her: she needs no right of her own
+        "high": (True, True),
+        "middle": (False, True),
+        "low": (False, True),
+        "other": (False, False),
+        "named": (True, True),
+    }
+
+
+def test_a_chain_is_as_certain_as_its_least_certain_step() -> None:
+    unread = chain(middle={"attached": [f"{IAM}policy/unread"], "trust": OWN})
+    assert [unread[name][1] for name in ("kim", "low", "middle", "lea")] == [None, None, None, False]
+    closed = chain(middle={"inline": {"p": document({**TAKE_ONE, "Resource": f"{IAM}role/high"})}, "trust": LAMBDA})
+    assert [closed[name][1] for name in ("kim", "low", "middle")] == [False, False, True]
+
+
+def test_roles_in_a_circle_end() -> None:
+    around = chain(other={"inline": {"p": document({**TAKE_ONE, "Resource": f"{IAM}role/*"})}, "trust": OWN})
+    assert [around[name][1] for name in ("lea", "other", "kim")] == [True, True, True]
+
+
+def test_where_roles_may_be_missing_nobody_is_cleared() -> None:
+    made = rows("iam_user_rights", Identities(users={"kim": {}}).told("role_detail", "role_single"))["user/kim"]
+    assert (made["is_administrator"], made["becomes_administrator"]) == (False, None)

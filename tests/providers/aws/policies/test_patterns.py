@@ -67,3 +67,17 @@ def test_an_account_is_read_from_its_own_part() -> None:
     assert arn_account("arn:aws:iam::111111111111:role/export-222222222222") == "111111111111"
     assert arn_account("arn:aws:s3:::b-222222222222") == ""
     assert literal_prefix("repo:acme/*") == "repo:acme/"
+
+
+ACTIONS = [f"{service}:{name}" for service in ("a", "ab", "b") for name in ("", "a", "ab", "ba")]
+action_patterns = st.lists(st.text(alphabet="ab:*?", max_size=5), max_size=5)
+
+
+@repeatable
+@given(action_patterns, st.booleans())
+def test_a_set_has_what_one_of_its_patterns_matches_and_its_heads_are_all_that_it_speaks_of(listed: list[str], but: bool) -> None:
+    names = Names(tuple(listed), but)
+    for action in ACTIONS:
+        assert names.has(action) is (any(glob(each, action) for each in listed) is not but)
+        if names.has(action) and names.heads is not None:
+            assert action.partition(":")[0] in names.heads
