@@ -245,7 +245,9 @@ class ResultForm(Struct):
     def __post_init__(self) -> None:
         """What belongs together is equally long. Raises ValueError."""
         named = len(self.resources)
-        if (named and named != self.count) or (self.facts and len(self.facts) != named):
+        # what was not read has no key, comes first, and may stand for many
+        fits = self.count >= named if self.resources[:1] == [""] else self.count == named
+        if (named and not fits) or (self.facts and len(self.facts) != named):
             raise ValueError(f"{named} resources and {len(self.facts)} facts, expected {self.count}")
         if len(self.values) != (named if self.columns else 0) or any(len(row) != len(self.columns) for row in self.values):
             raise ValueError("values that do not fit resources and columns")

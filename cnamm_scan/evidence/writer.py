@@ -88,10 +88,13 @@ class BundleWriter:
         self._journaled = 0
         self._written = 0
         self._failed = False
+        self._made: list[Path] = []
+        """The folder that was made for the bundle, to go with it."""
         self.counts: dict[str, int] = {}
         try:
             if os.path.lexists(self.path):
                 raise BundleError("the bundle exists already", where=str(self.path), do="choose another --output")
+            self._made += [] if self.partial.parent.is_dir() else [self.partial.parent]
             self.partial.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._cannot_write(error) from error
@@ -359,6 +362,9 @@ class BundleWriter:
             self._let_go()
         if not kept:
             shutil.rmtree(self.partial, ignore_errors=True)
+            for folder in self._made:
+                with suppress(OSError):  # somebody else's things are in it by now
+                    folder.rmdir()
 
     def _cannot_write(self, error: OSError) -> BundleError:
         self._failed = True
