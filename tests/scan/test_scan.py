@@ -207,7 +207,7 @@ def test_the_planted_secrets_were_there_to_be_leaked(estate_url: str) -> None:
 
 def test_no_planted_secret_is_in_the_bundle(whole: Whole) -> None:
     files = [file for file in whole.bundle.rglob("*") if file.is_file()]
-    assert len([file for file in files if file.suffix == ".gz"]) > 20
+    assert len([file for file in files if file.suffix == ".gz"]) >= 6
     for file in files:
         raw = file.read_bytes()
         assert leaks(raw.decode("utf-8", "replace")) == [], file
