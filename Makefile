@@ -31,7 +31,7 @@ demo: $(VENV)/.demo
 	$(CNAMM) demo
 
 # tests that share a fixture stay together; each worker starts the servers that its tests need
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadscope
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadscope -p no:randomly
 
 test: $(VENV)/.dev
 	$(CNAMM) content test
