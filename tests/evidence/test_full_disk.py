@@ -76,7 +76,7 @@ def test_a_disk_that_fills_at_any_write_is_said_and_nothing_is_lost(tmp_path: Pa
             _failing(patch, number, FULL)
             with pytest.raises(BundleError, match="the bundle cannot be written: No space left on device") as refused:
                 _whole(output)
-        left = list(output.iterdir())
+        left = list(output.iterdir()) if output.is_dir() else []  # a folder that was made for the bundle goes with it
         if not left:
             assert "free space or choose another folder" in refused.value.do
             assert number <= 6  # nothing was collected yet
