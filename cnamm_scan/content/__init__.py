@@ -7,7 +7,7 @@ answers what the engine asks of it, `starter` writes a new rule.
 from __future__ import annotations
 
 from cnamm_scan.content.checks import VARIABLES, Problem
-from cnamm_scan.content.reader import KINDS, bundled_pack, load, load_files
+from cnamm_scan.content.reader import KINDS, bundled_pack, load, load_files, sha_of
 from cnamm_scan.content.shapes import RULE_ID
 from cnamm_scan.content.tables import ENGINE_TABLES, ROW_COLUMNS, columns_of, documents_of, key_paths, line_of
 
@@ -25,4 +25,5 @@ __all__ = [
     "line_of",
     "load",
     "load_files",
+    "sha_of",
 ]

@@ -301,6 +301,14 @@ class _Builder:
         return tuple(models)
 
 
+def sha_of(files: Mapping[str, bytes]) -> str:
+    """The hash of content, as reading its files gives it."""
+    digest = hashlib.sha256()
+    for name, raw in sorted(files.items()):
+        digest.update(name.encode() + b"\0" + hashlib.sha256(raw).digest())
+    return digest.hexdigest()
+
+
 def _build(packs: Sequence[Sequence[Source]], problems: list[ContentError] | None = None) -> Content:
     builder = _Builder()
     for sources in packs:
@@ -315,9 +323,6 @@ def _build(packs: Sequence[Sequence[Source]], problems: list[ContentError] | Non
         problems += builder.problems
     elif builder.problems:
         raise ContentError(f"content does not validate: {len(builder.problems)} problem(s)", problems=builder.problems)
-    digest = hashlib.sha256()
-    for name, raw in sorted(builder.files.items()):
-        digest.update(name.encode() + b"\0" + hashlib.sha256(raw).digest())
     return Content(
         tables=builder.tables,
         views=builder.views,
@@ -326,6 +331,6 @@ def _build(packs: Sequence[Sequence[Source]], problems: list[ContentError] | Non
         models=models,
         merged=builder.merged,
         version=__version__,
-        sha256=digest.hexdigest(),
+        sha256=sha_of(builder.files),
         files=builder.files,
     )

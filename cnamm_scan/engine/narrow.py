@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
+from cnamm_scan.content import sha_of
 from cnamm_scan.engine.plan import compile_rules
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.errors import CnammError
@@ -54,14 +54,6 @@ def narrowed(content: Content, providers: Collection[str]) -> Content:
         files=files,
         sha256=sha_of(files),
     )
-
-
-def sha_of(files: Mapping[str, bytes]) -> str:
-    """The hash of content, as reading its files gives it."""
-    digest = hashlib.sha256()
-    for name, raw in sorted(files.items()):
-        digest.update(name.encode() + b"\0" + hashlib.sha256(raw).digest())
-    return digest.hexdigest()
 
 
 def _defined(raw: bytes) -> frozenset[str]:
