@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cnamm_scan.providers.kind import Kind, Option, Reached
 from cnamm_scan.providers.kubernetes import needs
+from cnamm_scan.providers.kubernetes.made.columns import MAKERS
 from cnamm_scan.providers.kubernetes.pods import NORMALISERS
 from cnamm_scan.providers.rights import Document, Rights
 
@@ -107,6 +108,7 @@ KIND = Kind(
         ),
     ),
     normalisers=NORMALISERS,
+    makers=MAKERS,
     readers=frozenset({"cluster", "api_resources"}),
     needs=needs.needs,
     call_problem=needs.problem,

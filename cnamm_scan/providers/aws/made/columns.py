@@ -5,13 +5,13 @@ Content is read whenever anything runs, policies only where something was collec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from importlib import import_module
-from typing import Any
+from collections.abc import Mapping
+from functools import partial
 
-from cnamm_scan.model import Column, MadeRow
+from cnamm_scan.model import Column
 from cnamm_scan.providers.aws.made import identity_columns as identity
-from cnamm_scan.providers.interface import Maker, SeenTables
+from cnamm_scan.providers.interface import Maker
+from cnamm_scan.providers.makers import later
 
 REACH = "nobody, account, organisation, source, named, network, service, anybody; unknown where what was not seen decides."
 ADMISSION: Mapping[str, Column] = {
@@ -192,13 +192,7 @@ ENDPOINT: Mapping[str, Column] = {
 }
 
 
-def _later(module: str, function: str, *more: Any) -> Callable[[SeenTables], Iterable[MadeRow]]:
-    def make(seen: SeenTables) -> Iterable[MadeRow]:
-        made: Iterable[MadeRow] = getattr(import_module(f"cnamm_scan.providers.aws.made.{module}"), function)(seen, *more)
-        return made
-
-    return make
-
+_later = partial(later, "cnamm_scan.providers.aws.made")
 
 MAKERS: Mapping[str, Maker] = {
     "resource_policies": Maker(_later("access", "documents"), POLICY),
