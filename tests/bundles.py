@@ -325,8 +325,10 @@ NOTHING = Found(ONE, dict.fromkeys(TABLES, ()))
 DARK = Found(ONE, {}, dict.fromkeys(TABLES, Reason.DENIED))
 
 
-def write_bundle(folder: Path, *estate: Found, scan_id: str = SCAN_ID, interrupted: bool = False) -> Path:
-    """A whole bundle of the pocket pack, as a scan of these targets would have left it."""
+def write_bundle(
+    folder: Path, *estate: Found, scan_id: str = SCAN_ID, interrupted: bool = False, also: Callable[[BundleWriter], Any] = lambda _: None
+) -> Path:
+    """A whole bundle of the pocket pack, as a scan of these targets would have left it. `also` writes what the pocket pack has not."""
     content = pocket()
     writer = BundleWriter(folder, scan_id, redaction_key=b"tests")
     tallies: list[Tally] = []
@@ -353,6 +355,7 @@ def write_bundle(folder: Path, *estate: Found, scan_id: str = SCAN_ID, interrupt
         writer.entry("tally", f"{tally.rule}|{tally.target}", body)
     score = Scorer(content.rules.values(), tallies).model(content.models[0])
     low = score.interval.low if score.interval else None
+    also(writer)
     writer.entry("score", "cnamm", {"of": "cnamm", "low": low, "method": SCORING_MODEL})
     plan = make_plan(content, Selection(), ["aws"])
     return writer.finish(
