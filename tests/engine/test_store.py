@@ -10,6 +10,7 @@ import pytest
 
 from cnamm_scan.engine.bounds import StoreError
 from cnamm_scan.engine.store import Store
+from cnamm_scan.engine.views import make_views
 from cnamm_scan.model import Content, Reason
 from tests.packs import BOX, LOCK, NOW, A, B, collector, content, fact, filled, ghost, lab, part, rest, shard, table
 
@@ -509,7 +510,7 @@ def test_regions_left_out_are_one_unread_row_of_a_view(tmp_path: Path) -> None:
     with Store(_views(), [PILE], scan_time=NOW) as store:
         store.load(BOX, shard(tmp_path, _boxes()))
         store.add_ghosts(LOCK, [(A, "r1", Reason.EXCLUDED, False), (A, "r2", Reason.EXCLUDED, True)])
-        store.make_views()
+        make_views(store)
         found = sorted(store.rows(f"SELECT region, key, _ghost, _shadow FROM {PILE} WHERE target = '{A}'"))
     assert found == [("r1", None, "excluded", False), ("r2", None, "excluded", True)]
 

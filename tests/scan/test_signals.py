@@ -11,7 +11,7 @@ import pytest
 
 from cnamm_scan import api
 from cnamm_scan.cli.main import run
-from cnamm_scan.engine import judge
+from cnamm_scan.engine import judge, load
 from cnamm_scan.engine.store import Store
 from cnamm_scan.evidence.bundle import open_bundle, verify
 from cnamm_scan.evidence.writer import BundleWriter
@@ -23,7 +23,7 @@ PHASES: dict[str, tuple[Any, str]] = {
     "beginning": (BundleWriter, "begin"),
     "collecting": (ManifestProvider, "close"),
     "loading": (Store, "load"),
-    "making views": (Store, "make_views"),
+    "making views": (load, "make_views"),
     "judging": (judge, "count"),
     "sealing": (BundleWriter, "finish"),
 }

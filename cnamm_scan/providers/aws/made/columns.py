@@ -192,7 +192,7 @@ ENDPOINT: Mapping[str, Column] = {
 }
 
 
-_later = partial(later, "cnamm_scan.providers.aws.made")
+_later = partial(later, "aws")
 
 MAKERS: Mapping[str, Maker] = {
     "resource_policies": Maker(_later("access", "documents"), POLICY),
