@@ -29,6 +29,7 @@ PHASES: dict[str, tuple[Any, str]] = {
 }
 """Phase -> what is called in it."""
 RULES = ["--rule", "kubernetes.core"]
+EACH = [pytest.param(each, marks=() if each == signal.SIGTERM else pytest.mark.slow) for each in SIGNALS]
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_before_anything_was_asked_nothing_is_left(
 
 
 @pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("number", EACH)
 def test_a_signal_keeps_and_seals_what_was_collected(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pod: Path, tmp_path: Path, phase: str, number: int
 ) -> None:
