@@ -12,7 +12,7 @@ from cnamm_scan.aggregator.score import Scorer
 from cnamm_scan.content import load_files
 from cnamm_scan.engine.plan import Selection, make_plan
 from cnamm_scan.evidence.bundle import BundleWriter, tool
-from cnamm_scan.model import SCORING_MODEL, Content, Coverage, Reason, ResultBlock, Tally, Verdict, fact_id
+from cnamm_scan.model import JUDGING_MODEL, SCORING_MODEL, Content, Coverage, Reason, ResultBlock, Tally, Verdict, fact_id
 
 ONE, TWO = "aws:111111111111", "aws:222222222222"
 HOME = "eu-west-1"
@@ -391,6 +391,7 @@ def account(scan_id: str, *estate: Found, interrupted: bool = False) -> dict[str
             for found in estate or (Found(ONE), Found(TWO))
         ],
         "content": {"version": content.version, "sha256": content.sha256},
+        "judging": JUDGING_MODEL,
         "method": SCORING_MODEL,
         "tool": tool(),
     }
