@@ -111,9 +111,7 @@ LISTS: Mapping[str, Ports] = {
         " 5555-5557 1414"
     ),
     # FTP and FTPS, NetBIOS, SMB, NFS, rpcbind, AFP, rsync, iSCSI, Gluster, Ceph, Lustre, MinIO
-    "file_sharing": _written(
-        "20 21 989 990 139 u137 u138 445 u445 2049 u2049 111 u111 548 873 3260 24007 24008 6789 3300 988 9000 9001"
-    ),
+    "file_sharing": _written("20 21 989 990 139 u137 u138 445 u445 2049 u2049 111 u111 548 873 3260 24007 24008 6789 3300 988 9000 9001"),
     # LDAP, LDAPS, Global Catalog, Kerberos, kpasswd, RADIUS, TACACS
     "directories": _written("389 u389 636 3268 3269 88 u88 464 u464 u1812 u1813 u1645 u1646 49"),
     # SMTP between servers, POP3, IMAP in plain text
