@@ -7,6 +7,7 @@ such as HTTPS, stands in none.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -122,7 +123,7 @@ LISTS: Mapping[str, Ports] = {
     "amplifiers": _written("u53 u123 u19 u17 u1900 u5353 u3702 u11211 u389 u520"),
     # S7, Modbus, DNP3, EtherNet/IP, BACnet, Fox, IEC 104, OPC UA, PCWorx, Red Lion, FINS, SRTP, HART, PROFINET
     "industrial": _written(
-        "102 502 802 20000 u20000 44818 u44818 u2222 u47808 1911 4911 2404 4840 1962 789 9600 u9600 18245 5094 u5094 34962-34964 u34962-34964"
+        "102 502 802 20000 u20000 44818 u44818 u2222 u47808 1911 4911 2404 4840 1962 789 9600 u9600 18245 5094 u5094 34962-34964"
     ),
     # Node inspector, JDWP, development servers, RMI, AJP, RStudio, old inspector, GlassFish, WebLogic, WildFly
     "development": _written("9229 5005 8000 9999 1098 1099 8009 8787 5858 4848 7001 7002 9990 9993"),
@@ -143,4 +144,4 @@ def lists_of(held: Ports) -> frozenset[str]:
 def atoms(spans: Iterable[Spans]) -> Iterator[tuple[int, int]]:
     """0 to 65535 cut at every end of the spans: within each piece no span begins or ends."""
     cuts = sorted({0, LAST + 1, *(cut for each in spans for first, last in each for cut in (first, last + 1))})
-    return ((first, after - 1) for first, after in zip(cuts, cuts[1:], strict=False))
+    return ((first, after - 1) for first, after in itertools.pairwise(cuts))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +72,6 @@ def test_what_is_taken_away_is_not_there(one: Ports, other: Ports) -> None:
 def test_within_a_piece_no_span_begins_or_ends(several: list[Ports]) -> None:
     pieces = list(atoms([each.tcp for each in several]))
     assert pieces[0][0] == 0 and pieces[-1][1] == 65535
-    assert all(b + 1 == c for (_, b), (c, _) in zip(pieces, pieces[1:], strict=False))
+    assert all(b + 1 == c for (_, b), (c, _) in itertools.pairwise(pieces))
     for first, last in pieces:
         assert all((a <= first and last <= b) or b < first or last < a for each in several for a, b in each.tcp)

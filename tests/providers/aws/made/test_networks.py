@@ -1,4 +1,4 @@
-"""Rules of groups, network ACLs, routes, databases, listeners and endpoints: the open is found however it is spelled, the unread is open."""
+"""Groups, network ACLs, routes, databases, listeners, endpoints: the open is found however it is spelled, the unread is open."""
 
 from __future__ import annotations
 
