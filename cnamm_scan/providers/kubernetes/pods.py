@@ -214,7 +214,15 @@ def changes(document: Json) -> Json:
     return {**document, **({"changes": made} if entries else {}), **({"flags": flags} if flags else {})}
 
 
-TELLING = ("service.beta.kubernetes.io/", "service.kubernetes.io/", "networking.gke.io/", "cloud.google.com/")
+TELLING = (
+    "service.beta.kubernetes.io/",
+    "service.kubernetes.io/",
+    "networking.gke.io/",
+    "cloud.google.com/",
+    "oci-network-load-balancer.oraclecloud.com/",
+    "load-balancer.hetzner.cloud/",
+    "yandex.cloud/load-balancer-type",
+)
 """Domains of annotations by which clouds are told what a service's load balancer is to be."""
 
 

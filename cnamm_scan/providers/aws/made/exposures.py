@@ -10,7 +10,7 @@ from cnamm_scan.providers.aws.made.networks import Groups, Paths, Truth, either
 from cnamm_scan.providers.aws.networks.rules import ANYBODY, Through
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.openness import EVERYWHERE, Openness, addresses, judge
-from cnamm_scan.providers.ports import LISTS, Ports, lists_of, ports
+from cnamm_scan.providers.ports import HABITS, LISTS, NO_PORTS, Ports, lists_of, ports
 
 SUBNET_GROUP = "aws.redshift.subnet_group"
 TARGET_GROUP = "aws.elbv2.target_group"
@@ -90,7 +90,7 @@ def listeners(seen: SeenTables) -> Iterable[MadeRow]:
         found, hidden = _behind(row, behind)
         sure = set() if at is None else set(lists_of(at))
         for port in found:
-            sure |= lists_of(_at(values["protocol"], port))
+            sure |= lists_of(_at(values["protocol"], port).without(NO_PORTS if port == values["port"] else HABITS))
         hidden = hidden or at is None
         made: dict[str, Any] = {name: values[name] for name in ("load_balancer", "scheme", "protocol", "port")}
         made |= {f"opens_{name}": both(reached, True if name in sure else None if hidden else False) for name in LISTS}

@@ -7,7 +7,7 @@ and one of each namespace that is there, none with a label. What is certain and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 from cnamm_scan.providers.kubernetes.policies.network.model import (
@@ -162,12 +162,17 @@ class Network:
         one = addresses([other])
         return True if one.without(low.where.addresses).is_empty else None if one.without(high.where.addresses).is_empty else False
 
-    def of_policy(self, policy: Policy, direction: Direction) -> Level:
-        """The widest that a policy's own rules may let in, or out."""
-        rules = [rule for rule in policy.sides.get(direction, Side(False)).rules if rule.action is Action.ALLOW]
-        alone = Side(True, tuple(rules))
-        asked = Policy(policy.key, policy.kind, policy.namespace, policy.namespaces, policy.pods, {direction: alone})
-        return self._reach([(asked, True)], policy.namespace or STRANGER, direction, False).most
+    def of_policy(self, policy: Policy, direction: Direction) -> tuple[Level, Level]:
+        """The widest that a policy's own rules let in, or out, as if it stood alone: at least, and at most."""
+        rules = tuple(rule for rule in policy.sides.get(direction, Side(False)).rules if rule.action is not Action.PASS)
+        asked = replace(policy, sides={direction: Side(True, rules)}, layer=Layer.MAIN)
+        found = self._reach([(asked, True)], policy.namespace or STRANGER, direction, False)
+        return found.least, found.most
+
+    def shuts(self, policy: Policy, direction: Direction) -> Truth:
+        """Whether an administrator's policy leaves nothing open that it does not allow by name: alone, with no other beside it."""
+        found = self._reach([(policy, policy.is_sure)], policy.namespace or STRANGER, direction, False)
+        return False if found.least >= Level.CLUSTER else True if found.most < Level.CLUSTER else None
 
     def always_isolated(self, namespace: str, direction: Direction, *, hidden: Truth = False) -> Truth:
         """Whether every pod that there may be in a namespace is isolated: by one policy for all, or by several that leave none out."""
