@@ -179,12 +179,13 @@ def applied_policies(seen: SeenTables) -> Iterable[MadeRow]:
 
 
 def restricted_pods(seen: SeenTables) -> Iterable[MadeRow]:
-    """A row for each group of pods that are alike: of one namespace, with the same labels, on their own network or their node's."""
+    """A row for each pod that runs. Those that are alike (one namespace, the same labels, one kind of network) are judged once."""
     for cluster in _clusters(seen):
         for rows in _groups(cluster).values():
-            first = rows[0]
-            values = {"namespace": first.values["namespace"], "pods": [row.key for row in rows]}
-            yield MadeRow(first.target, first.region, first.key, {**values, **_restricted(cluster, first)}, (first.fact,))
+            found = _restricted(cluster, rows[0])
+            for row in rows:
+                values = {name: row.values[name] for name in ("namespace", "name", "labels", "is_system", "host_network")}
+                yield MadeRow(row.target, row.region, row.key, {**values, **found}, (row.fact,))
 
 
 def _groups(cluster: Cluster) -> dict[tuple[Any, ...], list[SeenRow]]:

@@ -26,7 +26,10 @@ POLICY: Mapping[str, Column] = {**SELECTED, "is_system": Column("boolean")}
 APPLIED: Mapping[str, Column] = {**SELECTED}
 RESTRICTED: Mapping[str, Column] = {
     "namespace": Column("text"),
-    "pods": Column("list", about="Keys of the pods that are alike in what decides."),
+    "name": Column("text"),
+    "labels": Column("json"),
+    "is_system": Column("boolean"),
+    "host_network": Column("boolean"),
     "on_ingress": Column("boolean", about="Policies keep callers out: not all pods, nor the world, get in on more than 1,024 ports."),
     "on_egress": Column("boolean", about="The same for what they may reach."),
     "callers": Column("text", about=f"The widest that reaches them on any port: {LEVELS}."),
