@@ -35,6 +35,7 @@ AGENTS: Mapping[str, str] = {
 }
 """Daemon sets by which a product is known to run: its policies mean nothing without it."""
 NAMESPACE, POD, DAEMON_SET = "kubernetes.core.namespace", "kubernetes.core.pod", "kubernetes.apps.daemon_set"
+KNATIVE = "serving.knative.dev/service"
 EGRESS_GATEWAY = "kubernetes.cilium.egress_gateway_policy"
 
 
@@ -182,10 +183,13 @@ def restricted_pods(seen: SeenTables) -> Iterable[MadeRow]:
     """A row for each pod that runs. Those that are alike (one namespace, the same labels, one kind of network) are judged once."""
     for cluster in _clusters(seen):
         for rows in _groups(cluster).values():
-            found = _restricted(cluster, rows[0])
+            first = rows[0].values
+            alike = {name: first[name] for name in ("namespace", "host_network")}
+            alike["knative_service"] = None if first["labels"] is None else first["labels"].get(KNATIVE, "")
+            alike |= _restricted(cluster, rows[0])
             for row in rows:
-                values = {name: row.values[name] for name in ("namespace", "name", "labels", "is_system", "host_network")}
-                yield MadeRow(row.target, row.region, row.key, {**values, **found}, (row.fact,))
+                own = {"name": row.values["name"], "is_system": row.values["is_system"]}
+                yield MadeRow(row.target, row.region, row.key, alike | own, (row.fact,))
 
 
 def _groups(cluster: Cluster) -> dict[tuple[Any, ...], list[SeenRow]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from cnamm_scan.model import MadeRow
@@ -12,7 +12,7 @@ from cnamm_scan.providers.kubernetes.policies.network.balancers import admitted,
 from cnamm_scan.providers.openness import Openness, addresses, judge
 from cnamm_scan.providers.ports import HABITS, LISTS, NO_PORTS, Ports, joined, lists_of, ports
 
-SERVICE, POD, CONTAINER = "kubernetes.core.service", "kubernetes.core.pod", "kubernetes.core.container"
+SERVICE, POD = "kubernetes.core.service", "kubernetes.core.pod"
 INGRESS = "kubernetes.networking.ingress"
 Truth = bool | None
 
@@ -37,39 +37,29 @@ class Pods:
     """Ports of containers by name, looked up only where a service names one."""
 
     seen: SeenTables
-    _by_space: dict[tuple[str, str], list[tuple[Mapping[str, str] | None, SeenRow]]] = field(default_factory=dict)
-    _ports: dict[tuple[str, str, str], list[Any]] | None = None
+    _by_space: dict[tuple[str, str | None], list[SeenRow]] | None = None
 
     def numbers(self, target: str, namespace: str, selector: Mapping[str, str] | None, name: str, protocol: str) -> tuple[set[int], bool]:
         """The numbers that a name has in the pods that a selector picks, and whether that is all of them."""
-        if self._ports is None:
-            self._read()
-            assert self._ports is not None
+        if self._by_space is None:
+            self._by_space = {}
+            for row in self.seen.rows(POD):
+                self._by_space.setdefault((row.target, row.values["namespace"]), []).append(row)
         if selector is None:
             return set(), False
         found: set[int] = set()
-        whole, any_pod = not self.seen.dark(POD, target) and not self.seen.dark(CONTAINER, target), False
-        for labels, row in self._by_space.get((target, namespace), ()):
+        whole, any_pod = not self.seen.dark(POD, target), False
+        for row in self._by_space.get((target, namespace), ()):
+            labels, listed = row.values["labels"], row.values["named_ports"]
             if labels is None:
                 whole = False
-                continue
-            if not selector.items() <= labels.items():
-                continue
-            any_pod = True
-            for listed in self._ports.get((target, namespace, str(row.values["name"])), ()):
+            elif selector.items() <= labels.items():
+                any_pod = True
                 if listed is None:
                     whole = False
-                    continue
-                found |= {int(each["containerPort"]) for each in listed if isinstance(each, Mapping) and _is(each, name, protocol)}
+                else:
+                    found |= {each["containerPort"] for each in listed if isinstance(each, Mapping) and _is(each, name, protocol)}
         return found, whole and bool(found or not any_pod)
-
-    def _read(self) -> None:
-        self._ports = {}
-        for row in self.seen.rows(POD):
-            self._by_space.setdefault((row.target, str(row.values["namespace"])), []).append((row.values["labels"], row))
-        for row in self.seen.rows(CONTAINER):
-            at = (row.target, str(row.values["namespace"]), str(row.values["pod"]))
-            self._ports.setdefault(at, []).append(row.values["port_specs"])
 
 
 def _is(port: Mapping[str, Any], name: str, protocol: str) -> bool:
