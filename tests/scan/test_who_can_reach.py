@@ -76,7 +76,10 @@ SHUT: Mapping[str, list[Json]] = {
         {"podSelector": {}, "ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "door"}}}]}]}
     ],
     "an-office": [{"podSelector": {}, "ingress": [{"from": [{"ipBlock": {"cidr": "93.184.216.0/24"}}]}]}],
-    "opened-for-some": [{"podSelector": {}}, {"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{"from": [{"podSelector": {}}]}]}],
+    "opened-for-some": [
+        {"podSelector": {}},
+        {"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{"from": [{"podSelector": {}}]}]},
+    ],
     "both-together": [
         {"podSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]}},
         {"podSelector": {"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}},
@@ -182,7 +185,10 @@ AGENT = thing(
     "cilium",
     "kube-system",
     api="apps/v1",
-    spec={"selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c"}]}}},
+    spec={
+        "selector": {"matchLabels": {"a": "b"}},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c"}]}},
+    },
 )
 
 

@@ -40,10 +40,14 @@ NAMESPACE: Mapping[str, Column] = {
     "is_system": Column("boolean"),
     "pods": Column("integer", about="How many pods run in it."),
     "policies": Column("integer", about="How many policies isolate pods in it."),
-    "denies_ingress": Column("boolean", about="Every pod in it refuses what no policy names; what holds for all names neither all pods nor the world."),
+    "denies_ingress": Column(
+        "boolean", about="Every pod in it refuses what no policy names; what holds for all names neither all pods nor the world."
+    ),
     "denies_egress": Column("boolean"),
     "reaches_world": Column("boolean", about="A policy, or several together for one pod, let more than DNS out to the world."),
-    "leaves_by_gateway": Column("boolean", about="What its pods send to the world leaves through nodes that Cilium's egress gateway names."),
+    "leaves_by_gateway": Column(
+        "boolean", about="What its pods send to the world leaves through nodes that Cilium's egress gateway names."
+    ),
 }
 OPENS: Mapping[str, Column] = {
     f"opens_{name}": Column("boolean", about=f"One of its ports, or one behind them, is of the list {name}.") for name in LISTS
@@ -62,7 +66,9 @@ SERVICE: Mapping[str, Column] = {
     "is_exposed": Column("boolean", about="It is reached from outside the cluster."),
     "is_internal": Column("boolean", about="Its load balancer stands inside the network."),
     "admitted": Column("text", about="Whom its load balancer lets in: none, private, bounded, wide or world."),
-    "is_public": Column("boolean", about="Strangers reach it: by a node's port, an external address, or a load balancer that admits the world."),
+    "is_public": Column(
+        "boolean", about="Strangers reach it: by a node's port, an external address, or a load balancer that admits the world."
+    ),
     **OPENS,
     "lists": Column("list", about="Lists of which it certainly opens a port."),
 }

@@ -63,7 +63,9 @@ class Pods:
 
 
 def _is(port: Mapping[str, Any], name: str, protocol: str) -> bool:
-    return port.get("name") == name and str(port.get("protocol") or "TCP").lower() == protocol and isinstance(port.get("containerPort"), int)
+    return (
+        port.get("name") == name and str(port.get("protocol") or "TCP").lower() == protocol and isinstance(port.get("containerPort"), int)
+    )
 
 
 def behind(row: SeenRow, pods: Pods, only: Any = None) -> Behind:

@@ -35,7 +35,9 @@ def picks(selector: Json, labels: Labels) -> bool:
     return True
 
 
-def goes(policies: Sequence[Json], namespaces: Mapping[str, Labels], pod: End, other: End, direction: str, protocol: str, port: int) -> bool:
+def goes(
+    policies: Sequence[Json], namespaces: Mapping[str, Labels], pod: End, other: End, direction: str, protocol: str, port: int
+) -> bool:
     """Whether a connection is let through at the pod's end."""
     isolated = False
     for policy in policies:
@@ -70,8 +72,10 @@ def _end(rule: Json, direction: str, own: str, namespaces: Mapping[str, Labels],
     for peer in peers:
         if "ipBlock" in peer:
             block = peer["ipBlock"]
-            if other.address and _inside(other.address, block["cidr"]) and not any(
-                _inside(other.address, each) for each in block.get("except", ())
+            if (
+                other.address
+                and _inside(other.address, block["cidr"])
+                and not any(_inside(other.address, each) for each in block.get("except", ()))
             ):
                 return True
             continue
