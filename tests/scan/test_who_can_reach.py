@@ -1,4 +1,4 @@
-"""Who can reach what in a cluster, through the shipped content: the open fails however it is spelled, the bounded passes, the unseen is unknown."""
+"""Who can reach what in a cluster, by shipped content: the open fails however it is spelled, the bounded passes, the unseen is unknown."""
 
 from __future__ import annotations
 

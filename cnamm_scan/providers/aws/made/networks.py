@@ -82,9 +82,11 @@ class PrefixLists:
         if self._owners[at] == "AWS":
             return NO_ADDRESSES
         held = self._entries.get(at, [])
-        if None in held or self.seen.dark(PREFIX_ENTRY, target, region) or self._owners[at] is None:
+        known = _set(*(each or "" for each in held))
+        hidden = None in held or self.seen.dark(PREFIX_ENTRY, target, region) or self._owners[at] is None
+        if hidden and known is not None and judge(known) is not Openness.WORLD:  # more entries could not take the world back
             return None
-        return _set(*(each or "" for each in held))
+        return known
 
 
 @dataclass

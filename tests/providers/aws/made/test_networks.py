@@ -93,7 +93,8 @@ def test_what_is_bounded_or_no_port_of_a_list_opens_nothing(bounded: Json) -> No
 def test_what_was_not_read_is_open_and_darkens_nothing_that_it_could_not_change() -> None:
     unseen = [rule(None), rule("", prefix_list="pl-unseen"), rule("", prefix_list=None)]
     assert [row["opens_remote_administration"] for row in judged(*unseen, rule("93.184.216.0/24"))] == [None, None, None, False]
-    assert judged(rule("", prefix_list="pl-own"), unread=(LISTED,))[0]["opens_remote_administration"] is None
+    assert judged(rule("", prefix_list="pl-own"), unread=(LISTED,))[0]["opens_remote_administration"] is True
+    assert judged(rule("", prefix_list="pl-office"), unread=(LISTED,))[0]["opens_remote_administration"] is None
     assert judged(rule("", prefix_list="pl-front"), unread=(LISTED,))[0]["opens_remote_administration"] is False
     assert judged(rule("93.184.216.0/24"), unread=(RULE,))[0]["opens_remote_administration"] is False
     assert judged(rule("16.0.0.0/4"), unread=(RULE,))[0]["opens_remote_administration"] is None

@@ -225,7 +225,7 @@ class Network:
     ) -> tuple[list[tuple[Layer, Rule, bool, str]], Truth]:
         """The rules in the order in which they are asked, and whether what none of them takes is refused."""
         main = [(policy.sides[direction].isolates, sure) for policy, sure in chosen if policy.layer is Layer.MAIN]
-        isolated: Truth = True if (True, True) in main else False
+        isolated: Truth = (True, True) in main
         if not isolated and (hidden is not False or any(isolates is not False for isolates, _ in main)):
             isolated = None
         rules = self._ordered(chosen, direction)
