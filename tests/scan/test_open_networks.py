@@ -30,21 +30,20 @@ def rule(name: str, group: str, first: int, last: int | None = None, protocol: s
     return {**made, "FromPort": first, "ToPort": first if last is None else last, **side}
 
 
-V4 = "CidrIpv4"
 SPELLED = [
-    rule("all", "sg-1", 22, **{V4: "0.0.0.0/0"}),
-    rule("low-half", "sg-2", 20, 25, **{V4: "0.0.0.0/1"}),
-    rule("high-half", "sg-2", 22, 30, **{V4: "128.0.0.0/1"}),
+    rule("all", "sg-1", 22, CidrIpv4="0.0.0.0/0"),
+    rule("low-half", "sg-2", 20, 25, CidrIpv4="0.0.0.0/1"),
+    rule("high-half", "sg-2", 22, 30, CidrIpv4="128.0.0.0/1"),
     rule("by-list", "sg-3", 23, PrefixListId="pl-own"),
-    rule("datagrams", "sg-4", 3389, protocol="udp", **{V4: "0.0.0.0/0"}),
+    rule("datagrams", "sg-4", 3389, protocol="udp", CidrIpv4="0.0.0.0/0"),
     rule("number", "sg-5", 1, 65535, protocol="6", CidrIpv6="2000::/3"),
-    rule("office-beside", "sg-2", 22, **{V4: "93.184.216.0/24"}),
+    rule("office-beside", "sg-2", 22, CidrIpv4="93.184.216.0/24"),
     rule("own-group", "sg-5", -1, -1, protocol="-1", ReferencedGroupInfo={"GroupId": "sg-1"}),
     rule("front", "sg-5", 443, PrefixListId="pl-front"),
-    rule("ping", "sg-5", 8, -1, protocol="icmp", **{V4: "0.0.0.0/0"}),
-    rule("broad", "sg-6", 22, **{V4: "16.0.0.0/4"}),
+    rule("ping", "sg-5", 8, -1, protocol="icmp", CidrIpv4="0.0.0.0/0"),
+    rule("broad", "sg-6", 22, CidrIpv4="16.0.0.0/4"),
     *(
-        rule(name, "sg-7", port, **{V4: "0.0.0.0/0"})
+        rule(name, "sg-7", port, CidrIpv4="0.0.0.0/0")
         for name, port in (
             ("redis", 6379),
             ("docker", 2375),

@@ -221,12 +221,11 @@ def port(number: int = 5432, target: Any = None, **more: Any) -> Json:
     return {"port": number, **({} if target is None else {"targetPort": target}), **more}
 
 
-RANGES = "loadBalancerSourceRanges"
 BETA = "service.beta.kubernetes.io"
 PUBLISHED = {
     "plain": service("plain", port()),
-    "halves": service("halves", port(), **{RANGES: ["0.0.0.0/1", "128.0.0.0/1"]}),
-    "sixth": service("sixth", port(), **{RANGES: ["::/0"]}),
+    "halves": service("halves", port(), loadBalancerSourceRanges=["0.0.0.0/1", "128.0.0.0/1"]),
+    "sixth": service("sixth", port(), loadBalancerSourceRanges=["::/0"]),
     "behind": service("behind", port(80, 5432), kind="NodePort"),
     "by-name": service("by-name", port(80, "pg"), kind="NodePort", selector={"app": "db"}),
     "datagrams": service("datagrams", port(11211, protocol="UDP"), kind="NodePort"),
@@ -238,7 +237,7 @@ PUBLISHED = {
 KEPT = {
     "https": service("https", port(443, 8443)),
     "habit": service("habit", port(443, 3000)),
-    "office": service("office", port(), **{RANGES: ["93.184.216.0/24"]}),
+    "office": service("office", port(), loadBalancerSourceRanges=["93.184.216.0/24"]),
     "azure": service("azure", port(), annotations={f"{BETA}/azure-load-balancer-internal": "true"}),
     "google": service("google", port(), annotations={"networking.gke.io/load-balancer-type": "Internal"}),
     "oracle": service("oracle", port(), annotations={"oci-network-load-balancer.oraclecloud.com/internal": "true"}),
@@ -282,7 +281,7 @@ def test_wide_ranges_are_told_apart_from_the_world_and_an_ingress_leads_to_no_da
             ]
         },
     )
-    wide = service("wide", port(), **{RANGES: ["16.0.0.0/4"]})
+    wide = service("wide", port(), loadBalancerSourceRanges=["16.0.0.0/4"])
     db = service("db", port(80, "pg", name="sql"), port(9000, name="metrics"), kind="ClusterIP", selector={"app": "db"})
     web = service("web", port(80, 8080), port(5432, 5432), kind="ClusterIP")
     found = judged(tmp_path, DATABASE, ingress, wide, db, web)

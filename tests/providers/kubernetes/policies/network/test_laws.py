@@ -100,7 +100,8 @@ def test_path_by_path_both_evaluators_agree(seed: int) -> None:
         others = pods()
         asked = network(written, *others)
         for _ in range(PATHS_EACH):
-            pod, other = draw.choice(others), draw.choice([*others, *ADDRESSES])
+            ends: list[Pod | str] = [*others, *ADDRESSES]
+            pod, other = draw.choice(others), draw.choice(ends)
             direction, (protocol, number) = draw.choice(list(Direction)), draw.choice(PORTS)
             expected = goes(written, NAMESPACES, end(pod), end(other), direction.value, protocol, number)
             found = asked.admits(pod, direction, other, protocol.lower(), number)

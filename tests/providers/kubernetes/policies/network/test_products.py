@@ -69,7 +69,7 @@ def test_what_cilium_denies_is_taken_from_what_any_policy_allows() -> None:
 
 
 def test_cilium_isolates_where_it_has_rules_unless_it_says_otherwise() -> None:
-    rule = {"endpointSelector": {}, "ingress": [{"fromEndpoints": [{}]}]}
+    rule: Json = {"endpointSelector": {}, "ingress": [{"fromEndpoints": [{}]}]}
     assert told(*of_cilium({**rule, "enableDefaultDeny": {"ingress": False}})) == "world"
     assert told(*of_cilium({"endpointSelector": {}, "enableDefaultDeny": {"ingress": True}})) == "nobody"
     assert told(*of_cilium(rule), direction=OUT) == "world"
