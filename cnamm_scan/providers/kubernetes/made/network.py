@@ -127,14 +127,16 @@ def _selector(row: SeenRow) -> str | None:
     return json.dumps(named, sort_keys=True)
 
 
-def _said(cluster: Cluster, key: str, policies: Sequence[Policy]) -> dict[str, Any]:
-    """What the policies of one object say: the columns of one row."""
+def _said(cluster: Cluster, key: str, policies: Sequence[Policy], *, by_letter: bool = False) -> dict[str, Any]:
+    """What the policies of one object say: the columns of one row. `by_letter`: whether or not the product runs that makes them true."""
     row, first = cluster.rows[key], policies[0]
     made: dict[str, Any] = {"kind": first.kind, "namespace": first.namespace, "selector": _selector(row)}
     made["selects_all"] = None if row.values["spec"] is None else all(each.is_for_all for each in policies)
     for direction in Direction:
         sides = [each.sides[direction] for each in policies if direction in each.sides]
-        answers = [side.isolates if each.is_sure or side.isolates is False else None for each, side in _pairs(policies, direction)]
+        answers = [
+            side.isolates if by_letter or each.is_sure or side.isolates is False else None for each, side in _pairs(policies, direction)
+        ]
         isolates: Truth = True if True in answers else None if None in answers else False
         if first.layer is not Layer.MAIN and sides:
             isolates = cluster.network.shuts(first, direction)
@@ -151,6 +153,16 @@ def _pairs(policies: Sequence[Policy], direction: Direction) -> Iterator[tuple[P
     return ((each, each.sides[direction]) for each in policies if direction in each.sides)
 
 
+def _isolates(cluster: Cluster, policy: Policy) -> Truth:
+    """Whether a policy refuses what it does not allow, one way or the other."""
+    answers = [
+        side.isolates if policy.layer is Layer.MAIN else cluster.network.shuts(policy, direction) for direction, side in policy.sides.items()
+    ]
+    if not policy.is_sure:
+        answers = [None if each else each for each in answers]
+    return True if True in answers else None if None in answers else False
+
+
 def _by_object(cluster: Cluster) -> dict[str, list[Policy]]:
     made: dict[str, list[Policy]] = {}
     for policy in cluster.network.policies:
@@ -165,7 +177,8 @@ def network_policies(seen: SeenTables) -> Iterable[MadeRow]:
         for key, policies in _by_object(cluster).items():
             row = cluster.rows[key]
             system = row.values.get("is_system") if "is_system" in row.values else False
-            yield MadeRow(row.target, row.region, key, {**_said(cluster, key, policies), "is_system": system}, (row.fact,))
+            said = _said(cluster, key, policies, by_letter=True)
+            yield MadeRow(row.target, row.region, key, {**said, "is_system": system}, (row.fact,))
 
 
 def applied_policies(seen: SeenTables) -> Iterable[MadeRow]:
@@ -232,12 +245,13 @@ def restricted_namespaces(seen: SeenTables) -> Iterable[MadeRow]:
             name = str(row.values["name"])
             hidden, count = cluster.hidden(name), sum(map(len, pods.get(name, ())))
             held = cluster.network.applied(name)
-            restricting = {each.key for each in held if each.key in worlds and any(side.isolates for side in each.sides.values())}
+            isolating = {each.key: _isolates(cluster, each) for each in held if _isolates(cluster, each) is not False}
+            restricting = [key for key, sure in isolating.items() if sure]
             made = {
                 "namespace": name,
                 "is_system": row.values["is_system"],
                 "pods": None if dark and not count else count,
-                "policies": len(restricting) or (0 if hidden is False else None),
+                "policies": len(restricting) or (0 if hidden is False and not isolating else None),
                 "denies_ingress": cluster.network.denies(name, Direction.INGRESS, hidden=hidden),
                 "denies_egress": cluster.network.denies(name, Direction.EGRESS, hidden=hidden),
                 "reaches_world": _reaches_world(cluster, name, [rows[0] for rows in pods.get(name, ())], worlds),

@@ -48,18 +48,17 @@ class Pods:
         if selector is None:
             return set(), False
         found: set[int] = set()
-        whole, any_pod = not self.seen.dark(POD, target), False
+        whole = True
         for row in self._by_space.get((target, namespace), ()):
             labels, listed = row.values["labels"], row.values["named_ports"]
             if labels is None:
                 whole = False
             elif selector.items() <= labels.items():
-                any_pod = True
                 if listed is None:
                     whole = False
                 else:
                     found |= {each["containerPort"] for each in listed if isinstance(each, Mapping) and _is(each, name, protocol)}
-        return found, whole and bool(found or not any_pod)
+        return found, whole and bool(found or not self.seen.dark(POD, target))  # where no pod has the name, nothing stands behind it
 
 
 def _is(port: Mapping[str, Any], name: str, protocol: str) -> bool:
