@@ -19,6 +19,7 @@ from cnamm_scan.providers.openness import (
     Openness,
     Spans,
     judge,
+    merge,
 )
 from cnamm_scan.providers.ports import NO_PORTS, PROTOCOLS, Ports, atoms, joined, ports
 
@@ -123,13 +124,14 @@ def _sizes(who: Addresses, family: int) -> dict[Openness, int]:
 
 def _needed(order: Sequence[tuple[int, Addresses | None]], family: int, level: Openness) -> list[int]:
     """The largest ones without which the rest no longer amount to the level; empty where all together do not."""
+    whole = merge(span for _, who in order if who is not None for span in _of(who, family))
+    if judge(Addresses((), whole) if family else Addresses(whole)).rank < level.rank:
+        return []
     tails = [NO_ADDRESSES]
     for _, who in reversed(order):
         assert who is not None
         tails.append(tails[-1].joined(_alone(who, family)))
     tails.reverse()  # tails[k]: all but the k largest
-    if judge(tails[0]).rank < level.rank:
-        return []
     low, high = 1, len(order)  # the fewest that must go: what is left only shrinks
     while low < high:
         middle = (low + high) // 2

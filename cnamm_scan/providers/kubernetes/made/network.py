@@ -156,7 +156,8 @@ def _pairs(policies: Sequence[Policy], direction: Direction) -> Iterator[tuple[P
 def _isolates(cluster: Cluster, policy: Policy) -> Truth:
     """Whether a policy refuses what it does not allow, one way or the other."""
     answers = [
-        side.isolates if policy.layer is Layer.MAIN else cluster.network.shuts(policy, direction) for direction, side in policy.sides.items()
+        side.isolates if policy.layer is Layer.MAIN else cluster.network.shuts(policy, direction)
+        for direction, side in policy.sides.items()
     ]
     if not policy.is_sure:
         answers = [None if each else each for each in answers]

@@ -17,11 +17,12 @@ from cnamm_scan.providers.kubernetes.policies.network.model import (
     Layer,
     Level,
     Pod,
+    PodPeer,
     Policy,
     Rule,
     Side,
 )
-from cnamm_scan.providers.kubernetes.policies.network.selectors import UNREAD, Labels, Truth
+from cnamm_scan.providers.kubernetes.policies.network.selectors import UNREAD, Labels, Matcher, Truth
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Addresses, Openness, addresses, judge
 from cnamm_scan.providers.ports import ALL_PORTS, DNS, MANY, NO_PORTS, PROTOCOLS, Ports, atoms, ports
 
@@ -116,11 +117,13 @@ class Network:
     _by_namespace: dict[str, list[Policy]] = field(init=False)
     _known: dict[tuple[object, ...], Reach] = field(default_factory=dict, init=False)
     _regions: dict[tuple[int, str], tuple[_Where, _Where]] = field(default_factory=dict, init=False)
-    _stand_ins: dict[str, tuple[Pod, ...]] = field(default_factory=dict, init=False)
+    _picked: dict[Matcher, tuple[int, int]] = field(default_factory=dict, init=False)
+    _places: dict[str, int] = field(init=False)
     _applied: dict[str, list[Policy]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._by_namespace = {}
+        self._places = {name: n for n, name in enumerate(self.namespaces, 2)}
         for policy in self.policies:
             self._by_namespace.setdefault(policy.namespace, []).append(policy)
 
@@ -272,7 +275,7 @@ class Network:
 
     def _piece(self, rules: Sequence[tuple[Layer, Rule, bool, str]], own: str, isolated: Truth, *, only_pods: bool) -> tuple[_Let, _Let]:
         """Who is let through on a piece of ports, where these rules match: at least and at most."""
-        everybody = _Where(NO_ADDRESSES if only_pods else EVERYWHERE, (1 << len(self._pods(own))) - 1)
+        everybody = _Where(NO_ADDRESSES if only_pods else EVERYWHERE, (1 << self._size()) - 1)
         sure, possible = _NOWHERE, _NOWHERE
         certain, maybe = everybody, everybody  # who arrives
         named = [False, False]
@@ -313,31 +316,51 @@ class Network:
             level = max(level, Level.CLUSTER)
         return level
 
-    def _pods(self, own: str) -> tuple[Pod, ...]:
-        if own not in self._stand_ins:
-            stranger = Pod(STRANGER, {}, {NAME_LABEL: STRANGER})
-            mine = Pod(own, {}, self.labels_of(own))
-            theirs = (Pod(name, {}, labels) for name, labels in self.namespaces.items())
-            self._stand_ins[own] = (stranger, mine, *theirs, *self.others)
-        return self._stand_ins[own]
+    def _size(self) -> int:
+        return 2 + len(self.namespaces) + len(self.others)
+
+    def _spaces(self, matcher: Matcher) -> tuple[int, int]:
+        """The bits of the stranger and of the namespaces that a matcher picks: certainly, and at most."""
+        if matcher not in self._picked:
+            every = ((0, {NAME_LABEL: STRANGER}), *((n, labels) for n, labels in enumerate(self.namespaces.values(), 2)))
+            answers = [(n, matcher.matches(labels)) for n, labels in every]
+            self._picked[matcher] = (
+                sum(1 << n for n, answer in answers if answer),
+                sum(1 << n for n, answer in answers if answer is not False),
+            )
+        return self._picked[matcher]
 
     def _region(self, rule: Rule, own: str) -> tuple[_Where, _Where]:
         """Whom a rule matches: at least, and at most."""
         key = (id(rule), own)
         if key not in self._regions:
-            pods = self._pods(own)
-            everybody = _Where(EVERYWHERE, (1 << len(pods)) - 1)
-            if rule.everybody:
-                found = (everybody, everybody)
-            else:
-                low = high = 0
-                for n, pod in enumerate(pods):
-                    answers = [peer.matches(pod, own) for peer in rule.pods]
-                    low |= (True in answers) << n
-                    high |= (True in answers or None in answers) << n
-                found = (_Where(rule.addresses, low), everybody if rule.may_match_more else _Where(rule.addresses, high))
-            self._regions[key] = found
+            everybody = _Where(EVERYWHERE, (1 << self._size()) - 1)
+            low = high = 0
+            for peer in rule.pods:
+                sure, possible = self._peers(peer, own)
+                low, high = low | sure, high | possible
+            found = (_Where(rule.addresses, low), everybody if rule.may_match_more else _Where(rule.addresses, high))
+            self._regions[key] = (everybody, everybody) if rule.everybody else found
         return self._regions[key]
+
+    def _peers(self, peer: PodPeer, own: str) -> tuple[int, int]:
+        """The bits of the pods that a peer is about: certainly, and at most."""
+        place = self._places.get(own)
+        if peer.namespaces is None:
+            low = high = 2 | (0 if place is None else 1 << place)
+        else:
+            low, high = self._spaces(peer.namespaces)
+            if place is None:
+                mine = peer.namespaces.matches(self.labels_of(own))
+                low, high = low | (2 if mine else 0), high | (0 if mine is False else 2)
+            else:
+                low, high = low | (low >> place & 1) << 1, high | (high >> place & 1) << 1
+        unlabelled = peer.pods.matches({})
+        low, high = (low if unlabelled else 0), (0 if unlabelled is False else high)
+        for n, pod in enumerate(self.others, 2 + len(self.namespaces)):
+            answer = peer.matches(pod, own)
+            low, high = low | (answer is True) << n, high | (answer is not False) << n
+        return low, high
 
 
 _UNSEEN = Rule(may_match_more=True)

@@ -60,13 +60,9 @@ class PodPeer:
 
     namespaces: Matcher | None = None
     pods: Matcher = ALL
-    names: frozenset[str] | None = None
-    """Namespaces by name, beside the selector."""
 
     def matches(self, pod: Pod, own: str) -> Truth:
         """Whether it is about this pod. `own` is the policy's namespace."""
-        if self.names is not None and pod.namespace not in self.names:
-            return False
         where: Truth = pod.namespace == own if self.namespaces is None else self.namespaces.matches(pod.namespace_labels)
         what = self.pods.matches(pod.labels)
         return False if False in (where, what) else None if None in (where, what) else True
