@@ -141,12 +141,21 @@ def _said(cluster: Cluster, key: str, policies: Sequence[Policy], *, by_letter: 
         if first.layer is not Layer.MAIN and sides:
             isolates = cluster.network.shuts(first, direction)
         made[f"isolates_{direction.value}"] = isolates
-        reached = [cluster.network.of_policy(each, direction) for each in policies]
-        least, most = max(each[0] for each in reached), max(each[1] for each in reached)
+        least, most = _own_level(cluster, policies, direction)
         made["callers" if direction is Direction.INGRESS else "destinations"] = least.name.lower() if least is most else None
         if direction is Direction.EGRESS:
-            made["reaches_world"] = True if least is Level.WORLD else None if most is Level.WORLD else False
+            made["reaches_world"] = _is_world(least, most)
     return made
+
+
+def _own_level(cluster: Cluster, policies: Sequence[Policy], direction: Direction) -> tuple[Level, Level]:
+    """The widest that the rules of one object let in or out, at least and at most."""
+    reached = [cluster.network.of_policy(each, direction) for each in policies]
+    return max(each[0] for each in reached), max(each[1] for each in reached)
+
+
+def _is_world(least: Level, most: Level) -> Truth:
+    return True if least is Level.WORLD else None if most is Level.WORLD else False
 
 
 def _pairs(policies: Sequence[Policy], direction: Direction) -> Iterator[tuple[Policy, Any]]:
@@ -241,7 +250,7 @@ def restricted_namespaces(seen: SeenTables) -> Iterable[MadeRow]:
         for key, rows in _groups(cluster).items():
             pods.setdefault(str(key[0]), []).append(rows)
         dark = seen.dark(POD, cluster.target.id)
-        worlds = {key: _said(cluster, key, each)["reaches_world"] for key, each in _by_object(cluster).items()}
+        worlds = {key: _is_world(*_own_level(cluster, each, Direction.EGRESS)) for key, each in _by_object(cluster).items()}
         for row in cluster.listed(NAMESPACE):
             name = str(row.values["name"])
             hidden, count = cluster.hidden(name), sum(map(len, pods.get(name, ())))
