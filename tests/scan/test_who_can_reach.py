@@ -209,6 +209,13 @@ def test_policies_of_cilium_count_where_cilium_runs(tmp_path: Path) -> None:
     assert judged(tmp_path, *CILIUM, *objects)["namespace_denies_ingress", "shut"][0] == "unknown"
 
 
+def test_policies_of_another_product_that_may_not_be_read_could_open_what_is_shut(tmp_path: Path) -> None:
+    objects = [pod("p", "shop"), policy("n", "shop", podSelector={}), cilium("other", "bank", endpointSelector={})]
+    found = judged(tmp_path, *CILIUM, AGENT, *objects, denied="ciliumnetworkpolicies")
+    assert found["namespace_denies_ingress", "shop"][0] == "unknown"
+    assert judged(tmp_path, *CILIUM, AGENT, *objects)["namespace_denies_ingress", "shop"][0] == "pass"
+
+
 # ---- doors ---------------------------------------------------------------------------------------------------------------
 
 
