@@ -152,10 +152,10 @@ def ingress_ports(seen: SeenTables) -> Iterable[MadeRow]:
                 "service": service,
             }
             if found is None:
-                named = [port for port in asked if isinstance(port, int)]
-                held = Behind(joined([NO_PORTS, *(ports("tcp", port, port) for port in named)]), tuple(sorted(named)), is_whole=False)
-                if not seen.dark(SERVICE, row.target):  # leads nowhere
-                    held = Behind(held.ports, held.numbers, is_whole=len(named) == len(asked))
+                held = Behind(NO_PORTS, (), is_whole=True)  # leads nowhere
+                if seen.dark(SERVICE, row.target):
+                    named = [port for port in asked if isinstance(port, int)]
+                    held = Behind(joined([NO_PORTS, *(ports("tcp", port, port) for port in named)]), tuple(sorted(named)), is_whole=False)
             else:
                 each = [behind(found, pods, only) for only in asked]
                 every = {number for one in each for number in one.numbers}
