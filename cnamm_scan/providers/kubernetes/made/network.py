@@ -54,7 +54,7 @@ class Cluster:
         policies = list(self._policies())
         labels: dict[str, Labels | None] = {}
         for row in self.listed(NAMESPACE):
-            name, given = str(row.values["name"]), row.values["labels"]
+            name, given = str(row.values["name"]), _labels(row)
             labels[name] = None if given is None else {**given, NAME_LABEL: name}
         hidden = [unread(f"unseen {kind}", kind) for table, kind in KINDS.items() if table != NETWORK_POLICY and self._is_hidden(table)]
         self.network = Network([*policies, *hidden], labels, not self.seen.dark(NAMESPACE, self.target.id))
@@ -121,7 +121,7 @@ def _clusters(seen: SeenTables) -> Iterator[Cluster]:
 
 def _selector(row: SeenRow) -> str | None:
     spec = row.values["spec"]
-    if spec is None:
+    if not isinstance(spec, Mapping):
         return None
     named = {name: spec[name] for name in ("podSelector", "endpointSelector", "selector", "namespaceSelector", "subject") if name in spec}
     return json.dumps(named, sort_keys=True)
@@ -208,7 +208,8 @@ def restricted_pods(seen: SeenTables) -> Iterable[MadeRow]:
         for rows in _groups(cluster).values():
             first = rows[0].values
             alike = {name: first[name] for name in ("namespace", "host_network")}
-            alike["knative_service"] = None if first["labels"] is None else first["labels"].get(KNATIVE, "")
+            labels = _labels(rows[0])
+            alike["knative_service"] = None if labels is None else str(labels.get(KNATIVE, ""))
             alike |= _restricted(cluster, rows[0])
             for row in rows:
                 own = {"name": row.values["name"], "is_system": row.values["is_system"]}
@@ -221,9 +222,18 @@ def _groups(cluster: Cluster) -> dict[tuple[Any, ...], list[SeenRow]]:
         values = row.values
         if values["is_finished"]:
             continue
-        labels = None if values["labels"] is None else tuple(sorted(values["labels"].items()))
-        made.setdefault((values["namespace"], labels, values["host_network"]), []).append(row)
+        labels = _labels(row)
+        alike = None if labels is None else tuple(sorted(labels.items()))
+        made.setdefault((values["namespace"], alike, values["host_network"]), []).append(row)
     return made
+
+
+def _labels(row: SeenRow) -> Labels | None:
+    """The labels of a pod or namespace; None for what no server would have taken, as for what was not seen."""
+    given = row.values["labels"]
+    if not isinstance(given, Mapping):
+        return None
+    return given if all(type(value) is str for value in given.values()) else {name: str(value) for name, value in given.items()}
 
 
 def _restricted(cluster: Cluster, row: SeenRow) -> dict[str, Any]:
@@ -231,7 +241,7 @@ def _restricted(cluster: Cluster, row: SeenRow) -> dict[str, Any]:
     if host or namespace is None:  # no policy covers what is on its node's network
         open_ = {"on_ingress": False, "on_egress": False, "callers": "world", "destinations": "world"}
         return open_ if host else {}
-    pod = cluster.network.pod(namespace, row.values["labels"])
+    pod = cluster.network.pod(namespace, _labels(row))
     made: dict[str, Any] = {}
     for direction, name in ((Direction.INGRESS, "callers"), (Direction.EGRESS, "destinations")):
         found = cluster.network.reach(pod, direction, hidden=cluster.hidden(namespace))
@@ -276,7 +286,7 @@ def _reaches_world(cluster: Cluster, name: str, pods: Sequence[SeenRow], worlds:
     for row in pods:
         if row.values["host_network"]:
             continue
-        found = cluster.network.reach(cluster.network.pod(name, row.values["labels"]), Direction.EGRESS, hidden=hidden)
+        found = cluster.network.reach(cluster.network.pod(name, _labels(row)), Direction.EGRESS, hidden=hidden)
         if found.isolated is not False:
             answers.append(found.reaches(Level.WORLD))
     return True if True in answers else None if hidden or None in answers else False
@@ -293,11 +303,14 @@ def _by_gateway(cluster: Cluster, name: str) -> Truth:
             continue
         try:
             left = addresses(map(str, spec.get("destinationCIDRs") or ())).without(addresses(map(str, spec.get("excludedCIDRs") or ())))
-        except ValueError:
+        except (ValueError, TypeError):
             left = NO_ADDRESSES
         if judge(left) is not Openness.WORLD:
             continue
         for each in spec.get("selectors") or ():
+            if not isinstance(each, Mapping):
+                answers.append(None)
+                continue
             picked, where = selector(each.get("podSelector")), selector(each.get("namespaceSelector"))
             answers.append(where.matches(pod.namespace_labels) if picked.is_all else False)
     return True if True in answers else None if None in answers else False

@@ -50,11 +50,11 @@ class Pods:
         found: set[int] = set()
         whole = True
         for row in self._by_space.get((target, namespace), ()):
-            labels, listed = row.values["labels"], row.values["named_ports"]
+            labels, listed = _mapping(row.values["labels"]), row.values["named_ports"]
             if labels is None:
                 whole = False
             elif selector.items() <= labels.items():
-                if listed is None:
+                if not isinstance(listed, list):
                     whole = False
                 else:
                     found |= {each["containerPort"] for each in listed if isinstance(each, Mapping) and _is(each, name, protocol)}
@@ -70,7 +70,7 @@ def _is(port: Mapping[str, Any], name: str, protocol: str) -> bool:
 def behind(row: SeenRow, pods: Pods, only: Any = None) -> Behind:
     """What stands behind a service: its own ports too, since callers see those. `only`: the one of its ports, by number or name."""
     values = row.values
-    if values["port_specs"] is None:
+    if not isinstance(values["port_specs"], list):
         return Behind(NO_PORTS, (), is_whole=False)
     made: list[Ports] = [NO_PORTS]
     numbers: set[int] = set()
@@ -86,7 +86,7 @@ def behind(row: SeenRow, pods: Pods, only: Any = None) -> Behind:
         if isinstance(target, int) or str(target or "").isdigit():
             found |= {int(str(target))} - {0}
         elif target:
-            named, all_of_them = pods.numbers(row.target, str(values["namespace"]), values["selector"], str(target), protocol)
+            named, all_of_them = pods.numbers(row.target, str(values["namespace"]), _mapping(values["selector"]), str(target), protocol)
             found, whole = found | named, whole and all_of_them
         numbers |= found
         made += [ports(protocol, number, number).without(NO_PORTS if number == each["port"] else HABITS) for number in found]
@@ -98,8 +98,9 @@ def service_doors(seen: SeenTables) -> Iterable[MadeRow]:
     pods = Pods(seen)
     for row in seen.rows(SERVICE):
         values = row.values
-        kind, external, told = values["type"], values["external_ips"], values["annotations"]
-        inside = is_internal(told, values["load_balancer_class"], values["addresses"]) if kind in ("LoadBalancer", None) else False
+        kind, external, told = values["type"], values["external_ips"], _mapping(values["annotations"])
+        given = [each for each in _list(values["addresses"]) if isinstance(each, Mapping)]
+        inside = is_internal(told, values["load_balancer_class"], given) if kind in ("LoadBalancer", None) else False
         lets_in = admitted(values["source_ranges"], told) if kind == "LoadBalancer" else None
         held = behind(row, pods) if values["is_exposed"] is not False else Behind(NO_PORTS, (), is_whole=True)
         made: dict[str, Any] = {
@@ -171,13 +172,22 @@ def _backends(values: Mapping[str, Any]) -> dict[str, list[Any]]:
     for backend in _written(values):
         service = backend.get("service") if isinstance(backend, Mapping) else None
         if isinstance(service, Mapping) and service.get("name"):
-            port = service.get("port") or {}
+            port = _mapping(service.get("port")) or {}
             made.setdefault(str(service["name"]), []).append(port.get("number") or port.get("name"))
     return made
 
 
 def _written(values: Mapping[str, Any]) -> Iterator[Any]:
-    yield values["backend"] or {}
-    for rule in values["rules"] or ():
-        for path in ((rule or {}).get("http") or {}).get("paths") or ():
-            yield (path or {}).get("backend") or {}
+    yield values["backend"]
+    for rule in _list(values["rules"]):
+        for path in _list((_mapping((_mapping(rule) or {}).get("http")) or {}).get("paths")):
+            yield (_mapping(path) or {}).get("backend")
+
+
+def _mapping(value: Any) -> Mapping[str, Any] | None:
+    """What is a mapping; None for what is not, as for what was not seen."""
+    return value if isinstance(value, Mapping) else None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

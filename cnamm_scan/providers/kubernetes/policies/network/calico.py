@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnamm_scan.providers.kubernetes.policies.network.evaluate import unread
-from cnamm_scan.providers.kubernetes.policies.network.kubernetes import items
+from cnamm_scan.providers.kubernetes.policies.network.kubernetes import ODD, items
 from cnamm_scan.providers.kubernetes.policies.network.model import NAME_LABEL, Action, Direction, PodPeer, Policy, Rule, Side
 from cnamm_scan.providers.kubernetes.policies.network.selectors import EVERYTHING, Expression, Labels, Truth, expression
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, addresses
@@ -48,8 +48,13 @@ class Adding:
 
 def policy(key: str, kind: str, namespace: str, spec: Json) -> Policy:
     """A NetworkPolicy or GlobalNetworkPolicy of Calico."""
-    if not isinstance(spec, Mapping):
+    try:
+        return _policy(key, kind, namespace, spec)
+    except ODD:
         return unread(key, kind, namespace)
+
+
+def _policy(key: str, kind: str, namespace: str, spec: Mapping[str, Json]) -> Policy:
     types = spec.get("types") or [
         *(["Ingress"] if spec.get("ingress") or not spec.get("egress") else []),
         *(["Egress"] if spec.get("egress") else []),
@@ -60,7 +65,7 @@ def policy(key: str, kind: str, namespace: str, spec: Json) -> Policy:
             try:
                 rules = (_rule(each, direction, namespace) for each in items(spec.get(direction.value)))
                 sides[direction] = Side(True, tuple(rule for rule in rules if rule is not None))
-            except (ValueError, TypeError, AttributeError):
+            except ODD:
                 sides[direction] = unread(key, kind).sides[direction]
     order = spec.get("order")
     sure = spec.get("tier") in (None, "", "default") and not any(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cnamm_scan.providers.kubernetes.policies.network.evaluate import unread
-from cnamm_scan.providers.kubernetes.policies.network.kubernetes import cidrs, items
+from cnamm_scan.providers.kubernetes.policies.network.kubernetes import ODD, cidrs, items
 from cnamm_scan.providers.kubernetes.policies.network.model import NAME_LABEL, Action, Direction, PodPeer, Policy, Rule, Side
 from cnamm_scan.providers.kubernetes.policies.network.selectors import ALL, UNREAD, Selector, Term, selector
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Addresses, addresses
@@ -28,11 +28,14 @@ PEERS = {
 
 def policies(key: str, kind: str, namespace: str, spec: Json, specs: Json) -> Iterator[Policy]:
     """The policies of one object, which may hold several. Those over nodes select no pod."""
-    for one in [*([spec] if spec else []), *(specs or ())]:
+    for one in [*([spec] if spec else []), *(specs if isinstance(specs, list) else [specs])]:
         if not isinstance(one, Mapping):
             yield unread(key, kind, namespace)
         elif "nodeSelector" not in one:
-            yield _policy(key, kind, namespace, one)
+            try:
+                yield _policy(key, kind, namespace, one)
+            except ODD:
+                yield unread(key, kind, namespace)
 
 
 def _policy(key: str, kind: str, namespace: str, spec: Mapping[str, Json]) -> Policy:
@@ -41,14 +44,15 @@ def _policy(key: str, kind: str, namespace: str, spec: Mapping[str, Json]) -> Po
     for direction in Direction:
         name = direction.value
         allowed, denied = spec.get(name), spec.get(f"{name}Deny")
-        said = (spec.get("enableDefaultDeny") or {}).get(name)
+        wanted = spec.get("enableDefaultDeny")
+        said = wanted.get(name) if isinstance(wanted, Mapping) else None
         if not allowed and not denied and said is None:
             continue
         try:
             rules = [rule for each in items(allowed) for rule in _rules(each, direction, namespace, Action.ALLOW)]
             rules += [rule for each in items(denied) for rule in _rules(each, direction, namespace, Action.DENY)]
             sides[direction] = Side(True if said is None else bool(said), tuple(rules))
-        except (ValueError, TypeError, AttributeError):
+        except ODD:
             sides[direction] = unread(key, kind).sides[direction]
     return Policy(key, kind, namespace, where, what, sides)
 

@@ -16,6 +16,8 @@ from cnamm_scan.providers.openness import NO_ADDRESSES, Addresses, addresses
 from cnamm_scan.providers.ports import ALL_PORTS, NO_PORTS, Ports, joined, ports
 
 Json = Any
+ODD = (ValueError, TypeError, AttributeError, LookupError, OverflowError)
+"""What reading a document raises that no server would have taken: it is one that was not read."""
 IN_CALICO = 1000.0
 """The order that Calico gives these policies among its own; among themselves they have none."""
 ACTIONS: Mapping[str, Action] = {"allow": Action.ALLOW, "accept": Action.ALLOW, "deny": Action.DENY, "pass": Action.PASS}
@@ -37,15 +39,20 @@ def cidrs(block: Mapping[str, Json]) -> Addresses:
 
 def network_policy(key: str, namespace: str, spec: Json) -> Policy:
     """A NetworkPolicy. Ingress is always among the types that it does not name, Egress where it has rules for it."""
-    if not isinstance(spec, Mapping):
+    try:
+        return _network_policy(key, namespace, spec)
+    except ODD:
         return unread(key, "NetworkPolicy", namespace)
+
+
+def _network_policy(key: str, namespace: str, spec: Mapping[str, Json]) -> Policy:
     types = spec.get("policyTypes") or ["Ingress", *(["Egress"] if spec.get("egress") else [])]
     sides = {}
     for name, direction, peers in (("Ingress", Direction.INGRESS, "from"), ("Egress", Direction.EGRESS, "to")):
         if name in types:
             try:
                 sides[direction] = Side(True, tuple(_rule(each, peers) for each in items(spec.get(direction.value))))
-            except (ValueError, TypeError):
+            except ODD:
                 sides[direction] = Side(True, (Rule(may_match_more=True),))
     order = (IN_CALICO, key)
     return Policy(key, "NetworkPolicy", namespace, pods=selector(spec.get("podSelector")), sides=sides, order=order)
@@ -91,8 +98,13 @@ def _ports(listed: Sequence[Mapping[str, Json]]) -> tuple[Ports, frozenset[str],
 
 def admin_policy(key: str, kind: str, spec: Json) -> Policy:
     """AdminNetworkPolicy, BaselineAdminNetworkPolicy or ClusterNetworkPolicy: rules in order, the lowest priority first."""
-    if not isinstance(spec, Mapping) or not isinstance(spec.get("subject"), Mapping):
+    try:
+        return _admin_policy(key, kind, spec)
+    except ODD:
         return unread(key, kind)
+
+
+def _admin_policy(key: str, kind: str, spec: Mapping[str, Json]) -> Policy:
     subject = spec["subject"]
     where, what = subject.get("namespaces"), ALL
     if "pods" in subject:
@@ -104,7 +116,7 @@ def admin_policy(key: str, kind: str, spec: Json) -> Policy:
         if spec.get(direction.value):
             try:
                 sides[direction] = Side(False, tuple(_admin_rule(each, peers) for each in items(spec[direction.value])))
-            except (ValueError, TypeError, AttributeError):
+            except ODD:
                 sides[direction] = unread(key, kind).sides[direction]
     layer = Layer.BASELINE if baseline else Layer.ADMIN
     order = (float(spec.get("priority") or 0), key)
