@@ -129,6 +129,12 @@ def test_a_namespace_that_is_left_out_darkens_no_other(tmp_path: Path) -> None:
     assert (found["pod_is_selected", "shop/p"][0], found["pod_is_selected", "bank/p"][0]) == ("pass", "fail")
 
 
+def test_the_one_namespace_that_was_asked_for_is_judged(tmp_path: Path) -> None:
+    objects = [pod("p", "shop"), policy("n", "shop", podSelector={}), pod("p", "bank"), policy("n", "bank", podSelector={}, ingress=[{}])]
+    found = judged(tmp_path, *objects, options={"namespaces": ("shop",)})
+    assert (found["pod_is_selected", "shop/p"][0], found["namespace_denies_ingress", "shop"][0]) == ("pass", "pass")
+
+
 # ---- on the way out ------------------------------------------------------------------------------------------------------
 
 DNS = {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]}
