@@ -44,7 +44,15 @@ def pod(document: Json) -> Json:
         "effectiveContainers": list(_containers(document, spec)),
         "volumeKinds": kinds,
         "isFinished": phase in ("Succeeded", "Failed"),
+        **_named_ports(spec),
     }
+
+
+def _named_ports(spec: Mapping[str, Json]) -> dict[str, Json]:
+    """The ports of its containers that have a name, by which services find them."""
+    made = [port for field in ("containers", "initContainers") for each in spec.get(field) or () if isinstance(each, dict)
+            for port in _list(each, "ports") if isinstance(port, dict) and port.get("name")]  # fmt: skip
+    return {"namedPorts": made} if made else {}
 
 
 def _containers(document: Mapping[str, Json], spec: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
@@ -214,7 +222,15 @@ def changes(document: Json) -> Json:
     return {**document, **({"changes": made} if entries else {}), **({"flags": flags} if flags else {})}
 
 
-TELLING = ("service.beta.kubernetes.io/", "service.kubernetes.io/", "networking.gke.io/", "cloud.google.com/")
+TELLING = (
+    "service.beta.kubernetes.io/",
+    "service.kubernetes.io/",
+    "networking.gke.io/",
+    "cloud.google.com/",
+    "oci-network-load-balancer.oraclecloud.com/",
+    "load-balancer.hetzner.cloud/",
+    "yandex.cloud/load-balancer-type",
+)
 """Domains of annotations by which clouds are told what a service's load balancer is to be."""
 
 

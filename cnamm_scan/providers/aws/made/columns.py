@@ -10,6 +10,7 @@ from functools import partial
 
 from cnamm_scan.model import Column
 from cnamm_scan.providers.aws.made import identity_columns as identity
+from cnamm_scan.providers.aws.made import network_columns as networks
 from cnamm_scan.providers.interface import Maker
 from cnamm_scan.providers.makers import later
 
@@ -195,6 +196,7 @@ ENDPOINT: Mapping[str, Column] = {
 _later = partial(later, "aws")
 
 MAKERS: Mapping[str, Maker] = {
+    **networks.MAKERS,
     "resource_policies": Maker(_later("access", "documents"), POLICY),
     "resource_policy_statements": Maker(_later("access", "statements"), STATEMENT),
     "auth_policy_statements": Maker(

@@ -1,0 +1,142 @@
+"""What the world reaches: databases by an address, a route and leave; load balancers by their listeners; clusters by their endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from cnamm_scan.model import MadeRow
+from cnamm_scan.providers.aws.made.networks import Groups, Paths, Truth, either
+from cnamm_scan.providers.aws.networks.rules import ANYBODY, Through
+from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.openness import EVERYWHERE, Openness, addresses, judge
+from cnamm_scan.providers.ports import HABITS, LISTS, NO_PORTS, Ports, lists_of, ports
+
+SUBNET_GROUP = "aws.redshift.subnet_group"
+TARGET_GROUP = "aws.elbv2.target_group"
+WORLD = Openness.WORLD
+
+
+def both(*answers: Truth) -> Truth:
+    """Whether all are true; None where one that is not known decides."""
+    return False if False in answers else None if None in answers else True
+
+
+def exposures(seen: SeenTables) -> Iterable[MadeRow]:
+    """A row for each row of `over`: a database with groups, subnets or the name of a group of them, a port, and whether it is public."""
+    groups, paths = Groups(seen), Paths(seen)
+    by_name = {(row.target, row.region, row.values["name"]): row.values["subnets"] for row in _rows(seen, SUBNET_GROUP)}
+    for row in seen.rows(seen.over[0]):
+        values = row.values
+        subnets = values["subnets"] if "subnets" in values else by_name.get((row.target, row.region, values["subnet_group"]))
+        at = None if values["port"] is None else ports("tcp", values["port"], values["port"])
+        routed = _routed(paths, row, subnets)
+        reached, leave = _reached(groups, paths, row, subnets, at)
+        made = {
+            **{name: values[name] for name in ("name", "port", "security_groups", "is_public")},
+            "has_route": routed,
+            "admitted": leave,
+            "is_exposed": both(values["is_public"], reached),
+        }
+        yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
+
+
+def _rows(seen: SeenTables, table: str) -> Sequence[SeenRow]:
+    return seen.rows(table) if table in seen.reads else ()
+
+
+def _routed(paths: Paths, row: SeenRow, subnets: Sequence[str] | None) -> Truth:
+    return None if not subnets else either(paths.reaches_internet(row.target, row.region, each) for each in subnets)
+
+
+def _reached(groups: Groups, paths: Paths, row: SeenRow, subnets: Sequence[str] | None, at: Ports | None) -> tuple[Truth, str | None]:
+    """Whether the world gets to the port in one of the subnets, and whom groups and network ACLs let in there."""
+    if at is None:
+        some = _routed(paths, row, subnets)
+        return (False if some is False else None), None
+    grouped = groups.admitted(row.target, row.region, row.values["security_groups"], at)
+    least, most = judge(grouped.sure), judge(grouped.possible)
+    if not subnets:
+        return (False if most is not WORLD else None), (least.value if least is most else None)
+    answers: list[Truth] = []
+    levels: list[tuple[Openness, Openness]] = []
+    for subnet in subnets:
+        wall = paths.let_in(row.target, row.region, subnet, at)
+        passed = Through(grouped.sure.within(wall.sure), grouped.possible.within(wall.possible))
+        levels.append((judge(passed.sure), judge(passed.possible)))
+        answers.append(both(paths.reaches_internet(row.target, row.region, subnet), _is_world(passed)))
+    low, high = (max(levels, key=lambda pair: pair[n].rank)[n] for n in (0, 1))
+    return either(answers), (low.value if low is high else None)
+
+
+def _is_world(passed: Through) -> Truth:
+    return True if judge(passed.sure) is WORLD else None if judge(passed.possible) is WORLD else False
+
+
+def listeners(seen: SeenTables) -> Iterable[MadeRow]:
+    """A row for each listener of a load balancer: the lists of which its port, or one behind it, is one that the world reaches."""
+    groups = Groups(seen)
+    behind: dict[tuple[str, str, str], int | None] = {
+        (row.target, row.region, str(row.values["arn"])): row.values["port"] for row in _rows(seen, TARGET_GROUP)
+    }
+    for row in seen.rows(seen.over[0]):
+        values = row.values
+        at = None if values["port"] is None else _at(values["protocol"], values["port"])
+        public = None if values["scheme"] is None else values["scheme"] == "internet-facing"
+        admitted: Truth = True
+        if values["security_groups"] is None or values["security_groups"]:  # a Network Load Balancer may have none: it lets all in
+            admitted = _is_world(ANYBODY if at is None else groups.admitted(row.target, row.region, values["security_groups"], at))
+        reached = both(public, admitted)
+        found, hidden = _behind(row, behind)
+        sure = set() if at is None else set(lists_of(at))
+        for port in found:
+            sure |= lists_of(_at(values["protocol"], port).without(NO_PORTS if port == values["port"] else HABITS))
+        hidden = hidden or at is None
+        made: dict[str, Any] = {name: values[name] for name in ("load_balancer", "scheme", "protocol", "port")}
+        made |= {f"opens_{name}": both(reached, True if name in sure else None if hidden else False) for name in LISTS}
+        made["target_ports"] = [str(port) for port in sorted(found)]
+        made["is_public"] = reached
+        made["open_lists"] = [] if reached is False else None if reached is None or hidden else sorted(sure)
+        yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
+
+
+def _at(protocol: str | None, port: int) -> Ports:
+    """The ports that a listener's protocol has: UDP, TCP_UDP, or one over TCP."""
+    named = (protocol or "").upper()
+    made = ports("tcp", port, port) if named != "UDP" else Ports()
+    return made.joined(ports("udp", port, port)) if named in ("UDP", "TCP_UDP", "QUIC", "TCP_QUIC") else made
+
+
+def _behind(row: SeenRow, behind: dict[tuple[str, str, str], int | None]) -> tuple[set[int], bool]:
+    """Ports behind a listener, and whether one of them was not read."""
+    values = row.values
+    if "target_port" in values:
+        return (set(), True) if values["target_port"] is None else ({values["target_port"]}, False)
+    named, weighed = values["target_groups"], values["weighed_groups"]
+    if named is None or weighed is None:
+        return set(), True
+    found = [behind.get((row.target, row.region, each)) for each in sorted({*named, *weighed} - {""})]
+    missing = any(each is None for each in found)
+    return {each for each in found if each}, missing
+
+
+def cluster_endpoints(seen: SeenTables) -> Iterable[MadeRow]:
+    """A row for each cluster: to whom its API server answers. A public endpoint without ranges answers everybody."""
+    for row in seen.rows("aws.eks.cluster"):
+        public, ranges = row.values["has_public_endpoint"], row.values["public_ranges"]
+        found = Openness.PRIVATE if public is False else _ranged(ranges)
+        made = {
+            **{name: row.values[name] for name in ("name", "has_public_endpoint", "public_ranges")},
+            "openness": found.value if found is not None and public is not None else None,
+            "is_open_to_world": both(public, None if found is None else found is WORLD),
+        }
+        yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
+
+
+def _ranged(ranges: Sequence[str] | None) -> Openness | None:
+    if ranges is None:
+        return None
+    try:
+        return judge(addresses(ranges) if ranges else EVERYWHERE)
+    except ValueError:
+        return None

@@ -1,0 +1,96 @@
+"""What the functions about networks are called in content, and what the columns of their rows mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from cnamm_scan.model import Column
+from cnamm_scan.providers.interface import Maker
+from cnamm_scan.providers.makers import later
+from cnamm_scan.providers.ports import LISTS
+
+OPENNESS = "none, private, bounded, wide (a block broader than /8 or /32) or world"
+OPENS: Mapping[str, Column] = {
+    f"opens_{name}": Column("boolean", about=f"The world reaches a port of the list {name} by it.") for name in LISTS
+}
+OPENED: Mapping[str, Column] = {
+    **OPENS,
+    "is_worldwide": Column("boolean", about="The world gets through it, or through it and others of its group together."),
+    "opens_many": Column("boolean", about="The world, on more than 1,024 ports of a protocol."),
+    "opens_widely": Column(
+        "boolean", about="Not the world, but more than one holder's addresses (broader than /8 or /32) on a port of a list."
+    ),
+    "open_lists": Column("list", about="Lists of which the world certainly reaches a port."),
+    "wide_lists": Column("list", about="Lists of which a wide range certainly reaches a port."),
+}
+GROUP_RULE: Mapping[str, Column] = {
+    "rule_id": Column("text"),
+    "group_id": Column("text"),
+    "is_egress": Column("boolean"),
+    "protocol": Column("text"),
+    "from_port": Column("integer"),
+    "to_port": Column("integer"),
+    "cidr_ipv4": Column("text"),
+    "cidr_ipv6": Column("text"),
+    "prefix_list": Column("text"),
+    "is_named": Column("boolean", about="The other side is a group or a prefix list."),
+    "other_side": Column("text", about="The range, or the id of the group or prefix list."),
+    "openness": Column("text", about=f"Of the rule alone: {OPENNESS}."),
+    **OPENED,
+}
+NETWORK_ACL: Mapping[str, Column] = {
+    "acl_id": Column("text"),
+    "vpc_id": Column("text"),
+    "subnets": Column("list", about="The subnets that it guards."),
+    "is_default": Column("boolean"),
+    "meets_internet": Column("boolean", about="One of its subnets has a route to an internet gateway."),
+    **OPENED,
+    "opens_ssh_or_rdp": Column("boolean", about="The world gets to port 22, or to 3389 by TCP or UDP."),
+}
+ROUTE: Mapping[str, Column] = {
+    "route_table_id": Column("text"),
+    "vpc_id": Column("text"),
+    "destination": Column("text"),
+    "via": Column("text"),
+    "leaves_unfiltered": Column(
+        "boolean", about="By it, or by it and others of its table together, the world is reached without a firewall or a transit gateway."
+    ),
+}
+EXPOSURE: Mapping[str, Column] = {
+    "name": Column("text"),
+    "port": Column("integer"),
+    "security_groups": Column("list"),
+    "is_public": Column("boolean", about="It has an address of the internet, or may get one."),
+    "has_route": Column("boolean", about="One of its subnets has a route to an internet gateway."),
+    "admitted": Column("text", about=f"Whom its groups and network ACLs let in on its port: {OPENNESS}."),
+    "is_exposed": Column("boolean", about="The world reaches its port: an address, a route, and leave."),
+}
+LISTENER: Mapping[str, Column] = {
+    "load_balancer": Column("text"),
+    "scheme": Column("text"),
+    "protocol": Column("text"),
+    "port": Column("integer"),
+    "target_ports": Column("list", about="Ports behind it, of its target groups or instances."),
+    "is_public": Column("boolean", about="The world reaches it: internet-facing, and its groups let the world in on its port."),
+    **OPENS,
+    "open_lists": Column("list", about="Lists of which its port, or one behind it, is one that the world reaches."),
+}
+ENDPOINT: Mapping[str, Column] = {
+    "name": Column("text"),
+    "has_public_endpoint": Column("boolean"),
+    "public_ranges": Column("list"),
+    "openness": Column("text", about=f"{OPENNESS[0].upper()}{OPENNESS[1:]}; private without a public endpoint."),
+    "is_open_to_world": Column("boolean"),
+}
+
+_later = partial(later, "cnamm_scan.providers.aws.made")
+
+MAKERS: Mapping[str, Maker] = {
+    "group_rules": Maker(_later("networks", "group_rules"), GROUP_RULE),
+    "network_acls": Maker(_later("networks", "network_acls"), NETWORK_ACL),
+    "routes": Maker(_later("networks", "routes"), ROUTE),
+    "exposures": Maker(_later("exposures", "exposures"), EXPOSURE),
+    "listeners": Maker(_later("exposures", "listeners"), LISTENER),
+    "cluster_endpoints": Maker(_later("exposures", "cluster_endpoints"), ENDPOINT),
+}

@@ -1,0 +1,316 @@
+"""Policies over traffic out of collected tables, and what they come to for pods and namespaces."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnamm_scan.model import MadeRow, Target
+from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.kubernetes.policies.network import calico, cilium, kubernetes
+from cnamm_scan.providers.kubernetes.policies.network.evaluate import Network, unread
+from cnamm_scan.providers.kubernetes.policies.network.model import NAME_LABEL, Direction, Layer, Level, Pod, Policy
+from cnamm_scan.providers.kubernetes.policies.network.selectors import Labels, Truth, selector
+from cnamm_scan.providers.openness import NO_ADDRESSES, Openness, addresses, judge
+
+NETWORK_POLICY = "kubernetes.networking.network_policy"
+KINDS: Mapping[str, str] = {
+    NETWORK_POLICY: "NetworkPolicy",
+    "kubernetes.cilium.network_policy": "CiliumNetworkPolicy",
+    "kubernetes.cilium.clusterwide_network_policy": "CiliumClusterwideNetworkPolicy",
+    "kubernetes.calico.network_policy": "Calico NetworkPolicy",
+    "kubernetes.calico.global_network_policy": "GlobalNetworkPolicy",
+    "kubernetes.network_policy_api.admin_network_policy": "AdminNetworkPolicy",
+    "kubernetes.network_policy_api.baseline_admin_network_policy": "BaselineAdminNetworkPolicy",
+    "kubernetes.network_policy_api.cluster_network_policy": "ClusterNetworkPolicy",
+}
+AGENTS: Mapping[str, str] = {
+    "cilium": "cilium",
+    "anetd": "cilium",
+    "calico-node": "calico",
+    "canal": "calico",
+    "rke2-canal": "calico",
+}
+"""Daemon sets by which a product is known to run: its policies mean nothing without it."""
+NAMESPACE, POD, DAEMON_SET = "kubernetes.core.namespace", "kubernetes.core.pod", "kubernetes.apps.daemon_set"
+KNATIVE = "serving.knative.dev/service"
+EGRESS_GATEWAY = "kubernetes.cilium.egress_gateway_policy"
+
+
+@dataclass
+class Cluster:
+    """One target's policies, read from what was collected."""
+
+    seen: SeenTables
+    target: Target
+    facts: dict[str, str] = field(default_factory=dict)
+    """Key of a policy -> the id of its fact."""
+    rows: dict[str, SeenRow] = field(default_factory=dict)
+    network: Network = field(init=False)
+
+    def __post_init__(self) -> None:
+        policies = list(self._policies())
+        labels: dict[str, Labels | None] = {}
+        for row in self.listed(NAMESPACE):
+            name, given = str(row.values["name"]), _labels(row)
+            labels[name] = None if given is None else {**given, NAME_LABEL: name}
+        hidden = [unread(f"unseen {kind}", kind) for table, kind in KINDS.items() if table != NETWORK_POLICY and self._is_hidden(table)]
+        self.network = Network([*policies, *hidden], labels, not self.seen.dark(NAMESPACE, self.target.id))
+
+    def listed(self, table: str) -> list[SeenRow]:
+        """What was seen of a table in this target."""
+        return [row for row in self.seen.rows(table) if row.target == self.target.id] if table in self.seen.reads else []
+
+    @property
+    def is_files(self) -> bool:
+        """Whether only manifests were read: what they do not hold is taken not to undo what they say."""
+        return "manifests" in self.target.scope
+
+    def _is_hidden(self, table: str, namespace: str | None = None) -> bool:
+        """Whether a policy of a table may be there that was not seen: in a namespace, or anywhere that the scan looks at."""
+        if self.is_files or not self.seen.dark(table, self.target.id):
+            return False
+        scope = self.target.scope
+        named, left = scope.get("namespaces") or (), scope.get("excluded_namespaces") or ()
+        if (named or left) and self.listed(table):  # it was listed: what lies outside of the scope is left out
+            return namespace is not None and (namespace in left or bool(named and namespace not in named))
+        return True
+
+    def hidden(self, namespace: str) -> Truth:
+        """Whether NetworkPolicies of a namespace may be there that were not seen; None where files do not hold them."""
+        if self.is_files:
+            return None
+        return self._is_hidden(NETWORK_POLICY, namespace)
+
+    def _policies(self) -> Iterator[Policy]:
+        agents = {AGENTS[str(row.values["name"])] for row in self.listed(DAEMON_SET) if row.values["name"] in AGENTS}
+        for table, kind in KINDS.items():
+            product = table.split(".")[1]
+            for row in self.listed(table):
+                key = f"{kind}/{row.key}"
+                self.facts[key], self.rows[key] = row.fact, row
+                for policy in _read(key, kind, row):
+                    yield policy if product in (*agents, "networking", "network_policy_api") else _doubted(policy)
+
+
+def _doubted(policy: Policy) -> Policy:
+    return Policy(
+        policy.key, policy.kind, policy.namespace, policy.namespaces, policy.pods, policy.sides, policy.layer, policy.order, is_sure=False
+    )
+
+
+def _read(key: str, kind: str, row: SeenRow) -> Iterable[Policy]:
+    namespace, spec = str(row.values.get("namespace") or ""), row.values["spec"]
+    if kind.startswith("Cilium"):
+        if row.values["specs"] is None or spec is None:
+            return [unread(key, kind, namespace)]
+        return cilium.policies(key, kind, namespace, spec, row.values["specs"])
+    if kind == "NetworkPolicy":
+        return [kubernetes.network_policy(key, namespace, spec)]
+    if kind in ("Calico NetworkPolicy", "GlobalNetworkPolicy"):
+        return [calico.policy(key, kind, namespace, spec)]
+    return [kubernetes.admin_policy(key, kind, spec)]
+
+
+def _clusters(seen: SeenTables) -> Iterator[Cluster]:
+    for target in seen.targets:
+        yield Cluster(seen, target)
+
+
+def _selector(row: SeenRow) -> str | None:
+    spec = row.values["spec"]
+    if not isinstance(spec, Mapping):
+        return None
+    named = {name: spec[name] for name in ("podSelector", "endpointSelector", "selector", "namespaceSelector", "subject") if name in spec}
+    return json.dumps(named, sort_keys=True)
+
+
+def _said(cluster: Cluster, key: str, policies: Sequence[Policy], *, by_letter: bool = False) -> dict[str, Any]:
+    """What the policies of one object say: the columns of one row. `by_letter`: whether or not the product runs that makes them true."""
+    row, first = cluster.rows[key], policies[0]
+    made: dict[str, Any] = {"kind": first.kind, "namespace": first.namespace, "selector": _selector(row)}
+    made["selects_all"] = None if row.values["spec"] is None else all(each.is_for_all for each in policies)
+    for direction in Direction:
+        sides = [each.sides[direction] for each in policies if direction in each.sides]
+        answers = [
+            side.isolates if by_letter or each.is_sure or side.isolates is False else None for each, side in _pairs(policies, direction)
+        ]
+        isolates: Truth = True if True in answers else None if None in answers else False
+        if first.layer is not Layer.MAIN and sides:
+            isolates = cluster.network.shuts(first, direction)
+        made[f"isolates_{direction.value}"] = isolates
+        least, most = _own_level(cluster, policies, direction)
+        made["callers" if direction is Direction.INGRESS else "destinations"] = least.name.lower() if least is most else None
+        if direction is Direction.EGRESS:
+            made["reaches_world"] = _is_world(least, most)
+    return made
+
+
+def _own_level(cluster: Cluster, policies: Sequence[Policy], direction: Direction) -> tuple[Level, Level]:
+    """The widest that the rules of one object let in or out, at least and at most."""
+    reached = [cluster.network.of_policy(each, direction) for each in policies]
+    return max(each[0] for each in reached), max(each[1] for each in reached)
+
+
+def _is_world(least: Level, most: Level) -> Truth:
+    return True if least is Level.WORLD else None if most is Level.WORLD else False
+
+
+def _pairs(policies: Sequence[Policy], direction: Direction) -> Iterator[tuple[Policy, Any]]:
+    return ((each, each.sides[direction]) for each in policies if direction in each.sides)
+
+
+def _isolates(cluster: Cluster, policy: Policy) -> Truth:
+    """Whether a policy refuses what it does not allow, one way or the other."""
+    answers = [
+        side.isolates if policy.layer is Layer.MAIN else cluster.network.shuts(policy, direction)
+        for direction, side in policy.sides.items()
+    ]
+    if not policy.is_sure:
+        answers = [None if each else each for each in answers]
+    return True if True in answers else None if None in answers else False
+
+
+def _by_object(cluster: Cluster) -> dict[str, list[Policy]]:
+    made: dict[str, list[Policy]] = {}
+    for policy in cluster.network.policies:
+        if policy.key in cluster.rows:
+            made.setdefault(policy.key, []).append(policy)
+    return made
+
+
+def network_policies(seen: SeenTables) -> Iterable[MadeRow]:
+    """A row for each policy of whichever product."""
+    for cluster in _clusters(seen):
+        for key, policies in _by_object(cluster).items():
+            row = cluster.rows[key]
+            system = row.values.get("is_system") if "is_system" in row.values else False
+            said = _said(cluster, key, policies, by_letter=True)
+            yield MadeRow(row.target, row.region, key, {**said, "is_system": system}, (row.fact,))
+
+
+def applied_policies(seen: SeenTables) -> Iterable[MadeRow]:
+    """A row for each namespace and each policy that holds, or may hold, for pods in it."""
+    for cluster in _clusters(seen):
+        said = {key: _said(cluster, key, policies) for key, policies in _by_object(cluster).items()}
+        for row in cluster.listed(NAMESPACE):
+            name = str(row.values["name"])
+            for key in dict.fromkeys(policy.key for policy in cluster.network.applied(name) if policy.key in said):
+                facts = (row.fact, cluster.facts[key])
+                yield MadeRow(row.target, row.region, f"{name} {key}", {**said[key], "namespace": name}, facts)
+
+
+def restricted_pods(seen: SeenTables) -> Iterable[MadeRow]:
+    """A row for each pod that runs. Those that are alike (one namespace, the same labels, one kind of network) are judged once."""
+    for cluster in _clusters(seen):
+        for rows in _groups(cluster).values():
+            first = rows[0].values
+            alike = {name: first[name] for name in ("namespace", "host_network")}
+            labels = _labels(rows[0])
+            alike["knative_service"] = None if labels is None else str(labels.get(KNATIVE, ""))
+            alike |= _restricted(cluster, rows[0])
+            for row in rows:
+                own = {"name": row.values["name"], "is_system": row.values["is_system"]}
+                yield MadeRow(row.target, row.region, row.key, alike | own, (row.fact,))
+
+
+def _groups(cluster: Cluster) -> dict[tuple[Any, ...], list[SeenRow]]:
+    made: dict[tuple[Any, ...], list[SeenRow]] = {}
+    for row in cluster.listed(POD):
+        values = row.values
+        if values["is_finished"]:
+            continue
+        labels = _labels(row)
+        alike = None if labels is None else tuple(sorted(labels.items()))
+        made.setdefault((values["namespace"], alike, values["host_network"]), []).append(row)
+    return made
+
+
+def _labels(row: SeenRow) -> Labels | None:
+    """The labels of a pod or namespace; None for what no server would have taken, as for what was not seen."""
+    given = row.values["labels"]
+    if not isinstance(given, Mapping):
+        return None
+    return given if all(type(value) is str for value in given.values()) else {name: str(value) for name, value in given.items()}
+
+
+def _restricted(cluster: Cluster, row: SeenRow) -> dict[str, Any]:
+    namespace, host = row.values["namespace"], row.values["host_network"]
+    if host or namespace is None:  # no policy covers what is on its node's network
+        open_ = {"on_ingress": False, "on_egress": False, "callers": "world", "destinations": "world"}
+        return open_ if host else {}
+    pod = cluster.network.pod(namespace, _labels(row))
+    made: dict[str, Any] = {}
+    for direction, name in ((Direction.INGRESS, "callers"), (Direction.EGRESS, "destinations")):
+        found = cluster.network.reach(pod, direction, hidden=cluster.hidden(namespace))
+        restricts, level = found.restricts, found.level
+        if host is None:
+            restricts, level = (None if restricts else restricts), None
+        made[f"on_{direction.value}"] = restricts
+        made[name] = None if level is None else level.name.lower()
+    return made
+
+
+def restricted_namespaces(seen: SeenTables) -> Iterable[MadeRow]:
+    """A row for each namespace: whether its pods refuse what no policy names, and whether a policy lets them out to the world."""
+    for cluster in _clusters(seen):
+        pods: dict[str, list[list[SeenRow]]] = {}
+        for key, rows in _groups(cluster).items():
+            pods.setdefault(str(key[0]), []).append(rows)
+        dark = seen.dark(POD, cluster.target.id)
+        worlds = {key: _is_world(*_own_level(cluster, each, Direction.EGRESS)) for key, each in _by_object(cluster).items()}
+        for row in cluster.listed(NAMESPACE):
+            name = str(row.values["name"])
+            hidden, count = cluster.hidden(name), sum(map(len, pods.get(name, ())))
+            held = cluster.network.applied(name)
+            isolating = {each.key: _isolates(cluster, each) for each in held if _isolates(cluster, each) is not False}
+            restricting = [key for key, sure in isolating.items() if sure]
+            made = {
+                "namespace": name,
+                "is_system": row.values["is_system"],
+                "pods": None if dark and not count else count,
+                "policies": len(restricting) or (0 if hidden is False and not isolating else None),
+                "denies_ingress": cluster.network.denies(name, Direction.INGRESS, hidden=hidden),
+                "denies_egress": cluster.network.denies(name, Direction.EGRESS, hidden=hidden),
+                "reaches_world": _reaches_world(cluster, name, [rows[0] for rows in pods.get(name, ())], worlds),
+                "leaves_by_gateway": _by_gateway(cluster, name),
+            }
+            yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
+
+
+def _reaches_world(cluster: Cluster, name: str, pods: Sequence[SeenRow], worlds: Mapping[str, Truth]) -> Truth:
+    hidden = cluster.hidden(name)
+    answers: list[Truth] = [worlds[each.key] for each in cluster.network.applied(name) if each.key in worlds]
+    for row in pods:
+        if row.values["host_network"]:
+            continue
+        found = cluster.network.reach(cluster.network.pod(name, _labels(row)), Direction.EGRESS, hidden=hidden)
+        if found.isolated is not False:
+            answers.append(found.reaches(Level.WORLD))
+    return True if True in answers else None if hidden or None in answers else False
+
+
+def _by_gateway(cluster: Cluster, name: str) -> Truth:
+    """Whether a policy of Cilium's egress gateway takes whatever any pod of a namespace sends to the world."""
+    answers: list[Truth] = [None if cluster._is_hidden(EGRESS_GATEWAY) else False]
+    pod = Pod(name, {}, cluster.network.labels_of(name))
+    for row in cluster.listed(EGRESS_GATEWAY):
+        spec = row.values["spec"]
+        if not isinstance(spec, Mapping):
+            answers.append(None)
+            continue
+        try:
+            left = addresses(map(str, spec.get("destinationCIDRs") or ())).without(addresses(map(str, spec.get("excludedCIDRs") or ())))
+        except (ValueError, TypeError):
+            left = NO_ADDRESSES
+        if judge(left) is not Openness.WORLD:
+            continue
+        for each in spec.get("selectors") or ():
+            if not isinstance(each, Mapping):
+                answers.append(None)
+                continue
+            picked, where = selector(each.get("podSelector")), selector(each.get("namespaceSelector"))
+            answers.append(where.matches(pod.namespace_labels) if picked.is_all else False)
+    return True if True in answers else None if None in answers else False
