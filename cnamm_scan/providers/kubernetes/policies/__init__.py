@@ -1,0 +1,1 @@
+"""What policies of a cluster mean, one theme a room: no rows and no engine in here, each usable alone."""
