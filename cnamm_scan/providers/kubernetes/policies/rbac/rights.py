@@ -80,6 +80,11 @@ class Rights:
             found.setdefault(grant.namespace, {}).update(dict.fromkeys(rules))
         return {place: tuple(rules) for place, rules in found.items()}
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything is seen that holds anywhere."""
+        return self._is_whole[True]
+
     def can(self, ask: Ask) -> Truth:
         """Whether a request is admitted: by a rule that holds in the whole cluster, or in the namespace of what is asked for."""
         if self.is_master:
