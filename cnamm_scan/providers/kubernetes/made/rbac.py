@@ -86,7 +86,7 @@ def bindings(seen: SeenTables) -> Iterator[MadeRow]:
                 "ttl": bound.row.values["ttl"],
                 "reviewed_on": bound.row.values["reviewed_on"],
             }
-            yield MadeRow(room.target, EVERYWHERE, bound.key, row, _facts(room, bound))
+            yield MadeRow(room.target.id, EVERYWHERE, bound.key, row, _facts(room, bound))
 
 
 def who_is(room: Room, subject: Subject) -> Row:
@@ -115,7 +115,7 @@ def binding_subjects(seen: SeenTables) -> Iterator[MadeRow]:
         for bound in room.bindings:
             place = bound.binding.namespace
             if bound.binding.subjects is None:
-                yield MadeRow(room.target, EVERYWHERE, f"{bound.key}#0", {"binding": bound.row.values["name"]}, _facts(room, bound))
+                yield MadeRow(room.target.id, EVERYWHERE, f"{bound.key}#0", {"binding": bound.row.values["name"]}, _facts(room, bound))
                 continue
             held = _held(bound, powers)
             for number, subject in enumerate(bound.binding.subjects):
@@ -129,7 +129,7 @@ def binding_subjects(seen: SeenTables) -> Iterator[MadeRow]:
                     **who_is(room, subject),
                     "is_outsider": subject.kind == USER and bool(_OUTSIDER.search(subject.name.lower())),
                 }
-                yield MadeRow(room.target, EVERYWHERE, f"{bound.key}#{number}", row, _facts(room, bound))
+                yield MadeRow(room.target.id, EVERYWHERE, f"{bound.key}#{number}", row, _facts(room, bound))
 
 
 # ---- rules of roles ------------------------------------------------------------------------------------------------------
@@ -189,6 +189,6 @@ def _rules_of(room: Room, name: RoleName) -> Iterator[MadeRow]:
             "resource_names": list(rule.names),
             "urls": list(rule.urls),
         }
-        yield MadeRow(room.target, EVERYWHERE, f"{key}#{number}", {**of, **written, **_flags(rule)}, facts)
+        yield MadeRow(room.target.id, EVERYWHERE, f"{key}#{number}", {**of, **written, **_flags(rule)}, facts)
     if not whole and rules[:1] != builtin.EVERYTHING[:1]:
-        yield MadeRow(room.target, EVERYWHERE, f"{key}#{len(rules)}", of, facts)
+        yield MadeRow(room.target.id, EVERYWHERE, f"{key}#{len(rules)}", of, facts)

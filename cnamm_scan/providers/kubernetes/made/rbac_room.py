@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from cnamm_scan.model import Reason, Target
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.kubernetes.policies.rbac import builtin, reading
 from cnamm_scan.providers.kubernetes.policies.rbac.asking import Truth
@@ -17,8 +18,23 @@ from cnamm_scan.providers.kubernetes.policies.rbac.subjects import Subject
 
 ROLE, CLUSTER_ROLE = "kubernetes.rbac.role", "kubernetes.rbac.cluster_role"
 ROLE_BINDING, CLUSTER_ROLE_BINDING = "kubernetes.rbac.role_binding", "kubernetes.rbac.cluster_role_binding"
+NODE = "kubernetes.core.node"
 NAMESPACE, CLUSTER, KIND = "kubernetes.core.namespace", "kubernetes.cluster.cluster", "kubernetes.cluster.api_resource"
 TOKEN = "kubernetes.core.token_secret"
+_VERSIONS = {"-aliyun.": "ack", "-tke.": "tke", "+IKS": "iks", "-CCE": "cce"}
+_LABELS = {
+    "alibabacloud.com/nodepool-id": "ack",
+    "cloud.google.com/gke-nodepool": "gke",
+    "doks.digitalocean.com/node-pool": "doks",
+    "eks.amazonaws.com/nodegroup": "eks",
+    "ibm-cloud.kubernetes.io/worker-id": "iks",
+    "k8s.ovh.net/nodepool": "ovh",
+    "k8s.scaleway.com/pool": "kapsule",
+    "kubernetes.azure.com/cluster": "aks",
+    "lke.linode.com/pool-id": "lke",
+    "oke.oraclecloud.com/pool.name": "oke",
+}
+"""Label that a cloud puts on the nodes of a managed cluster -> the name of that service."""
 OWN_WRITERS = frozenset({"kube-apiserver", "kube-controller-manager", "clusterrole-aggregation-controller"})
 """Who writes the fields of a role that nobody has changed."""
 
@@ -51,17 +67,17 @@ def moment(value: Any) -> Any:
 class Room:
     """What was seen of one target. Reads the tables that its view names, and takes no other to be there."""
 
-    def __init__(self, seen: SeenTables, target: str) -> None:
+    def __init__(self, seen: SeenTables, target: Target) -> None:
         self._seen, self.target = seen, target
 
     def rows(self, table: str) -> Iterator[SeenRow]:
         """The rows of a table in this target; none of a table that the view does not read."""
         if table in self._seen.reads:
-            yield from (row for row in self._seen.rows(table) if row.target == self.target)
+            yield from (row for row in self._seen.rows(table) if row.target == self.target.id)
 
     def sees(self, table: str) -> bool:
         """Whether a table was read whole."""
-        return table in self._seen.reads and not self._seen.dark(table, self.target)
+        return table in self._seen.reads and not self._seen.dark(table, self.target.id)
 
     # ---- roles -----------------------------------------------------------------------------------------------------------
 
@@ -128,8 +144,20 @@ class Room:
     @cached_property
     def cluster(self) -> Cluster:
         """RBAC as it stands, emergencies left out; binding numbers are those of `standing`."""
-        sight = Sight(self.sees(ROLE), self.sees(CLUSTER_ROLE), self.sees(ROLE_BINDING), self.sees(CLUSTER_ROLE_BINDING))
+        sight = replace(self._sight, bindings=self.sees(ROLE_BINDING), cluster_bindings=self.sees(CLUSTER_ROLE_BINDING))
         return Cluster(self._every_role(), (each.binding for each in self.standing), sight, self._features())
+
+    @cached_property
+    def _sight(self) -> Sight:
+        """What was seen of roles. Where a scope alone left something out, which namespaces that are."""
+        sight = Sight(self.sees(ROLE), self.sees(CLUSTER_ROLE))
+        reasons = {
+            reason for table in (ROLE, ROLE_BINDING) if table in self._seen.reads for reason in self._seen.why(table, self.target.id)
+        }
+        if reasons != {Reason.EXCLUDED.value}:
+            return sight
+        left_out, shown = (frozenset(self.target.scope.get(name) or ()) for name in ("excluded_namespaces", "namespaces"))
+        return replace(sight, left_out=left_out, shown=shown)
 
     @cached_property
     def roles_alone(self) -> Cluster:
@@ -137,7 +165,7 @@ class Room:
         return Cluster(
             self._every_role(),
             (each.binding for each in self.bindings if each.binding.subjects is not None),
-            Sight(self.sees(ROLE), self.sees(CLUSTER_ROLE)),
+            self._sight,
             self._features(),
         )
 
@@ -146,9 +174,24 @@ class Room:
 
     @cached_property
     def managed_by(self) -> str | None:
-        """The cloud that runs the control plane; empty for none that is known, None where that was not seen."""
+        """The cloud that runs the control plane; empty for none that is known, None where that was not seen.
+
+        The version and the address tell of some (`managed_by` of the cluster), the version alone of others, and the labels that a cloud puts
+        on the nodes of its managed clusters of the rest. A machine's provider id does not: own clusters run in clouds too.
+        """
         row = next(self.rows(CLUSTER), None)
-        return None if row is None else row.values["managed_by"]
+        if row is None or row.values.get("managed_by") is None:
+            return None
+        found = row.values["managed_by"] or next(
+            (name for mark, name in _VERSIONS.items() if mark in (row.values["git_version"] or "")), ""
+        )
+        if found:
+            return str(found)
+        for node in self.rows(NODE):
+            for label in node.values["labels"] or ():
+                if label in _LABELS:
+                    return _LABELS[label]
+        return "" if self.sees(NODE) else None
 
     def _features(self) -> Features:
         row = next(self.rows(CLUSTER), None)
@@ -163,7 +206,7 @@ class Room:
         )
         return Features(
             constrained_impersonation=constrained,
-            has_aws_auth=None if self.managed_by in (None, "eks") else False,
+            has_aws_auth=None if row is None or self.managed_by in (None, "eks") else False,
             kinds=kinds if self.sees(KIND) else None,
             token_secrets=tokens if self.sees(TOKEN) else None,
         )
@@ -187,4 +230,4 @@ class Room:
 def rooms(seen: SeenTables) -> Iterator[Room]:
     """One for each target."""
     for target in seen.targets:
-        yield Room(seen, target.id)
+        yield Room(seen, target)

@@ -74,8 +74,9 @@ class _Judge:
 
     def _found(self, rights: Rights, home: str) -> _Powers:
         looks = Looks(rights, self.cluster)
-        wide = [place for place in rights.places if place == CONTROL_PLANE or (place != home and self.room.is_platforms(place))]
-        places = (FRESH, *wide)
+        others = (*rights.places, *(place for place in self.cluster.hidden if place != FRESH))
+        wide = {place for place in others if place != home and self.room.is_platforms(place)}
+        places = (FRESH, *sorted(wide | {CONTROL_PLANE}))
 
         def any_of(verbs: tuple[str, ...], group: str, resource: str, sub: str = "") -> Truth:
             return either(looks.any(verbs, group, resource, sub, place) for place in places)
@@ -98,11 +99,10 @@ class _Judge:
             installs_kinds=looks.any(_WRITES, "apiextensions.k8s.io", "customresourcedefinitions"),
         )
 
-    @staticmethod
-    def _wildcards(rights: Rights) -> Truth:
+    def _wildcards(self, rights: Rights) -> Truth:
         if any("*" in (*rule.verbs, *rule.resources) and not rule.urls for _, rule in rights.rules()):
             return True
-        return False if rights.is_whole else None
+        return False if not self.cluster.hidden and all(map(rights.sees, ("", *rights.places))) else None
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def subjects(seen: SeenTables) -> Iterator[MadeRow]:
             numbers = judge.cluster.bindings_of(holder.subject)
             facts = dict.fromkeys(fact for number in numbers for fact in _facts(room, number))
             row = {"subject": holder.subject.text, **who_is(room, holder.subject), "is_shipped": holder.is_shipped, **holder.row()}
-            yield MadeRow(room.target, EVERYWHERE, holder.subject.text, row, tuple(facts))
+            yield MadeRow(room.target.id, EVERYWHERE, holder.subject.text, row, tuple(facts))
         if room.managed_by:
             yield _cloud(room, room.managed_by)
 
@@ -227,7 +227,7 @@ def _cloud(room: Room, managed_by: str) -> MadeRow:
         "is_shipped": False,
         "ways": "unknown",
     }
-    return MadeRow(room.target, EVERYWHERE, f"{CLOUD} {managed_by}", row, tuple(each.fact for each in room.rows(CLUSTER)))
+    return MadeRow(room.target.id, EVERYWHERE, f"{CLOUD} {managed_by}", row, tuple(each.fact for each in room.rows(CLUSTER)))
 
 
 def administrators(seen: SeenTables) -> Iterator[MadeRow]:
@@ -242,4 +242,4 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
                     sure.append(holder.subject.text)
                 possible = possible or row["is_administrator"] is None
             row = {"at_least": len(sure), "at_most": None if possible else len(sure), "names": sure}
-            yield MadeRow(room.target, EVERYWHERE, cluster.key, row, (cluster.fact,))
+            yield MadeRow(room.target.id, EVERYWHERE, cluster.key, row, (cluster.fact,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from cnamm_scan.providers.kubernetes.policies.rbac import builtin
 from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Ask, Rule, Truth
@@ -54,6 +54,14 @@ class Sight:
     cluster_roles: bool = True
     bindings: bool = True
     cluster_bindings: bool = True
+    left_out: frozenset[str] = frozenset()
+    """The only namespaces of which roles and bindings are missing, where that is known."""
+    shown: frozenset[str] = frozenset()
+    """The namespaces that were seen whole, where only some were looked at."""
+
+    def shows(self, listing: bool, namespace: str) -> bool:
+        """Whether all of a namespace was seen in a listing of namespaces' objects that was read whole, or was not."""
+        return listing or namespace in self.shown or (bool(self.left_out) and namespace not in (*self.left_out, FRESH))
 
 
 @dataclass(frozen=True)
@@ -103,9 +111,8 @@ class Cluster:
         key = (grants, masters)
         if key not in self._rights:
             held = {grant: self.rules(grant.role) for grant in grants}
-            wide = self._sees_bindings("") and all(whole for grant, (_, whole) in held.items() if grant.namespace in ("", FRESH))
-            everywhere = wide and self.sight.bindings and self._sees_bindings("*") and all(whole for _, whole in held.values())
-            self._rights[key] = Rights({grant: rules for grant, (rules, _) in held.items()}, wide, everywhere, masters)
+            doubtful = frozenset(grant.namespace for grant, (_, whole) in held.items() if not whole)
+            self._rights[key] = Rights({grant: rules for grant, (rules, _) in held.items()}, partial(self._sees, doubtful), masters)
         return self._rights[key]
 
     def rules(self, name: RoleName) -> tuple[tuple[Rule, ...], bool]:
@@ -118,7 +125,8 @@ class Cluster:
         """Whether a role is there."""
         if name in self.roles or (name.kind == "ClusterRole" and name.name in builtin.ROLES):
             return True
-        return False if (self.sight.roles if name.kind == "Role" else self.sight.cluster_roles) else None
+        sees = self.sight.shows(self.sight.roles, name.namespace) if name.kind == "Role" else self.sight.cluster_roles
+        return False if sees else None
 
     def is_aggregated(self, name: RoleName) -> bool:
         """Whether rules of other roles come into this one by their labels."""
@@ -163,11 +171,28 @@ class Cluster:
                 found.setdefault(subject, []).append(number)
         return found
 
-    def _sees_bindings(self, place: str) -> bool:
-        """Whether every binding of the whole cluster, or with `*` of any namespace, shows whom it names."""
-        if not place and not self.sight.cluster_bindings:
+    def _sees(self, doubtful: frozenset[str], place: str) -> bool:
+        """Whether everything is seen that somebody holds in a namespace, and with an empty one in the whole cluster.
+
+        `doubtful` is where roles that he holds may have more rules. In FRESH, which stands for any namespace, holds what holds in the
+        whole cluster.
+        """
+        if not self.sight.cluster_bindings or "" in doubtful or FRESH in doubtful or "" in self._unread:
             return False
-        return all(binding.subjects is not None for binding in self.bindings if bool(place) == bool(binding.namespace))
+        if place in ("", FRESH):
+            return True
+        return self.sight.shows(self.sight.bindings, place) and place not in doubtful and place not in self._unread
+
+    @cached_property
+    def _unread(self) -> frozenset[str]:
+        """Where bindings stand of which it is not known whom they name."""
+        return frozenset(binding.namespace for binding in self.bindings if binding.subjects is None)
+
+    @cached_property
+    def hidden(self) -> tuple[str, ...]:
+        """The namespaces in which there may be bindings that were not seen; FRESH where these may be any."""
+        left = () if self.sight.bindings else tuple(sorted(self.sight.left_out)) or (FRESH,)
+        return (*left, *sorted(self._unread - {""}))
 
     def _selectors(self, name: RoleName) -> tuple[Selector, ...] | None:
         if name in self.roles:

@@ -118,6 +118,13 @@ class Climb:
             yield Step(EVERYTHING, ALL, everything is True, ""), self._top
             if everything:
                 return
+        if isinstance(node.held, Rights):
+            for place in self._cluster.hidden:
+                lead: Lead = ALL if place == FRESH else Accounts(place, is_whole=True)
+                yield (
+                    Step(f"rights in {'namespaces' if place == FRESH else place} that were not read", lead, False, ""),
+                    self._to(node.held, lead),
+                )
         looks = Looks(node.held, self._cluster)
         for step in chain(givers(node.held, looks), steps(node.held, self._cluster)):
             yield step, self._to(node.held, step.lead)
@@ -200,9 +207,8 @@ class Climb:
                 found = None
         return found
 
-    @staticmethod
-    def _owns(node: _Node) -> Truth:
-        found: Truth = False
+    def _owns(self, node: _Node) -> Truth:
+        found: Truth = None if FRESH in self._cluster.hidden else False
         for step, _ in node.edges:
             if step is not None and isinstance(step.lead, Accounts) and step.lead.is_whole:
                 if step.is_sure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -54,12 +54,12 @@ class Held(Protocol):
 class Rights:
     """The rules of these roles, each where it holds.
 
-    `wide` says whether everything is seen that holds in the whole cluster, `everywhere` whether everything is that holds anywhere.
+    `sees` says of a namespace whether everything is seen that holds there; of an empty one, and of FRESH, what holds in the whole cluster.
     """
 
-    def __init__(self, rules: Mapping[Grant, tuple[Rule, ...]], wide: bool = True, everywhere: bool = True, masters: bool = False) -> None:
+    def __init__(self, rules: Mapping[Grant, tuple[Rule, ...]], sees: Callable[[str], bool], masters: bool = False) -> None:
         self._rules = rules
-        self._is_whole = {False: wide, True: everywhere}
+        self.sees = sees
         self.is_master = masters
         self._answers: dict[Ask, Truth] = {}
 
@@ -80,11 +80,6 @@ class Rights:
             found.setdefault(grant.namespace, {}).update(dict.fromkeys(rules))
         return {place: tuple(rules) for place, rules in found.items()}
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether everything is seen that holds anywhere."""
-        return self._is_whole[True]
-
     def can(self, ask: Ask) -> Truth:
         """Whether a request is admitted: by a rule that holds in the whole cluster, or in the namespace of what is asked for."""
         if self.is_master:
@@ -102,8 +97,7 @@ class Rights:
         for each in {place, FRESH} if place else ():
             if any(rule.admits(ask) for rule in self._by_place.get(each, ())):
                 return True
-        # a namespace that stands for all others is reached by what holds in the whole cluster alone
-        return False if self._is_whole[bool(place) and place != FRESH] else None
+        return False if self.sees(place) else None
 
     def names(self, group: str, resource: str, subresource: str = "") -> frozenset[str]:
         """The names that rules over such objects write out."""
@@ -154,5 +148,5 @@ class Acting:
         return self._actor.names(group, resource, subresource) | self._other.names(group, resource, subresource)
 
 
-MASTER = Rights({}, masters=True)
+MASTER = Rights({}, bool, masters=True)
 """What a member of system:masters holds: everything, past RBAC."""

@@ -13,7 +13,9 @@ from cnamm_scan.providers.kubernetes.policies.rbac.subjects import Subject
 
 Json = Any
 GROUP = "rbac.authorization.k8s.io"
-DARK = Sight(False, False, False, False)
+WHOLE, DARK = Sight(), Sight(False, False, False, False)
+PLAIN = Features()
+ASKER = Subject("User", "u")
 
 
 def rule(verbs: str, resources: str, group: str = "", names: str = "") -> Json:
@@ -59,7 +61,7 @@ def account(namespace: str, name: str) -> Json:
 U = user("u")
 
 
-def cluster(objects: Iterable[Json], sight: Sight = Sight(), features: Features = Features(), is_served: bool = False) -> Cluster:
+def cluster(objects: Iterable[Json], sight: Sight = WHOLE, features: Features = PLAIN, is_served: bool = False) -> Cluster:
     """The cluster of some roles and bindings."""
     roles, bindings = [], []
     for each in objects:
@@ -75,16 +77,16 @@ def cluster(objects: Iterable[Json], sight: Sight = Sight(), features: Features 
     return Cluster(roles, bindings, sight, features)
 
 
-def outcome(*objects: Json, of: Subject = Subject("User", "u"), **how: Any) -> Outcome:
+def outcome(*objects: Json, of: Subject = ASKER, **how: Any) -> Outcome:
     """What a subject, the user `u` unless told otherwise, can come to."""
     return Climb(cluster(objects, **how)).of(of)
 
 
-def wide(*rules: Json, features: Features = Features(), sight: Sight = Sight()) -> Outcome:
+def wide(*rules: Json, features: Features = PLAIN, sight: Sight = WHOLE) -> Outcome:
     """What `u` can come to with these rules in the whole cluster."""
     return outcome(role("r", *rules), binding("r", U), features=features, sight=sight)
 
 
-def within(*rules: Json, namespace: str = "shop", features: Features = Features()) -> Outcome:
+def within(*rules: Json, namespace: str = "shop", features: Features = PLAIN) -> Outcome:
     """What `u` can come to with these rules in one namespace."""
     return outcome(role("r", *rules, namespace=namespace), binding("r", U, namespace=namespace, kind="Role"), features=features)
