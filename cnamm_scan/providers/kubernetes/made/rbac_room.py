@@ -176,8 +176,8 @@ class Room:
     def managed_by(self) -> str | None:
         """The cloud that runs the control plane; empty for none that is known, None where that was not seen.
 
-        The version and the address tell of some (`managed_by` of the cluster), the version alone of others, and the labels that a cloud puts
-        on the nodes of its managed clusters of the rest. A machine's provider id does not: own clusters run in clouds too.
+        The version and the address tell of some (`managed_by` of the cluster), the version alone of others, and of the rest the labels that
+        a cloud puts on the nodes of its managed clusters. The provider id of a machine does not: own clusters run in clouds too.
         """
         row = next(self.rows(CLUSTER), None)
         if row is None or row.values.get("managed_by") is None:

@@ -91,6 +91,7 @@ class Cluster:
         self.sight = sight
         self.features = features
         self._rules: dict[RoleName, tuple[tuple[Rule, ...], bool]] = {}
+        self._sources: dict[RoleName, tuple[RoleName, ...]] = {}
         self._rights: dict[tuple[frozenset[Grant], bool], Rights] = {}
 
     def allows(self, subject: Subject, ask: Ask) -> Truth:
@@ -134,17 +135,27 @@ class Cluster:
 
     def sources(self, name: RoleName) -> tuple[RoleName, ...]:
         """The roles whose rules come into this one, directly or through others."""
+        if name not in self._sources:
+            self._sources[name] = tuple(self._found_sources(name))
+        return self._sources[name]
+
+    def _found_sources(self, name: RoleName) -> Iterable[RoleName]:
         found: dict[RoleName, None] = {}
         todo = [name]
         while todo:
-            selectors = self._selectors(todo.pop()) or ()
-            for each in self.roles.values():
-                if each.name.kind != "ClusterRole" or each.name == name or each.name in found:
+            selectors = self._selectors(todo.pop())
+            for each in self._labelled if selectors else ():
+                if each.name == name or each.name in found:
                     continue
-                if any(selector.selects(each.labels) for selector in selectors):
+                if any(selector.selects(each.labels) for selector in selectors or ()):
                     found[each.name] = None
                     todo.append(each.name)
-        return tuple(found)
+        return found
+
+    @cached_property
+    def _labelled(self) -> tuple[Role, ...]:
+        """The roles that may be aggregated into others: ClusterRoles, labelled or not."""
+        return tuple(role for role in self.roles.values() if role.name.kind == "ClusterRole")
 
     def subjects(self) -> frozenset[Subject]:
         """Everybody whom a binding names."""
@@ -218,8 +229,8 @@ class Cluster:
     ) -> tuple[tuple[Rule, ...], bool]:
         """Rules with those of every ClusterRole that one of the selectors selects. `under` are the roles that this one is wanted for."""
         found, whole = list(own), self.sight.cluster_roles and all(each.is_readable for each in selectors)
-        for each in self.roles.values():
-            if each.name.kind != "ClusterRole" or each.name == name or each.name in under:
+        for each in self._labelled if selectors else ():
+            if each.name == name or each.name in under:
                 continue
             if any(selector.selects(each.labels) for selector in selectors):
                 rules, is_whole = self._rules_of(each.name, under | {name})
