@@ -12,7 +12,7 @@ from cnamm_scan.providers.kubernetes.made.rbac_room import CLUSTER_ROLE, Bound, 
 from cnamm_scan.providers.kubernetes.policies.rbac import builtin
 from cnamm_scan.providers.kubernetes.policies.rbac.asking import Rule, Truth
 from cnamm_scan.providers.kubernetes.policies.rbac.raising import Climb
-from cnamm_scan.providers.kubernetes.policies.rbac.rights import Grant, Rights, RoleName
+from cnamm_scan.providers.kubernetes.policies.rbac.rights import Grant, RoleName
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import (
     ACCOUNT,
     ACCOUNTS,
@@ -38,15 +38,14 @@ class _Powers:
     """What roles mean by themselves, each worked out once."""
 
     def __init__(self, room: Room) -> None:
-        self._cluster = room.roles_alone
-        self._climb = Climb(self._cluster)
-        self._found: dict[RoleName, Truth] = {}
+        cluster = room.roles_alone
+        roles = sorted({bound.binding.role for bound in room.bindings})
+        several = [cluster.rights_of(frozenset({Grant(role)})) for role in roles]
+        outcomes = Climb(cluster).outcomes(several)
+        self._found = {role: outcome.is_administrator for role, outcome in zip(roles, outcomes, strict=True)}
 
     def is_privileged(self, role: RoleName) -> Truth:
         """Whether a role, held in the whole cluster, is everything or leads there by RBAC's own means."""
-        if role not in self._found:
-            rights: Rights = self._cluster.rights_of(frozenset({Grant(role)}))
-            self._found[role] = self._climb.outcome(rights).is_administrator
         return self._found[role]
 
 

@@ -40,7 +40,7 @@ class Seen:
     @property
     def reads(self) -> Mapping[str, Sequence[str]]:
         """Every table that is given."""
-        return {table: () for table in self.tables}
+        return dict.fromkeys(self.tables, ())
 
     def rows(self, table: str) -> Sequence[SeenRow]:
         """What was seen of a table."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
@@ -164,6 +164,17 @@ class Cluster:
     def bindings_of(self, subject: Subject) -> tuple[int, ...]:
         """The numbers of the bindings that name a subject, or the groups that come with it by themselves."""
         return tuple(sorted({number for each in who(subject).subjects for number in self._bound.get(each, ())}))
+
+    def bindings_to(self, role: RoleName) -> Sequence[Binding]:
+        """The bindings that give a role."""
+        return self._by_role.get(role, ())
+
+    @cached_property
+    def _by_role(self) -> Mapping[RoleName, list[Binding]]:
+        found: dict[RoleName, list[Binding]] = {}
+        for binding in self.bindings:
+            found.setdefault(binding.role, []).append(binding)
+        return found
 
     @cached_property
     def accounts(self) -> Mapping[str, tuple[Subject, ...]]:

@@ -96,6 +96,8 @@ def _bind(looks: Looks) -> Iterator[Step]:
 def _bound(looks: Looks, kind: str, bindings: str, scope: str) -> Iterator[Step | Grant]:
     """What may be bound by one kind of binding: everything there is, or the roles that are named."""
     resource = _resource(kind)
+    if looks.held.is_blank(bindings, "", scope):
+        return
     makes = looks.any(ways.CREATES, ways.RBAC, bindings, place=scope)
     any_role = both(either([makes, looks.any(ways.CHANGES, ways.RBAC, bindings, place=scope)]), _may(looks, "bind", resource, FRESH, scope))
     if any_role is not False and kind == "ClusterRole":
@@ -117,15 +119,16 @@ def _roles(looks: Looks, kind: str, resource: str, scope: str) -> Iterator[RoleN
     if kind == "ClusterRole":
         yield from (RoleName(kind, name) for name in sorted(names - {""}))
         return
-    for role in sorted(looks.cluster.roles):
-        if role.kind == "Role" and scope in (FRESH, role.namespace):
+    is_any = _may(looks, "bind", resource, FRESH, scope)
+    for role in sorted(looks.cluster.roles) if is_any or names else ():
+        if role.kind == "Role" and scope in (FRESH, role.namespace) and (is_any or role.name in names):
             yield role
 
 
 def _joined(looks: Looks, bindings: str, scope: str, role: RoleName) -> Iterator[str]:
     """Where one may write oneself into a binding of this role that is there."""
-    for binding in looks.cluster.bindings:
-        if binding.role != role or bool(binding.namespace) != bool(scope) or scope not in ("", FRESH, binding.namespace):
+    for binding in looks.cluster.bindings_to(role):
+        if bool(binding.namespace) != bool(scope) or scope not in ("", FRESH, binding.namespace):
             continue
         if looks.any(ways.CHANGES, ways.RBAC, bindings, place=binding.namespace, name=binding.name):
             yield binding.namespace

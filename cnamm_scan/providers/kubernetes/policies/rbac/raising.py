@@ -79,12 +79,13 @@ class Climb:
 
     def outcomes(self, several: Sequence[Rights]) -> list[Outcome]:
         """The same for many at once."""
-        new = [rights for rights in several if id(rights) not in self._outcomes]
-        nodes = [self._node(rights) for rights in new]
-        self._expand(nodes)
-        self._rise()
-        for rights, node in zip(new, nodes, strict=True):
-            self._outcomes[id(rights)] = self._told(rights, node)
+        new = list({id(rights): rights for rights in several if id(rights) not in self._outcomes}.values())
+        if new:
+            nodes = [self._node(rights) for rights in new]
+            self._expand(nodes)
+            self._rise()
+            for rights, node in zip(new, nodes, strict=True):
+                self._outcomes[id(rights)] = self._told(rights, node)
         return [self._outcomes[id(rights)] for rights in several]
 
     # ---- the graph -------------------------------------------------------------------------------------------------------

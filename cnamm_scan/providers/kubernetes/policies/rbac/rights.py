@@ -46,6 +46,14 @@ class Held(Protocol):
         """The namespaces in which more is held than in the whole cluster."""
         ...
 
+    def is_blank(self, resource: str, subresource: str, place: str) -> bool:
+        """Whether certainly nothing is held on such objects, which is quickly said: no rule speaks of them."""
+        ...
+
+    def sees(self, place: str) -> bool:
+        """Whether everything is seen that holds there."""
+        ...
+
     def names(self, group: str, resource: str, subresource: str = "") -> frozenset[str]:
         """The names that rules over such objects write out."""
         ...
@@ -59,7 +67,8 @@ class Rights:
 
     def __init__(self, rules: Mapping[Grant, tuple[Rule, ...]], sees: Callable[[str], bool], masters: bool = False) -> None:
         self._rules = rules
-        self.sees = sees
+        self._sees = sees
+        self._seen: dict[str, bool] = {}
         self.is_master = masters
         self._answers: dict[Ask, Truth] = {}
 
@@ -72,6 +81,30 @@ class Rights:
     def places(self) -> tuple[str, ...]:
         """The namespaces in which more is held than in the whole cluster."""
         return tuple(sorted({grant.namespace for grant, rules in self._rules.items() if grant.namespace not in ("", FRESH) and rules}))
+
+    def sees(self, place: str) -> bool:
+        """Whether everything is seen that holds there."""
+        if place not in self._seen:
+            self._seen[place] = self._sees(place)
+        return self._seen[place]
+
+    @cached_property
+    def _by_resource(self) -> Mapping[tuple[str, str], tuple[Rule, ...]]:
+        """(place, resource as a rule spells it) -> the rules that do; an empty resource for URLs."""
+        found: dict[tuple[str, str], dict[Rule, None]] = {}
+        for place, rules in self._by_place.items():
+            for rule in rules:
+                for spelled in (*rule.resources, *([""] if rule.urls else [])):
+                    found.setdefault((place, spelled), {})[rule] = None
+        return {key: tuple(rules) for key, rules in found.items()}
+
+    @cached_property
+    def _spelled(self) -> frozenset[str]:
+        return frozenset(resource for _, resource in self._by_resource)
+
+    def is_blank(self, resource: str, subresource: str, place: str) -> bool:
+        """Whether certainly nothing is held on such objects, which is quickly said: no rule speaks of them."""
+        return not self.is_master and self._spelled.isdisjoint(_spellings(resource, subresource)) and self.sees(place)
 
     @cached_property
     def _by_place(self) -> Mapping[str, tuple[Rule, ...]]:
@@ -91,17 +124,19 @@ class Rights:
     may = can
 
     def _can(self, ask: Ask) -> Truth:
-        if any(rule.admits(ask) for rule in self._by_place[""]):
-            return True
         place = "" if ask.path else ask.namespace
-        for each in {place, FRESH} if place else ():
-            if any(rule.admits(ask) for rule in self._by_place.get(each, ())):
-                return True
+        spellings = ("",) if ask.path else _spellings(ask.resource, ask.subresource)
+        for each in ("", place, FRESH) if place else ("",):
+            for spelled in spellings:
+                if any(rule.admits(ask) for rule in self._by_resource.get((each, spelled), ())):
+                    return True
         return False if self.sees(place) else None
 
     def names(self, group: str, resource: str, subresource: str = "") -> frozenset[str]:
         """The names that rules over such objects write out."""
         found: set[str] = set()
+        if self._spelled.isdisjoint(_spellings(resource, subresource)):
+            return frozenset()
         for rules in self._by_place.values():
             for rule in rules:
                 if rule.names and replace(rule, verbs=("*",), names=()).admits(Ask("", group, resource, subresource)):
@@ -113,6 +148,11 @@ class Rights:
         for place, rules in self._by_place.items():
             for rule in rules:
                 yield place, rule
+
+
+def _spellings(resource: str, subresource: str) -> tuple[str, ...]:
+    """How a rule may spell a resource that it covers."""
+    return ("*", f"{resource}/{subresource}", f"*/{subresource}") if subresource else ("*", resource)
 
 
 class Acting:
@@ -142,6 +182,14 @@ class Acting:
     def places(self) -> Iterable[str]:
         """The namespaces in which either holds more than in the whole cluster."""
         return sorted({*self._actor.places, *self._other.places})
+
+    def sees(self, place: str) -> bool:
+        """Whether everything is seen that either holds there."""
+        return self._actor.sees(place) and self._other.sees(place)
+
+    def is_blank(self, resource: str, subresource: str, place: str) -> bool:
+        """Whether certainly nothing is held on such objects."""
+        return self._actor.is_blank(resource, subresource, place) or self._other.is_blank(resource, subresource, place)
 
     def names(self, group: str, resource: str, subresource: str = "") -> frozenset[str]:
         """The names that rules of either write out."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 
 from cnamm_scan.providers.kubernetes.policies.rbac import ways
 from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, LISTING, NAMELESS, Ask, Truth, both, either
@@ -12,6 +11,8 @@ from cnamm_scan.providers.kubernetes.policies.rbac.cluster import Cluster
 from cnamm_scan.providers.kubernetes.policies.rbac.leads import ALL, Account, Accounts, Step
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import Held
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import ACCOUNT, Subject
+
+_INTO = (*ways.MAKES_PODS, *ways.CHANGES_PODS, *ways.ENTERS_PODS)
 
 
 class Looks:
@@ -24,12 +25,21 @@ class Looks:
 
     def any(self, verbs: Sequence[str], group: str, resource: str, sub: str = "", place: str = "", name: str | None = None) -> Truth:
         """Whether one of the verbs is held: on an object of this name, or with None on whichever."""
+        if self.held.is_blank(resource, sub, place):
+            return False
         return either(self.held.can(self._ask(verb, group, resource, sub, place, name)) for verb in verbs)
 
     def one(self, verbs: Sequence[str], group: str, resource: str, sub: str = "", place: str = "") -> Truth:
         """Whether one of the verbs is held on any object, be it on a named one alone."""
+        if self.held.is_blank(resource, sub, place):
+            return False
         names = (None, *sorted(self.held.names(group, resource, sub)))
         return either(self.any(verbs, group, resource, sub, place, name) for name in names)
+
+    def spoken(self, several: Sequence[ways.Into]) -> Sequence[ways.Into]:
+        """Those that may be held at all, somewhere."""
+        blank, sees = self.held.is_blank, all(self.held.sees(place) for place in self.places)
+        return [each for each in several if not sees or not blank(each.resource, each.subresource, FRESH)]
 
     def named(self, verbs: Sequence[str], group: str, resource: str, sub: str = "", place: str = "") -> list[str]:
         """The names of the objects on which one of the verbs certainly is held."""
@@ -64,8 +74,7 @@ def steps(held: Held, cluster: Cluster) -> Iterator[Step]:
     yield from _certificates(looks)
     yield from _volumes(looks)
     yield from _aws_auth(looks)
-    yield from _own_namespaces(looks)
-    for each in chain(ways.MAKES_PODS, ways.CHANGES_PODS, ways.ENTERS_PODS):
+    for each in looks.spoken(_INTO):
         yield from _into(looks, each)
     yield from _tokens(looks)
     yield from _secrets(looks)
@@ -73,7 +82,8 @@ def steps(held: Held, cluster: Cluster) -> Iterator[Step]:
 
 def makes_pods(looks: Looks, place: str) -> Truth:
     """Whether pods may be made in a place, by themselves or through a kind whose controller makes them."""
-    return either(both(looks.any(each.verbs, each.group, each.resource, place=place), _is_there(looks, each)) for each in ways.MAKES_PODS)
+    makers = looks.spoken(ways.MAKES_PODS)
+    return either(both(looks.any(each.verbs, each.group, each.resource, place=place), _is_there(looks, each)) for each in makers)
 
 
 def _is_there(looks: Looks, each: ways.Into) -> Truth:
@@ -144,14 +154,6 @@ def _aws_auth(looks: Looks) -> Iterator[Step]:
     held = both(looks.cluster.features.has_aws_auth, looks.any(ways.CHANGES, "", "configmaps", place="kube-system", name="aws-auth"))
     if held is not False:
         yield Step("update configmaps aws-auth in kube-system", ALL, held is True, ways.AWS_AUTH)
-
-
-def _own_namespaces(looks: Looks) -> Iterator[Step]:
-    """A namespace may be changed by a right that holds in it: its labels say what pods may be, and whom its guards let in."""
-    for place in looks.places[1:]:
-        held = looks.any(ways.CHANGES, "", "namespaces", place=place, name=place)
-        if held is not False and looks.any(ways.CHANGES, "", "namespaces") is False:
-            yield Step(f"update namespaces {place}", ALL, False, ways.GOOD_PRACTICES)
 
 
 def _tokens(looks: Looks) -> Iterator[Step]:
