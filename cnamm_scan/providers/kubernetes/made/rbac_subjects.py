@@ -20,7 +20,7 @@ from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Truth, b
 from cnamm_scan.providers.kubernetes.policies.rbac.builtin import CONTROL_PLANE
 from cnamm_scan.providers.kubernetes.policies.rbac.raising import Climb, Outcome
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import Rights
-from cnamm_scan.providers.kubernetes.policies.rbac.steps import Looks, makes_pods
+from cnamm_scan.providers.kubernetes.policies.rbac.steps import TELLING, Looks, makes_pods
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import ACCOUNT, Subject, who
 from cnamm_scan.providers.one_place import EVERYWHERE
 
@@ -34,6 +34,8 @@ _ADMISSION_KINDS = tuple(
     )
     for kind in kinds
 )
+_POWERFUL = TELLING | {*_ADMISSION_KINDS, "customresourcedefinitions", "pods/portforward", "*/portforward"}
+"""Every resource that a power is over, as a rule may spell it."""
 CLOUD = "Cloud"
 """Stands for whoever the cloud's own access entries let in, which the cluster does not show."""
 
@@ -73,6 +75,9 @@ class _Judge:
         return self._powers[key]
 
     def _found(self, rights: Rights, home: str) -> _Powers:
+        wildcards = self._wildcards(rights)
+        if not rights.speaks_of(_POWERFUL) and not self.cluster.hidden and all(map(rights.sees, ("", *rights.places, CONTROL_PLANE))):
+            return _Powers(wildcards, *[False] * (len(_NAMES) - 1))
         looks = Looks(rights, self.cluster)
         others = (*rights.places, *(place for place in self.cluster.hidden if place != FRESH))
         wide = {place for place in others if place != home and self.room.is_platforms(place)}
@@ -82,7 +87,7 @@ class _Judge:
             return either(looks.any(verbs, group, resource, sub, place) for place in places)
 
         return _Powers(
-            uses_wildcards=self._wildcards(rights),
+            uses_wildcards=wildcards,
             reads_secrets=any_of(ways.READS, "", "secrets"),
             makes_pods=either(makes_pods(looks, place) for place in places),
             enters_pods=either(

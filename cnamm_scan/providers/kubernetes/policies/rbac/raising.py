@@ -12,7 +12,7 @@ from cnamm_scan.providers.kubernetes.policies.rbac.cluster import Cluster
 from cnamm_scan.providers.kubernetes.policies.rbac.givers import givers
 from cnamm_scan.providers.kubernetes.policies.rbac.leads import ALL, Account, Accounts, Acts, Lead, More, Step, Through
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import Held, Rights
-from cnamm_scan.providers.kubernetes.policies.rbac.steps import Looks, holds_everything, steps
+from cnamm_scan.providers.kubernetes.policies.rbac.steps import TELLING, Looks, holds_everything, steps
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import ACCOUNT, Subject, who
 
 EVERYTHING = "any verb on any resource"
@@ -114,6 +114,8 @@ class Climb:
             for account in (Subject(ACCOUNT, FRESH, node.namespace), *self._cluster.accounts.get(node.namespace, ())):
                 yield None, self._node(self._cluster.rights(who(account)))
             return
+        if isinstance(node.held, Rights) and self._is_plain(node.held):
+            return
         everything = holds_everything(node.held)
         if everything is not False:
             yield Step(EVERYTHING, ALL, everything is True, ""), self._top
@@ -129,6 +131,11 @@ class Climb:
         looks = Looks(node.held, self._cluster)
         for step in chain(givers(node.held, looks), steps(node.held, self._cluster)):
             yield step, self._to(node.held, step.lead)
+
+    def _is_plain(self, rights: Rights) -> bool:
+        """Whether nothing is held that any way takes: so with most, and quickly said."""
+        places = ("", FRESH, *rights.places)
+        return not self._cluster.hidden and not rights.speaks_of(TELLING) and all(map(rights.sees, places))
 
     def _to(self, held: Held, lead: Lead) -> _Node:
         if isinstance(lead, Accounts):

@@ -69,6 +69,7 @@ class Rights:
         self._rules = rules
         self._sees = sees
         self._seen: dict[str, bool] = {}
+        self._speaks: dict[tuple[str, str], bool] = {}
         self.is_master = masters
         self._answers: dict[Ask, Truth] = {}
 
@@ -99,12 +100,21 @@ class Rights:
         return {key: tuple(rules) for key, rules in found.items()}
 
     @cached_property
-    def _spelled(self) -> frozenset[str]:
+    def spelled(self) -> frozenset[str]:
+        """Every resource that a rule spells, as it does."""
         return frozenset(resource for _, resource in self._by_resource)
 
     def is_blank(self, resource: str, subresource: str, place: str) -> bool:
         """Whether certainly nothing is held on such objects, which is quickly said: no rule speaks of them."""
-        return not self.is_master and self._spelled.isdisjoint(_spellings(resource, subresource)) and self.sees(place)
+        key = (resource, subresource)
+        speaks = self._speaks.get(key)
+        if speaks is None:
+            speaks = self._speaks[key] = self.is_master or not self.spelled.isdisjoint(_spellings(resource, subresource))
+        return not speaks and self.sees(place)
+
+    def speaks_of(self, spelled: frozenset[str]) -> bool:
+        """Whether a rule spells one of these resources."""
+        return self.is_master or not self.spelled.isdisjoint(spelled)
 
     @cached_property
     def _by_place(self) -> Mapping[str, tuple[Rule, ...]]:
@@ -135,7 +145,7 @@ class Rights:
     def names(self, group: str, resource: str, subresource: str = "") -> frozenset[str]:
         """The names that rules over such objects write out."""
         found: set[str] = set()
-        if self._spelled.isdisjoint(_spellings(resource, subresource)):
+        if self.spelled.isdisjoint(_spellings(resource, subresource)):
             return frozenset()
         for rules in self._by_place.values():
             for rule in rules:

@@ -9,10 +9,34 @@ from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, LISTING,
 from cnamm_scan.providers.kubernetes.policies.rbac.builtin import CONTROL_PLANE
 from cnamm_scan.providers.kubernetes.policies.rbac.cluster import Cluster
 from cnamm_scan.providers.kubernetes.policies.rbac.leads import ALL, Account, Accounts, Step
-from cnamm_scan.providers.kubernetes.policies.rbac.rights import Held
+from cnamm_scan.providers.kubernetes.policies.rbac.rights import Held, Rights
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import ACCOUNT, Subject
 
 _INTO = (*ways.MAKES_PODS, *ways.CHANGES_PODS, *ways.ENTERS_PODS)
+
+
+def _spelled(resource: str, sub: str) -> set[str]:
+    return {f"{resource}/{sub}", f"*/{sub}"} if sub else {resource}
+
+
+TELLING = frozenset(
+    {
+        *("*", "configmaps", "groups", "namespaces", "nodes", "persistentvolumes", "pods", "secrets", "serviceaccounts", "users"),
+        *("certificatesigningrequests", "clusterrolebindings", "clusterroles", "rolebindings", "roles", "signers"),
+        *_spelled("serviceaccounts", "token"),
+        *_spelled("certificatesigningrequests", "approval"),
+        *(each for way in _INTO for each in _spelled(way.resource, way.subresource)),
+        *(each for way in ways.OVER_THE_CLUSTER for _, _, resource, sub in way.rights for each in _spelled(resource, sub)),
+    }
+)
+"""Every resource that a way asks of, as a rule may spell it: whose rules spell none of them has no way."""
+
+
+_SPELLED = {
+    spelled: frozenset(way for way in _INTO if spelled in _spelled(way.resource, way.subresource))
+    for spelled in {each for way in _INTO for each in _spelled(way.resource, way.subresource)}
+}
+"""A resource as a rule may spell it -> the ways that ask of it."""
 
 
 class Looks:
@@ -38,8 +62,13 @@ class Looks:
 
     def spoken(self, several: Sequence[ways.Into]) -> Sequence[ways.Into]:
         """Those that may be held at all, somewhere."""
-        blank, sees = self.held.is_blank, all(self.held.sees(place) for place in self.places)
-        return [each for each in several if not sees or not blank(each.resource, each.subresource, FRESH)]
+        if not isinstance(self.held, Rights) or self.held.is_master or not all(map(self.held.sees, self.places)):
+            return several
+        if "*" in self.held.spelled:
+            return several
+        found = [_SPELLED.get(each, frozenset()) for each in self.held.spelled]
+        wanted = frozenset[ways.Into]().union(*found)
+        return [each for each in several if each in wanted] if wanted else ()
 
     def named(self, verbs: Sequence[str], group: str, resource: str, sub: str = "", place: str = "") -> list[str]:
         """The names of the objects on which one of the verbs certainly is held."""

@@ -7,8 +7,11 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cnamm_scan.providers.kubernetes.policies.rbac.asking import Ask
+from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Ask, Truth
+from cnamm_scan.providers.kubernetes.policies.rbac.givers import givers
 from cnamm_scan.providers.kubernetes.policies.rbac.raising import Climb
+from cnamm_scan.providers.kubernetes.policies.rbac.rights import Rights
+from cnamm_scan.providers.kubernetes.policies.rbac.steps import TELLING, Looks, steps
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import Subject
 from tests.providers.kubernetes.policies.rbac.given import DARK, binding, cluster, role, rule
 from tests.providers.kubernetes.policies.rbac.strategies import clusters, requests, rules
@@ -87,3 +90,22 @@ def test_who_is_let_do_anything_is_an_administrator_and_whoever_is_him_becomes_o
     given_pods = [*objects, maker, binding("maker", {"kind": "User", "name": "v"}, namespace="shop")]
     if climb.of(Subject("ServiceAccount", "a", "shop")).becomes_administrator and Subject("ServiceAccount", "a", "shop") in made.subjects():
         assert Climb(cluster(given_pods)).of(Subject("User", "v")).becomes_administrator
+
+
+def test_no_way_asks_of_a_resource_that_is_not_told() -> None:
+    """What is said quickly of rights that speak of none of these would be wrong otherwise."""
+    asked: set[str] = set()
+
+    class Listening(Rights):
+        def can(self, ask: Ask) -> Truth:
+            asked.add(f"{ask.resource}/{ask.subresource}" if ask.subresource else ask.resource)
+            return None
+
+        may = can
+
+    held = Listening({}, lambda place: False)
+    made = cluster([role("r"), binding("r", {"kind": "User", "name": "u"})])
+    looks = Looks(held, made)
+    assert list(givers(held, looks))
+    assert list(steps(held, made))
+    assert asked - {FRESH, "persistentvolumeclaims"} <= TELLING  # claims are asked of beside volumes alone
