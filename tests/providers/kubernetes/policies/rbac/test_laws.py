@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Ask, Truth
+from cnamm_scan.providers.kubernetes.policies.rbac.cluster import Sight
 from cnamm_scan.providers.kubernetes.policies.rbac.givers import givers
 from cnamm_scan.providers.kubernetes.policies.rbac.raising import Climb
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import Rights
@@ -109,3 +110,25 @@ def test_no_way_asks_of_a_resource_that_is_not_told() -> None:
     assert list(givers(held, looks))
     assert list(steps(held, made))
     assert asked - {FRESH, "persistentvolumeclaims"} <= TELLING  # claims are asked of beside volumes alone
+
+
+def _is_in(each: Json, namespace: str) -> bool:
+    return bool(each["metadata"].get("namespace") == namespace)
+
+
+@repeatable
+@given(clusters(), st.sampled_from(["shop", "web", "kube-system"]), st.booleans(), st.lists(requests(), min_size=20, max_size=20))
+def test_what_a_scope_leaves_out_is_never_no(objects: list[Json], namespace: str, only: bool, asked: list[dict[str, str]]) -> None:
+    if only:
+        seen = [each for each in objects if not each["metadata"].get("namespace") or _is_in(each, namespace)]
+        sight = Sight(roles=False, bindings=False, shown=frozenset({namespace}))
+    else:
+        seen = [each for each in objects if not _is_in(each, namespace)]
+        sight = Sight(roles=False, bindings=False, left_out=frozenset({namespace}))
+    part, whole = cluster(seen, sight), cluster(objects)
+    for subject in ASKERS:
+        for request in asked:
+            found = part.allows(subject, Ask(**request))
+            assert found is None or found is whole.allows(subject, Ask(**request))
+    for found, wanted in zip(becomes(seen, sight=sight), becomes(objects), strict=True):
+        assert found is None or found is wanted
