@@ -70,7 +70,7 @@ def _holds(wanted: str, listed: Iterable[str]) -> bool:
 
 
 def _is_under(path: str, url: str) -> bool:
-    return url in ("*", path) or (url.endswith("*") and path.startswith(url[:-1]))
+    return url == path or (url.endswith("*") and path.startswith(url.rstrip("*")))
 
 
 def either(truths: Iterable[Truth]) -> Truth:

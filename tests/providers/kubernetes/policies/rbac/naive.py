@@ -97,7 +97,7 @@ def _rule_allows(rule: Json, request: dict[str, str]) -> bool:
         return False
     if request.get("path"):
         for url in rule.get("nonResourceURLs", []):
-            if url == request["path"] or url == "*" or (url[-1:] == "*" and request["path"].startswith(url[:-1])):
+            if url == request["path"] or url == "*" or (url[-1:] == "*" and request["path"].startswith(url.rstrip("*"))):
                 return True
         return False
     groups, resources = rule.get("apiGroups", []), rule.get("resources", [])
@@ -109,6 +109,6 @@ def _rule_allows(rule: Json, request: dict[str, str]) -> bool:
         return False
     if rule.get("resourceNames"):
         if request["verb"] in ("create", "deletecollection") and not sub:
-            return False  # no name is known when such a request is authorised
+            return "" in rule["resourceNames"]  # no name is known when such a request is authorised
         return request.get("name", "") in rule["resourceNames"]
     return True

@@ -15,9 +15,10 @@ from cnamm_scan.providers.kubernetes.policies.rbac.rights import Rights
 from cnamm_scan.providers.kubernetes.policies.rbac.steps import TELLING, Looks, steps
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import Subject
 from tests.providers.kubernetes.policies.rbac.given import DARK, binding, cluster, role, rule
-from tests.providers.kubernetes.policies.rbac.strategies import clusters, requests, rules
+from tests.providers.kubernetes.policies.rbac.strategies import asked_clusters, clusters, rules
 
 Json = Any
+Asked = tuple[list[Json], list[dict[str, str]]]
 repeatable = settings(derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), max_examples=50)
 ASKERS = [Subject("User", "u"), Subject("Group", "team"), Subject("ServiceAccount", "a", "shop"), Subject("Group", "system:authenticated")]
 
@@ -28,8 +29,9 @@ def becomes(objects: list[Json], **how: Any) -> list[Any]:
 
 
 @repeatable
-@given(clusters(), st.randoms(use_true_random=False), st.lists(requests(), min_size=10, max_size=10))
-def test_order_never_matters(objects: list[Json], chance: Any, asked: list[dict[str, str]]) -> None:
+@given(asked_clusters(), st.randoms(use_true_random=False))
+def test_order_never_matters(given_cluster: Asked, chance: Any) -> None:
+    objects, asked = given_cluster
     mixed = [{**each, "rules": chance.sample(each["rules"], len(each["rules"]))} if "rules" in each else each for each in objects]
     chance.shuffle(mixed)
     one, other = cluster(objects), cluster(mixed)
@@ -40,8 +42,10 @@ def test_order_never_matters(objects: list[Json], chance: Any, asked: list[dict[
 
 
 @repeatable
-@given(clusters(), st.lists(requests(), min_size=10, max_size=10))
-def test_a_rule_is_the_sum_of_its_parts(objects: list[Json], asked: list[dict[str, str]]) -> None:
+@given(asked_clusters())
+def test_a_rule_is_the_sum_of_its_parts(given_cluster: Asked) -> None:
+    objects, asked = given_cluster
+
     def parts(whole: Json) -> list[Json]:
         return [
             {**whole, "verbs": [verb], "resources": [resource]} for verb in whole["verbs"] for resource in whole.get("resources", [])
@@ -117,8 +121,9 @@ def _is_in(each: Json, namespace: str) -> bool:
 
 
 @repeatable
-@given(clusters(), st.sampled_from(["shop", "web", "kube-system"]), st.booleans(), st.lists(requests(), min_size=20, max_size=20))
-def test_what_a_scope_leaves_out_is_never_no(objects: list[Json], namespace: str, only: bool, asked: list[dict[str, str]]) -> None:
+@given(asked_clusters(), st.sampled_from(["shop", "web", "kube-system"]), st.booleans())
+def test_what_a_scope_leaves_out_is_never_no(given_cluster: Asked, namespace: str, only: bool) -> None:
+    objects, asked = given_cluster
     if only:
         seen = [each for each in objects if not each["metadata"].get("namespace") or _is_in(each, namespace)]
         sight = Sight(roles=False, bindings=False, shown=frozenset({namespace}))
