@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,25 +21,18 @@ TABLES = {
 }
 
 
-@dataclass
 class Seen:
     """`tables` holds rows by their keys; `missing` says why more of a table may be there."""
 
-    tables: Mapping[str, Mapping[str, Mapping[str, Any]]]
-    missing: Mapping[str, frozenset[str]]
-    scope: Mapping[str, Any]
     over: Sequence[str] = ()
     now: datetime = NOW
 
-    @property
-    def targets(self) -> Sequence[Target]:
-        """The one cluster."""
-        return (Target("kubernetes:shop", "kubernetes", "shop", "", self.scope),)
-
-    @property
-    def reads(self) -> Mapping[str, Sequence[str]]:
-        """Every table that is given."""
-        return dict.fromkeys(self.tables, ())
+    def __init__(
+        self, tables: Mapping[str, Mapping[str, Mapping[str, Any]]], missing: Mapping[str, frozenset[str]], scope: Mapping[str, Any]
+    ) -> None:
+        self.tables, self.missing = tables, missing
+        self.targets: Sequence[Target] = (Target("kubernetes:shop", "kubernetes", "shop", "", scope),)
+        self.reads: Mapping[str, Sequence[str]] = {table: () for table in tables}
 
     def rows(self, table: str) -> Sequence[SeenRow]:
         """What was seen of a table."""

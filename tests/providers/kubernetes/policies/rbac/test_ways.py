@@ -280,6 +280,10 @@ def test_what_the_cluster_is_decides() -> None:
     strong = binding("cluster-admin", account("shop", "deployer"))
     reads = [role("s", secrets, namespace="shop"), binding("s", U, namespace="shop", kind="Role")]
     assert outcome(strong, *reads).becomes_administrator is None
-    for tokens, reach in (({("shop", "t", "deployer")}, True), ({("shop", "t", "other"), ("web", "t", "deployer")}, False), (set(), False)):
+    for tokens, becomes in (
+        ({("shop", "t", "deployer")}, True),
+        ({("shop", "t", "other"), ("web", "t", "deployer")}, False),
+        (set(), False),
+    ):
         features = replace(PLAIN, token_secrets=frozenset(tokens))
-        assert outcome(strong, *reads, features=features).becomes_administrator is reach
+        assert outcome(strong, *reads, features=features).becomes_administrator is becomes
