@@ -80,7 +80,7 @@ class _Seen:
         self.reads: Mapping[str, Sequence[str]] = view.made.reads
         self._rows: dict[str, tuple[SeenRow, ...]] = {}
         self._reasons: dict[str, str] = {}
-        self._dark: dict[str, frozenset[tuple[str, str | None]]] = {}
+        self._dark: dict[str, Mapping[tuple[str, str | None], frozenset[str]]] = {}
 
     def rows(self, table: str) -> Sequence[SeenRow]:
         """What was seen of a table, in order of target, region and key."""
@@ -108,11 +108,23 @@ class _Seen:
 
     def dark(self, table: str, target: str, region: str | None = None) -> bool:
         """Whether more of a table may be there than was seen: in a target, or in a region of it."""
-        if table not in self._dark:
-            found = {(place, at) for place, at in self._store.rows(f"SELECT target, region FROM {quoted(table)} WHERE _ghost IS NOT NULL")}
-            self._dark[table] = frozenset({*found, *((place, None) for place, _ in found)})
-        places = self._dark[table]
+        places = self._missing(table)
         return (target, region) in places or ("", None) in places
+
+    def why(self, table: str, target: str) -> frozenset[str]:
+        """Why more of a table may be there in a target: every reason, by its word; empty where it was read whole."""
+        places = self._missing(table)
+        return places.get((target, None), frozenset()) | places.get(("", None), frozenset())
+
+    def _missing(self, table: str) -> Mapping[tuple[str, str | None], frozenset[str]]:
+        """(target, region), and (target, None) for any of its regions -> why more may be there."""
+        if table not in self._dark:
+            found: dict[tuple[str, str | None], set[str]] = {}
+            for target, region, reason in self._store.rows(f"SELECT target, region, _ghost FROM {quoted(table)} WHERE _ghost IS NOT NULL"):
+                found.setdefault((target, region), set()).add(reason)
+                found.setdefault((target, None), set()).add(reason)
+            self._dark[table] = {place: frozenset(reasons) for place, reasons in found.items()}
+        return self._dark[table]
 
     def reason(self, facts: Sequence[str]) -> str:
         """Why one of these facts was not read whole; empty when nothing was in the way."""

@@ -111,6 +111,10 @@ class SeenTables(Protocol):
         """Whether more of a table may be there than was seen: in a target, or in a region of it."""
         ...
 
+    def why(self, table: str, target: str) -> frozenset[str]:
+        """Why more of a table may be there in a target: every reason, by its word; empty where it was read whole."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Maker:

@@ -360,7 +360,7 @@ def test_what_was_refused_is_a_gap_with_its_reason(whole: Whole) -> None:
     lines = {line.table: line for line in whole.scan.coverage if line.part == "list" and not line.complete}
     assert {table: dict(line.gaps) for table, line in lines.items()} == {
         "kubernetes.admission.mutating_webhook": {"denied": 1},
-        "kubernetes.core.secret_metadata": {"denied": 1},
+        "kubernetes.core.token_secret": {"denied": 1},
     }
     unknown = {tally.rule for tally in whole.scan.tallies if tally.unknown}
     assert unknown >= {"kubernetes.core.secret_token_young", "kubernetes.admission.running_images_are_verified"}

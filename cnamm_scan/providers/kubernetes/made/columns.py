@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from cnamm_scan.providers.interface import Maker
 from cnamm_scan.providers.kubernetes.made import network_columns as network
+from cnamm_scan.providers.kubernetes.made import rbac_columns as rbac
 
 MAKERS: Mapping[str, Maker] = {
     **network.MAKERS,
+    **rbac.MAKERS,
 }

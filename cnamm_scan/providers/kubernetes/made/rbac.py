@@ -1,0 +1,193 @@
+"""Rows of bindings, of whom they name, and of the rules of roles: each for itself, nothing joined over bindings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from cnamm_scan.model import MadeRow
+from cnamm_scan.providers.interface import SeenTables
+from cnamm_scan.providers.kubernetes.made.rbac_room import CLUSTER_ROLE, Bound, Room, moment, rooms
+from cnamm_scan.providers.kubernetes.policies.rbac import builtin
+from cnamm_scan.providers.kubernetes.policies.rbac.asking import Rule, Truth
+from cnamm_scan.providers.kubernetes.policies.rbac.raising import Climb
+from cnamm_scan.providers.kubernetes.policies.rbac.rights import Grant, RoleName
+from cnamm_scan.providers.kubernetes.policies.rbac.subjects import (
+    ACCOUNT,
+    ACCOUNTS,
+    ANONYMOUS,
+    AUTHENTICATED,
+    GROUP,
+    MASTERS,
+    UNAUTHENTICATED,
+    USER,
+    Subject,
+)
+from cnamm_scan.providers.one_place import EVERYWHERE
+
+Row = dict[str, Any]
+_MAKERS_OWN = re.compile(r"(system|eks|aks|gke|kubeadm):")
+_COMPONENT = re.compile(r"(system|eks|aks|gke):")
+_OUTSIDER = re.compile(r"@(gmail|googlemail|outlook|hotmail|live|yahoo|icloud|gmx|proton|protonmail)[.]|#ext#")
+_EVERYONE = frozenset({Subject(USER, ANONYMOUS), *(Subject(GROUP, name) for name in (UNAUTHENTICATED, AUTHENTICATED, ACCOUNTS))})
+_UNNAMED = frozenset({Subject(USER, ANONYMOUS), Subject(GROUP, UNAUTHENTICATED)})
+
+
+class _Powers:
+    """What roles mean by themselves, each worked out once."""
+
+    def __init__(self, room: Room) -> None:
+        cluster = room.roles_alone
+        roles = sorted({bound.binding.role for bound in room.bindings})
+        several = [cluster.rights_of(frozenset({Grant(role)})) for role in roles]
+        outcomes = Climb(cluster).outcomes(several)
+        self._found = {role: outcome.is_administrator for role, outcome in zip(roles, outcomes, strict=True)}
+
+    def is_privileged(self, role: RoleName) -> Truth:
+        """Whether a role, held in the whole cluster, is everything or leads there by RBAC's own means."""
+        return self._found[role]
+
+
+def _held(bound: Bound, powers: _Powers) -> Row:
+    values, binding = bound.row.values, bound.binding
+    built_in = values["is_builtin"]
+    return {
+        "role_kind": values["role_kind"],
+        "role_name": values["role_name"],
+        "created_at": moment(values["created_at"]),
+        "managers": values["managers"],
+        "is_builtin": built_in,
+        "is_platforms": True if _MAKERS_OWN.match(binding.name) else built_in,
+        "is_break_glass": values["is_break_glass"],
+        "is_privileged": None if not binding.role_kind or not binding.role_name else powers.is_privileged(binding.role),
+        "has_expiry": values["has_expiry"],
+    }
+
+
+def _facts(room: Room, bound: Bound) -> tuple[str, ...]:
+    role = room.roles.get(bound.binding.role)
+    return (bound.row.fact,) if role is None else (bound.row.fact, role[1].fact)
+
+
+def bindings(seen: SeenTables) -> Iterator[MadeRow]:
+    """A row for each binding."""
+    for room in rooms(seen):
+        powers = _Powers(room)
+        for bound in room.bindings:
+            subjects = bound.binding.subjects
+            row = {
+                "binding_kind": bound.kind,
+                "scope": bound.binding.namespace,
+                "name": bound.row.values["name"],
+                **_held(bound, powers),
+                "is_shipped": None if subjects is None else bool(bound.row.values["is_builtin"]) and bound.shipped == set(subjects),
+                "ttl": bound.row.values["ttl"],
+                "reviewed_on": bound.row.values["reviewed_on"],
+            }
+            yield MadeRow(room.target.id, EVERYWHERE, bound.key, row, _facts(room, bound))
+
+
+def who_is(room: Room, subject: Subject) -> Row:
+    """The columns of a subject that its name alone decides."""
+    is_everyone = subject in _EVERYONE
+    if subject.kind == ACCOUNT:
+        is_component = room.is_platforms(subject.namespace)
+    else:
+        groups_of_accounts = subject.kind == GROUP and subject.name.startswith(f"{ACCOUNTS}:")
+        is_component = not is_everyone and not groups_of_accounts and subject.name != MASTERS and bool(_COMPONENT.match(subject.name))
+    return {
+        "subject_kind": subject.kind,
+        "subject_namespace": subject.namespace,
+        "subject_name": subject.name,
+        "account": f"{subject.namespace}/{subject.name}" if subject.kind == ACCOUNT else "",
+        "is_component": is_component,
+        "is_unnamed": subject in _UNNAMED,
+        "is_everyone": is_everyone,
+    }
+
+
+def binding_subjects(seen: SeenTables) -> Iterator[MadeRow]:
+    """A row for each subject of each binding, numbered as it stands there."""
+    for room in rooms(seen):
+        powers = _Powers(room)
+        for bound in room.bindings:
+            place = bound.binding.namespace
+            if bound.binding.subjects is None:
+                yield MadeRow(room.target.id, EVERYWHERE, f"{bound.key}#0", {"binding": bound.row.values["name"]}, _facts(room, bound))
+                continue
+            held = _held(bound, powers)
+            for number, subject in enumerate(bound.binding.subjects):
+                row = {
+                    "binding_kind": bound.kind,
+                    "scope": place,
+                    "is_wide": not place or room.is_platforms(place),
+                    "binding": bound.row.values["name"],
+                    **held,
+                    "is_shipped": subject in bound.shipped,
+                    **who_is(room, subject),
+                    "is_outsider": subject.kind == USER and bool(_OUTSIDER.search(subject.name.lower())),
+                }
+                yield MadeRow(room.target.id, EVERYWHERE, f"{bound.key}#{number}", row, _facts(room, bound))
+
+
+# ---- rules of roles ------------------------------------------------------------------------------------------------------
+
+
+def _has(listed: tuple[str, ...], *wanted: str) -> bool:
+    return "*" in listed or any(each in listed for each in wanted)
+
+
+def _flags(rule: Rule) -> Row:
+    """What one rule lets its holder do, be it on named objects alone."""
+    core, changes = _has(rule.groups, ""), _has(rule.verbs, "update", "patch", "delete", "deletecollection")
+    reads = core and _has(rule.verbs, "get", "list", "watch")
+    is_cluster_info = rule.names == ("cluster-info",) and rule.resources == ("configmaps",)
+    inside = [each for sub in ("exec", "attach", "portforward") for each in (f"pods/{sub}", f"*/{sub}")]
+    debug = ("pods/ephemeralcontainers", "*/ephemeralcontainers")
+    return {
+        "writes": bool(rule.resources) and (changes or _has(rule.verbs, "create")),
+        "reads_config": reads and not is_cluster_info and _has(rule.resources, "secrets", "configmaps"),
+        "enters_pods": core
+        and (
+            (_has(rule.verbs, "create", "get") and _has(rule.resources, *inside))
+            or (_has(rule.verbs, "update", "patch") and _has(rule.resources, *debug))
+        ),
+        "proxies_nodes": core and _has(rule.verbs, "get", "create") and _has(rule.resources, "nodes/proxy", "*/proxy"),
+        "stops_sensors": (_has(rule.groups, "apps") and changes and _has(rule.resources, "daemonsets"))
+        or (core and _has(rule.verbs, "delete", "deletecollection") and _has(rule.resources, "namespaces")),
+    }
+
+
+def role_rules(seen: SeenTables) -> Iterator[MadeRow]:
+    """A row for each rule that each role has in effect, and one that says nothing where there may be more."""
+    for room in rooms(seen):
+        names = list(room.roles)
+        if not room.sees(CLUSTER_ROLE):
+            names += [name for each in builtin.ROLES if (name := RoleName("ClusterRole", each)) not in room.roles]
+        for name in names:
+            yield from _rules_of(room, name)
+
+
+def _rules_of(room: Room, name: RoleName) -> Iterator[MadeRow]:
+    rules, whole = room.roles_alone.rules(name)
+    found = room.roles.get(name)
+    key = f"{name.kind} {name.namespace}/{name.name}" if name.namespace else f"{name.kind} {name.name}"
+    facts = () if found is None else (found[1].fact,)
+    of = {
+        "role_kind": name.kind,
+        "role_namespace": name.namespace,
+        "role_name": name.name,
+        "is_builtin_role": True if found is None else found[1].values["is_builtin"],
+    }
+    for number, rule in enumerate(rules):
+        written = {
+            "verbs": list(rule.verbs),
+            "api_groups": list(rule.groups),
+            "resources": list(rule.resources),
+            "resource_names": list(rule.names),
+            "urls": list(rule.urls),
+        }
+        yield MadeRow(room.target.id, EVERYWHERE, f"{key}#{number}", {**of, **written, **_flags(rule)}, facts)
+    if not whole and rules[:1] != builtin.EVERYTHING[:1]:
+        yield MadeRow(room.target.id, EVERYWHERE, f"{key}#{len(rules)}", of, facts)

@@ -1,0 +1,233 @@
+"""A cluster's roles and bindings out of the collected tables, read once for all rows that are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from cnamm_scan.model import Reason, Target
+from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.kubernetes.policies.rbac import builtin, reading
+from cnamm_scan.providers.kubernetes.policies.rbac.asking import Truth
+from cnamm_scan.providers.kubernetes.policies.rbac.cluster import Binding, Cluster, Features, Role, Sight
+from cnamm_scan.providers.kubernetes.policies.rbac.rights import RoleName
+from cnamm_scan.providers.kubernetes.policies.rbac.subjects import Subject
+
+ROLE, CLUSTER_ROLE = "kubernetes.rbac.role", "kubernetes.rbac.cluster_role"
+ROLE_BINDING, CLUSTER_ROLE_BINDING = "kubernetes.rbac.role_binding", "kubernetes.rbac.cluster_role_binding"
+NODE = "kubernetes.core.node"
+NAMESPACE, CLUSTER, KIND = "kubernetes.core.namespace", "kubernetes.cluster.cluster", "kubernetes.cluster.api_resource"
+TOKEN = "kubernetes.core.token_secret"
+_VERSIONS = {"-aliyun.": "ack", "-tke.": "tke", "+IKS": "iks", "-CCE": "cce"}
+_LABELS = {
+    "alibabacloud.com/nodepool-id": "ack",
+    "cloud.google.com/gke-nodepool": "gke",
+    "doks.digitalocean.com/node-pool": "doks",
+    "eks.amazonaws.com/nodegroup": "eks",
+    "ibm-cloud.kubernetes.io/worker-id": "iks",
+    "k8s.ovh.net/nodepool": "ovh",
+    "k8s.scaleway.com/pool": "kapsule",
+    "kubernetes.azure.com/cluster": "aks",
+    "lke.linode.com/pool-id": "lke",
+    "oke.oraclecloud.com/pool.name": "oke",
+}
+"""Label that a cloud puts on the nodes of a managed cluster -> the name of that service."""
+OWN_WRITERS = frozenset({"kube-apiserver", "kube-controller-manager", "clusterrole-aggregation-controller"})
+"""Who writes the fields of a role that nobody has changed."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A binding with the row that it was read from."""
+
+    row: SeenRow
+    binding: Binding
+    shipped: frozenset[Subject]
+    """Those of its subjects that it names as the API server ships it."""
+
+    @property
+    def key(self) -> str:
+        """Such as `ClusterRoleBinding admins`."""
+        return f"{self.kind} {self.row.key}"
+
+    @property
+    def kind(self) -> str:
+        """RoleBinding or ClusterRoleBinding."""
+        return "RoleBinding" if self.binding.namespace else "ClusterRoleBinding"
+
+
+def moment(value: Any) -> Any:
+    """A time as text, as a made column wants it."""
+    return f"{value:%Y-%m-%dT%H:%M:%SZ}" if isinstance(value, datetime) else value
+
+
+class Room:
+    """What was seen of one target. Reads the tables that its view names, and takes no other to be there."""
+
+    def __init__(self, seen: SeenTables, target: Target) -> None:
+        self._seen, self.target = seen, target
+
+    def rows(self, table: str) -> Iterator[SeenRow]:
+        """The rows of a table in this target; none of a table that the view does not read."""
+        if table in self._seen.reads:
+            yield from (row for row in self._seen.rows(table) if row.target == self.target.id)
+
+    def sees(self, table: str) -> bool:
+        """Whether a table was read whole."""
+        return table in self._seen.reads and not self._seen.dark(table, self.target.id)
+
+    # ---- roles -----------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def roles(self) -> dict[RoleName, tuple[Role, SeenRow]]:
+        """Every role that was seen, with its row."""
+        found: dict[RoleName, tuple[Role, SeenRow]] = {}
+        for table, kind in ((ROLE, "Role"), (CLUSTER_ROLE, "ClusterRole")):
+            for row in self.rows(table):
+                name, values = RoleName(kind, row.values["name"] or "", row.values.get("namespace") or ""), row.values
+                labels = values.get("labels")
+                found[name] = (
+                    Role(
+                        name,
+                        reading.rules(values["rules"]),
+                        {str(key): str(value) for key, value in labels.items()} if isinstance(labels, dict) else {},
+                        reading.selectors(values.get("aggregation")),
+                        values["created_at"] is not None,
+                    ),
+                    row,
+                )
+        return found
+
+    def is_as_shipped(self, name: RoleName) -> bool:
+        """Whether a role is there by the API server's own hand: by its label, and by who has written it.
+
+        A listing that does not say who wrote is believed where it comes from a server; a file is not.
+        """
+        found = self.roles.get(name)
+        if found is None or not found[1].values["is_builtin"]:
+            return False
+        written = found[1].values["managers"]
+        return found[1].values["created_at"] is not None if not written else OWN_WRITERS.issuperset(written)
+
+    # ---- bindings --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def bindings(self) -> Sequence[Bound]:
+        """Every binding that was seen, in the order of its key."""
+        return tuple(self._bindings())
+
+    def _bindings(self) -> Iterator[Bound]:
+        for table in (ROLE_BINDING, CLUSTER_ROLE_BINDING):
+            for row in self.rows(table):
+                values, place = row.values, row.values.get("namespace") or ""
+                subjects = reading.subjects(values["subjects"], place)
+                binding = Binding(place, values["name"] or "", values["role_kind"] or "", values["role_name"] or "", subjects)
+                shipped: Iterable[Subject] = ()
+                if values["is_builtin"] and self.is_as_shipped(binding.role):
+                    shipped = (each for each in subjects or () if self._ships(binding, each))
+                yield Bound(row, binding, frozenset(shipped))
+
+    @staticmethod
+    def _ships(binding: Binding, subject: Subject) -> bool:
+        return builtin.is_shipped(binding.namespace, binding.name, binding.role_kind, binding.role_name, [subject])
+
+    @cached_property
+    def standing(self) -> Sequence[Bound]:
+        """The bindings that are not for emergencies."""
+        return tuple(each for each in self.bindings if not each.row.values["is_break_glass"])
+
+    # ---- the cluster -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """RBAC as it stands, emergencies left out; binding numbers are those of `standing`."""
+        sight = replace(self._sight, bindings=self.sees(ROLE_BINDING), cluster_bindings=self.sees(CLUSTER_ROLE_BINDING))
+        return Cluster(self._every_role(), (each.binding for each in self.standing), sight, self._features())
+
+    @cached_property
+    def _sight(self) -> Sight:
+        """What was seen of roles. Where a scope alone left something out, which namespaces that are."""
+        sight = Sight(self.sees(ROLE), self.sees(CLUSTER_ROLE))
+        reasons = {
+            reason for table in (ROLE, ROLE_BINDING) if table in self._seen.reads for reason in self._seen.why(table, self.target.id)
+        }
+        if reasons != {Reason.EXCLUDED.value}:
+            return sight
+        left_out, shown = (frozenset(self.target.scope.get(name) or ()) for name in ("excluded_namespaces", "namespaces"))
+        return replace(sight, left_out=left_out, shown=shown)
+
+    @cached_property
+    def roles_alone(self) -> Cluster:
+        """The same as if every binding had been seen: for what a role means by itself."""
+        return Cluster(
+            self._every_role(),
+            (each.binding for each in self.bindings if each.binding.subjects is not None),
+            self._sight,
+            self._features(),
+        )
+
+    def _every_role(self) -> list[Role]:
+        return [role for role, _ in self.roles.values()]
+
+    @cached_property
+    def managed_by(self) -> str | None:
+        """The cloud that runs the control plane; empty for none that is known, None where that was not seen.
+
+        The version and the address tell of some (`managed_by` of the cluster), the version alone of others, and of the rest the labels that
+        a cloud puts on the nodes of its managed clusters. The provider id of a machine does not: own clusters run in clouds too.
+        """
+        row = next(self.rows(CLUSTER), None)
+        if row is None or row.values.get("managed_by") is None:
+            return None
+        found = row.values["managed_by"] or next(
+            (name for mark, name in _VERSIONS.items() if mark in (row.values["git_version"] or "")), ""
+        )
+        if found:
+            return str(found)
+        for node in self.rows(NODE):
+            for label in node.values["labels"] or ():
+                if label in _LABELS:
+                    return _LABELS[label]
+        return "" if self.sees(NODE) else None
+
+    def _features(self) -> Features:
+        row = next(self.rows(CLUSTER), None)
+        minor = None if row is None else row.values["minor"]
+        # alpha and off at first: from 1.36 on it is on unless somebody turns it off
+        constrained: Truth = None if minor is None or minor == 35 else minor > 35
+        kinds = frozenset((each.values["api_group"] or "", each.values["resource"] or "") for each in self.rows(KIND))
+        tokens = frozenset(
+            (each.values["namespace"], each.values["name"], each.values["account"])
+            for each in self.rows(TOKEN)
+            if None not in (each.values["namespace"], each.values["name"], each.values["account"])
+        )
+        return Features(
+            constrained_impersonation=constrained,
+            has_aws_auth=None if row is None or self.managed_by in (None, "eks") else False,
+            kinds=kinds if self.sees(KIND) else None,
+            token_secrets=tokens if self.sees(TOKEN) else None,
+        )
+
+    # ---- the platform ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _platform(self) -> dict[str, bool]:
+        return {row.values["name"]: row.values["is_system"] for row in self.rows(NAMESPACE) if row.values["is_system"] is not None}
+
+    def is_platforms(self, namespace: str) -> bool:
+        """Whether a namespace holds the platform itself; of one that was not listed its name tells."""
+        return self._platform.get(namespace, namespace.startswith("kube-"))
+
+    @property
+    def platform_namespaces(self) -> Sequence[str]:
+        """Those that were listed."""
+        return sorted(name for name, is_system in self._platform.items() if is_system)
+
+
+def rooms(seen: SeenTables) -> Iterator[Room]:
+    """One for each target."""
+    for target in seen.targets:
+        yield Room(seen, target)

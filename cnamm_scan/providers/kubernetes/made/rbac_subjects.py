@@ -1,0 +1,250 @@
+"""Rows of users, groups and accounts: what all bindings together let each do, and come to, past what the API server ships.
+
+Whoever bound it counts, be it to a part of the platform. What the API server itself binds to its own parts is taken off: a power counts
+where it comes from other bindings, or where they and the shipped ones together make it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+from cnamm_scan.model import MadeRow
+from cnamm_scan.providers.interface import SeenTables
+from cnamm_scan.providers.kubernetes.made.rbac import who_is
+from cnamm_scan.providers.kubernetes.made.rbac_room import CLUSTER, CLUSTER_ROLE_BINDING, ROLE_BINDING, Room, rooms
+from cnamm_scan.providers.kubernetes.policies.rbac import ways
+from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Truth, both, either
+from cnamm_scan.providers.kubernetes.policies.rbac.builtin import CONTROL_PLANE
+from cnamm_scan.providers.kubernetes.policies.rbac.raising import Climb, Outcome
+from cnamm_scan.providers.kubernetes.policies.rbac.rights import Rights
+from cnamm_scan.providers.kubernetes.policies.rbac.steps import TELLING, Looks, makes_pods
+from cnamm_scan.providers.kubernetes.policies.rbac.subjects import ACCOUNT, Subject, who
+from cnamm_scan.providers.one_place import EVERYWHERE
+
+Row = dict[str, Any]
+_WRITES = ("create", "update", "patch", "delete", "deletecollection")
+_ADMISSION_KINDS = tuple(
+    f"{what}{kind}"
+    for what, kinds in (
+        ("validating", ("webhookconfigurations", "admissionpolicies", "admissionpolicybindings")),
+        ("mutating", ("webhookconfigurations", "admissionpolicies", "admissionpolicybindings")),
+    )
+    for kind in kinds
+)
+_POWERFUL = TELLING | {*_ADMISSION_KINDS, "customresourcedefinitions", "pods/portforward", "*/portforward"}
+"""Every resource that a power is over, as a rule may spell it."""
+CLOUD = "Cloud"
+"""Stands for whoever the cloud's own access entries let in, which the cluster does not show."""
+
+
+@dataclass(frozen=True)
+class _Powers:
+    """What somebody may do in the whole cluster, or in a namespace of the platform that is not his own."""
+
+    uses_wildcards: Truth
+    reads_secrets: Truth
+    makes_pods: Truth
+    enters_pods: Truth
+    proxies_nodes: Truth
+    approves_certificates: Truth
+    changes_webhooks: Truth
+    makes_tokens: Truth
+    makes_volumes: Truth
+    installs_kinds: Truth
+
+
+_NAMES = tuple(each.name for each in fields(_Powers))
+_OUTCOMES = ("holds_everything", "is_administrator", "becomes_administrator", "owns_namespace")
+
+
+class _Judge:
+    """What rights mean, worked out once for all who have the same."""
+
+    def __init__(self, room: Room) -> None:
+        self.room, self.cluster, self.climb = room, room.cluster, Climb(room.cluster)
+        self._powers: dict[tuple[int, str], _Powers] = {}
+
+    def powers(self, rights: Rights, home: str) -> _Powers:
+        """The powers of rights whose holder lives in this namespace; empty for users and groups."""
+        key = (id(rights), home if home in rights.places else "")
+        if key not in self._powers:
+            self._powers[key] = self._found(rights, home)
+        return self._powers[key]
+
+    def _found(self, rights: Rights, home: str) -> _Powers:
+        wildcards = self._wildcards(rights)
+        if not rights.speaks_of(_POWERFUL) and not self.cluster.hidden and all(map(rights.sees, ("", *rights.places, CONTROL_PLANE))):
+            return _Powers(wildcards, *[False] * (len(_NAMES) - 1))
+        looks = Looks(rights, self.cluster)
+        others = (*rights.places, *(place for place in self.cluster.hidden if place != FRESH))
+        wide = {place for place in others if place != home and self.room.is_platforms(place)}
+        places = (FRESH, *sorted(wide | {CONTROL_PLANE}))
+
+        def any_of(verbs: tuple[str, ...], group: str, resource: str, sub: str = "") -> Truth:
+            return either(looks.any(verbs, group, resource, sub, place) for place in places)
+
+        return _Powers(
+            uses_wildcards=wildcards,
+            reads_secrets=any_of(ways.READS, "", "secrets"),
+            makes_pods=either(makes_pods(looks, place) for place in places),
+            enters_pods=either(
+                [
+                    *(any_of(("create", "get"), "", "pods", sub) for sub in ("exec", "attach", "portforward")),
+                    any_of(ways.CHANGES, "", "pods", "ephemeralcontainers"),
+                ]
+            ),
+            proxies_nodes=looks.one(("get", "create"), "", "nodes", "proxy"),
+            approves_certificates=looks.any(ways.CHANGES, ways.CERTIFICATES, "certificatesigningrequests", "approval"),
+            changes_webhooks=either(looks.any(_WRITES, ways.ADMISSION, kind) for kind in _ADMISSION_KINDS),
+            makes_tokens=any_of(ways.CREATES, "", "serviceaccounts", "token"),
+            makes_volumes=looks.any(ways.CREATES, "", "persistentvolumes"),
+            installs_kinds=looks.any(_WRITES, "apiextensions.k8s.io", "customresourcedefinitions"),
+        )
+
+    def _wildcards(self, rights: Rights) -> Truth:
+        if any("*" in (*rule.verbs, *rule.resources) and not rule.urls for _, rule in rights.rules()):
+            return True
+        return False if not self.cluster.hidden and all(map(rights.sees, ("", *rights.places))) else None
+
+
+@dataclass(frozen=True)
+class _Holder:
+    """A subject with the rights that it has by all bindings, by those that are not shipped, and by the shipped alone."""
+
+    judge: _Judge
+    subject: Subject
+    is_shipped: bool
+    every: Rights
+    others: Rights
+    shipped: Rights
+
+    @classmethod
+    def of(cls, judge: _Judge, subject: Subject) -> _Holder:
+        cluster, standing, caller = judge.cluster, judge.room.standing, who(subject)
+        mine = cluster.bindings_of(subject)
+        shipped = frozenset(
+            each for each in mine if standing[each].shipped & caller.subjects and not _names_more(judge.room, each, subject)
+        )
+        own = [each for each in mine if subject in (standing[each].binding.subjects or ())]
+        return cls(
+            judge,
+            subject,
+            is_shipped=shipped.issuperset(own),
+            every=cluster.rights_of(cluster.grants(caller)),
+            others=cluster.rights_of(cluster.grants(caller, shipped)),
+            shipped=cluster.rights_of(cluster.grants(caller, frozenset(mine) - shipped)),
+        )
+
+    @property
+    def all_rights(self) -> tuple[Rights, Rights, Rights]:
+        """Everything that has to be judged."""
+        return self.every, self.others, self.shipped
+
+    @cached_property
+    def home(self) -> str:
+        """The namespace of an account."""
+        return self.subject.namespace if self.subject.kind == ACCOUNT else ""
+
+    def row(self) -> Row:
+        """The columns of what it holds."""
+        climb, made = self.judge.climb, {}
+        every, others, shipped = (climb.outcome(rights) for rights in self.all_rights)
+        for name in _OUTCOMES:
+            made[name] = _past(getattr(every, name), getattr(others, name), getattr(shipped, name))
+        powers = [self.judge.powers(rights, self.home) for rights in self.all_rights]
+        for name in _NAMES:
+            made[name] = _past(*(getattr(each, name) for each in powers))
+        told = others if others.becomes_administrator else every
+        return {
+            **made,
+            "ways": _ways(told, made["becomes_administrator"]),
+            "reach": _reach(every, made),
+            "namespaces": list(every.namespaces),
+        }
+
+
+def _names_more(room: Room, number: int, subject: Subject) -> bool:
+    """Whether a shipped binding means this subject by another name than the one that is shipped."""
+    bound, caller = room.standing[number], who(subject)
+    return not (caller.subjects & set(bound.binding.subjects or ())) <= bound.shipped
+
+
+def _past(every: Truth, others: Truth, shipped: Truth) -> Truth:
+    """Whether a power comes from more than what is shipped."""
+    return either([others, both(every, None if shipped is None else not shipped)])
+
+
+def _ways(outcome: Outcome, becomes: Truth) -> str:
+    listed = outcome.ways if becomes else outcome.possible_ways if becomes is None else ()
+    if not listed:
+        return "none" if becomes is False else "unknown"
+    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
+    return "; ".join(listed[:3]) + more
+
+
+def _reach(every: Outcome, made: Mapping[str, Any]) -> str | None:
+    if made["becomes_administrator"] is not False:
+        return "administrator" if made["becomes_administrator"] else None
+    return "namespace" if every.namespaces else "account" if every.accounts else "none"
+
+
+def _holders(room: Room) -> tuple[_Judge, list[_Holder]]:
+    judge = _Judge(room)
+    found = [_Holder.of(judge, subject) for subject in sorted(room.cluster.subjects())]
+    judge.climb.outcomes([rights for holder in found for rights in holder.all_rights])
+    return judge, found
+
+
+def subjects(seen: SeenTables) -> Iterator[MadeRow]:
+    """A row for each user, group and account that a binding names, and one for whom a cloud lets in by rules of its own."""
+    for room in rooms(seen):
+        judge, found = _holders(room)
+        for holder in found:
+            numbers = judge.cluster.bindings_of(holder.subject)
+            facts = dict.fromkeys(fact for number in numbers for fact in _facts(room, number))
+            row = {"subject": holder.subject.text, **who_is(room, holder.subject), "is_shipped": holder.is_shipped, **holder.row()}
+            yield MadeRow(room.target.id, EVERYWHERE, holder.subject.text, row, tuple(facts))
+        if room.managed_by:
+            yield _cloud(room, room.managed_by)
+
+
+def _facts(room: Room, number: int) -> Iterator[str]:
+    bound = room.standing[number]
+    yield bound.row.fact
+    if bound.binding.role in room.roles:
+        yield room.roles[bound.binding.role][1].fact
+
+
+def _cloud(room: Room, managed_by: str) -> MadeRow:
+    """What the cloud's own entries, and certificates that it signs, give is not in the cluster to be read."""
+    row = {
+        "subject": f"{CLOUD} {managed_by}",
+        "subject_kind": CLOUD,
+        "subject_namespace": "",
+        "subject_name": managed_by,
+        "account": "",
+        "is_component": False,
+        "is_unnamed": False,
+        "is_everyone": False,
+        "is_shipped": False,
+        "ways": "unknown",
+    }
+    return MadeRow(room.target.id, EVERYWHERE, f"{CLOUD} {managed_by}", row, tuple(each.fact for each in room.rows(CLUSTER)))
+
+
+def administrators(seen: SeenTables) -> Iterator[MadeRow]:
+    """A row for each cluster with how many own it: a group counts as one, shipped bindings and those for emergencies not at all."""
+    for room in rooms(seen):
+        for cluster in room.rows(CLUSTER):
+            sure, possible = [], bool(room.managed_by) or room.managed_by is None
+            possible = possible or not (room.sees(ROLE_BINDING) and room.sees(CLUSTER_ROLE_BINDING))
+            for holder in _holders(room)[1]:
+                row = holder.row()
+                if row["is_administrator"]:
+                    sure.append(holder.subject.text)
+                possible = possible or row["is_administrator"] is None
+            row = {"at_least": len(sure), "at_most": None if possible else len(sure), "names": sure}
+            yield MadeRow(room.target.id, EVERYWHERE, cluster.key, row, (cluster.fact,))

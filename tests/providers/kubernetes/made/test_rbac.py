@@ -1,0 +1,147 @@
+"""Rows of bindings, roles and subjects: what each says, what is passed over as shipped, and what stays open where not all was seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnamm_scan.providers.kubernetes.made import rbac_room as room
+from tests.providers.kubernetes.made.given import made_by, tables
+from tests.providers.kubernetes.policies.rbac.given import U, account, binding, group, role, rule, user
+
+Json = Any
+R = [role("r", rule("get", "pods")), binding("r", U)]
+ADMIN = "rbac.authorization.k8s.io"
+
+
+def subjects(*objects: Json, **how: Any) -> dict[str, dict[str, Any]]:
+    missing, scope = how.pop("missing", None), how.pop("scope", None)
+    return made_by("rbac_subjects", tables(objects, **how), missing, scope)
+
+
+def test_powers_are_those_of_all_roles_together_in_the_whole_cluster() -> None:
+    both = [role("a", rule("create", "pods")), role("b", rule("list", "secrets")), binding("a", U), binding("b", U)]
+    found = subjects(*both, binding("edit", group("team"), namespace="shop"))
+    assert {name for name, value in found["User u"].items() if value is True} == {"makes_pods", "reads_secrets", "becomes_administrator"}
+    assert {name for name, value in found["Group team"].items() if value is True} == set()
+    assert (found["Group team"]["reach"], found["Group team"]["namespaces"]) == ("namespace", ["shop"])
+
+
+def test_a_namespace_of_the_platform_is_as_wide_as_the_cluster_but_for_who_lives_there() -> None:
+    namespaces = {"kyverno": {"name": "kyverno", "is_system": True}, "shop": {"name": "shop", "is_system": False}}
+    given = [role("s", rule("get", "secrets"), namespace=space) for space in ("kyverno", "kube-system", "shop")]
+    given += [
+        binding("s", account("kyverno", "kyverno"), group("team"), namespace=space, kind="Role", name=space) for space in ("kyverno",)
+    ]
+    given += [binding("s", account("kube-system", "addon"), namespace="kube-system", kind="Role", name="x")]
+    given += [binding("s", user("v"), namespace="shop", kind="Role", name="x")]
+    found = subjects(*given, **{room.NAMESPACE: namespaces})
+    assert {name: row["reads_secrets"] for name, row in found.items()} == {
+        "ServiceAccount kyverno/kyverno": False,
+        "Group team": True,
+        "ServiceAccount kube-system/addon": True,
+        "User v": False,
+    }
+
+
+def test_emergency_bindings_are_left_out() -> None:
+    emergency = binding("cluster-admin", U, name="glass")
+    emergency["metadata"]["labels"] = {"break-glass": "true"}
+    assert subjects(*R, emergency)["User u"]["becomes_administrator"] is False
+    assert made_by("rbac_bindings", tables([*R, emergency]))["ClusterRoleBinding glass"]["is_break_glass"]
+
+
+def test_only_the_server_s_own_binding_to_its_own_part_is_shipped() -> None:
+    def shipped(**changed: Any) -> bool:
+        name = "system:kube-scheduler"
+        labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
+        made = role(name, rule("get", "pods"), labels=labels)
+        made["metadata"]["writer"] = changed.get("writer", "kube-apiserver")
+        bound = binding(changed.get("role", name), changed.get("subject", user(name)), name=changed.get("name", name))
+        bound["metadata"]["labels"] = changed.get("labels", labels)
+        [row] = subjects(made, bound).values()
+        return bool(row["is_shipped"])
+
+    assert shipped()
+    assert not shipped(writer="kubectl-edit")
+    assert not shipped(role="cluster-admin")
+    assert not shipped(subject=group("system:nodes"))
+    assert not shipped(name="my-scheduler")
+    assert not shipped(labels={})
+
+
+def test_what_is_bound_by_hand_to_a_part_of_the_server_counts_beside_what_is_shipped() -> None:
+    name = "system:kube-scheduler"
+    labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
+    made, bound = role(name, rule("create", "pods/binding"), labels=labels), binding(name, user(name), name=name)
+    made["metadata"]["writer"] = "kube-apiserver"
+    bound["metadata"]["labels"] = labels
+    row = subjects(made, bound, role("r", rule("list", "secrets")), binding("r", user(name)))[f"User {name}"]
+    assert (row["is_shipped"], row["reads_secrets"], row["becomes_administrator"], row["ways"]) == (False, True, True, "list secrets")
+
+
+def test_what_was_left_out_darkens_what_it_could_change_and_no_more() -> None:
+    excluded = dict.fromkeys((room.ROLE, room.ROLE_BINDING), "excluded")
+    row = subjects(*R, missing=excluded, scope={"excluded_namespaces": ["old"]})["User u"]
+    assert (row["owns_namespace"], row["uses_wildcards"], row["reads_secrets"], row["makes_pods"]) == (None, None, False, False)
+    assert row["becomes_administrator"] is False  # no account of that namespace is strong, and bindings there give nothing elsewhere
+    strong = binding("cluster-admin", account("old", "deployer"), name="x")
+    row = subjects(*R, strong, missing=excluded, scope={"excluded_namespaces": ["old"]})["User u"]
+    assert row["becomes_administrator"] is None
+    row = subjects(*R, missing=excluded, scope={"namespaces": ["shop"]})["User u"]
+    assert (row["reads_secrets"], row["proxies_nodes"]) == (None, False)
+    row = subjects(*R, missing={room.ROLE_BINDING: "denied"}, scope={"excluded_namespaces": ["old"]})["User u"]
+    assert (row["reads_secrets"], row["proxies_nodes"]) == (None, False)
+    row = subjects(*R, missing={room.CLUSTER_ROLE_BINDING: "denied"})["User u"]
+    assert (row["reads_secrets"], row["proxies_nodes"]) == (None, None)
+
+
+def test_administrators_are_counted_as_far_as_they_are_seen() -> None:
+    strong = [*R, binding("cluster-admin", group("a"), user("b"), name="x"), binding("edit", group("c"), name="y")]
+
+    def counted(missing: Any = None, **how: Any) -> tuple[Any, Any, Any]:
+        row = made_by("rbac_administrators", tables(strong, **how), missing)["shop"]
+        return row["at_least"], row["at_most"], row["names"]
+
+    # the built-in edit, held in the whole cluster, acts as any account
+    assert counted() == (3, 3, ["Group a", "Group c", "User b"])
+    assert counted(managed_by="gke")[:2] == (3, None)
+    assert counted({room.CLUSTER_ROLE_BINDING: "denied"})[:2] == (3, None)
+    assert counted({room.NODE: "denied"})[:2] == (3, None)
+
+
+def test_managed_clusters_are_told_by_their_nodes_too() -> None:
+    node = {"n": {"labels": {"kubernetes.azure.com/cluster": "x"}}}
+    assert subjects(*R, **{room.NODE: node})["Cloud aks"].get("becomes_administrator") is None
+    assert "Cloud eks" in subjects(*R, managed_by="eks")
+    assert set(subjects(*R, **{room.NODE: {"n": {"labels": {"own": "y"}}}})) == {"User u"}
+
+
+def test_a_binding_s_role_is_judged_by_itself() -> None:
+    given = [
+        role("raises", rule("bind", "clusterroles", ADMIN), rule("create", "clusterrolebindings", ADMIN)),
+        *(binding(name, U) for name in ("raises", "cluster-admin", "view", "none")),
+    ]
+    found = made_by("rbac_bindings", tables(given))
+    assert {key.partition(" ")[2]: row["is_privileged"] for key, row in found.items()} == {
+        "raises-b": True,
+        "cluster-admin-b": True,
+        "view-b": False,
+        "none-b": False,
+    }
+    dark = made_by("rbac_bindings", tables(given), {room.CLUSTER_ROLE: "denied"})
+    assert dark["ClusterRoleBinding none-b"]["is_privileged"] is None
+    assert dark["ClusterRoleBinding cluster-admin-b"]["is_privileged"] is True
+
+
+def test_a_subject_is_what_its_kind_says_it_is() -> None:
+    names = [user("system:serviceaccount:shop:a"), group("system:serviceaccount:shop:b"), {"kind": "ServiceAccount", "name": "c"}]
+    found = made_by("rbac_binding_subjects", tables([*R, binding("view", *names, namespace="web", name="x")]))
+    assert [row["account"] for key, row in found.items() if key.startswith("RoleBinding")] == ["shop/a", "", "web/c"]
+
+
+def test_rules_of_a_role_are_told_with_what_is_aggregated_into_it() -> None:
+    into = role("all", aggregationRule={"clusterRoleSelectors": [{"matchLabels": {"x": "y"}}]})
+    found = made_by("rbac_role_rules", tables([into, role("part", rule("create", "pods/exec"), labels={"x": "y"})]))
+    assert found["ClusterRole all#0"]["enters_pods"]
+    odd = {**role("odd"), "rules": None}
+    assert "enters_pods" not in made_by("rbac_role_rules", tables([odd]))["ClusterRole odd#0"]
