@@ -6,7 +6,7 @@ settles the branch that was taken because of it. A function that is not known he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cnamm_scan.providers.kubernetes.policies.admission import cel_functions as functions
@@ -220,18 +220,13 @@ def _chain(tree: Node, scope: Scope, going: int, stopping: int) -> int:
             made |= plain
         if so_far & ERROR:
             # what stood before did not come out as it had to: nothing is settled by it
-            loose = ways(work_out(each, replace(scope, facts=_bare(scope, tree)))) if scope.facts else plain
+            loose = ways(work_out(each, replace(scope, facts={}))) if scope.facts else plain
             made |= (stopping if loose & stopping else 0) | (ERROR if loose & (going | ERROR) else 0)
         so_far = made | (so_far & stopping)
         if so_far == stopping:
             return so_far
         scope = scope.knowing(each, going == TRUE)
     return so_far
-
-
-def _bare(scope: Scope, tree: Node) -> Facts:
-    """What was settled before a chain began cannot be told from what it settled: nothing is taken for granted."""
-    return {}
 
 
 def _not(tree: Node, scope: Scope) -> Result:
@@ -357,14 +352,23 @@ def _macro(tree: Node, scope: Scope) -> Result:
         scope.count.elements += 1
         path = value.path if isinstance(value, Unknown | Some) else ""
         inner.append(scope.having(tree.bound, Unknown(f"{path}[{tree.bound}#{scope.count.elements}]")))
-    made = _MACROS[tree.value](tree.parts[1:], inner, more)
+    made = _MACROS[tree.value](tree.parts[1:], inner, more, known)
     return made if target.error is False else Result(made.value, made.error or None)
 
 
-def _every(parts: tuple[Node, ...], scopes: list[Scope], more: bool, going: int = TRUE, stopping: int = FALSE) -> Result:
+def _every(parts: tuple[Node, ...], scopes: list[Scope], more: bool, known: Sequence[Value]) -> Result:
+    return _of_ways(_over(parts[0], scopes, more, TRUE, FALSE))
+
+
+def _exists(parts: tuple[Node, ...], scopes: list[Scope], more: bool, known: Sequence[Value]) -> Result:
+    return _of_ways(_over(parts[0], scopes, more, FALSE, TRUE))
+
+
+def _over(tree: Node, scopes: list[Scope], more: bool, going: int, stopping: int) -> int:
+    """As a chain of the same expression, once for each element."""
     so_far = going
     for number, scope in enumerate(scopes):
-        found = ways(work_out(parts[0], scope))
+        found = ways(work_out(tree, scope))
         made = 0
         if so_far & going:
             made |= found
@@ -372,14 +376,10 @@ def _every(parts: tuple[Node, ...], scopes: list[Scope], more: bool, going: int 
             made |= (stopping if found & stopping else 0) | (ERROR if found & (going | ERROR) else 0)
         made |= so_far & stopping
         so_far = so_far | made if more and number == len(scopes) - 1 else made  # of others there may be none
-    return _of_ways(so_far)
+    return so_far
 
 
-def _exists(parts: tuple[Node, ...], scopes: list[Scope], more: bool) -> Result:
-    return _every(parts, scopes, more, FALSE, TRUE)
-
-
-def _exists_one(parts: tuple[Node, ...], scopes: list[Scope], more: bool) -> Result:
+def _exists_one(parts: tuple[Node, ...], scopes: list[Scope], more: bool, known: Sequence[Value]) -> Result:
     found = [ways(work_out(parts[0], scope)) for scope in scopes]
     if any(each & ERROR for each in found):
         return NO_VALUE if ERROR in found and not more else OPEN
@@ -388,19 +388,18 @@ def _exists_one(parts: tuple[Node, ...], scopes: list[Scope], more: bool) -> Res
     return Result(sum(each == TRUE for each in found) == 1)
 
 
-def _filter(parts: tuple[Node, ...], scopes: list[Scope], more: bool, bound: str = "") -> Result:
+def _filter(parts: tuple[Node, ...], scopes: list[Scope], more: bool, known: Sequence[Value]) -> Result:
     found = [ways(work_out(parts[0], scope)) for scope in scopes]
     firm = found[:-1] if more else found
     if ERROR in firm:
         return NO_VALUE
-    kept = [scope for scope, each in zip(scopes, firm, strict=False) if not each & FALSE and each & TRUE]
+    values = [element for element, each in zip(known, firm, strict=True) if each in (TRUE, TRUE | ERROR)]
     doubtful = more and found[-1] != FALSE
     doubtful = doubtful or any(each & TRUE and each & (FALSE | ERROR) for each in firm)
-    values = [_element(scope) for scope in kept]
     return Result(Some(values) if doubtful else values, None if any(each & ERROR for each in found) else False)
 
 
-def _mapped(parts: tuple[Node, ...], scopes: list[Scope], more: bool) -> Result:
+def _mapped(parts: tuple[Node, ...], scopes: list[Scope], more: bool, known: Sequence[Value]) -> Result:
     if len(parts) > 1:
         return OPEN
     found = [work_out(parts[0], scope) for scope in scopes]
@@ -409,10 +408,6 @@ def _mapped(parts: tuple[Node, ...], scopes: list[Scope], more: bool) -> Result:
         return NO_VALUE
     values = [each.value for each in firm]
     return Result(Some(values) if more else values, None if any(each.error is not False for each in found) else False)
-
-
-def _element(scope: Scope) -> Value:
-    return next(reversed(scope.names.values()))  # the macro's own name was put in last
 
 
 def _learn(scope: Scope, tree: Node, truth: bool, found: dict[str, bool]) -> None:
@@ -451,7 +446,7 @@ _KINDS: Mapping[str, Callable[[Node, Scope], Result]] = {
     "relate": _relate,
     "macro": _macro,
 }
-_MACROS: Mapping[str, Callable[[tuple[Node, ...], list[Scope], bool], Result]] = {
+_MACROS: Mapping[str, Callable[[tuple[Node, ...], list[Scope], bool, Sequence[Value]], Result]] = {
     "all": _every,
     "exists": _exists,
     "exists_one": _exists_one,

@@ -101,8 +101,8 @@ def look(value: Value, name: str, facts: Facts | None = None) -> tuple[Value, bo
         found = value.fields[name]
         return (None, False) if found is None or found is ABSENT else (found, True)
     if isinstance(value, Partial | Unknown):
-        path = f"{value.path}.{name}"
-        there = facts.get(path) if facts else None
+        path = f"{value.path}.{name}" if value.path else ""  # of what has no path it is not known which it is
+        there = facts.get(path) if facts and path else None
         return (None, False) if there is False else (Unknown(path), there)
     return None, False
 
@@ -180,8 +180,6 @@ def joined(first: Value, second: Value) -> Value:
     """What holds whichever of the two it is."""
     if first is second or (type(first) is type(second) and not is_open(first) and same(first, second)):
         return first
-    if isinstance(first, bool) and isinstance(second, bool):
-        return Unknown()
     return Unknown()
 
 

@@ -1,0 +1,136 @@
+"""Whether an offence is refused, all guards together: in every way, for every requester; or not, and then there is one who gets in.
+
+Yes: whatever else stands in the object and whoever asks, one guard refuses. No: an object that does nothing else is let in by every guard.
+Partly: it is refused, but in one place of the object, or for one name, label or requester that a guard makes an exception of, it is let in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from enum import Enum
+from itertools import islice
+
+from cnamm_scan.providers.kubernetes.policies.admission.pod_security import LABEL, VERSION, PodSecurity
+from cnamm_scan.providers.kubernetes.policies.admission.questions import ALONE, QUESTIONS, Question, Variant, twisted
+from cnamm_scan.providers.kubernetes.policies.admission.requests import ADMITS, CLUSTER, REFUSES, Guard, Place, Request, Twist
+
+TWISTS = 200
+"""How many exceptions are tried before it is unknown whether there is one."""
+NEW = Place("qx7-made-tomorrow-x7q", {})
+"""A namespace that nobody has named yet."""
+
+
+class Answer(Enum):
+    """Whether an offence is refused."""
+
+    YES = "yes"
+    PARTLY = "partly"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+    @property
+    def as_bool(self) -> bool | None:
+        """True only where nothing gets in; None for unknown."""
+        return None if self is Answer.UNKNOWN else self is Answer.YES
+
+
+class Door:
+    """The guards of one cluster. What one says is worked out once for all places that look alike to it."""
+
+    def __init__(self, guards: Sequence[Guard]) -> None:
+        self._guards = tuple(guards)
+        self._said: dict[tuple[object, ...], int] = {}
+        self._known: dict[tuple[object, ...], Answer] = {}
+        self._relevant: dict[tuple[object, ...], tuple[int, ...]] = {}
+
+    def refused(self, question: str, place: Place) -> Answer:
+        """Whether an offence is refused in a namespace; of what belongs to none the place does not matter."""
+        asked = QUESTIONS[question]
+        place = CLUSTER if question in ALONE else place
+        marks = tuple(self._mark(number, asked.variants[0], place) for number in self._looking(asked.variants[0]))
+        key = (question, marks)
+        if key not in self._known:
+            self._known[key] = self._answer(asked, place)
+        return self._known[key]
+
+    def _looking(self, variant: Variant) -> tuple[int, ...]:
+        """The guards that may look at such an object in some namespace."""
+        request = variant.open
+        shape = (request.group, request.resource, request.subresource, request.operation, request.kind)
+        if shape not in self._relevant:
+            every = replace(request, place=None)
+            self._relevant[shape] = tuple(
+                number for number, guard in enumerate(self._guards) if guard.applies(every) is not False or isinstance(guard, PodSecurity)
+            )
+        return self._relevant[shape]
+
+    def _mark(self, number: int, variant: Variant, place: Place) -> object:
+        """What of a place matters to a guard."""
+        guard = self._guards[number]
+        if isinstance(guard, PodSecurity):
+            return None if place.labels is None else (place.labels.get(LABEL, ""), place.labels.get(VERSION, ""))
+        found = (guard.applies(variant.open.at(place)), guard.applies(variant.closed.at(place)))
+        return (*found, place.name) if guard.place_matters and found != (False, False) else found
+
+    def _answer(self, question: Question, place: Place) -> Answer:
+        found = [self._variant(variant, place, (question.name, number)) for number, variant in enumerate(question.variants)]
+        if all(each is Answer.YES for each in found):
+            return Answer.YES
+        if Answer.NO in found or Answer.PARTLY in found:
+            return Answer.NO if all(each is Answer.NO for each in found) else Answer.PARTLY
+        return Answer.UNKNOWN
+
+    def _variant(self, variant: Variant, place: Place, key: tuple[object, ...]) -> Answer:
+        looking = self._looking(variant)
+        every = {number: self._judge(number, variant.open.at(place), (*key, "open")) for number in looking}
+        if REFUSES in every.values():
+            return Answer.YES
+        if self._lets_in(looking, variant, variant.closed, place, key):
+            return Answer.NO
+        for twist in self._twists(looking):
+            request, innocent = twisted(variant.closed, twist), twisted(variant.innocent, twist)
+            if request is None or innocent is None:
+                continue
+            if self._lets_in(looking, replace(variant, innocent=innocent), request, place, (*key, twist)):
+                return Answer.PARTLY
+        return Answer.UNKNOWN
+
+    def _lets_in(self, looking: Iterable[int], variant: Variant, request: Request, place: Place, key: tuple[object, ...]) -> bool:
+        """Whether every guard admits one object. What one refuses without the offence just so, it does not refuse for it."""
+        for number in looking:
+            said = self._judge(number, request.at(place), (*key, "closed"))
+            if said != ADMITS and self._judge(number, variant.innocent.at(place), (*key, "innocent")) != REFUSES:
+                return False
+        return True
+
+    def _judge(self, number: int, request: Request, key: tuple[object, ...]) -> int:
+        guard = self._guards[number]
+        applies = guard.applies(request)
+        if applies is False:
+            return ADMITS
+        if guard.place_matters:
+            said = guard.says(request)
+        else:
+            try:
+                said = self._said.get((number, key), 0)
+                if not said:
+                    said = self._said[number, key] = guard.says(request.at(None) if request.place != CLUSTER else request)
+            except TypeError:  # a twist that cannot be a key
+                said = guard.says(request)
+        return said if applies else said | ADMITS
+
+    def _twists(self, looking: Iterable[int]) -> Iterable[Twist]:
+        seen: dict[str, Twist] = {}
+        for number in looking:
+            for twist in self._guards[number].twists():
+                seen.setdefault(repr(twist), twist)
+        return islice(seen.values(), TWISTS)
+
+
+def refused(question: str, place: Place, guards: Sequence[Guard]) -> Answer:
+    """One question of one place, without remembering anything."""
+    return Door(guards).refused(question, place)
+
+
+__all__ = ["NEW", "TWISTS", "Answer", "Door", "refused"]

@@ -1,0 +1,507 @@
+"""Kyverno's rules: whom they match, what they say, and what its exceptions let through.
+
+Match and exclude: https://kyverno.io/docs/policy-types/cluster-policy/match-exclude/; exceptions: https://kyverno.io/docs/guides/exceptions/;
+ValidatingPolicy: https://kyverno.io/docs/policy-types/validating-policy/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnamm_scan.providers.kubernetes.policies.admission import jmespath
+from cnamm_scan.providers.kubernetes.policies.admission.cel import ERROR, FALSE, TRUE, Scope, outcomes, readable
+from cnamm_scan.providers.kubernetes.policies.admission.cel_policies import (
+    Expressions,
+    conjunction,
+    exceptions_of,
+    names_of,
+    rule_twists,
+    selector_twists,
+    speaks_of_place,
+)
+from cnamm_scan.providers.kubernetes.policies.admission.cel_syntax import literals
+from cnamm_scan.providers.kubernetes.policies.admission.kyverno_patterns import FAILS, PASSES, SKIPS, conditions, pattern_of
+from cnamm_scan.providers.kubernetes.policies.admission.matching import in_resources, listed, mapped, selects, wild, wild_value
+from cnamm_scan.providers.kubernetes.policies.admission.pod_security import Levels
+from cnamm_scan.providers.kubernetes.policies.admission.requests import ADMITS, EITHER, REFUSES, Request, Twist
+from cnamm_scan.providers.kubernetes.policies.admission.values import (
+    Partial,
+    Some,
+    Unknown,
+    Value,
+    all_of,
+    any_of,
+    denied,
+    holds,
+    is_list,
+    items_of,
+    look,
+    same,
+    texts_in,
+)
+from cnamm_scan.providers.kubernetes.policies.admission.webhooks import Engine
+
+Document = Mapping[str, Any]
+_RESOURCE_KEYS = {"kinds", "name", "names", "namespaces", "annotations", "selector", "namespaceSelector", "operations"}
+
+
+# ---- whom a rule matches -------------------------------------------------------------------------------------------------
+
+
+def kind_parts(selector: str) -> tuple[str, str, str, str]:
+    """(group, version, kind, subresource) of a kind as a rule names it: Pod, v1/Pod, */Pod, apps/v1/Deployment, Pod/exec, */*."""
+    parts = selector.split("/")
+    parts = [*parts[:-1], *parts[-1].split(".", 1)] if "." in parts[-1] and len(parts) in (1, 2, 3) and parts[-1][:1].isupper() else parts
+    match parts:
+        case [kind]:
+            return "*", "*", kind, ""
+        case ["*", "*"]:
+            return "*", "*", "*", "*"
+        case [first, second]:
+            if first == "*" and second == second.lower():
+                return "*", "*", "*", second
+            if first == "*" or first[:1].islower():
+                return "*", first, second, ""
+            return "*", "*", first, second
+        case [first, second, third]:
+            if third[:1].isupper() or third == "*":
+                return first, second, third, ""
+            return "*", first, second, third
+        case [first, second, third, fourth]:
+            return first, second, third, fourth
+    return selector, "", "", ""
+
+
+def _is_kind(selector: Value, request: Request) -> bool | None:
+    group, version, kind, sub = kind_parts(str(selector))
+    if not (wild(group, request.group) and wild(version, request.version) and wild(kind, request.kind)):
+        return False
+    if not sub:
+        # a kind alone means ephemeral containers too, and, by version, other subresources
+        return True if request.subresource in ("", "ephemeralcontainers") else None
+    if not request.subresource:
+        return sub == "*"
+    return wild(sub, request.subresource) or None
+
+
+def _filter(block: Value, request: Request) -> bool | None:
+    """One element of `any` or `all`: every attribute must fit, of the values of one attribute one."""
+    if not isinstance(block, Mapping):
+        return None
+    if not block.keys() <= {"resources", "subjects", "roles", "clusterRoles"}:
+        return None
+    what = mapped(block.get("resources"))
+    if not what and not any(block.get(each) for each in ("subjects", "roles", "clusterRoles")):
+        return False
+    if not what.keys() <= _RESOURCE_KEYS:
+        return None
+    name = request.name
+    space = name if request.is_namespace else request.namespace
+    answers = []
+    if listed(what.get("kinds")):
+        answers.append(any_of(_is_kind(each, request) for each in what["kinds"]))
+    if what.get("name"):
+        answers.append(wild_value(what["name"], name))
+    if listed(what.get("names")):
+        answers.append(any_of(wild_value(each, name) for each in what["names"]))
+    if listed(what.get("namespaces")):
+        answers.append(any_of(wild_value(each, space) for each in what["namespaces"]))
+    if listed(what.get("operations")):
+        answers.append(request.operation in what["operations"])
+    if what.get("annotations"):
+        held, there = look(look(request.object, "metadata")[0], "annotations")
+        answers.append(selects({"matchLabels": what["annotations"]}, {} if there is False else held, wildcards=True))
+    if what.get("selector") is not None:
+        answers.append(selects(what["selector"], request.labels, wildcards=True))
+    if what.get("namespaceSelector") is not None and not request.is_namespace:
+        labels = None if request.place is None else request.place.all_labels
+        answers.append(selects(what["namespaceSelector"], labels, wildcards=True))
+    answers.extend(any_of(holds(request.user[each], one) for one in listed(block[each])) for each in ("roles", "clusterRoles") if block.get(each))
+    if block.get("subjects"):
+        answers.append(any_of(_is_subject(each, request) for each in listed(block["subjects"])))
+    return all_of(answers)
+
+
+def _is_subject(subject: Value, request: Request) -> bool | None:
+    if not isinstance(subject, Mapping):
+        return None
+    name, username = subject.get("name"), request.user["username"]
+    match subject.get("kind"):
+        case "User":
+            return wild_value(name, username)
+        case "Group":
+            known, more = items_of(request.user["groups"])
+            found = any_of(wild_value(name, each) for each in known)
+            return None if more and not found and holds(request.user["groups"], name) is not False else found
+        case "ServiceAccount":
+            return wild_value(f"system:serviceaccount:{subject.get('namespace')}:{name}", username)
+    return None
+
+
+def _block(block: Value, request: Request, empty: bool) -> bool | None:
+    """A match or exclude: `any`, `all`, or the older form that is a filter itself."""
+    if not block:
+        return empty
+    if not isinstance(block, Mapping):
+        return None
+    if listed(block.get("any")):
+        return any_of(_filter(each, request) for each in block["any"])
+    if listed(block.get("all")):
+        return all_of(_filter(each, request) for each in block["all"])
+    rest = {name: value for name, value in block.items() if name not in ("any", "all")}
+    return _filter(rest, request) if rest else empty
+
+
+def matches(match: Value, exclude: Value, request: Request) -> bool | None:
+    """Whether a rule concerns a request: what is excluded is not, whatever matches."""
+    return all_of((_block(match, request, False), denied(_block(exclude, request, False))))
+
+
+def match_twists(block: Value) -> Iterable[Twist]:
+    """What a match or exclude may make an exception of."""
+    for part in (*listed(mapped(block).get("any")), *listed(mapped(block).get("all")), block):
+        what = mapped(mapped(part).get("resources"))
+        for name in (*listed(what.get("names")), *([what["name"]] if what.get("name") else [])):
+            yield ("name", str(name).replace("*", "x").replace("?", "x"))
+        yield from selector_twists(what.get("selector"))
+        for name, value in mapped(what.get("annotations")).items():
+            yield ("annotation", (str(name).replace("*", "x"), str(value).replace("*", "x")))
+        for subject in listed(mapped(part).get("subjects")):
+            name = str(mapped(subject).get("name")).replace("*", "x").replace("?", "x")
+            if mapped(subject).get("kind") == "ServiceAccount":
+                name = f"system:serviceaccount:{mapped(subject).get('namespace')}:{name}"
+            yield ("group" if mapped(subject).get("kind") == "Group" else "user", name)
+        for which in ("roles", "clusterRoles"):
+            yield from ((which, str(each)) for each in listed(mapped(part).get(which)))
+
+
+# ---- exceptions ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Excepted:
+    """A PolicyException of kyverno.io. One that is there is taken to count: whether Kyverno was told to heed it no object shows."""
+
+    policies: Sequence[tuple[str, Sequence[str]]]
+    """(policy, its rules): a namespaced policy is `namespace/name`; rules with wildcards."""
+    match: Value = field(default=None, hash=False)
+    conditional: bool = False
+    """Whether conditions, or single controls, narrow it: then it may or may not let something through."""
+
+    def lets(self, policy: str, rule: str, request: Request) -> bool | None:
+        """Whether it takes a request from under a rule."""
+        if not any(policy == name and any(wild(each, rule) for each in rules) for name, rules in self.policies):
+            return False
+        found = _block(self.match, request, True)
+        return None if found and self.conditional else found
+
+
+@dataclass(frozen=True, slots=True)
+class CelExcepted:
+    """A PolicyException of policies.kyverno.io."""
+
+    policies: Sequence[str]
+    conditions: Sequence[str] = ()
+    narrowed: bool = False
+
+    def lets(self, policy: str, request: Request) -> bool | None:
+        """Whether it takes a request from under a policy."""
+        if policy not in self.policies:
+            return False
+        found = conjunction(outcomes(each, Scope(names_of(request, None))) for each in self.conditions)
+        answer = True if found == TRUE else False if not found & TRUE else None
+        return None if answer and self.narrowed else answer
+
+
+# ---- rules ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a ClusterPolicy or Policy says for all its rules."""
+
+    name: str
+    namespace: str = ""
+    action: str = "Audit"
+    overrides: Value = field(default=None, hash=False)
+    at_admission: bool | None = True
+    failure_policy: str = "Fail"
+    first_only: bool = False
+    """`applyRules: One`: once a rule has been applied the others are left out."""
+    conditions: Value = field(default=None, hash=False)
+    """`webhookConfiguration.matchConditions`."""
+
+    @property
+    def id(self) -> str:
+        """As exceptions name it."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+class Rule:
+    """One validating rule of a Kyverno policy."""
+
+    def __init__(self, policy: Policy, rule: Document, engine: Engine, exceptions: Sequence[Excepted] = (), *, is_first: bool = True) -> None:
+        self._policy = policy
+        self._rule = rule
+        self._engine = engine
+        self._exceptions = [each for each in exceptions if any(name == policy.id for name, _ in each.policies)]
+        self._is_first = is_first
+        self._validate = mapped(rule.get("validate"))
+        self._body = _body(self._validate, rule)
+        self._hook = Expressions.of({"matchConditions": policy.conditions})
+        self.place_matters = speaks_of_place([rule.get("preconditions"), rule.get("celPreconditions"), self._validate, rule.get("context")])
+
+    def enforces(self, request: Request) -> bool | None:
+        """Whether it refuses in the request's namespace, rather than report."""
+        own = self._validate.get("failureAction")
+        overrides = self._validate.get("failureActionOverrides") or self._policy.overrides
+        otherwise = str(own or self._policy.action).lower() == "enforce"
+        return _overridden(listed(overrides), request, otherwise)
+
+    def matches(self, request: Request) -> bool | None:
+        """Whether it concerns a request, whatever it then does."""
+        if self._policy.namespace and request.place is not None and request.place.name != self._policy.namespace:
+            return False
+        return matches(self._rule.get("match"), self._rule.get("exclude"), request)
+
+    def applies(self, request: Request) -> bool | None:
+        """Whether it concerns a request, refuses there, is asked, fails closed, and no exception lets it through."""
+        if self._policy.at_admission is False or self._policy.failure_policy == "Ignore":
+            return False
+        found = all_of((self._policy.at_admission, self.matches(request), self.enforces(request)))
+        if found is False:
+            return False
+        excepted = any_of(each.lets(self._policy.id, str(self._rule.get("name")), request) for each in self._exceptions)
+        return all_of((found, denied(excepted), self._engine.asks(request, self._policy.name, kind="rule")))
+
+    def says(self, request: Request) -> int:
+        """What preconditions and body say."""
+        root = _root(request)
+        asked = all_of(
+            (
+                conditions(self._rule["preconditions"], root) if self._rule.get("preconditions") else True,
+                _cel_conditions(self._rule.get("celPreconditions"), request),
+                _cel_conditions(self._policy.conditions, request),
+            )
+        )
+        if asked is False:
+            return ADMITS
+        found = self._body(request, root)
+        unsure = asked is None or (self._policy.first_only and not self._is_first)
+        return found | ADMITS if unsure else found
+
+    def twists(self) -> Iterable[Twist]:
+        """As Guard says."""
+        yield from match_twists(self._rule.get("match"))
+        yield from match_twists(self._rule.get("exclude"))
+        for each in self._exceptions:
+            yield from match_twists(each.match)
+        words: list[str] = []
+        texts_in([self._rule.get("preconditions"), self._validate], words.append)
+        yield from exceptions_of(each for each in words if len(each) < 64 and "{{" not in each)  # noqa: PLR2004 (names, not sentences)
+        yield from self._engine.twists()
+
+
+def _overridden(overrides: Sequence[Value], request: Request, otherwise: bool) -> bool | None:
+    """The first override that names the namespace counts."""
+    if not overrides:
+        return otherwise
+    first, *rest = overrides
+    labels = None if request.place is None else request.place.all_labels
+    where = listed(mapped(first).get("namespaces"))
+    named = any_of(wild_value(each, request.namespace) for each in where) if where else True
+    selected = selects(mapped(first).get("namespaceSelector"), labels, wildcards=True)
+    if not where and mapped(first).get("namespaceSelector") is None:
+        named = None
+    here, enforce = all_of((named, selected)), str(mapped(first).get("action")).lower() == "enforce"
+    if here:
+        return enforce
+    others = _overridden(rest, request, otherwise)
+    return others if here is False or others is enforce else None
+
+
+def _cel_conditions(asked: Value, request: Request) -> bool | None:
+    if not asked:
+        return True
+    scope = Scope(names_of(request, None))
+    found = conjunction(outcomes(str(mapped(each).get("expression")), scope) for each in listed(asked))
+    return True if found == TRUE else False if found == FALSE else None
+
+
+def _root(request: Request) -> Value:
+    """What `{{ … }}` sees. Names that are not here (images, of the context) are open."""
+    asked = {
+        "object": request.located,
+        "operation": request.operation,
+        "namespace": request.namespace,
+        "name": request.name,
+        "userInfo": request.user_info,
+        "roles": request.user["roles"],
+        "clusterRoles": request.user["clusterRoles"],
+        "kind": {"group": request.group, "version": request.version, "kind": request.kind},
+        "resource": {"group": request.group, "version": request.version, "resource": request.resource},
+        "subResource": request.subresource,
+    }
+    return Partial({"request": Partial(asked, "request")}, "root")
+
+
+Body = Callable[[Request, Value], int]
+
+
+def _body(validate: Document, rule: Document) -> Body:
+    """What stands under `validate:` as a function; what is of no known form may say either."""
+    spoken = [name for name in _BODIES if name in validate]
+    if len(spoken) != 1:
+        return lambda request, root: EITHER
+    return _BODIES[spoken[0]](validate[spoken[0]], validate)
+
+
+def _of_pattern(found: int) -> int:
+    return (REFUSES if found & FAILS else 0) | (ADMITS if found & (PASSES | SKIPS) else 0)
+
+
+def _pattern(pattern: Value, _: Document) -> Body:
+    return lambda request, root: _of_pattern(pattern_of(pattern, request.located))
+
+
+def _any_pattern(patterns: Value, _: Document) -> Body:
+    def body(request: Request, root: Value) -> int:
+        found = [_of_pattern(pattern_of(each, request.located)) for each in listed(patterns)]
+        if not found or ADMITS in found:
+            return ADMITS if found else EITHER
+        return REFUSES if all(each == REFUSES for each in found) else EITHER
+
+    return body
+
+
+def _deny(deny: Value, _: Document) -> Body:
+    def body(request: Request, root: Value) -> int:
+        return _denied(deny, root)
+
+    return body
+
+
+def _denied(deny: Value, root: Value) -> int:
+    if not isinstance(deny, Mapping):
+        return EITHER if deny is not None else REFUSES
+    asked = deny.get("conditions")
+    found = conditions(asked, root) if asked else True
+    return EITHER if found is None else REFUSES if found else ADMITS
+
+
+def _for_each(loops: Value, _: Document) -> Body:
+    def body(request: Request, root: Value) -> int:
+        return _worst(_loop(each, root) for each in listed(loops))
+
+    return body
+
+
+def _worst(found: Iterable[int]) -> int:
+    made = ADMITS
+    for each in found:
+        if each == REFUSES:
+            return REFUSES
+        made |= each
+    return made
+
+
+def _loop(loop: Value, root: Value) -> int:
+    if not isinstance(loop, Mapping) or loop.get("context") or "foreach" in loop:
+        return EITHER
+    items = jmespath.search(str(loop.get("list")), root)
+    if items is None:
+        return ADMITS
+    if not is_list(items):
+        return EITHER
+    known, more = items_of(items)
+    found = _worst(_element(loop, each, root) for each in known)
+    return found | REFUSES if more else found
+
+
+def _element(loop: Document, element: Value, root: Value) -> int:
+    fields = root.fields if isinstance(root, Partial) else root
+    seen = Partial({**fields, "element": element}, "root")
+    asked = conditions(loop["preconditions"], seen) if loop.get("preconditions") else True
+    if asked is False:
+        return ADMITS
+    if "deny" in loop:
+        found = _denied(loop["deny"], seen)
+    elif "pattern" in loop:
+        found = _of_pattern(pattern_of(loop["pattern"], element))
+    else:
+        return EITHER
+    return found if asked else found | ADMITS
+
+
+def _cel(cel: Value, _: Document) -> Body:
+    if not isinstance(cel, Mapping) or cel.get("paramKind"):
+        return lambda request, root: EITHER
+    spec = {"validations": cel.get("expressions"), "variables": cel.get("variables")}
+    body = Expressions.of(spec)
+    return lambda request, root: body.says(request, None)
+
+
+def _pod_security(asked: Value, _: Document) -> Body:
+    levels = Levels.of_kyverno(mapped(asked))
+    return lambda request, root: levels.says(request)
+
+
+_BODIES: Mapping[str, Callable[[Value, Document], Body]] = {
+    "pattern": _pattern,
+    "anyPattern": _any_pattern,
+    "deny": _deny,
+    "foreach": _for_each,
+    "cel": _cel,
+    "podSecurity": _pod_security,
+}
+
+
+class ValidatingPolicy:
+    """A ValidatingPolicy or NamespacedValidatingPolicy of policies.kyverno.io."""
+
+    def __init__(self, name: str, namespace: str, spec: Document, engine: Engine, exceptions: Sequence[CelExcepted] = ()) -> None:
+        self._name, self._namespace = name, namespace
+        self._match = spec.get("matchConstraints")
+        self._body = Expressions.of(spec, failure=spec.get("failurePolicy"))
+        evaluation = mapped(spec.get("evaluation"))
+        self._denies = (
+            "Deny" in listed(spec.get("validationActions") or ["Deny"])
+            and mapped(evaluation.get("admission")).get("enabled") is not False
+            and evaluation.get("mode") in (None, "Kubernetes")
+            and spec.get("failurePolicy") != "Ignore"
+        )
+        self._engine = engine
+        self._exceptions = [each for each in exceptions if name in each.policies]
+        self.place_matters = speaks_of_place([spec.get("matchConditions"), spec.get("validations"), spec.get("variables")])
+
+    def matches(self, request: Request) -> bool | None:
+        """Whether it concerns a request, whatever it then does."""
+        if self._namespace and request.place is not None and request.place.name != self._namespace:
+            return False
+        return in_resources(self._match, request)
+
+    def applies(self, request: Request) -> bool | None:
+        """As Guard says."""
+        if not self._denies:
+            return False
+        found = self.matches(request)
+        if found is False:
+            return False
+        excepted = any_of(each.lets(self._name, request) for each in self._exceptions)
+        return all_of((found, denied(excepted), self._engine.asks(request, self._name, kind="vpol")))
+
+    def says(self, request: Request) -> int:
+        """As Guard says."""
+        return self._body.says(request, None)
+
+    def twists(self) -> Iterable[Twist]:
+        """As Guard says."""
+        yield from rule_twists(self._match)
+        yield from exceptions_of(self._body.texts)
+        for each in self._exceptions:
+            for condition in each.conditions:
+                tree = readable(condition)
+                yield from exceptions_of(literals(tree)) if tree else ()
+        yield from self._engine.twists()
