@@ -245,7 +245,9 @@ def _negate(tree: Node, scope: Scope) -> Result:
 def _choose(tree: Node, scope: Scope) -> Result:
     question, yes, no = tree.parts
     asked = ways(work_out(question, scope))
-    found = [work_out(branch, scope.knowing(question, truth)) for branch, truth, way in ((yes, True, TRUE), (no, False, FALSE)) if asked & way]
+    found = [
+        work_out(branch, scope.knowing(question, truth)) for branch, truth, way in ((yes, True, TRUE), (no, False, FALSE)) if asked & way
+    ]
     if not found:
         return NO_VALUE
     first, last = found[0], found[-1]

@@ -173,9 +173,7 @@ class BoundPolicy:
         self._ref = binding.get("paramRef")
         self._find = find
         own = self._kind is not None and not mapped(self._ref).get("namespace")
-        self.place_matters = own or speaks_of_place(
-            [policy.get("matchConditions"), policy.get("validations"), policy.get("variables")]
-        )
+        self.place_matters = own or speaks_of_place([policy.get("matchConditions"), policy.get("validations"), policy.get("variables")])
 
     @property
     def denies(self) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cnamm_scan.providers.kubernetes.policies.admission.cel import ERROR, FALSE, TRUE, Scope, outcomes
+from cnamm_scan.providers.kubernetes.policies.admission.cel import FALSE, TRUE, Scope, outcomes
 from cnamm_scan.providers.kubernetes.policies.admission.cel_policies import names_of, selector_twists
 from cnamm_scan.providers.kubernetes.policies.admission.gatekeeper_library import LIBRARY, settings_of
 from cnamm_scan.providers.kubernetes.policies.admission.matching import in_namespaces, listed, mapped, selects
@@ -125,7 +125,7 @@ class Constraint:
         scope = Scope(names_of(request, self._parameters))
         found = outcomes(self._known.allows, scope)
         made = (ADMITS if found & TRUE else 0) | (REFUSES if found & FALSE else 0)
-        return EITHER if found & ERROR else made
+        return made or EITHER  # Rego knows no errors: what is not there is of no element, and an image is there in every container
 
     def twists(self) -> Iterable[Twist]:
         """As Guard says."""

@@ -43,7 +43,9 @@ LIBRARY: Mapping[str, Template] = {
     ),
     "K8sPSPHostNetworkingPorts": Template(
         "(params.?hostNetwork.orValue(false) || !object.spec.?hostNetwork.orValue(false)) && "
-        + _each("c.?ports.orValue([]).all(p, !has(p.hostPort) || ((!has(params.min) || p.hostPort >= params.min) && (!has(params.max) || p.hostPort <= params.max)))"),
+        + _each(
+            "c.?ports.orValue([]).all(p, !has(p.hostPort) || ((!has(params.min) || p.hostPort >= params.min) && (!has(params.max) || p.hostPort <= params.max)))"
+        ),
         words=("hostNetwork", "hostPort"),
     ),
     "K8sPSPHostFilesystem": Template(
@@ -75,14 +77,18 @@ LIBRARY: Mapping[str, Template] = {
     ),
     "K8sPSPSELinuxV2": Template(
         f"{_POD}.?seLinuxOptions.hasValue() == false && "
-        + _each(f"{_OWN}.?seLinuxOptions.hasValue() == false || params.allowedSELinuxOptions.exists(o, o == c.securityContext.seLinuxOptions)"),
+        + _each(
+            f"{_OWN}.?seLinuxOptions.hasValue() == false || params.allowedSELinuxOptions.exists(o, o == c.securityContext.seLinuxOptions)"
+        ),
         words=(*_CONTAINERS, "seLinuxOptions"),
     ),
     "K8sPSPVolumeTypes": Template(
         "'*' in params.volumes || object.spec.?volumes.orValue([]).all(v, v.all(k, k == 'name' || k in params.volumes))", words=("volumes",)
     ),
     "K8sAllowedRepos": Template(f"{_ALL}.all(c, params.repos.exists(r, c.image.startsWith(r)))", words=(*_CONTAINERS, "image", "repos")),
-    "K8sDisallowedRepos": Template(f"!{_ALL}.exists(c, params.repos.exists(r, c.image.startsWith(r)))", words=(*_CONTAINERS, "image", "repos")),
+    "K8sDisallowedRepos": Template(
+        f"!{_ALL}.exists(c, params.repos.exists(r, c.image.startsWith(r)))", words=(*_CONTAINERS, "image", "repos")
+    ),
     "K8sDisallowedTags": Template(
         _each("c.image.contains(':') && !params.tags.exists(t, c.image.endsWith(':' + t))"), words=(*_CONTAINERS, "image", "tags")
     ),

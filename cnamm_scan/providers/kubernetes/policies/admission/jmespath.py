@@ -352,7 +352,7 @@ def _called(name: str, given: Sequence[Value]) -> Value:
             return value
         case "keys", [value] if isinstance(value, Mapping):
             return [each for each in value if value[each] is not ABSENT]
-        case ("to_upper" | "to_lower"), [str() as value]:
+        case (("to_upper" | "to_lower"), [str() as value]):
             return value.upper() if name == "to_upper" else value.lower()
         case "not_null", [*values] if values and not any(is_open(each) for each in values):
             return next((each for each in values if each is not None), None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cnamm_scan.providers.kubernetes.policies.admission import jmespath
-from cnamm_scan.providers.kubernetes.policies.admission.cel import ERROR, FALSE, TRUE, Scope, outcomes, readable
+from cnamm_scan.providers.kubernetes.policies.admission.cel import FALSE, TRUE, Scope, outcomes, readable
 from cnamm_scan.providers.kubernetes.policies.admission.cel_policies import (
     Expressions,
     conjunction,
@@ -28,8 +28,6 @@ from cnamm_scan.providers.kubernetes.policies.admission.pod_security import Leve
 from cnamm_scan.providers.kubernetes.policies.admission.requests import ADMITS, EITHER, REFUSES, Request, Twist
 from cnamm_scan.providers.kubernetes.policies.admission.values import (
     Partial,
-    Some,
-    Unknown,
     Value,
     all_of,
     any_of,
@@ -38,7 +36,6 @@ from cnamm_scan.providers.kubernetes.policies.admission.values import (
     is_list,
     items_of,
     look,
-    same,
     texts_in,
 )
 from cnamm_scan.providers.kubernetes.policies.admission.webhooks import Engine
@@ -118,7 +115,9 @@ def _filter(block: Value, request: Request) -> bool | None:
     if what.get("namespaceSelector") is not None and not request.is_namespace:
         labels = None if request.place is None else request.place.all_labels
         answers.append(selects(what["namespaceSelector"], labels, wildcards=True))
-    answers.extend(any_of(holds(request.user[each], one) for one in listed(block[each])) for each in ("roles", "clusterRoles") if block.get(each))
+    answers.extend(
+        any_of(holds(request.user[each], one) for one in listed(block[each])) for each in ("roles", "clusterRoles") if block.get(each)
+    )
     if block.get("subjects"):
         answers.append(any_of(_is_subject(each, request) for each in listed(block["subjects"])))
     return all_of(answers)
@@ -232,6 +231,8 @@ class Policy:
     """`applyRules: One`: once a rule has been applied the others are left out."""
     conditions: Value = field(default=None, hash=False)
     """`webhookConfiguration.matchConditions`."""
+    repeated_for: str = ""
+    """The annotation `pod-policies.kyverno.io/autogen-controllers`; empty: for all controllers."""
 
     @property
     def id(self) -> str:
@@ -242,7 +243,9 @@ class Policy:
 class Rule:
     """One validating rule of a Kyverno policy."""
 
-    def __init__(self, policy: Policy, rule: Document, engine: Engine, exceptions: Sequence[Excepted] = (), *, is_first: bool = True) -> None:
+    def __init__(
+        self, policy: Policy, rule: Document, engine: Engine, exceptions: Sequence[Excepted] = (), *, is_first: bool = True
+    ) -> None:
         self._policy = policy
         self._rule = rule
         self._engine = engine
@@ -250,7 +253,7 @@ class Rule:
         self._is_first = is_first
         self._validate = mapped(rule.get("validate"))
         self._body = _body(self._validate, rule)
-        self._hook = Expressions.of({"matchConditions": policy.conditions})
+        self._repeats = _may_repeat(rule)
         self.place_matters = speaks_of_place([rule.get("preconditions"), rule.get("celPreconditions"), self._validate, rule.get("context")])
 
     def enforces(self, request: Request) -> bool | None:
@@ -264,7 +267,16 @@ class Rule:
         """Whether it concerns a request, whatever it then does."""
         if self._policy.namespace and request.place is not None and request.place.name != self._policy.namespace:
             return False
-        return matches(self._rule.get("match"), self._rule.get("exclude"), request)
+        return matches(self._rule.get("match"), self._rule.get("exclude"), self._seen(request))
+
+    def _seen(self, request: Request) -> Request:
+        """The request, or the pod that comes of it where the rule is repeated for what makes pods."""
+        if not self._repeats or request.kind == "Pod":
+            return request
+        wanted = self._policy.repeated_for
+        if wanted and request.kind not in [each.strip() for each in wanted.split(",")]:
+            return request
+        return request.as_pod or request
 
     def applies(self, request: Request) -> bool | None:
         """Whether it concerns a request, refuses there, is asked, fails closed, and no exception lets it through."""
@@ -278,6 +290,7 @@ class Rule:
 
     def says(self, request: Request) -> int:
         """What preconditions and body say."""
+        request = self._seen(request)
         root = _root(request)
         asked = all_of(
             (
@@ -302,6 +315,18 @@ class Rule:
         texts_in([self._rule.get("preconditions"), self._validate], words.append)
         yield from exceptions_of(each for each in words if len(each) < 64 and "{{" not in each)  # noqa: PLR2004 (names, not sentences)
         yield from self._engine.twists()
+
+
+def _may_repeat(rule: Document) -> bool:
+    """Whether Kyverno repeats a rule for what makes pods: it is about pods alone, and picks them by nothing but their namespaces."""
+    for block in (rule.get("match"), rule.get("exclude")):
+        for part in (*listed(mapped(block).get("any")), *listed(mapped(block).get("all")), block):
+            what = mapped(mapped(part).get("resources"))
+            if any(kind_parts(str(each))[2:] != ("Pod", "") for each in listed(what.get("kinds"))):
+                return False
+            if any(what.get(each) for each in ("name", "names", "selector", "annotations")):
+                return False
+    return True
 
 
 def _overridden(overrides: Sequence[Value], request: Request, otherwise: bool) -> bool | None:
@@ -473,6 +498,10 @@ class ValidatingPolicy:
             and spec.get("failurePolicy") != "Ignore"
         )
         self._engine = engine
+        rules = listed(mapped(self._match).get("resourceRules"))
+        self._repeats = bool(rules) and all(listed(mapped(each).get("resources")) == ["pods"] for each in rules)
+        controllers = mapped(mapped(spec.get("autogen")).get("podControllers")).get("controllers")
+        self._controllers = None if controllers is None else {str(each).lower() for each in listed(controllers)}
         self._exceptions = [each for each in exceptions if name in each.policies]
         self.place_matters = speaks_of_place([spec.get("matchConditions"), spec.get("validations"), spec.get("variables")])
 
@@ -480,7 +509,15 @@ class ValidatingPolicy:
         """Whether it concerns a request, whatever it then does."""
         if self._namespace and request.place is not None and request.place.name != self._namespace:
             return False
-        return in_resources(self._match, request)
+        return in_resources(self._match, self._seen(request))
+
+    def _seen(self, request: Request) -> Request:
+        """The request, or the pod that comes of it where the policy is repeated for what makes pods."""
+        if not self._repeats or request.kind == "Pod":
+            return request
+        if self._controllers is not None and request.resource not in self._controllers:
+            return request
+        return request.as_pod or request
 
     def applies(self, request: Request) -> bool | None:
         """As Guard says."""
@@ -494,7 +531,7 @@ class ValidatingPolicy:
 
     def says(self, request: Request) -> int:
         """As Guard says."""
-        return self._body.says(request, None)
+        return self._body.says(self._seen(request), None)
 
     def twists(self) -> Iterable[Twist]:
         """As Guard says."""

@@ -77,7 +77,10 @@ def opened(patch: Value, path: str) -> Value:
 def laid_over(below: Value, patch: Value) -> Value:
     """A patch over a whole object; what it says is ABSENT is taken away."""
     if isinstance(patch, Mapping) and isinstance(below, Mapping):
-        made = {**below, **{name: laid_over(below.get(name, {} if isinstance(each, Mapping) else None), each) for name, each in patch.items()}}
+        made = {
+            **below,
+            **{name: laid_over(below.get(name, {} if isinstance(each, Mapping) else None), each) for name, each in patch.items()},
+        }
         return {name: each for name, each in made.items() if each is not ABSENT}
     if isinstance(patch, Mapping):
         return laid_over({}, patch)
@@ -103,7 +106,13 @@ def _whole(where: str, container: Patch, spec: Patch) -> Patch:
 
 
 def _pod(
-    offence: str, where: str = "containers", container: Patch | None = None, spec: Patch | None = None, *, shown: Patch | None = None, **more: Any
+    offence: str,
+    where: str = "containers",
+    container: Patch | None = None,
+    spec: Patch | None = None,
+    *,
+    shown: Patch | None = None,
+    **more: Any,
 ) -> Variant:
     """A pod whose container, or spec, commits an offence. `shown` stands for the container in the one object where the patch is open."""
     container, spec = container or {}, spec or {}
@@ -145,7 +154,8 @@ PODS: Mapping[str, Sequence[Variant]] = {
     "privileged": _privileged("privileged", "containers", "initContainers"),
     "host_namespaces": _of_spec("host_namespaces", {"hostNetwork": True}, {"hostPID": True}, {"hostIPC": True}),
     "host_path": [
-        _pod("host_path", spec={"volumes": [{"name": "node", "hostPath": {"path": path}}]}) for path in ("/", "/var/lib/kubelet", "/var/log")
+        _pod("host_path", spec={"volumes": [{"name": "node", "hostPath": {"path": path}}]})
+        for path in ("/", "/var/lib/kubelet", "/var/log")
     ],
     "host_ports": [
         _pod("host_ports", where, {"ports": [{"hostPort": AtLeast(1)}]}, shown={"ports": [{"containerPort": 8080, "hostPort": 8080}]})
@@ -173,13 +183,18 @@ PODS: Mapping[str, Sequence[Variant]] = {
         *_in_both("seccomp", {"seccompProfile": _UNCONFINED}),
         *_of_spec("seccomp", {"securityContext": {"seccompProfile": _UNCONFINED}}),
     ],
-    "sysctls": _of_spec("sysctls", *({"securityContext": {"sysctls": [{"name": each, "value": "1"}]}} for each in ("kernel.msgmax", "net.core.somaxconn"))),
+    "sysctls": _of_spec(
+        "sysctls", *({"securityContext": {"sysctls": [{"name": each, "value": "1"}]}} for each in ("kernel.msgmax", "net.core.somaxconn"))
+    ),
     "volume_types": [
         _pod("volume_types", spec={"volumes": [{"name": "v", kind: {"server": "10.0.0.1", "path": "/"}}]}) for kind in ("nfs", "glusterfs")
     ],
     "privilege_escalation": _in_both("privilege_escalation", {"allowPrivilegeEscalation": True}, {"allowPrivilegeEscalation": ABSENT}),
     "run_as_non_root": [
-        *(_pod("run_as_non_root", where, {"securityContext": _AWAY}, {"securityContext": _AWAY}) for where in ("containers", "initContainers")),
+        *(
+            _pod("run_as_non_root", where, {"securityContext": _AWAY}, {"securityContext": _AWAY})
+            for where in ("containers", "initContainers")
+        ),
         *_in_both("run_as_non_root", {"runAsNonRoot": False}),
     ],
     "root_user": [*_in_both("root_user", {"runAsUser": 0}), *_of_spec("root_user", {"securityContext": {"runAsUser": 0}})],
@@ -198,7 +213,8 @@ PODS: Mapping[str, Sequence[Variant]] = {
         )
     ],
     "other_registry": [
-        _pod("", where, {"image": f"registry.unapproved.invalid/stranger/app:1.0.0@sha256:{'1' * 64}"}) for where in ("containers", "initContainers")
+        _pod("", where, {"image": f"registry.unapproved.invalid/stranger/app:1.0.0@sha256:{'1' * 64}"})
+        for where in ("containers", "initContainers")
     ],
 }
 """Offences of pods. Three are of no standard: privileged_debug, loose_tag and other_registry."""
@@ -223,7 +239,9 @@ def _templates(asked: Request) -> list[Variant]:
     for where in ("containers", "initContainers"):
         pod = _pod("privileged", where, {"securityContext": {"privileged": True, "allowPrivilegeEscalation": ABSENT}})
         inner = {"spec": _spec(where, {"securityContext": {"privileged": True, "allowPrivilegeEscalation": ABSENT}}, {})}
-        whole, innocent = ({"spec": {"template": {"metadata": _METADATA, "spec": each.object["spec"]}}} for each in (pod.closed, pod.innocent))
+        whole, innocent = (
+            {"spec": {"template": {"metadata": _METADATA, "spec": each.object["spec"]}}} for each in (pod.closed, pod.innocent)
+        )
         variant = _thing(asked, {"spec": {"template": inner}}, innocent)
         head = {"apiVersion": f"{asked.group}/{asked.version}", "kind": asked.kind, "metadata": _METADATA}
         made.append(replace(variant, closed=replace(variant.closed, object={**head, **whole})))
@@ -277,7 +295,11 @@ THINGS: Mapping[str, Sequence[Variant]] = {
         )
     ],
     "unlabelled_namespace": [
-        _thing(Request("Namespace", "namespaces", None), {"metadata": {"labels": {LABEL: value}}}, {"metadata": {"labels": {LABEL: "restricted"}}})
+        _thing(
+            Request("Namespace", "namespaces", None),
+            {"metadata": {"labels": {LABEL: value}}},
+            {"metadata": {"labels": {LABEL: "restricted"}}},
+        )
         for value in (ABSENT, "privileged")
     ],
 }
@@ -315,5 +337,3 @@ def twisted(request: Request, twist: Twist) -> Request | None:
     else:
         return None
     return replace(request, object={**thing, "metadata": metadata})
-
-

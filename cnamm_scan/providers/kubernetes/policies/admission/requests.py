@@ -33,6 +33,10 @@ SOMEBODY: Mapping[str, Value] = {
 """One who is named by no policy."""
 
 
+CONTROLLERS = ("DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "StatefulSet")
+"""Kinds with a pod template at `spec.template`, for which Kyverno repeats a rule on pods."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A namespace that a request is about; `name` is empty for what belongs to no namespace. Labels of None were not seen."""
@@ -104,6 +108,18 @@ class Request:
         if isinstance(self.object, Partial):
             return Partial({**self.object.fields, "metadata": made}, self.object.path)
         return {**self.object, "metadata": made}
+
+    @property
+    def as_pod(self) -> Request | None:
+        """The pod that an object of apps or batch will make, as if it were made itself; None where there is none."""
+        template, there = look(look(self.object, "spec")[0], "template")
+        spec, spoken = look(template, "spec")
+        if not there or not spoken or self.kind not in CONTROLLERS:
+            return None
+        metadata, known = look(template, "metadata")
+        head = {"apiVersion": "v1", "kind": "Pod", "spec": spec, "metadata": metadata if known else {}}
+        made = head if known else Partial({**head, "metadata": Partial({}, "template.metadata")}, "template")
+        return replace(self, kind="Pod", resource="pods", group="", version="v1", object=made)
 
     @property
     def user_info(self) -> Mapping[str, Value]:

@@ -70,7 +70,9 @@ class Engine:
 
     def fails_closed(self, policy: str = "", *, kind: str = "") -> bool | None:
         """Whether one of its webhooks refuses what it cannot judge."""
-        found = any_of(None if each.failure_policy is None else each.failure_policy == "Fail" for each in self.webhooks if _is_for(each, policy, kind))
+        found = any_of(
+            None if each.failure_policy is None else each.failure_policy == "Fail" for each in self.webhooks if _is_for(each, policy, kind)
+        )
         return None if found is False and self.more else found
 
     def twists(self) -> Iterable[Twist]:
