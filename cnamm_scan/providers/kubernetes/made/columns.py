@@ -5,5 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cnamm_scan.providers.interface import Maker
+from cnamm_scan.providers.kubernetes.made import admission_columns as admission
 
-MAKERS: Mapping[str, Maker] = {}
+MAKERS: Mapping[str, Maker] = {
+    **admission.MAKERS,
+}

@@ -292,7 +292,7 @@ def _method(tree: Node, scope: Scope) -> Result:
     if target.kind == "name" and target.value not in scope.names and target.value != "variables":
         if (target.value, tree.value) == ("optional", "none"):
             return Result(functions.Optional(None, False))
-        if (target.value, tree.value) == ("optional", "of") and len(tree.parts) == 2:  # noqa: PLR2004 (target and value)
+        if (target.value, tree.value) == ("optional", "of") and len(tree.parts) == 2:
             found = work_out(tree.parts[1], scope)
             return found if found.error else Result(functions.Optional(found.value, True), found.error)
         return OPEN

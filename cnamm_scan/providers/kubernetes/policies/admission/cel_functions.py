@@ -105,7 +105,7 @@ def _open_text(first: Value, second: Value) -> bool:
     for each in (first, second):
         if not is_text(each) and not isinstance(each, Unknown):
             raise WrongError
-    return isinstance(first, Unknown) or isinstance(second, Unknown) or isinstance(second, Text)
+    return isinstance(first, Unknown) or isinstance(second, Unknown | Text)
 
 
 def _starts_with(text: Value, start: Value) -> Value:

@@ -162,10 +162,8 @@ class _Reader:
             kind, name = self._next()
             if kind != "name":
                 raise UnreadableError(f"a field expected, got {name!r}")
-            if sign == "." and self._is("("):
-                made = self._called(name, made)
-            else:
-                made = Node("select", name, (made,), optional=sign == ".?")
+            called = sign == "." and self._is("(")
+            made = self._called(name, made) if called else Node("select", name, (made,), optional=sign == ".?")
         return made
 
     def _called(self, name: str, target: Node) -> Node:

@@ -116,6 +116,10 @@ class Constraint:
             spared = None
         return all_of((found, denied(spared), self._settings.engine.asks(request)))
 
+    def looks(self, request: Request) -> bool | None:
+        """Whether it judges a request, if only to report."""
+        return all_of((self.matches(request), self._settings.engine.hears(request)))
+
     def says(self, request: Request) -> int:
         """What its template says with its parameters; of what cannot be read either."""
         if self._known is None or self._parameters is None:

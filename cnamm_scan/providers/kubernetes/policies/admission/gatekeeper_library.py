@@ -44,12 +44,14 @@ LIBRARY: Mapping[str, Template] = {
     "K8sPSPHostNetworkingPorts": Template(
         "(params.?hostNetwork.orValue(false) || !object.spec.?hostNetwork.orValue(false)) && "
         + _each(
-            "c.?ports.orValue([]).all(p, !has(p.hostPort) || ((!has(params.min) || p.hostPort >= params.min) && (!has(params.max) || p.hostPort <= params.max)))"
+            "c.?ports.orValue([]).all(p, !has(p.hostPort)"
+            " || ((!has(params.min) || p.hostPort >= params.min) && (!has(params.max) || p.hostPort <= params.max)))"
         ),
         words=("hostNetwork", "hostPort"),
     ),
     "K8sPSPHostFilesystem": Template(
-        "object.spec.?volumes.orValue([]).all(v, !has(v.hostPath) || params.allowedPaths.exists(p, v.hostPath.path == p || v.hostPath.path.startsWith(p)))",
+        "object.spec.?volumes.orValue([]).all(v, !has(v.hostPath)"
+        " || params.allowedPaths.exists(p, v.hostPath.path == p || v.hostPath.path.startsWith(p)))",
         words=("hostPath",),
     ),
     "K8sPSPCapabilities": Template(

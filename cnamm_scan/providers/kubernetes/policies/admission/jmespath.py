@@ -277,7 +277,7 @@ class _MaybeValue(Unknown):
     """A value that may be null."""
 
 
-def _Maybe(found: Value) -> Value:  # noqa: N802 (reads as what it makes)
+def _Maybe(found: Value) -> Value:
     return _MaybeValue(found.path) if isinstance(found, Unknown) else OPEN
 
 

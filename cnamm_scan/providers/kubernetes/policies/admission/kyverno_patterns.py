@@ -56,7 +56,8 @@ def _object(pattern: Mapping[str, Value], value: Value) -> int:
         found = PASSES
     else:
         return FAILS
-    conditions, others = [], []
+    conditions: list[tuple[str, str, Value]] = []
+    others: list[tuple[str, str, Value]] = []
     for key, inner in pattern.items():
         match = _ANCHOR.fullmatch(str(key))
         sign, name = (match["sign"] or "?", match["name"]) if match else ("", str(key))

@@ -1,8 +1,9 @@
 """Pod Security: which standard refuses which offence, and what the labels of a namespace ask for.
 
-https://kubernetes.io/docs/concepts/security/pod-security-standards/ and …/pod-security-admission/. Stated here once: defaults and exemptions
-of the API server's own plug-in stand in a file that no API shows. Exemptions are not counted, since somebody with a name, a runtime class
-or a namespace wrote them on purpose; a default is counted as unknown for a namespace without a label, unless it is known that there is none.
+https://kubernetes.io/docs/concepts/security/pod-security-standards/ and …/pod-security-admission/. Stated here once: defaults and
+exemptions of the API server's own plug-in stand in a file that no API shows. Exemptions are not counted, since somebody wrote them on
+purpose, for a name, a runtime class or a namespace. A default makes the answer unknown for a namespace without a label, unless it is
+known that there is none.
 """
 
 from __future__ import annotations

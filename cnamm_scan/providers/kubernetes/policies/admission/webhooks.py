@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from cnamm_scan.providers.kubernetes.policies.admission.cel import ERROR, FALSE, TRUE, Scope, outcomes
+from cnamm_scan.providers.kubernetes.policies.admission.cel import ERROR, FALSE, TRUE, Scope, outcomes, readable
 from cnamm_scan.providers.kubernetes.policies.admission.cel_policies import conjunction, exceptions_of, names_of, selector_twists
 from cnamm_scan.providers.kubernetes.policies.admission.cel_syntax import literals
-from cnamm_scan.providers.kubernetes.policies.admission.cel import readable
 from cnamm_scan.providers.kubernetes.policies.admission.matching import in_namespaces, in_rules, selects
 from cnamm_scan.providers.kubernetes.policies.admission.requests import ADMITS, EITHER, Request, Twist
 from cnamm_scan.providers.kubernetes.policies.admission.values import Unknown, Value, all_of, any_of
@@ -66,6 +65,11 @@ class Engine:
     def asks(self, request: Request, policy: str = "", *, kind: str = "") -> bool | None:
         """Whether the API server asks the engine about a request, and refuses when it does not answer."""
         found = any_of(_closed(each, request) for each in self.webhooks if _is_for(each, policy, kind))
+        return None if found is False and self.more else found
+
+    def hears(self, request: Request, policy: str = "", *, kind: str = "") -> bool | None:
+        """Whether the API server asks the engine about a request, whatever happens when it does not answer."""
+        found = any_of(each.sees(request) for each in self.webhooks if _is_for(each, policy, kind))
         return None if found is False and self.more else found
 
     def fails_closed(self, policy: str = "", *, kind: str = "") -> bool | None:
