@@ -30,9 +30,14 @@ _NEWER = ("host_probes",)
 def namespace_doors(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each namespace: what is refused in it."""
     for cluster in judged(seen):
+        known: dict[object, dict[str, Any]] = {}
+        labelled = cluster.labelled
         for row in _of(seen, NAMESPACE, cluster):
             place = cluster.places[str(row.values["name"])]
-            values = {"name": place.name, **_refused(cluster, place, (*STANDARD, *OTHERS)), "is_judged": _is_judged(cluster, place)}
+            alike = (cluster.door.looks_like(place), place.name in labelled)
+            if alike not in known:
+                known[alike] = {**_refused(cluster, place, (*STANDARD, *OTHERS)), "is_judged": _is_judged(cluster, place)}
+            values = {"name": place.name, **known[alike]}
             yield MadeRow(row.target, row.region, row.key, values, (row.fact, *cluster.facts))
 
 
@@ -61,6 +66,7 @@ def _refused(cluster: Judged, place: Place, questions: Sequence[str]) -> dict[st
 
 _PLAIN_POD = QUESTIONS["privileged"].variants[0].innocent
 _PLAIN_THINGS = (QUESTIONS["privileged_template"].variants[0].innocent, QUESTIONS["privileged_template"].variants[-1].innocent)
+_PLAIN = (_PLAIN_POD, *_PLAIN_THINGS, *(variant.innocent for name in THINGS for variant in QUESTIONS[name].variants))
 
 
 def _is_judged(cluster: Judged, place: Place) -> bool | None:
@@ -91,7 +97,7 @@ def _judges(unit: Unit, requests: Iterable[Request], place: Place) -> bool | Non
 def door_guards(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each thing that judges, whichever engine does it."""
     for cluster in judged(seen):
-        places = [cluster.places[name] for name in cluster.ours]
+        places = _alike(cluster)
         for unit in cluster.units:
             values = unit.row.values
             created = _time(values["created_at"])
@@ -102,34 +108,45 @@ def door_guards(seen: SeenTables) -> Iterator[MadeRow]:
                 "namespace": unit.namespace,
                 "is_enforcing": unit.is_enforcing,
                 "fails_closed": unit.fails_closed,
-                "judges_pods": _somewhere(unit, (_PLAIN_POD,), places),
-                "judges_templates": _somewhere(unit, _PLAIN_THINGS, places),
+                "judges_pods": _somewhere(unit, (_PLAIN_POD,), [place for place, _ in places]),
+                "judges_templates": _somewhere(unit, _PLAIN_THINGS, [place for place, _ in places]),
                 "created_at": created,
                 "changed_at": _changed(values.get("managed_fields")) or created,
                 "managers": values["managers"],
-                "missed": _missed(unit, places),
+                "missed": _missed(unit, places, cluster),
                 "is_providers": _is_providers(unit),
             }
             yield MadeRow(unit.row.target, unit.row.region, unit.key, row, (unit.row.fact,))
 
 
 def _somewhere(unit: Unit, requests: Sequence[Request], places: Sequence[Place]) -> bool | None:
+    if unit.guard is None:  # the labels of a namespace
+        return _PLAIN_POD in requests
     return any_of(_judges(unit, requests, place) for place in (NEW, *places))
 
 
-def _missed(unit: Unit, places: Sequence[Place]) -> int | None:
+def _alike(cluster: Judged) -> list[tuple[Place, int]]:
+    """One namespace, system ones apart, of each sort that looks alike to every guard, with how many there are."""
+    found: dict[object, tuple[Place, int]] = {}
+    for name in cluster.ours:
+        place = cluster.places[name]
+        key = cluster.door.looks_like(place)
+        found[key] = (found.get(key, (place, 0))[0], found.get(key, (place, 0))[1] + 1)
+    return list(found.values())
+
+
+def _missed(unit: Unit, places: Sequence[tuple[Place, int]], cluster: Judged) -> int | None:
     """In how many places a plain pod, or whatever else it is about, is not judged, or not refused although it would be elsewhere."""
-    requests = [_PLAIN_POD, *_PLAIN_THINGS, *(variant.innocent for name in THINGS for variant in QUESTIONS[name].variants)]
-    own = unit.looks
-    if unit.guard is not None and unit.is_enforcing and unit.fails_closed:
-        own = unit.guard.applies
+    if unit.guard is None:  # the labels of one namespace
+        return len(cluster.ours) - (unit.namespace in cluster.ours)
+    own = unit.guard.applies if unit.is_enforcing and unit.fails_closed else unit.looks
+    asked = [request for request in _PLAIN if any(unit.looks(request.at(place)) for place, _ in places)] or _PLAIN[:1]
     missed = 0
-    asked = [request for request in requests if any(unit.looks(request.at(place)) for place in places)] or requests[:1]
-    for place in places:
+    for place, count in places:
         reached = any_of(own(request.at(place)) for request in asked)
         if reached is None:
             return None
-        missed += not reached
+        missed += 0 if reached else count
     return missed
 
 

@@ -15,7 +15,7 @@ from cnamm_scan.providers.kubernetes.policies.admission.kyverno_match import Cel
 from cnamm_scan.providers.kubernetes.policies.admission.matching import listed, mapped
 from cnamm_scan.providers.kubernetes.policies.admission.pod_security import PodSecurity
 from cnamm_scan.providers.kubernetes.policies.admission.requests import Guard, Place, Request
-from cnamm_scan.providers.kubernetes.policies.admission.values import Unknown
+from cnamm_scan.providers.kubernetes.policies.admission.values import Unknown, texts_in
 from cnamm_scan.providers.kubernetes.policies.admission.webhooks import (
     Engine,
     Opaque,
@@ -93,6 +93,11 @@ class Judged:
     label_default: bool | None = field(default=False)
     """Whether the plug-in may have a default for namespaces without labels."""
 
+    @property
+    def labelled(self) -> frozenset[str]:
+        """Namespaces whose labels ask for a standard, if only to warn."""
+        return frozenset(unit.namespace for unit in self.units if unit.guard is None)
+
 
 def judged(seen: SeenTables) -> Iterator[Judged]:
     """One for each cluster."""
@@ -108,13 +113,21 @@ class _Reader:
         self._target = target
         self._used: list[str] = []
         self._gaps = False
+        self._words: set[str] = set()
         self._maps: dict[tuple[str, str], SeenRow] | None = None
+
+    def _heard(self, row: SeenRow) -> None:
+        """Keep the texts of a row: a namespace can only matter by what is said somewhere."""
+        for value in row.values.values():
+            texts_in(value, self._words.add)
 
     def rows(self, table: str) -> list[SeenRow]:
         """The rows of a table, noted as what the answer rests on."""
         found = [row for row in self._seen.rows(table) if row.target == self._target] if table in self._seen.reads else []
         if table != NAMESPACE:
             self._used.extend(row.fact for row in found if row.fact)
+            for row in found:
+                self._heard(row)
         return found
 
     def dark(self, table: str) -> bool:
@@ -141,7 +154,17 @@ class _Reader:
         ours = [str(row.values["name"]) for row in spaces if row.values["is_system"] is False]
         spared = tuple(self._exceptions())
         return Judged(
-            self._target, Door(guards), units, places, ours, kyverno, gatekeeper, tuple(dict.fromkeys(self._used)), gaps, spared, hidden
+            self._target,
+            Door(guards, self._words),
+            units,
+            places,
+            ours,
+            kyverno,
+            gatekeeper,
+            tuple(dict.fromkeys(self._used)),
+            gaps,
+            spared,
+            hidden,
         )
 
     def _labels(self, spaces: Sequence[SeenRow]) -> Iterator[Unit]:

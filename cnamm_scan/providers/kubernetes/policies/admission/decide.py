@@ -6,16 +6,17 @@ Partly: it is refused, but in one place of the object, or for one name, label or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from enum import Enum
 from itertools import islice
 
+from cnamm_scan.providers.kubernetes.policies.admission.matching import wild
 from cnamm_scan.providers.kubernetes.policies.admission.pod_security import LABEL, VERSION, PodSecurity
 from cnamm_scan.providers.kubernetes.policies.admission.questions import ALONE, QUESTIONS, Question, Variant, twisted
 from cnamm_scan.providers.kubernetes.policies.admission.requests import ADMITS, CLUSTER, REFUSES, Guard, Place, Request, Twist
 
-TWISTS = 200
+TWISTS = 80
 """How many exceptions are tried before it is unknown whether there is one."""
 NEW = Place("qx7-made-tomorrow-x7q", {})
 """A namespace that nobody has named yet."""
@@ -36,23 +37,41 @@ class Answer(Enum):
 
 
 class Door:
-    """The guards of one cluster. What one says is worked out once for all places that look alike to it."""
+    """The guards of one cluster. What is asked of one namespace is worked out once for all that look alike to every guard.
 
-    def __init__(self, guards: Sequence[Guard]) -> None:
+    `words` are the texts of all that the guards were made of. A namespace can only matter by labels whose names are among them, and by a
+    name that one of them fits; without them each namespace is asked by itself.
+    """
+
+    def __init__(self, guards: Sequence[Guard], words: Collection[str] | None = None) -> None:
         self._guards = tuple(guards)
         self._said: dict[tuple[object, ...], int] = {}
         self._known: dict[tuple[object, ...], Answer] = {}
         self._relevant: dict[tuple[object, ...], tuple[int, ...]] = {}
+        by_name = any(guard.place_matters for guard in guards if not isinstance(guard, PodSecurity))
+        self._words = None if words is None or by_name else frozenset(words)
+        self._patterns = [each for each in self._words or () if "*" in each or "?" in each]
+        self._names = {LABEL, VERSION} | (self._words or frozenset())
 
     def refused(self, question: str, place: Place) -> Answer:
         """Whether an offence is refused in a namespace; of what belongs to none the place does not matter."""
         asked = QUESTIONS[question]
         place = CLUSTER if question in ALONE else place
-        marks = tuple(self._mark(number, asked.variants[0], place) for number in self._looking(asked.variants[0]))
-        key = (question, marks)
+        key = (question, self.looks_like(place))
         if key not in self._known:
             self._known[key] = self._answer(asked, place)
         return self._known[key]
+
+    def looks_like(self, place: Place) -> tuple[object, ...]:
+        """The same for two namespaces between which no guard makes a difference."""
+        if self._words is None:
+            return (place.name, repr(place.labels))
+        fits = [each for each in self._patterns if wild(each, place.name)]
+        labels = None
+        if place.labels is not None:
+            kept = [name for name in place.labels if name in self._names or any(wild(each, name) for each in self._patterns)]
+            labels = tuple(sorted((name, place.labels[name]) for name in kept))
+        return (place.name if place.name in self._words else "", tuple(fits), labels)
 
     def _looking(self, variant: Variant) -> tuple[int, ...]:
         """The guards that may look at such an object in some namespace."""
@@ -64,14 +83,6 @@ class Door:
                 number for number, guard in enumerate(self._guards) if guard.applies(every) is not False or isinstance(guard, PodSecurity)
             )
         return self._relevant[shape]
-
-    def _mark(self, number: int, variant: Variant, place: Place) -> object:
-        """What of a place matters to a guard."""
-        guard = self._guards[number]
-        if isinstance(guard, PodSecurity):
-            return None if place.labels is None else (place.labels.get(LABEL, ""), place.labels.get(VERSION, ""))
-        found = (guard.applies(variant.open.at(place)), guard.applies(variant.closed.at(place)))
-        return (*found, place.name) if guard.place_matters and found != (False, False) else found
 
     def _answer(self, question: Question, place: Place) -> Answer:
         found = [self._variant(variant, place, (question.name, number)) for number, variant in enumerate(question.variants)]
@@ -86,23 +97,23 @@ class Door:
         every = {number: self._judge(number, variant.open.at(place), (*key, "open")) for number in looking}
         if REFUSES in every.values():
             return Answer.YES
-        if self._lets_in(looking, variant, variant.closed, place, key):
+        blocking = [number for number in looking if not self._lets_in(number, variant, variant.closed, place, key)]
+        if not blocking:
             return Answer.NO
-        for twist in self._twists(looking):
+        for twist in self._twists(blocking):
             request, innocent = twisted(variant.closed, twist), twisted(variant.innocent, twist)
             if request is None or innocent is None:
                 continue
-            if self._lets_in(looking, replace(variant, innocent=innocent), request, place, (*key, twist)):
+            other = replace(variant, innocent=innocent)
+            if all(self._lets_in(number, other, request, place, (*key, repr(twist))) for number in (*blocking, *looking)):
                 return Answer.PARTLY
         return Answer.UNKNOWN
 
-    def _lets_in(self, looking: Iterable[int], variant: Variant, request: Request, place: Place, key: tuple[object, ...]) -> bool:
-        """Whether every guard admits one object. What one refuses without the offence just so, it does not refuse for it."""
-        for number in looking:
-            said = self._judge(number, request.at(place), (*key, "closed"))
-            if said != ADMITS and self._judge(number, variant.innocent.at(place), (*key, "innocent")) != REFUSES:
-                return False
-        return True
+    def _lets_in(self, number: int, variant: Variant, request: Request, place: Place, key: tuple[object, ...]) -> bool:
+        """Whether a guard admits one object. What it refuses without the offence just so, it does not refuse for it."""
+        if self._judge(number, request.at(place), (*key, "closed")) == ADMITS:
+            return True
+        return self._judge(number, variant.innocent.at(place), (*key, "innocent")) == REFUSES
 
     def _judge(self, number: int, request: Request, key: tuple[object, ...]) -> int:
         guard = self._guards[number]
@@ -112,17 +123,15 @@ class Door:
         if guard.place_matters:
             said = guard.says(request)
         else:
-            try:
-                said = self._said.get((number, key), 0)
-                if not said:
-                    said = self._said[number, key] = guard.says(request.at(None) if request.place != CLUSTER else request)
-            except TypeError:  # a twist that cannot be a key
-                said = guard.says(request)
+            said = self._said.get((number, key), 0)
+            if not said:
+                said = self._said[number, key] = guard.says(request.at(None) if request.place != CLUSTER else request)
         return said if applies else said | ADMITS
 
-    def _twists(self, looking: Iterable[int]) -> Iterable[Twist]:
+    def _twists(self, blocking: Iterable[int]) -> Iterable[Twist]:
+        """What the guards that are in the way may make an exception of."""
         seen: dict[str, Twist] = {}
-        for number in looking:
+        for number in blocking:
             for twist in self._guards[number].twists():
                 seen.setdefault(repr(twist), twist)
         return islice(seen.values(), TWISTS)
