@@ -223,11 +223,15 @@ def _of_pattern(found: int) -> int:
 
 
 def _pattern(pattern: Value, _: Document) -> Body:
+    if "<(" in str(pattern):
+        return lambda request, root: EITHER  # a global anchor ends the rule from wherever it stands
     return lambda request, root: _of_pattern(pattern_of(pattern, request.located))
 
 
 def _any_pattern(patterns: Value, _: Document) -> Body:
     def body(request: Request, root: Value) -> int:
+        if "<(" in str(patterns):
+            return EITHER
         found = [_of_pattern(pattern_of(each, request.located)) for each in listed(patterns)]
         if not found or ADMITS in found:
             return ADMITS if found else EITHER

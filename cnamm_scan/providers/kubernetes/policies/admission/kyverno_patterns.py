@@ -40,7 +40,10 @@ def of_answer(answer: bool | None) -> int:
 
 
 def pattern_of(pattern: Value, value: Value) -> int:
-    """In which ways an object and a pattern may meet: PASSES, FAILS, SKIPS together. Missing is null."""
+    """In which ways an object and a pattern may meet: PASSES, FAILS, SKIPS together. Missing is null.
+
+    Where a condition is not met, the object it stands in is skipped, whatever the rest of the pattern says.
+    """
     if isinstance(pattern, Mapping):
         return _object(pattern, value)
     if is_list(pattern):
@@ -49,31 +52,30 @@ def pattern_of(pattern: Value, value: Value) -> int:
 
 
 def _object(pattern: Mapping[str, Value], value: Value) -> int:
+    aside = 0
     if isinstance(value, Unknown):
-        value = Partial({}, value.path)
-        found = PASSES | FAILS  # it may be no object
-    elif is_object(value):
-        found = PASSES
-    else:
+        value, aside = Partial({}, value.path), FAILS  # it may be no object
+    elif not is_object(value):
         return FAILS
-    conditions: list[tuple[str, str, Value]] = []
     others: list[tuple[str, str, Value]] = []
     for key, inner in pattern.items():
         match = _ANCHOR.fullmatch(str(key))
         sign, name = (match["sign"] or "?", match["name"]) if match else ("", str(key))
-        (conditions if sign in ("?", "<") else others).append((sign, name, inner))
-    for sign, name, inner in conditions:
+        if sign == "<":
+            return UNSURE  # it decides about more than its own object
+        if sign != "?":
+            others.append((sign, name, inner))
+            continue
         met = _condition(name, inner, value)
+        aside |= met & ~PASSES
         if not met & PASSES:
-            return met | (found & FAILS)
-        found |= met & ~PASSES
-        if sign == "<" and met & SKIPS:
-            found |= SKIPS
+            return aside
+    found = PASSES
     for sign, name, inner in others:
         found = _both(found, _key(sign, name, inner, value))
         if found == FAILS:
-            return found
-    return found
+            break
+    return found | aside
 
 
 def _condition(name: str, inner: Value, value: Value) -> int:
