@@ -38,6 +38,15 @@ NEWER = {
     "kubernetes.kyverno.validating_policy": "ValidatingPolicy",
     "kubernetes.kyverno.namespaced_validating_policy": "NamespacedValidatingPolicy",
 }
+_PARTS = {
+    "name": "name",
+    "match": "match",
+    "exclude": "exclude",
+    "preconditions": "preconditions",
+    "celPreconditions": "cel_preconditions",
+    "validate": "validate",
+}
+"""Fields of a rule of Kyverno -> the columns that hold them."""
 EXCEPTION = "kubernetes.kyverno.policy_exception"
 CEL_EXCEPTION = "kubernetes.kyverno.cel_exception"
 CONSTRAINT = "kubernetes.gatekeeper.constraint"
@@ -219,7 +228,8 @@ class _Reader:
                 values = row.values
                 if values["has_validate"] is False:
                     continue
-                if values["rule"] is None or values["has_validate"] is None or values["policy_action"] is None:
+                parts = {said: values[column] for said, column in _PARTS.items()}
+                if None in parts.values() or None in (values["has_validate"], values["policy_action"]):
                     self._gaps = True
                     continue
                 closes = values["failure_policy"] or values["old_failure_policy"]
@@ -234,7 +244,7 @@ class _Reader:
                     values["webhook_conditions"],
                     str(values["autogen"] or ""),
                 )
-                guard = Rule(policy, values["rule"], engine, exceptions, is_first=(table, policy.id) not in first)
+                guard = Rule(policy, parts, engine, exceptions, is_first=(table, policy.id) not in first)
                 first.add((table, policy.id))
                 closed = False if closes == "Ignore" else engine.fails_closed(policy.name, kind="rule")
                 name = f"{policy.name}/{values['name']}"

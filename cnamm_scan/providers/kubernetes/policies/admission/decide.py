@@ -101,6 +101,8 @@ class Door:
         if not blocking:
             return Answer.NO
         for twist in self._twists(blocking):
+            if twist[0] == "image" and not variant.closed.offence:
+                continue  # the image is the offence
             request, innocent = twisted(variant.closed, twist), twisted(variant.innocent, twist)
             if request is None or innocent is None:
                 continue

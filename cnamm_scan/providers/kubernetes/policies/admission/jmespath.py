@@ -14,6 +14,7 @@ from typing import Any
 
 from cnamm_scan.providers.kubernetes.policies.admission.values import (
     ABSENT,
+    Partial,
     Some,
     Unknown,
     Value,
@@ -352,6 +353,8 @@ def _called(name: str, given: Sequence[Value]) -> Value:
             return value
         case "keys", [value] if isinstance(value, Mapping):
             return [each for each in value if value[each] is not ABSENT]
+        case "keys", [Partial() as value]:
+            return Some([each for each in value.fields if value.fields[each] is not ABSENT])
         case (("to_upper" | "to_lower"), [str() as value]):
             return value.upper() if name == "to_upper" else value.lower()
         case "not_null", [*values] if values and not any(is_open(each) for each in values):

@@ -329,7 +329,7 @@ def twisted(request: Request, twist: Twist) -> Request | None:
         metadata["name"] = value
     elif what in ("label", "annotation"):
         metadata[f"{what}s"] = {**metadata.get(f"{what}s", {}), value[0]: value[1]}
-    elif what == "image" and request.kind == "Pod" and request.offence:
+    elif what == "image" and request.kind == "Pod":
         spec = dict(thing["spec"])
         for where in _HARDENED:
             if where in spec:
