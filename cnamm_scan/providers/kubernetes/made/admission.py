@@ -60,6 +60,7 @@ def _refused(cluster: Judged, place: Place, questions: Sequence[str]) -> dict[st
     made["refuses_baseline"] = all_of(baseline)
     made["refuses_restricted"] = all_of([*baseline, *(found[name] for name in RESTRICTED)])
     made["admits"] = [name for name, answer in found.items() if answer is False]
+    made["privileged_way_in"] = cluster.door.way_in("privileged", place)
     made["unclear"] = [name for name, answer in found.items() if answer is None]
     return made
 

@@ -54,6 +54,9 @@ PODS: Mapping[str, Column] = {
     "refuses_baseline": Column("boolean", about="Whether every control of the baseline is kept up; that of probes, which is newer, apart."),
     "refuses_restricted": Column("boolean", about="Whether every control of the restricted standard is kept up, that of probes apart."),
     "admits": Column("list", about="What is let in, or is for one name, label, requester or kind of container."),
+    "privileged_way_in": Column(
+        "text", about="Which privileged pods get in: every one, or those in init containers, of one name, label, image or requester."
+    ),
     "unclear": Column("list", about="What may be refused or not: something there cannot be seen into."),
 }
 """Columns of what is refused in one namespace: true only where no name, label, requester or kind of container gets around it."""

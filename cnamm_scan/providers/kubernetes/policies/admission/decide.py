@@ -46,7 +46,7 @@ class Door:
     def __init__(self, guards: Sequence[Guard], words: Collection[str] | None = None) -> None:
         self._guards = tuple(guards)
         self._said: dict[tuple[object, ...], int] = {}
-        self._known: dict[tuple[object, ...], Answer] = {}
+        self._known: dict[tuple[object, ...], tuple[Answer, str]] = {}
         self._relevant: dict[tuple[object, ...], tuple[int, ...]] = {}
         by_name = any(guard.place_matters for guard in guards if not isinstance(guard, PodSecurity))
         self._words = None if words is None or by_name else frozenset(words)
@@ -55,11 +55,17 @@ class Door:
 
     def refused(self, question: str, place: Place) -> Answer:
         """Whether an offence is refused in a namespace; of what belongs to none the place does not matter."""
-        asked = QUESTIONS[question]
+        return self._asked(question, place)[0]
+
+    def way_in(self, question: str, place: Place) -> str:
+        """By which object an offence gets in, in a few words; empty where it is refused, or nothing is known to get in."""
+        return self._asked(question, place)[1]
+
+    def _asked(self, question: str, place: Place) -> tuple[Answer, str]:
         place = CLUSTER if question in ALONE else place
         key = (question, self.looks_like(place))
         if key not in self._known:
-            self._known[key] = self._answer(asked, place)
+            self._known[key] = self._answer(QUESTIONS[question], place)
         return self._known[key]
 
     def looks_like(self, place: Place) -> tuple[object, ...]:
@@ -84,22 +90,30 @@ class Door:
             )
         return self._relevant[shape]
 
-    def _answer(self, question: Question, place: Place) -> Answer:
+    def _answer(self, question: Question, place: Place) -> tuple[Answer, str]:
         found = [self._variant(variant, place, (question.name, number)) for number, variant in enumerate(question.variants)]
-        if all(each is Answer.YES for each in found):
-            return Answer.YES
-        if Answer.NO in found or Answer.PARTLY in found:
-            return Answer.NO if all(each is Answer.NO for each in found) else Answer.PARTLY
-        return Answer.UNKNOWN
+        answers = [answer for answer, _ in found]
+        if all(answer is Answer.YES for answer in answers):
+            return Answer.YES, ""
+        if Answer.NO in answers or Answer.PARTLY in answers:
+            if all(answer is Answer.NO for answer in answers):
+                return Answer.NO, "every one"
+            ways = [
+                f"{variant.how} {way}".strip()
+                for variant, (answer, way) in zip(question.variants, found, strict=True)
+                if answer in (Answer.NO, Answer.PARTLY)
+            ]
+            return Answer.PARTLY, ", ".join(dict.fromkeys(ways))
+        return Answer.UNKNOWN, ""
 
-    def _variant(self, variant: Variant, place: Place, key: tuple[object, ...]) -> Answer:
+    def _variant(self, variant: Variant, place: Place, key: tuple[object, ...]) -> tuple[Answer, str]:
         looking = self._looking(variant)
         every = {number: self._judge(number, variant.open.at(place), (*key, "open")) for number in looking}
         if REFUSES in every.values():
-            return Answer.YES
+            return Answer.YES, ""
         blocking = [number for number in looking if not self._lets_in(number, variant, variant.closed, place, key)]
         if not blocking:
-            return Answer.NO
+            return Answer.NO, ""
         for twist in self._twists(blocking):
             if twist[0] == "image" and not variant.closed.offence:
                 continue  # the image is the offence
@@ -108,8 +122,8 @@ class Door:
                 continue
             other = replace(variant, innocent=innocent)
             if all(self._lets_in(number, other, request, place, (*key, repr(twist))) for number in (*blocking, *looking)):
-                return Answer.PARTLY
-        return Answer.UNKNOWN
+                return Answer.PARTLY, f"for {twist[0]} {'='.join(twist[1]) if isinstance(twist[1], tuple) else twist[1]}"
+        return Answer.UNKNOWN, ""
 
     def _lets_in(self, number: int, variant: Variant, request: Request, place: Place, key: tuple[object, ...]) -> bool:
         """Whether a guard admits one object. What it refuses without the offence just so, it does not refuse for it."""

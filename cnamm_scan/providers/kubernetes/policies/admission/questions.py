@@ -53,6 +53,8 @@ class Variant:
     """One that does nothing else."""
     innocent: Request
     """The same without the offence."""
+    how: str = ""
+    """Where in the object it is committed, where there are several places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ def _pod(
         replace(asked, object=every),
         replace(asked, object=one, user=SOMEBODY),
         replace(asked, object=innocent, user=SOMEBODY, offence=""),
+        where if container else ", ".join(spec),
     )
 
 
