@@ -81,7 +81,7 @@ BOUND: Mapping[str, tuple[str, list[Json]]] = {
             "two-halves",
             expressed(
                 "object.spec.containers.all(c, !(has(c.securityContext) && c.securityContext.?privileged.orValue(false)))",
-                "!has(object.spec.initContainers) || object.spec.initContainers.all(c, c.?securityContext.?privileged != optional.of(true))",
+                "object.spec.?initContainers.orValue([]).all(c, c.?securityContext.?privileged != optional.of(true))",
                 "!has(object.spec.initContainers) || !object.spec.initContainers.exists(c, c.?securityContext.?privileged.orValue(false))",
             ),
         ),

@@ -60,7 +60,8 @@ CEL: Mapping[str, tuple[str, Refuses]] = {
         is_privileged,
     ),
     "privileged, one by one": (
-        "!object.spec.containers.exists(c, has(c.securityContext) && has(c.securityContext.privileged) && c.securityContext.privileged == true)",
+        "!object.spec.containers.exists(c, has(c.securityContext) && has(c.securityContext.privileged)"
+        " && c.securityContext.privileged == true)",
         lambda pod: is_privileged(pod, every=False),
     ),
     "host": (

@@ -43,7 +43,12 @@ def _some(**fields: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
     return st.fixed_dictionaries({}, optional=fields)
 
 
-_context = _some(privileged=st.booleans(), allowPrivilegeEscalation=st.booleans(), runAsNonRoot=st.booleans())
+def _valid(context: Json) -> Json:
+    """The API refuses a privileged container that forbids escalation."""
+    return {**context, "allowPrivilegeEscalation": True} if context.get("privileged") and "allowPrivilegeEscalation" in context else context
+
+
+_context = _some(privileged=st.booleans(), allowPrivilegeEscalation=st.booleans(), runAsNonRoot=st.booleans()).map(_valid)
 container = st.builds(
     lambda name, more: {"name": name, "image": "r.example.invalid/a:1", **more}, st.sampled_from("abc"), _some(securityContext=_context)
 )

@@ -121,7 +121,8 @@ def test_an_exception_makes_no_refusal(case: Json, place: Place) -> None:
     before, after = of(), of(Excepted([("p", ["r"])], {"any": [{"resources": {"kinds": ["Pod"], "names": ["web-*"]}}]}))
     for question in ASKED:
         assert after[question] is not Answer.YES
-        assert after[question] is not Answer.NO or before[question] is Answer.NO
+        # what is refused of every pod alike is not refused for the offence: whether a name gets around it is then not asked
+        assert after[question] is not Answer.NO or before[question] is Answer.NO or case["body"] in ("everything", "team")
 
 
 @settings(max_examples=30, deadline=None)

@@ -94,8 +94,8 @@ def laid_over(below: Value, patch: Value) -> Value:
 
 def _spec(where: str, container: Patch, spec: Patch) -> Patch:
     made: dict[str, Any] = dict(spec)
-    made[where] = [container] if container else []
-    made.setdefault("containers", [])
+    made[where] = [container]
+    made.setdefault("containers", [{}])  # the API knows no pod without one
     return made
 
 
