@@ -25,14 +25,17 @@ _TWISTS = 30
 """How many exceptions of a guard are tried to see whether it judges some pods at all."""
 _NEWER = ("host_probes",)
 """Controls that older servers do not know: told, but no part of "the baseline"."""
+_HOST = ("host_namespaces", "host_path", "host_ports", "host_process")
 
 
 def namespace_doors(seen: SeenTables) -> Iterator[MadeRow]:
-    """A row for each namespace: what is refused in it."""
+    """A row for each namespace, system ones apart: what is refused in it."""
     for cluster in judged(seen):
         known: dict[object, dict[str, Any]] = {}
         labelled = cluster.labelled
         for row in _of(seen, NAMESPACE, cluster):
+            if row.values["is_system"]:
+                continue
             place = cluster.places[str(row.values["name"])]
             alike = (cluster.door.looks_like(place), place.name in labelled)
             if alike not in known:
@@ -59,6 +62,7 @@ def _refused(cluster: Judged, place: Place, questions: Sequence[str]) -> dict[st
     baseline = [found[name] for name in BASELINE if name not in _NEWER]
     made["refuses_baseline"] = all_of(baseline)
     made["refuses_restricted"] = all_of([*baseline, *(found[name] for name in RESTRICTED)])
+    made["refuses_host_access"] = all_of(found[name] for name in _HOST)
     made["admits"] = [name for name, answer in found.items() if answer is False]
     made["privileged_way_in"] = cluster.door.way_in("privileged", place)
     made["unclear"] = [name for name, answer in found.items() if answer is None]

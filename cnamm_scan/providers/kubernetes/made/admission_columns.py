@@ -51,6 +51,9 @@ THINGS: Mapping[str, str] = {
 PODS: Mapping[str, Column] = {
     **{f"refuses_{name}": Column("boolean", about=_POD.format(what)) for name, what in STANDARD.items()},
     **{f"refuses_{name}": Column("boolean", about=about) for name, about in OTHERS.items()},
+    "refuses_host_access": Column(
+        "boolean", about="Whether pods are refused that share namespaces, folders, ports or processes of their node."
+    ),
     "refuses_baseline": Column("boolean", about="Whether every control of the baseline is kept up; that of probes, which is newer, apart."),
     "refuses_restricted": Column("boolean", about="Whether every control of the restricted standard is kept up, that of probes apart."),
     "admits": Column("list", about="What is let in, or is for one name, label, requester or kind of container."),

@@ -52,6 +52,7 @@ CEL_EXCEPTION = "kubernetes.kyverno.cel_exception"
 CONSTRAINT = "kubernetes.gatekeeper.constraint"
 TEMPLATE = "kubernetes.gatekeeper.constraint_template"
 EXEMPTION = "kubernetes.gatekeeper.exclusion"
+RESOURCE = "kubernetes.cluster.api_resource"
 STANDARDS = ("baseline", "restricted")
 
 
@@ -158,7 +159,7 @@ class _Reader:
         guards.extend(unit.guard for unit in units if unit.guard is not None)
         guards.extend(Opaque(hook) for _, hook in hooks if not known_hook(hook.name))
         gaps = self._gaps or any(self.dark(table) for table in (POLICY, BINDING, *RULES, *NEWER, CONSTRAINT))
-        if gaps or more:
+        if gaps or more or self._has_constraints():
             guards.append(Unseen())
         ours = [str(row.values["name"]) for row in spaces if row.values["is_system"] is False]
         spared = tuple(self._exceptions())
@@ -175,6 +176,11 @@ class _Reader:
             spared,
             hidden,
         )
+
+    def _has_constraints(self) -> bool:
+        """Whether it is an OpenShift, whose SecurityContextConstraints refuse by requester and are not read."""
+        rows = self._seen.rows(RESOURCE) if RESOURCE in self._seen.reads else ()
+        return any(row.target == self._target and row.values["resource"] == "securitycontextconstraints" for row in rows)
 
     def _labels(self, spaces: Sequence[SeenRow]) -> Iterator[Unit]:
         for row in spaces:
