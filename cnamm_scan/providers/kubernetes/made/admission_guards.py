@@ -8,14 +8,14 @@ from typing import Any, Protocol
 
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.kubernetes.policies.admission.cel_policies import BoundPolicy, Found
-from cnamm_scan.providers.kubernetes.policies.admission.decide import Door
-from cnamm_scan.providers.kubernetes.policies.admission.gatekeeper import Constraint, Settings, enforces, words_of
+from cnamm_scan.providers.kubernetes.policies.admission.decide import Door, words_of
+from cnamm_scan.providers.kubernetes.policies.admission.gatekeeper import Constraint, Settings, enforces, text_of
 from cnamm_scan.providers.kubernetes.policies.admission.kyverno import Policy, Rule, ValidatingPolicy
 from cnamm_scan.providers.kubernetes.policies.admission.kyverno_match import CelExcepted, Excepted
 from cnamm_scan.providers.kubernetes.policies.admission.matching import listed, mapped
 from cnamm_scan.providers.kubernetes.policies.admission.pod_security import PodSecurity
 from cnamm_scan.providers.kubernetes.policies.admission.requests import Guard, Place, Request
-from cnamm_scan.providers.kubernetes.policies.admission.values import Unknown, texts_in
+from cnamm_scan.providers.kubernetes.policies.admission.values import Unknown
 from cnamm_scan.providers.kubernetes.policies.admission.webhooks import (
     Engine,
     Opaque,
@@ -128,8 +128,7 @@ class _Reader:
 
     def _heard(self, row: SeenRow) -> None:
         """Keep the texts of a row: a namespace can only matter by what is said somewhere."""
-        for value in row.values.values():
-            texts_in(value, self._words.add)
+        words_of(list(row.values.values()), self._words)
 
     def rows(self, table: str) -> list[SeenRow]:
         """The rows of a table, noted as what the answer rests on."""
@@ -308,7 +307,7 @@ class _Reader:
             for each in row.values["namespaces"] or ()
         ]
         known = TEMPLATE in self._seen.reads and not self.dark(TEMPLATE)
-        templates = {str(row.values["kind"]): words_of({"spec": {"targets": row.values["targets"]}}) for row in self.rows(TEMPLATE)}
+        templates = {str(row.values["kind"]): text_of({"spec": {"targets": row.values["targets"]}}) for row in self.rows(TEMPLATE)}
         settings = Settings(engine, exempt, self.dark(EXEMPTION), templates if known else None)
         for row in self.rows(CONSTRAINT):
             spec = row.values["spec"]

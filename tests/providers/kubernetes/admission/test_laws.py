@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from cnamm_scan.providers.kubernetes.policies.admission import jmespath
 from cnamm_scan.providers.kubernetes.policies.admission.cel import ANY, ERROR, FALSE, TRUE, Scope, outcomes
-from cnamm_scan.providers.kubernetes.policies.admission.decide import Answer, Door, refused
+from cnamm_scan.providers.kubernetes.policies.admission.decide import Answer, Door, refused, words_of
 from cnamm_scan.providers.kubernetes.policies.admission.gatekeeper import Constraint, Settings
-from cnamm_scan.providers.kubernetes.policies.admission.kyverno import Policy, Rule
+from cnamm_scan.providers.kubernetes.policies.admission.kyverno import Policy, Rule, ValidatingPolicy
 from cnamm_scan.providers.kubernetes.policies.admission.kyverno_match import Excepted
 from cnamm_scan.providers.kubernetes.policies.admission.kyverno_patterns import FAILS, PASSES, SKIPS, pattern_of
 from cnamm_scan.providers.kubernetes.policies.admission.questions import QUESTIONS, Variant
 from cnamm_scan.providers.kubernetes.policies.admission.requests import EITHER, REFUSES, Guard, Place, judge
-from cnamm_scan.providers.kubernetes.policies.admission.values import Some, Unknown, is_open, texts_in
+from cnamm_scan.providers.kubernetes.policies.admission.values import Some, Unknown, is_open
 from cnamm_scan.providers.kubernetes.policies.admission.webhooks import Engine, Opaque, Unseen, Webhook
 from tests.providers.kubernetes.admission import naive
 from tests.providers.kubernetes.admission.strategies import EVERYTHING, KYVERNO, guard, places, pods, policies
@@ -129,11 +129,43 @@ def test_an_exception_makes_no_refusal(case: Json, place: Place) -> None:
 @given(several, st.lists(places, min_size=2, max_size=4))
 def test_namespaces_that_look_alike_are_answered_alike(cases: list[Json], spaces: list[Place]) -> None:
     words: set[str] = set()
-    texts_in(cases, words.add)
+    words_of(cases, words)
     door = Door([guard(case) for case in cases], words)
     for place in spaces:
         for question in ASKED:
             assert door.refused(question, place) is refused(question, place, [guard(case) for case in cases])
+
+
+_OF_PLACES = st.sampled_from(
+    [
+        "request.namespace != 'shop'",
+        "request.namespace.startsWith('shop')",
+        "namespaceObject.metadata.name.endsWith('-dev')",
+        "object.metadata.namespace.contains('op-')",
+        "request.namespace.size() > 4",
+        "request.namespace.matches('^kube-')",
+        "'env' in namespaceObject.metadata.labels && namespaceObject.metadata.labels['env'] == 'prod'",
+        "has(namespaceObject.metadata.labels.team)",
+        "namespaceObject.metadata.?labels[?'check'].orValue('no') == 'yes'",
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(_OF_PLACES, min_size=1, max_size=2), st.booleans(), st.lists(places, min_size=3, max_size=6))
+def test_namespaces_that_an_expression_tells_apart_are_told_apart(texts: list[str], at_webhook: bool, spaces: list[Place]) -> None:
+    asked_for = [{"name": "c", "expression": each} for each in texts]
+    match = {"resourceRules": [{**EVERYTHING[0], "resources": ["pods"]}]}
+    spec = {"matchConstraints": match, "validations": [{"expression": "false"}], **({} if at_webhook else {"matchConditions": asked_for})}
+    hook = Webhook("k", "vpol.validate.kyverno.svc-fail", EVERYTHING, conditions=texts if at_webhook else ())
+    guards: list[Guard] = [ValidatingPolicy("p", "", spec, Engine((hook,)))]
+    words: set[str] = set()
+    words_of([spec, texts], words)
+    door = Door(guards, words)
+    for place in spaces:
+        alone = refused("privileged", place, guards)
+        assert door.refused("privileged", place) is alone
+        assert alone is not Answer.UNKNOWN
 
 
 # ---- expressions ---------------------------------------------------------------------------------------------------------

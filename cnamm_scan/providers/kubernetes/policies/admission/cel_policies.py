@@ -188,6 +188,8 @@ class BoundPolicy:
 
     def matches(self, request: Request) -> bool | None:
         """The same, whatever it then does."""
+        if self._match is None:
+            return None  # the API knows no policy without
         return all_of((in_resources(self._match, request), in_resources(self._narrow, request)))
 
     def says(self, request: Request) -> int:

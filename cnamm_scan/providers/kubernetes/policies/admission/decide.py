@@ -6,6 +6,7 @@ Partly: it is refused, but in one place of the object, or for one name, label or
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from enum import Enum
@@ -14,12 +15,42 @@ from itertools import islice
 from cnamm_scan.providers.kubernetes.policies.admission.matching import wild
 from cnamm_scan.providers.kubernetes.policies.admission.pod_security import LABEL, VERSION, PodSecurity
 from cnamm_scan.providers.kubernetes.policies.admission.questions import ALONE, QUESTIONS, Question, Variant, twisted
-from cnamm_scan.providers.kubernetes.policies.admission.requests import ADMITS, CLUSTER, REFUSES, Guard, Place, Request, Twist
+from cnamm_scan.providers.kubernetes.policies.admission.requests import ADMITS, CLUSTER, EITHER, REFUSES, Guard, Place, Request, Twist
+from cnamm_scan.providers.kubernetes.policies.admission.values import Value, texts_in
 
 TWISTS = 80
 """How many exceptions are tried before it is unknown whether there is one."""
+_MEASURES = re.compile(
+    r"(?i)\b(matches|size|split|substring|replace|length|truncate|lower\w*|upper\w*|char\w*|index\w*|last\w*|reverse|trim|join|format|regex\w*|to_\w+)\("
+)
+"""Functions that look at a name otherwise than by comparing it."""
+_BY_NAME = "\ue000each by itself"
 NEW = Place("qx7-made-tomorrow-x7q", {})
 """A namespace that nobody has named yet."""
+
+
+_OF_PLACE = re.compile(r"(?i)namespace\w*\s*[.\[)!=|}]|[.?]namespace\w*")
+"""An expression that looks at the namespace."""
+
+
+def words_of(value: Value, keep: set[str]) -> None:
+    """Put every text of one document into a set, and every word that stands in one: names of labels and of namespaces among them.
+
+    Of a document that looks at namespaces in an expression, what stands in quotes goes in with the quotes: a name may begin or end with it.
+    Where such a document uses a function that measures texts, each namespace is asked by itself.
+    """
+    found: list[str] = []
+    texts_in(value, found.append)
+    looks = any(_OF_PLACE.search(text) for text in found)
+    if looks and any(_MEASURES.search(text) for text in found):
+        keep.add(_BY_NAME)
+    for text in found:
+        keep.add(text)
+        if not text.isalnum():
+            for word in re.findall(r"[\w./*?-]+", text):
+                keep.update((word, *word.split(".")))
+        if looks:
+            keep.update(f"'{quoted}'" for quoted in re.findall(r"['\"]([^'\"]+)['\"]", text))
 
 
 class Answer(Enum):
@@ -39,8 +70,8 @@ class Answer(Enum):
 class Door:
     """The guards of one cluster. What is asked of one namespace is worked out once for all that look alike to every guard.
 
-    `words` are the texts of all that the guards were made of. A namespace can only matter by labels whose names are among them, and by a
-    name that one of them fits; without them each namespace is asked by itself.
+    `words` are the texts of all that the guards were made of, see `words_of`. A namespace can only matter by labels whose names are among
+    them, and by a name that one of them fits, or begins, ends or stands in; without them each namespace is asked by itself.
     """
 
     def __init__(self, guards: Sequence[Guard], words: Collection[str] | None = None) -> None:
@@ -48,9 +79,9 @@ class Door:
         self._said: dict[tuple[object, ...], int] = {}
         self._known: dict[tuple[object, ...], tuple[Answer, str]] = {}
         self._relevant: dict[tuple[object, ...], tuple[int, ...]] = {}
-        by_name = any(guard.place_matters for guard in guards if not isinstance(guard, PodSecurity))
-        self._words = None if words is None or by_name else frozenset(words)
+        self._words = None if words is None or _BY_NAME in words else frozenset(words)
         self._patterns = [each for each in self._words or () if "*" in each or "?" in each]
+        self._parts = [each[1:-1] for each in self._words or () if re.fullmatch(r"'[^']+'", each)]
         self._names = {LABEL, VERSION} | (self._words or frozenset())
 
     def refused(self, question: str, place: Place) -> Answer:
@@ -77,7 +108,9 @@ class Door:
         if place.labels is not None:
             kept = [name for name in place.labels if name in self._names or any(wild(each, name) for each in self._patterns)]
             labels = tuple(sorted((name, place.labels[name]) for name in kept))
-        return (place.name if place.name in self._words else "", tuple(fits), labels)
+        within = [each for each in self._parts if each in place.name]
+        stands = tuple(sorted((each, place.name.startswith(each), place.name.endswith(each)) for each in within))
+        return (place.name if place.name in self._words else "", stands, tuple(fits), labels)
 
     def _looking(self, variant: Variant) -> tuple[int, ...]:
         """The guards that may look at such an object in some namespace."""
@@ -136,12 +169,11 @@ class Door:
         applies = guard.applies(request)
         if applies is False:
             return ADMITS
-        if guard.place_matters:
-            said = guard.says(request)
-        else:
-            said = self._said.get((number, key), 0)
-            if not said:
-                said = self._said[number, key] = guard.says(request.at(None) if request.place != CLUSTER else request)
+        said = self._said.get((number, key), 0)
+        if not said:
+            said = self._said[number, key] = guard.says(request.at(None) if request.place != CLUSTER else request)
+        if said == EITHER and guard.place_matters:
+            said = guard.says(request)  # what is certain wherever it is needs no asking here
         return said if applies else said | ADMITS
 
     def _twists(self, blocking: Iterable[int]) -> Iterable[Twist]:
@@ -158,4 +190,4 @@ def refused(question: str, place: Place, guards: Sequence[Guard]) -> Answer:
     return Door(guards).refused(question, place)
 
 
-__all__ = ["NEW", "TWISTS", "Answer", "Door", "refused"]
+__all__ = ["NEW", "TWISTS", "Answer", "Door", "refused", "words_of"]

@@ -160,7 +160,7 @@ def _in_scope(scope: Value, request: Request) -> bool | None:
     return {"Namespaced": inside, "Cluster": not inside}.get(str(scope), True)
 
 
-def words_of(template: Any) -> str:
+def text_of(template: Any) -> str:
     """The words of a template's Rego and CEL, without comments, in one line."""
     found: list[str] = []
     for target in listed(mapped(mapped(template).get("spec")).get("targets")):
