@@ -143,7 +143,7 @@ def _alike(cluster: Judged) -> list[tuple[Place, int]]:
 def _missed(unit: Unit, places: Sequence[tuple[Place, int]], cluster: Judged) -> int | None:
     """In how many places a plain pod, or whatever else it is about, is not judged, or not refused although it would be elsewhere."""
     if unit.guard is None:  # the labels of one namespace
-        return len(cluster.ours) - (unit.namespace in cluster.ours)
+        return len(cluster.ours) - (unit.row.values["is_system"] is False)
     own = unit.guard.applies if unit.is_enforcing and unit.fails_closed else unit.looks
     asked = [request for request in _PLAIN if any(unit.looks(request.at(place)) for place, _ in places)] or _PLAIN[:1]
     missed = 0

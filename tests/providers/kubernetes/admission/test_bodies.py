@@ -188,6 +188,14 @@ def test_a_template_of_the_library_refuses_what_its_parameters_leave(kind: str, 
     assert refused(question, SHOP, [Constraint(kind, {"parameters": parameters}, Settings(GATEKEEPER)), PodSecurity()]) is answer
 
 
+def test_older_templates_do_not_visit_ephemeral_containers() -> None:
+    old = "input.review.object.spec.containers initContainers securityContext.privileged"
+    for text, answer in ((old, Answer.NO), (f"{old} ephemeralContainers", Answer.YES), ("spec.containers privileged", Answer.UNKNOWN)):
+        settings = Settings(GATEKEEPER, templates={"K8sPSPPrivilegedContainer": text})
+        assert refused("privileged_debug", SHOP, [Constraint("K8sPSPPrivilegedContainer", {}, settings)]) is answer
+    assert refused("privileged_debug", SHOP, [Constraint("K8sPSPPrivilegedContainer", {}, Settings(GATEKEEPER))]) is Answer.UNKNOWN
+
+
 def test_every_template_is_asked_about_at_least_once() -> None:
     assert set(LIBRARY) <= {kind for kind, *_ in TEMPLATES}
 

@@ -72,6 +72,7 @@ class Constraint:
         if known is not None and words is not None and not known.speaks(words):
             known = None
         self._known = known
+        self._sees_debugging = None if words is None else "ephemeralContainers" in words
         self._has_template = None if settings.templates is None else kind in settings.templates
         self.place_matters = False
 
@@ -126,6 +127,8 @@ class Constraint:
             return EITHER
         if request.kind not in self._known.kinds:
             return ADMITS
+        if request.subresource and not self._sees_debugging:
+            return EITHER if self._sees_debugging is None else ADMITS  # older templates do not visit ephemeral containers
         scope = Scope(names_of(request, self._parameters))
         found = outcomes(self._known.allows, scope)
         made = (ADMITS if found & TRUE else 0) | (REFUSES if found & FALSE else 0)
