@@ -165,6 +165,7 @@ class BoundPolicy:
 
     def __init__(self, policy: Spec, binding: Spec, find: Callable[[Spec, Spec, str | None], Found] | None = None) -> None:
         """`find(paramKind, paramRef, namespace)` looks for the parameter; without it none was looked for."""
+        self.by_metadata = True
         self._match = policy.get("matchConstraints")
         self._narrow = binding.get("matchResources")
         self._denies = "Deny" in listed(binding.get("validationActions"))

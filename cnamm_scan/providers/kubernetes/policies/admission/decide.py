@@ -77,10 +77,11 @@ class Door:
     def __init__(self, guards: Sequence[Guard], words: Collection[str] | None = None) -> None:
         self._guards = tuple(guards)
         self._said: dict[tuple[object, ...], int] = {}
+        self._applied: dict[tuple[object, ...], bool | None] = {}
         self._known: dict[tuple[object, ...], tuple[Answer, str]] = {}
         self._relevant: dict[tuple[object, ...], tuple[int, ...]] = {}
         self._words = None if words is None or _BY_NAME in words else frozenset(words)
-        self._patterns = [each for each in self._words or () if "*" in each or "?" in each]
+        self._patterns = [each for each in self._words or () if ("*" in each or "?" in each) and each.strip("*?")]
         self._parts = [each[1:-1] for each in self._words or () if re.fullmatch(r"'[^']+'", each)]
         self._names = {LABEL, VERSION} | (self._words or frozenset())
 
@@ -141,8 +142,7 @@ class Door:
 
     def _variant(self, variant: Variant, place: Place, key: tuple[object, ...]) -> tuple[Answer, str]:
         looking = self._looking(variant)
-        every = {number: self._judge(number, variant.open.at(place), (*key, "open")) for number in looking}
-        if REFUSES in every.values():
+        if any(self._judge(number, variant.open.at(place), (*key, "open")) == REFUSES for number in looking):
             return Answer.YES, ""
         blocking = [number for number in looking if not self._lets_in(number, variant, variant.closed, place, key)]
         if not blocking:
@@ -154,7 +154,8 @@ class Door:
             if request is None or innocent is None:
                 continue
             other = replace(variant, innocent=innocent)
-            if all(self._lets_in(number, other, request, place, (*key, repr(twist))) for number in (*blocking, *looking)):
+            every = dict.fromkeys((*blocking, *looking))  # who is in the way is asked first
+            if all(self._lets_in(number, other, request, place, (*key, repr(twist))) for number in every):
                 return Answer.PARTLY, f"for {twist[0]} {'='.join(twist[1]) if isinstance(twist[1], tuple) else twist[1]}"
         return Answer.UNKNOWN, ""
 
@@ -166,7 +167,7 @@ class Door:
 
     def _judge(self, number: int, request: Request, key: tuple[object, ...]) -> int:
         guard = self._guards[number]
-        applies = guard.applies(request)
+        applies = self._applies(number, request, key)
         if applies is False:
             return ADMITS
         said = self._said.get((number, key), 0)
@@ -175,6 +176,18 @@ class Door:
         if said == EITHER and guard.place_matters:
             said = guard.says(request)  # what is certain wherever it is needs no asking here
         return said if applies else said | ADMITS
+
+    def _applies(self, number: int, request: Request, key: tuple[object, ...]) -> bool | None:
+        """Whether a guard applies. All pods of the questions are called and labelled alike, but for the exceptions that are tried."""
+        guard = self._guards[number]
+        if request.kind != "Pod" or not guard.by_metadata:
+            return guard.applies(request)
+        twist = key[2] if len(key) > len(("question", "variant", "which")) else ""
+        where = request.place.name if request.place is not None else None
+        asked = (number, where, request.subresource, request.operation, key[-1] == "open", twist)
+        if asked not in self._applied:
+            self._applied[asked] = guard.applies(request)
+        return self._applied[asked]
 
     def _twists(self, blocking: Iterable[int]) -> Iterable[Twist]:
         """What the guards that are in the way may make an exception of."""

@@ -75,6 +75,7 @@ class Constraint:
         self._sees_debugging = None if words is None else "ephemeralContainers" in words
         self._has_template = None if settings.templates is None else kind in settings.templates
         self.place_matters = False
+        self.by_metadata = settings.engine.by_metadata
 
     def matches(self, request: Request) -> bool | None:
         """Whether it concerns a request, whatever it then does."""

@@ -78,6 +78,7 @@ class Rule:
         self._validate = mapped(rule.get("validate"))
         self._body = _body(self._validate, rule)
         self._repeats = _may_repeat(rule)
+        self.by_metadata = engine.by_metadata
         self.place_matters = speaks_of_place([rule.get("preconditions"), rule.get("celPreconditions"), self._validate, rule.get("context")])
 
     def enforces(self, request: Request) -> bool | None:
@@ -342,6 +343,7 @@ class ValidatingPolicy:
         controllers = mapped(mapped(spec.get("autogen")).get("podControllers")).get("controllers")
         self._controllers = None if controllers is None else {str(each).lower() for each in listed(controllers)}
         self._exceptions = [each for each in exceptions if name in each.policies]
+        self.by_metadata = engine.by_metadata and not any(each.conditions for each in self._exceptions)
         self.place_matters = speaks_of_place([spec.get("matchConditions"), spec.get("validations"), spec.get("variables")])
 
     def matches(self, request: Request) -> bool | None:

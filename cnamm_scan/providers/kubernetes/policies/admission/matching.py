@@ -76,7 +76,7 @@ def selects(selector: Value, labels: Value, *, wildcards: bool = False) -> bool 
 
 def _has_label(labels: Value, name: str, wanted: Value, wildcards: bool) -> bool | None:
     if wildcards and any(sign in f"{name}{wanted}" for sign in "*?"):
-        if not isinstance(labels, Mapping):
+        if not isinstance(labels, Mapping) or not name.strip("*?"):
             return None
         return any(wild(name, each) and wild(str(wanted), str(value)) for each, value in labels.items())
     value, there = look(labels, name)

@@ -89,6 +89,7 @@ class PodSecurity:
     """The plug-in of the API server."""
 
     place_matters = True
+    by_metadata = True
 
     def __init__(self, *, default_is_hidden: bool | None = False, server: int | None = None) -> None:
         self._hidden = default_is_hidden

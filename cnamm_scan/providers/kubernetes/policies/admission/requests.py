@@ -133,6 +133,9 @@ class Guard(Protocol):
     place_matters: bool
     """Whether what it says of an object, once it applies, may hang on the namespace."""
 
+    by_metadata: bool
+    """Whether it applies by what an object is called and labelled, and who asks, alone: not by anything else in it."""
+
     def applies(self, request: Request) -> bool | None:
         """Whether it judges the request and can refuse it at all."""
         ...

@@ -62,6 +62,11 @@ class Engine:
     webhooks: tuple[Webhook, ...] = ()
     more: bool = False
 
+    @property
+    def by_metadata(self) -> bool:
+        """Whether no condition of a webhook looks at more of an object than its name and labels."""
+        return not any(each.conditions for each in self.webhooks)
+
     def asks(self, request: Request, policy: str = "", *, kind: str = "") -> bool | None:
         """Whether the API server asks the engine about a request, and refuses when it does not answer."""
         found = any_of(_closed(each, request) for each in self.webhooks if _is_for(each, policy, kind))
@@ -125,6 +130,7 @@ class Opaque:
 
     def __init__(self, webhook: Webhook) -> None:
         self._webhook = webhook
+        self.by_metadata = not webhook.conditions
 
     def applies(self, request: Request) -> bool | None:
         """Whether it is asked."""
@@ -143,6 +149,7 @@ class Unseen:
     """What may be there besides: a table that was not read whole may hold something that refuses."""
 
     place_matters = False
+    by_metadata = True
 
     def applies(self, request: Request) -> bool | None:
         """Perhaps."""
