@@ -1,0 +1,89 @@
+"""Where rules that verify images are asked: the same matching as for whatever else is refused at the door."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from cnamm_scan.model import MadeRow
+from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.kubernetes.made.admission_guards import CONSTRAINT, WEBHOOK, Judged, judged, webhook_of
+from cnamm_scan.providers.kubernetes.policies.admission.kyverno import Policy, Rule, ValidatingPolicy
+from cnamm_scan.providers.kubernetes.policies.admission.questions import QUESTIONS
+from cnamm_scan.providers.kubernetes.policies.admission.requests import Request
+from cnamm_scan.providers.kubernetes.policies.admission.webhooks import Engine
+
+CHECKS = ("kubernetes.kyverno.cluster_image_check", "kubernetes.kyverno.namespaced_image_check")
+NEWER = {
+    "kubernetes.kyverno.image_validating_policy": "ImageValidatingPolicy",
+    "kubernetes.kyverno.namespaced_image_validating_policy": "NamespacedImageValidatingPolicy",
+}
+SIGSTORE = "kubernetes.sigstore.cluster_image_policy"
+MUTATING = "kubernetes.admission.mutating_webhook"
+VERIFIERS = re.compile(r"ratif|signature|notation|cosign|vulnerabilityreport")
+"""Kinds of constraints that hand images to a verifier, by words of their names."""
+_POD = QUESTIONS["privileged"].variants[0].innocent
+Covers = Callable[[Request], bool | None]
+
+
+def image_reach(seen: SeenTables) -> Iterator[MadeRow]:
+    """A row for each rule that verifies images and each namespace, system ones apart, in which it is, or may be, asked about pods."""
+    for cluster in judged(seen):
+        for row, key, covers in _rules(seen, cluster):
+            for name in cluster.ours:
+                answer = covers(_POD.at(cluster.places[name]))
+                if answer is not False:
+                    values = {"rule": key, "namespace": name, "covers": answer}
+                    yield MadeRow(row.target, row.region, f"{key} in {name}", values, (row.fact,))
+
+
+def _rules(seen: SeenTables, cluster: Judged) -> Iterator[tuple[SeenRow, str, Covers]]:
+    def of(table: str) -> list[SeenRow]:
+        return [row for row in seen.rows(table) if row.target == cluster.target] if table in seen.reads else []
+
+    for table in CHECKS:
+        for row in of(table):
+            yield row, f"Kyverno rule {row.key}", _check(row, cluster.kyverno, cluster)
+    for table, kind in NEWER.items():
+        for row in of(table):
+            yield row, f"{kind} {row.key}", _newer(row, cluster.kyverno)
+    hooks = [webhook_of(row) for row in of(WEBHOOK)]
+    sigstore = Engine(tuple(hook for hook in hooks if hook.name == "policy.sigstore.dev"), seen.dark(WEBHOOK, cluster.target))
+    for row in of(SIGSTORE):
+        yield row, f"ClusterImagePolicy {row.key}", sigstore.hears
+    by_key = {unit.key: unit for unit in cluster.units}
+    for row in of(CONSTRAINT):
+        unit = by_key.get(f"Gatekeeper {row.key}")
+        if unit is not None and VERIFIERS.search(str(row.values["kind"]).lower()):
+            yield row, unit.key, unit.looks
+    for row in of(MUTATING):
+        if "connaisseur" in str(row.values["configuration"]).lower():
+            yield row, f"Webhook {row.key}", webhook_of(row).sees
+
+
+def _check(row: SeenRow, engine: Engine, cluster: Judged) -> Covers:
+    values = row.values
+    if values["match"] is None or values["exclude"] is None:
+        return lambda request: None
+    policy = Policy(str(values["policy"]), str(values["namespace"] or ""), at_admission=values["at_admission"])
+    rule = {"name": values["rule"], "match": values["match"], "exclude": values["exclude"]}
+    guard = Rule(policy, rule, engine, cluster.exceptions)
+
+    def covers(request: Request) -> bool | None:
+        return guard.concerns(request, kind="")
+
+    return covers
+
+
+def _newer(row: SeenRow, engine: Engine) -> Covers:
+    values = row.values
+    if values["match"] is None:
+        return lambda request: None
+    guard = ValidatingPolicy(str(values["name"]), str(values["namespace"] or ""), {"matchConstraints": values["match"]}, engine)
+
+    def covers(request: Request) -> bool | None:
+        found = guard.matches(request)
+        asked = engine.hears(request)
+        return False if found is False or asked is False else True if found and asked else None
+
+    return covers
