@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from cnamm_scan import content as reader
 
 NETWORK = re.compile(r"\d+\.\d+\.\d+\.\d+/\d|::/\d|['\"]/\[0")
-PORTS = re.compile(r"'(?:22|23|3389|445|1433|3306|5432|5601|6379|9200|9092|11211|27017|2375|10250)'|\b(?:22|3389|3306|5432|6379|27017) BETWEEN\b")
+_COMMON = "22|3389|3306|5432|6379|27017"
+PORTS = re.compile(rf"'(?:{_COMMON}|23|445|1433|5601|9200|9092|11211|2375|10250)'|\b(?:{_COMMON}) BETWEEN\b")
 DOOR_ANNOTATIONS = "aws-load-balancer-internal"
 
 

@@ -42,6 +42,10 @@ class Seen:
         """Whether more of a table may be there than was seen."""
         return table in self.unread
 
+    def why(self, table: str, target: str) -> frozenset[str]:
+        """Why more of it may be there; no maker of this wing asks."""
+        return frozenset({"denied"}) if self.dark(table, target) else frozenset()
+
 
 def made_by(
     name: str, table: str, rows: Mapping[str, Mapping[str, Any]], *, unread: Iterable[str] = (), **others: Mapping[str, Mapping[str, Any]]

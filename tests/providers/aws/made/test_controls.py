@@ -37,6 +37,10 @@ class Seen:
     def dark(self, table: str, target: str, region: str | None = None) -> bool:
         return table in self.unseen
 
+    def why(self, table: str, target: str) -> frozenset[str]:
+        """Why more of it may be there; no maker of this wing asks."""
+        return frozenset({"denied"}) if self.dark(table, target) else frozenset()
+
 
 def account(number: str, parent: str | None, **more: Json) -> dict[str, Json]:
     made = {"account_id": number * 12, "arn": f"arn:aws:organizations::999999999999:account/{ORG}/{number * 12}", "name": f"n{number}"}

@@ -33,6 +33,10 @@ class Seen:
     def dark(self, table: str, target: str, region: str | None = None) -> bool:
         return False
 
+    def why(self, table: str, target: str) -> frozenset[str]:
+        """Why more of it may be there; no maker of this wing asks."""
+        return frozenset({"denied"}) if self.dark(table, target) else frozenset()
+
 
 def heard(pattern: str | None) -> dict[str, Any]:
     (row,) = listeners(Seen([pattern]))

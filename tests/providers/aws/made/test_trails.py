@@ -34,6 +34,10 @@ class Seen:
     def dark(self, table: str, target: str, region: str | None = None) -> bool:
         return f"{table}/{region}" in self.unseen
 
+    def why(self, table: str, target: str) -> frozenset[str]:
+        """Why more of it may be there; no maker of this wing asks."""
+        return frozenset({"denied"}) if self.dark(table, target) else frozenset()
+
 
 def trail(name: str, selectors: Json = None, **more: Json) -> dict[str, Json]:
     made = {
