@@ -32,7 +32,7 @@ class Seen:
     ) -> None:
         self.tables, self.missing = tables, missing
         self.targets: Sequence[Target] = (Target("kubernetes:shop", "kubernetes", "shop", "", scope),)
-        self.reads: Mapping[str, Sequence[str]] = {table: () for table in tables}
+        self.reads: Mapping[str, Sequence[str]] = dict.fromkeys(tables, ())
 
     def rows(self, table: str) -> Sequence[SeenRow]:
         """What was seen of a table."""
