@@ -13,7 +13,7 @@ from typing import Any
 
 from cnamm_scan.paths import MalformedError
 from cnamm_scan.providers.embedded import parse_json
-from cnamm_scan.text import looks_secret
+from cnamm_scan.tokens import looks_secret
 
 Json = Any
 
