@@ -1,7 +1,7 @@
 """What a secret looks like wherever it stands: one table of shapes, for whoever judges a value and for whoever takes it out of an answer.
 
-Linear, since whoever names a resource writes these texts: no shape tries a long run again from each place in it. Sources are the vendors' own
-pages about the form of their tokens.
+Linear, since whoever names a resource writes these texts: no shape tries a long run again from each place in it. The forms are those that
+the vendors give for their tokens.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ DETECTORS = re.compile(f"{_ANYWHERE}|{_KEYS}(?:{_AT_A_START})")
 
 _NAMED = ("key", "passw", "secret", "uthorization")
 """One of these stands before a `:` or `=` in a named value; the other shapes have marks of their own."""
-_BELOW = (
+_BELOW: tuple[str, ...] = (
     "ghp_",
     "gho_",
     "ghu_",
@@ -160,10 +160,40 @@ _BELOW += (
     "bkca_",
     "ops_eyJ",
 )
-_DASHED = ("xox", "xapp-", "gl", "GOCSPX-", "sk-", "pypi-AgE", "NRAK-", "NRII-", "PMAK-", "pul-", "tskey-", "CFPAT-", "sq0", "AGE-SECRET")
+_DASHED: tuple[str, ...] = (
+    "xox",
+    "xapp-",
+    "gl",
+    "GOCSPX-",
+    "sk-",
+    "pypi-AgE",
+    "NRAK-",
+    "NRII-",
+    "PMAK-",
+    "pul-",
+    "tskey-",
+    "CFPAT-",
+    "sq0",
+    "AGE-SECRET",
+)
 _DASHED += ("PRIVATE KEY",)
 _DOTTED = ("eyJ", "hooks.slack", "ya29.", "SG.", "hvs.", "hvb.", "hvr.", ".atlasv1.", "dp.", "dt0")
-_PLAIN = ("AKIA", "ASIA", "ABIA", "ACCA", "ABSK", "AIza", "dapi", "ATATT3", "ATCTT3", "ATBB", "AKCp", "cmVmdGtuOj", "8Q~", "AZDO")
+_PLAIN: tuple[str, ...] = (
+    "AKIA",
+    "ASIA",
+    "ABIA",
+    "ACCA",
+    "ABSK",
+    "AIza",
+    "dapi",
+    "ATATT3",
+    "ATCTT3",
+    "ATBB",
+    "AKCp",
+    "cmVmdGtuOj",
+    "8Q~",
+    "AZDO",
+)
 _PLAIN += ("://",)
 
 
