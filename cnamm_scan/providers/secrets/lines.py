@@ -26,7 +26,7 @@ _INLINE = re.compile(r"(?:\$\{[^{}\n]{0,256}\}|\$?\([^()\n]{0,256}\)|\{\{[^{}\n]
 """A value up to where a list or the next setting begins; what stands in brackets belongs to it."""
 MOST = 20_000
 """Settings of one text: beyond, nobody can tell what else is there."""
-_XML = re.compile(r"<(?P<name>[A-Za-z][\w.:-]{0,120}+)(?:\s[^<>]{0,500})?>(?P<value>[^<>]{1,4096})</")
+_XML = re.compile(r"<(?P<name>[A-Za-z][\w.:-]{0,120}+)(?:\s[^<>]{0,500})?>(?P<value>[^<>\n]{1,4096})</")
 _NETRC = re.compile(r"(?<!\S)(?:password|passwd)[ \t]{1,8}(?P<value>\S{1,256})")
 _SENTENCE = re.compile(r"\S+(?: \S+){2,}")
 _COMMENT = re.compile(r"\s#.*$")
@@ -118,7 +118,7 @@ def _unquoted(value: str, sign: str) -> str:
         return ""
     if sign == ":" and " " in value:
         if value[:1] in ("{", "["):
-            return ""
+            return value if value[:2] == "{{" else ""
         if _SENTENCE.fullmatch(value) and "=" not in value:
             return ""
     if sign == "=" or "=" in value or value[-1:] in (",", "}"):

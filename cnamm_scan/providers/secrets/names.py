@@ -22,7 +22,7 @@ LONGEST = 512
 """Signs of a name that are looked at: its end, which is what decides."""
 
 _STRONG = frozenset(
-    "password passwords passwd passphrase passcode passwort pwd pass pswd psw secret secrets credential credentials creds token privatekey"
+    "password passwords passwd pw passphrase passcode passwort pwd pass pswd psw secret secrets credential credentials creds token privatekey"
     " jwt kennwort contrasena requirepass masterauth sshpass mypwd pgpassword".split()
 )
 """A last word that names a secret by itself."""
@@ -117,7 +117,7 @@ _HARMLESS = (
 """Names of everyday things."""
 _FILES = frozenset({".dockerconfigjson", ".dockercfg", ".npmrc", ".pypirc", ".netrc", "_netrc", ".pgpass", ".htpasswd", ".git-credentials"})
 """Files that are there to hold a secret."""
-_KEY_FILES = re.compile(r"(?:^|[./_-])(?:id_(?:rsa|dsa|ecdsa|ed25519)|[^./]{1,200}\.(?:key|ppk|p12|pfx|jks|keystore|kdbx))$", re.IGNORECASE)
+_KEY_FILES = re.compile(r"(?:^|[./_-])(?:id_(?:rsa|dsa|ecdsa|ed25519)|[^./]{1,200}\.(?:ppk|p12|pfx|jks|keystore|kdbx))$", re.IGNORECASE)
 _WHOLE = frozenset({"secret_key_base", "client-key-data", "clientkeydata", "rails_master_key", "requirepass", "masterauth", "unseal_key"})
 
 _PIECES = re.compile(r"[A-Z0-9]+(?=[A-Z][a-z]{2})|[A-Z]*[a-z][a-z0-9]*|[A-Z0-9]+")
@@ -149,6 +149,8 @@ def says(name: str) -> Says:
     if low in _WHOLE or low.rpartition("/")[2] in _FILES or _KEY_FILES.search(name[-LONGEST:]):
         return Says.SECRET
     words = _shortened(words_of(name))
+    if low.endswith(".key") and not _OTHER_KEYS.intersection(words):
+        return Says.SECRET
     if not words or _SWITCHES.intersection(words[:-1]):
         return Says.NOTHING
     last, before = words[-1], words[:-1]

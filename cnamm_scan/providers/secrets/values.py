@@ -62,7 +62,7 @@ _BARE_VARIABLE = re.compile(
 """Passwords hold the sign too: a variable is spelled in capitals, or names a place by dots."""
 _CODE = re.compile(
     r"(?:os|process|self|this|config|settings|env|args|ctx|params|request|opts|options|data|event|context|input|var|local|module|each|System|Environment)"
-    r"[.\[][^\s\"']{1,256}|(?:get)?[eE]nv\([^)]{0,256}\)?|[A-Za-z_][A-Za-z0-9_.]{0,128}\([^)]{0,256}\)?"
+    r"[.\[](?:\[?[\"'][^\"'\]]{0,128}[\"']\]?|[^\s\"']){1,256}|(?:get)?[eE]nv\([^)]{0,256}\)?|[A-Za-z_][A-Za-z0-9_.]{0,128}\([^)]{0,256}\)?"
 )
 """An expression of a program: what it comes to is not written here."""
 _SEALED = re.compile(

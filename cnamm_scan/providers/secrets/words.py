@@ -118,7 +118,7 @@ def _given(name: str, value: str, program: str, called: Sequence[str]) -> Iterat
     if name in _HEADERS:
         header, _, content = value.partition(":")
         if content:
-            yield "authorization" if header.strip().lower() == "authorization" else header.strip(), _credential(content)
+            yield "authorization token" if header.strip().lower() == "authorization" else header.strip(), _credential(content)
         return
     if name in _LOGINS.get(program, ()):
         user, sign, password = value.partition("%" if program == "smbclient" else ":")
