@@ -22,8 +22,8 @@ LONGEST = 512
 """Signs of a name that are looked at: its end, which is what decides."""
 
 _STRONG = frozenset(
-    "password passwords passwd pw passphrase passcode passwort pwd pass pswd psw secret secrets credential credentials creds token privatekey"
-    " jwt kennwort contrasena requirepass masterauth sshpass mypwd pgpassword".split()
+    "password passwords passwd pw passphrase passcode passwort pwd pass pswd psw secret secrets credential credentials creds token"
+    " privatekey jwt kennwort contrasena requirepass masterauth sshpass mypwd pgpassword".split()
 )
 """A last word that names a secret by itself."""
 _JOINED = {

@@ -74,7 +74,7 @@ def test_which_of_several_it_is_changes_nothing(name: str, behind: str) -> None:
 
 @given(st.sampled_from([*SECRET_NAMES[:40], *OTHER_NAMES]))
 def test_case_changes_nothing_where_words_have_signs_between(name: str) -> None:
-    if "_" in name and name.upper() == name:
+    if "_" in name and name.upper() == name and not name.endswith("BASE"):
         assert says(name.lower()) is says(name)
         assert says(name.lower().replace("_", "-")) is says(name)
         assert says(name.lower().replace("_", ".")) is says(name)
