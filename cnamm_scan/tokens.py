@@ -126,75 +126,18 @@ DETECTORS = re.compile(f"{_ANYWHERE}|{_KEYS}(?:{_AT_A_START})")
 
 _NAMED = ("key", "passw", "secret", "uthorization")
 """One of these stands before a `:` or `=` in a named value; the other shapes have marks of their own."""
-_BELOW: tuple[str, ...] = (
-    "ghp_",
-    "gho_",
-    "ghu_",
-    "ghs_",
-    "ghr_",
-    "github_pat_",
-    "k_live_",
-    "k_test_",
-    "whsec_",
-    "hf_",
-    "npm_",
-    "rubygems_",
-    "dckr_",
-    "_v1_",
-    "shp",
+_BELOW = tuple(
+    "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ k_live_ k_test_ whsec_ hf_ npm_ rubygems_ dckr_ _v1_ shp glc_ glsa_ sntr pscale_ sbp_ sb_secret_"
+    " lin_api_ ntn_ figd_ figo_ bkua_ bkct_ bkca_".split()
 )
-_BELOW += (
-    "glc_",
-    "glsa_",
-    "sntr",
-    "pscale_",
-    "sbp_",
-    "sb_secret_",
-    "lin_api_",
-    "ntn_",
-    "figd_",
-    "figo_",
-    "CCIP",
-    "bkua_",
-    "bkct_",
-    "bkca_",
-    "ops_eyJ",
+_DASHED = tuple("xox xapp- gl sk- pul- tskey- sq0".split())
+_DOTTED = tuple("hooks.slack ya29. hvs. hvb. hvr. .atlasv1. dp. dt0".split())
+_CAPITALS = (
+    *"AKIA ASIA ABIA ACCA ABSK AIza ATATT3 ATCTT3 ATBB AKCp cmVmdGtuOj 8Q~ AZDO eyJ SG. CCIP GOCSPX- pypi-AgE NRAK- NRII- PMAK-".split(),
+    *"CFPAT- AGE-SECRET".split(),
+    "PRIVATE KEY",
 )
-_DASHED: tuple[str, ...] = (
-    "xox",
-    "xapp-",
-    "gl",
-    "GOCSPX-",
-    "sk-",
-    "pypi-AgE",
-    "NRAK-",
-    "NRII-",
-    "PMAK-",
-    "pul-",
-    "tskey-",
-    "CFPAT-",
-    "sq0",
-    "AGE-SECRET",
-)
-_DASHED += ("PRIVATE KEY",)
-_DOTTED = ("eyJ", "hooks.slack", "ya29.", "SG.", "hvs.", "hvb.", "hvr.", ".atlasv1.", "dp.", "dt0")
-_PLAIN: tuple[str, ...] = (
-    "AKIA",
-    "ASIA",
-    "ABIA",
-    "ACCA",
-    "ABSK",
-    "AIza",
-    "dapi",
-    "ATATT3",
-    "ATCTT3",
-    "ATBB",
-    "AKCp",
-    "cmVmdGtuOj",
-    "8Q~",
-    "AZDO",
-)
-_PLAIN += ("://",)
+"""Marks with capital letters in them: most names have none."""
 
 
 def may_be_secret(value: str) -> bool:
@@ -206,7 +149,9 @@ def may_be_secret(value: str) -> bool:
     ):
         return True
     return (
-        _has(value, _PLAIN)
+        "://" in value
+        or "dapi" in value
+        or (not value.islower() and _has(value, _CAPITALS))
         or ("_" in value and _has(value, _BELOW))
         or ("-" in value and _has(value, _DASHED))
         or ("." in value and _has(value, _DOTTED))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 Json = Any
@@ -17,25 +18,31 @@ def amounts(own: Mapping[str, Json], pod: Mapping[str, Json]) -> dict[str, str]:
     A limit of 0 is none. Where a container has a limit and no request, the API server takes the limit for it. What a pod has as a whole
     bounds each of its containers.
     """
+    if not own and not pod:
+        return {}
     limits, requests = _map(own, "limits"), _map(own, "requests")
-    above = {**_map(pod, "limits"), **_map(pod, "requests")}
+    above_limits, above = (_map(pod, "limits"), {**_map(pod, "limits"), **_map(pod, "requests")}) if pod else ({}, {})
     made = {}
     for name in ("memory", "cpu"):
-        limit = limits.get(name) if limits.get(name) is not None else _map(pod, "limits").get(name)
-        request = requests[name] if requests.get(name) is not None else limits.get(name)
+        limit = limits.get(name)
+        request = requests.get(name)
         if request is None:
-            request = above.get(name)
-        for field, amount in (("Limit", limit), ("Request", request)):
-            if amount is not None and not is_nothing(amount):
-                made[f"{name}{field}"] = str(amount)
+            request = limit if limit is not None else above.get(name)
+        if limit is None:
+            limit = above_limits.get(name)
+        if limit is not None and not is_nothing(str(limit)):
+            made[f"{name}Limit"] = str(limit)
+        if request is not None and not is_nothing(str(request)):
+            made[f"{name}Request"] = str(request)
     return made
 
 
-def is_nothing(amount: Json) -> bool:
+@lru_cache(maxsize=4096)
+def is_nothing(amount: str) -> bool:
     """Whether an amount is zero, in whatever unit."""
-    return _NOTHING.fullmatch(str(amount).strip()) is not None
+    return _NOTHING.fullmatch(amount.strip()) is not None
 
 
 def _map(resources: Mapping[str, Json], field: str) -> Mapping[str, Json]:
     value = resources.get(field)
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}

@@ -7,6 +7,7 @@ containers from the page about sidecar containers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from cnamm_scan.paths import MalformedError
@@ -37,14 +38,19 @@ def pod(document: Json) -> Json:
     pod's own was laid under it, `imageReference` and, where the pod runs, `imageID`. Raises MalformedError for what is no pod.
     """
     spec = _mapping(document, "spec")
-    kinds = sorted({str(name) for each in _mappings(spec, "volumes") for name in each if name != "name"})
+    volumes = list(_mappings(spec, "volumes"))
+    kinds = sorted({str(name) for each in volumes for name in each if name != "name"})
     phase = _optional(document, "status").get("phase")
-    secrets = sorted({name for _, names in _secret_volumes(spec) for name in names})
-    sysctls = [_sysctl(str(each.get("name"))) for each in _mappings(_optional(spec, "securityContext"), "sysctls") if each.get("name")]
+    mounted = dict(_secret_volumes(volumes))
+    secrets = sorted({name for names in mounted.values() for name in names})
+    context = _optional(spec, "securityContext")
+    sysctls = (
+        [_sysctl(str(each.get("name"))) for each in _mappings(context, "sysctls") if each.get("name")] if "sysctls" in context else None
+    )
     return {
         **document,
         "spec": named(spec),
-        "effectiveContainers": list(_containers(document, spec)),
+        "effectiveContainers": list(_containers(document, spec, volumes, mounted)),
         "volumeKinds": kinds,
         "isFinished": phase in ("Succeeded", "Failed"),
         **({"secretVolumes": secrets} if secrets else {}),
@@ -67,9 +73,11 @@ def _sysctl(name: str) -> str:
 _SWAPPED = str.maketrans("./", "/.")
 
 
-def _secret_volumes(spec: Mapping[str, Json]) -> Iterator[tuple[str | None, list[str]]]:
+def _secret_volumes(volumes: Sequence[Mapping[str, Json]]) -> Iterator[tuple[str | None, list[str]]]:
     """(name of a volume, the secrets whose values stand in it)."""
-    for each in _mappings(spec, "volumes"):
+    for each in volumes:
+        if "secret" not in each and "projected" not in each:
+            continue
         secret, projected = _optional(each, "secret"), _optional(each, "projected")
         found = [secret.get("secretName")]
         found += [_optional(source, "secret").get("name") for source in _mappings(projected, "sources")]
@@ -77,12 +85,11 @@ def _secret_volumes(spec: Mapping[str, Json]) -> Iterator[tuple[str | None, list
             yield _text(each, "name"), names
 
 
-def _containers(document: Mapping[str, Json], spec: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
+def _containers(
+    document: Mapping[str, Json], spec: Mapping[str, Json], there: Sequence[Mapping[str, Json]], secrets: Mapping[str | None, list[str]]
+) -> Iterator[dict[str, Json]]:
     above = _optional(spec, "securityContext")
-    volumes = {
-        _text(each, "name"): each["hostPath"].get("path") for each in _mappings(spec, "volumes") if isinstance(each.get("hostPath"), dict)
-    }
-    secrets = dict(_secret_volumes(spec))
+    volumes = {_text(each, "name"): each["hostPath"].get("path") for each in there if isinstance(each.get("hostPath"), dict)}
     resources = _optional(spec, "resources")
     annotations = _optional(_optional(document, "metadata"), "annotations")
     status = _optional(document, "status")
@@ -103,8 +110,11 @@ def _containers(document: Mapping[str, Json], spec: Mapping[str, Json]) -> Itera
             if "appArmorProfile" not in context and isinstance(profile, str):
                 context["appArmorProfile"] = _apparmor(profile)
             made = {**container, "securityContext": context, "imageReference": reference(container.get("image"))}
-            made.update(_seen_in(container, volumes))
-            made.update(_secrets_of(container, secrets))
+            words = tuple(
+                str(word) for field in ("command", "args") if container.get(field) is not None for word in _list(container, field)
+            )
+            made.update(_seen_in(container, volumes, words))
+            made.update(_secrets_of(container, secrets, words))
             if held := amounts(_optional(container, "resources"), resources):
                 made["amounts"] = held
             made["kind"] = "sidecar" if kind == "init" and container.get("restartPolicy") == "Always" else kind
@@ -113,25 +123,34 @@ def _containers(document: Mapping[str, Json], spec: Mapping[str, Json]) -> Itera
             yield made
 
 
-def _seen_in(container: Mapping[str, Json], volumes: Mapping[str | None, Json]) -> Iterator[tuple[str, list[Json]]]:
+def _seen_in(
+    container: Mapping[str, Json], volumes: Mapping[str | None, Json], words: Sequence[str]
+) -> Iterator[tuple[str, Sequence[Json]]]:
     """What no path can say about a container: what of its node it reaches, what it asks for. Empty lists are left out."""
-    given = _mappings(container, "volumeMounts") if volumes else ()
-    mounts = [(_mounted(volumes[name], each), each) for each in given if (name := _text(each, "name")) in volumes]
+    if words:
+        yield "commandNames", _flags(words)
+    if volumes:
+        yield from _mounts(container, volumes)
     resources = _optional(container, "resources")
-    requested = {**_optional(resources, "requests"), **_optional(resources, "limits")}
-    words = [str(word) for field in ("command", "args") for word in _list(container, field)]
+    requested = {*_optional(resources, "requests"), *_optional(resources, "limits")}
+    if extended := sorted(str(name) for name in requested if "/" in str(name)):
+        yield "extendedResources", extended
+    if hosts := _probe_hosts(container):
+        yield "probeHosts", sorted(hosts)
+
+
+def _mounts(container: Mapping[str, Json], volumes: Mapping[str | None, Json]) -> Iterator[tuple[str, Sequence[Json]]]:
+    given = _mappings(container, "volumeMounts")
+    mounts = [(_mounted(volumes[name], each), each) for each in given if (name := _text(each, "name")) in volumes]
     writable = [path for path, mount in mounts if not mount.get("readOnly")]
     yield from (
         (name, value)
         for name, value in (
-            ("commandNames", _flags(words)),
             ("hostPathMounts", [path for path, _ in mounts]),
             ("writableHostPaths", writable),
             ("criticalHostPaths", [path for path in writable if host_paths.is_critical(str(path))]),
             ("hostDisks", [path for path, _ in mounts if host_paths.is_disk(str(path))]),
             ("socketMounts", [path for path, _ in mounts if host_paths.reaches_socket(str(path))]),
-            ("extendedResources", sorted(str(name) for name in requested if "/" in str(name))),
-            ("probeHosts", sorted(_probe_hosts(container))),
         )
         if value
     )
@@ -143,44 +162,50 @@ def _mounted(path: Json, mount: Mapping[str, Json]) -> Json:
     return f"{path}/{below}" if isinstance(path, str) and isinstance(below, str) and below else path
 
 
-def _secrets_of(container: Mapping[str, Json], volumes: Mapping[str | None, list[str]]) -> Iterator[tuple[str, list[Json]]]:
+def _secrets_of(
+    container: Mapping[str, Json], volumes: Mapping[str | None, list[str]], words: tuple[str, ...]
+) -> Iterator[tuple[str, Sequence[Json]]]:
     """Where a container has secrets: written out in its settings, filled in from objects, mounted. Values go no further."""
-    plain: list[tuple[str, str | None]] = []
-    secret, elsewhere = [], []
-    for each in _mappings(container, "env"):
-        source = each.get("valueFrom")
-        if source is None:
-            if each.get("value"):
-                plain.append((str(each.get("name")), str(each["value"])))
-        elif isinstance(source, dict) and isinstance(source.get("secretKeyRef"), dict):
-            secret.append(source["secretKeyRef"].get("name"))
-    for each in _mappings(container, "envFrom"):
-        if isinstance(each.get("secretRef"), dict):
-            secret.append(each["secretRef"].get("name"))
-            elsewhere.append(f"Secret {each['secretRef'].get('name')}")
-        elif isinstance(each.get("configMapRef"), dict):
-            elsewhere.append(f"ConfigMap {each['configMapRef'].get('name')}")
-    mounted = (
-        sorted({name for each in _mappings(container, "volumeMounts") for name in volumes.get(_text(each, "name"), ())}) if volumes else []
-    )
-    found = of_settings(plain, {str(name) for name in (*secret, *mounted)} if plain else ())
-    words = [str(word) for field in ("command", "args") for word in _list(container, field)]
-    if words:
-        found = of_words(words, found)
-    yield from (
-        (name, value)
-        for name, value in (
-            ("plainEnv", [name for name, _ in plain]),
-            ("secretEnv", secret),
-            ("envFromNames", elsewhere),
-            ("mountedSecrets", mounted),
-            ("holding", found.holding),
-            ("named", found.named),
-            ("unsure", found.unsure),
-            ("shapes", found.shapes),
-        )
-        if value
-    )
+    plain: list[tuple[str, str]] = []
+    secret: list[Json] = []
+    if container.get("env") is not None:
+        for each in _mappings(container, "env"):
+            source = each.get("valueFrom")
+            if source is None:
+                if each.get("value"):
+                    plain.append((str(each.get("name")), str(each["value"])))
+            elif isinstance(source, dict) and isinstance(source.get("secretKeyRef"), dict):
+                secret.append(source["secretKeyRef"].get("name"))
+    if container.get("envFrom") is not None:
+        elsewhere = []
+        for each in _mappings(container, "envFrom"):
+            if isinstance(each.get("secretRef"), dict):
+                secret.append(each["secretRef"].get("name"))
+                elsewhere.append(f"Secret {each['secretRef'].get('name')}")
+            elif isinstance(each.get("configMapRef"), dict):
+                elsewhere.append(f"ConfigMap {each['configMapRef'].get('name')}")
+        if elsewhere:
+            yield "envFromNames", elsewhere
+    mounted: list[str] = []
+    if volumes:
+        mounted = sorted({name for each in _mappings(container, "volumeMounts") for name in volumes.get(_text(each, "name"), ())})
+        if mounted:
+            yield "mountedSecrets", mounted
+    if secret:
+        yield "secretEnv", secret
+    if plain:
+        yield "plainEnv", [name for name, _ in plain]
+    if plain or words:
+        yield from _judged(tuple(plain), words, (*map(str, secret), *mounted) if plain else ())
+
+
+@lru_cache(maxsize=4096)
+def _judged(plain: tuple[tuple[str, str], ...], words: tuple[str, ...], known: tuple[str, ...]) -> tuple[tuple[str, list[str]], ...]:
+    """What settings come to: the pods of one template have the same."""
+    found = of_settings(plain, frozenset(known))
+    found = of_words(words, found) if words else found
+    several = (("holding", found.holding), ("named", found.named), ("unsure", found.unsure), ("shapes", found.shapes))
+    return tuple((name, value) for name, value in several if value)
 
 
 def _flags(words: Sequence[str], *, settled: bool = False) -> list[str]:
