@@ -250,7 +250,8 @@ def _apparmor(profile: str) -> dict[str, str]:
 def changes(document: Json) -> Json:
     """The same with `changes` beside it: who wrote fields of the object when, its status left out: [{manager, operation, time}].
 
-    And with `flags`: the names of its containers' flags, with true or false where that is all they say.
+    And with `flags`: the names of its containers' flags, with true or false where that is all they say; and `movingImages`: those of their
+    images that are named by nothing but a tag that is meant to move.
     """
     entries = _list(_optional(_object(document), "metadata"), "managedFields")
     made = [
@@ -265,7 +266,11 @@ def changes(document: Json) -> Json:
     flags = [
         flag for each in _mappings(template, "containers") for flag in _flags(["", *map(str, _list(each, "args"))], settled=True) if flag
     ]
-    return {**document, **({"changes": made} if entries else {}), **({"flags": flags} if flags else {})}
+    moving = [
+        str(each["image"]) for each in _mappings(template, "containers") if (image := reference(each.get("image"))) and image["moves"]
+    ]
+    told = (("changes", made, entries), ("flags", flags, flags), ("movingImages", moving, moving))
+    return {**document, **{name: value for name, value, there in told if there}}
 
 
 TELLING = ("service.beta.kubernetes.io/", "service.kubernetes.io/", "networking.gke.io/", "cloud.google.com/")
