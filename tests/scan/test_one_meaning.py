@@ -120,7 +120,7 @@ def test_a_volume_may_be_backed_up_by_what_is_not_read(tmp_path: Path) -> None:
 def test_the_age_of_a_node_says_nothing_of_patches_that_come_in_place(
     tmp_path: Path, system: str, more: tuple[Document, ...], verdict: str
 ) -> None:
-    made = {"metadata": {"creationTimestamp": "2020-01-01T00:00:00Z"}, "status": {"nodeInfo": {"osImage": system}}}
+    made: dict[str, Any] = {"metadata": {"creationTimestamp": "2020-01-01T00:00:00Z"}, "status": {"nodeInfo": {"osImage": system}}}
     assert one(tmp_path, "kubernetes.core.node_is_fresh", thing("Node", "n1", **made), *more) == verdict
 
 
@@ -174,8 +174,8 @@ def of_files(folder: Path, rules: list[str], *objects: Document) -> dict[tuple[s
         return {name: verdict for name, (verdict, _) in verdicts(done).items()}
 
 
-PRIVILEGED = {"containers": [{"name": "a", "image": "x:1", "securityContext": {"privileged": True}}]}
-MAKERS = {
+PRIVILEGED: Document = {"containers": [{"name": "a", "image": "x:1", "securityContext": {"privileged": True}}]}
+MAKERS: dict[tuple[str, str], Document] = {
     ("extensions/v1beta1", "Deployment"): {"spec": {"template": {"spec": PRIVILEGED}}},
     ("serving.knative.dev/v1", "Service"): {"spec": {"template": {"spec": PRIVILEGED}}},
     ("apps.openshift.io/v1", "DeploymentConfig"): {"spec": {"template": {"spec": PRIVILEGED}}},
