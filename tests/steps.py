@@ -29,6 +29,10 @@ class Counted:
                 return at, end
         return None
 
+    def match(self, text: str) -> bool:
+        """Whether the whole text fits, as `fullmatch` tries it: every way to an end before the text's is tried too."""
+        return any(end == len(text) for end in self._match(self.items, 0, text, 0, False))
+
     def spans(self, text: str) -> list[tuple[int, int]]:
         """The spans of all matches, one after the other, as `sub` goes through them."""
         found: list[tuple[int, int]] = []
@@ -77,10 +81,12 @@ class Counted:
         items = list(inner)
         test = self._test(items[0][0], items[0][1], fold) if len(items) == 1 else None
         if test is None:
-            if (least, most) != (0, 1):
-                raise NotImplementedError("a group that is repeated")
-            yield from self._match(items, 0, text, at, fold)
-            yield at
+            if kind is op.MIN_REPEAT:
+                raise NotImplementedError("a group that is repeated as seldom as can be")
+            for end in self._again(items, least, most, text, at, fold):
+                yield end
+                if kind is op.POSSESSIVE_REPEAT:
+                    return
             return
         count = 0
         if kind is op.MIN_REPEAT:
@@ -100,13 +106,32 @@ class Counted:
             if kind is op.POSSESSIVE_REPEAT:
                 return
 
+    def _again(self, items: Items, least: int, most: int, text: str, at: int, fold: bool) -> Iterator[int]:
+        """The ends of a group that is repeated, as often as can be first."""
+        waiting = [(at, self._match(items, 0, text, at, fold) if most else iter(()))]
+        while waiting:
+            self.steps += 1
+            here, ends = waiting[-1]
+            end = next(ends, None)
+            if end is None:
+                waiting.pop()
+                if len(waiting) >= least:
+                    yield here
+            elif end > here:
+                done = len(waiting)
+                waiting.append((end, self._match(items, 0, text, end, fold) if done < most else iter(())))
+
     def _test(self, kind: Any, what: Any, fold: bool) -> Callable[[str], bool] | None:
         """Whether one character fits; None for what is no single character."""
         if kind is op.LITERAL:
             wanted = chr(what)
             return lambda char: char == wanted or (fold and char.lower() == wanted.lower())
+        if kind is op.NOT_LITERAL:
+            return lambda char: char != chr(what)
         if kind is op.IN:
             return lambda char: _fits(what, char)
+        if kind is op.ANY:
+            return lambda char: char != "\n"
         return None
 
 
@@ -127,7 +152,7 @@ def _fits(choices: Items, char: str) -> bool:
 def _is_at(what: Any, text: str, at: int) -> bool:
     if what in (op.AT_BEGINNING, op.AT_BEGINNING_STRING):
         return at == 0
-    if what is op.AT_END_STRING:
+    if what in (op.AT_END, op.AT_END_STRING):
         return at == len(text)
     if what is op.AT_BOUNDARY:
         before, after = (bool(re.match(r"\w", char)) for char in (text[at - 1 : at] or " ", text[at : at + 1] or " "))

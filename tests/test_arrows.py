@@ -19,12 +19,13 @@ from cnamm_scan.providers.catalog import KINDS
 PACKAGE = Path(cnamm_scan.__file__).parent
 ROOT = "cnamm_scan"
 LAYERS = ("aggregator", "cli", "content", "demo", "engine", "evidence", "judged", "providers", "report")
-COMMON = frozenset({"", "model", "errors", "text", "paths", "stopping", "yamls"})
+COMMON = frozenset({"", "model", "errors", "text", "tokens", "paths", "stopping", "yamls"})
 """What anyone may import: the package's own name and version, and the modules that belong to no layer."""
 ALLOWED: Mapping[str, frozenset[str]] = {
     "model": frozenset(),
     "errors": frozenset(),
     "text": frozenset(),
+    "tokens": frozenset(),
     "stopping": frozenset(),
     "paths": frozenset({"errors"}),
     "yamls": frozenset(),

@@ -313,3 +313,16 @@ def test_the_nightly_scan_does_as_we_say(tmp_path: Path) -> None:
     controls = {rule.id for name in profiles for citing in benchmarks(content())[name].values() for rule in citing}
     windows, enforced = "kubernetes.core.container_is_no_host_process", "kubernetes.admission.privilege_is_refused"
     assert controls - {windows, enforced} <= judged.keys()
+
+
+def test_what_a_machine_is_called_is_said_in_one_way() -> None:
+    """Rules about objects that come from code ask the same list of tools; guardrails of admission have writers of their own."""
+    asked = {
+        name: parameter.default
+        for name, rule in content().rules.items()
+        if name.startswith("kubernetes.") and not name.startswith("kubernetes.admission.")
+        for key, parameter in rule.parameters.items()
+        if key == "machines"
+    }
+    assert len(asked) > 5
+    assert len(set(asked.values())) == 1, asked

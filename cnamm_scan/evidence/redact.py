@@ -12,7 +12,7 @@ from typing import Any
 from cnamm_scan import paths
 from cnamm_scan.evidence.canonical import BIGGEST, plain
 from cnamm_scan.paths import KEYS, THERE
-from cnamm_scan.text import DETECTORS, may_be_secret
+from cnamm_scan.tokens import DETECTORS, may_be_secret
 
 TOKEN_PREFIX = "redacted:"
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cnamm_scan.providers.aws import settings
 from cnamm_scan.providers.embedded import parse_json
 
 Json = Any
@@ -138,5 +139,6 @@ NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     "iam_policies": iam_policies,
     "filter_pattern": filter_pattern,
     "iam_default_version": iam_default_version,
+    **settings.NORMALISERS,
 }
 """What collectors may name under `normalise:`."""

@@ -153,6 +153,8 @@ class _Linter:
             while steps:
                 at = steps.index(paths.EACH) + 1
                 element = self._follow(document, steps[:at], table)
+                if steps == steps[:at] and table.each in table.normalise:  # elements that are brought into a form: nothing is said of them
+                    element = _ANY
                 document = {"": element, "parent": document}
                 steps = steps[at:]
         return document

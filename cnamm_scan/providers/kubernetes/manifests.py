@@ -21,23 +21,13 @@ from cnamm_scan.providers.interface import Answer, CallFailedError, Request, cod
 from cnamm_scan.providers.kubernetes.names import COPIES, SYSTEM_NAMESPACES, plural
 from cnamm_scan.providers.kubernetes.needs import Resource, resource_of
 from cnamm_scan.providers.kubernetes.pods import NORMALISERS
+from cnamm_scan.providers.kubernetes.templates import TEMPLATES, templates
 from cnamm_scan.providers.one_place import OnePlace
 
 Json = Any
 ENDINGS = (".yaml", ".yml", ".json")
 LIMITS = yamls.MANIFESTS.limits
 BLIND: Mapping[str, Reason] = {"status": Reason.NOT_IN_MANIFESTS, "silence": Reason.NOT_IN_MANIFESTS}
-TEMPLATES: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("apps", "Deployment"): ("spec", "template"),
-    ("apps", "StatefulSet"): ("spec", "template"),
-    ("apps", "DaemonSet"): ("spec", "template"),
-    ("apps", "ReplicaSet"): ("spec", "template"),
-    ("", "ReplicationController"): ("spec", "template"),
-    ("batch", "Job"): ("spec", "template"),
-    ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
-    ("argoproj.io", "Rollout"): ("spec", "template"),
-}
-"""Where the pods that an object will make are written down."""
 CLUSTER_SCOPED = frozenset(
     "Namespace Node PersistentVolume ClusterRole ClusterRoleBinding StorageClass IngressClass PriorityClass RuntimeClass CSIDriver"
     " CustomResourceDefinition APIService ValidatingWebhookConfiguration MutatingWebhookConfiguration ValidatingAdmissionPolicy"
@@ -142,32 +132,45 @@ class ManifestProvider(OnePlace):
     def _pods(self) -> Iterator[dict[str, Json]]:
         """A pod for each template: what the object will make, under the object's name, once."""
         taken: set[tuple[str, str]] = set()
-        for (group, kind), steps in TEMPLATES.items():
-            for each in self._objects.get((group, plural(kind)), ()):
-                owner = self._placed(kind, each.document)
-                template: Json = owner
-                for step in steps:
-                    template = template.get(step) if isinstance(template, Mapping) else None
-                if not isinstance(template, Mapping):
-                    template = {}
+        known = [(group, plural(kind)) for group, kind in TEMPLATES]
+        for group, several in [*known, *sorted(self._objects.keys() - set(known))]:
+            for each in self._objects.get((group, several), ()):
+                owner = self._placed(each.kind, each.document)
                 above = owner.get("metadata")
-                if not isinstance(above, Mapping) or (each.document.get("metadata") or {}).get("ownerReferences"):
+                if not isinstance(above, Mapping) or self._is_owned(each):
                     continue  # what owns it makes the pods
-                own = template.get("metadata")
-                name, namespace = str(above.get("name") or ""), str(above.get("namespace"))
-                if (namespace, name) in taken:
-                    name = f"{name}~{kind.lower()}"
-                taken.add((namespace, name))
-                yield {
-                    **template,
-                    "metadata": {
-                        **(own if isinstance(own, Mapping) else {}),
-                        "name": name,
-                        "namespace": namespace,
-                        "ownerReferences": [{"kind": kind, "name": above.get("name"), "controller": True}],
-                    },
-                    "inSystemNamespace": owner.get("inSystemNamespace", False),
-                }
+                for number, template in enumerate(templates(group, each.kind, owner)):
+                    own = template.get("metadata")
+                    name, namespace = str(above.get("name") or ""), str(above.get("namespace"))
+                    if number:
+                        name = f"{name}~{number}"
+                    if (namespace, name) in taken:
+                        name = f"{name}~{each.kind.lower()}"
+                    taken.add((namespace, name))
+                    yield {
+                        **template,
+                        "metadata": {
+                            **(own if isinstance(own, Mapping) else {}),
+                            "name": name,
+                            "namespace": namespace,
+                            "ownerReferences": [{"kind": each.kind, "name": above.get("name"), "controller": True}],
+                        },
+                        "inSystemNamespace": owner.get("inSystemNamespace", False),
+                    }
+
+    def _is_owned(self, thing: _Object) -> bool:
+        """Whether another object of the manifests makes this one; an owner that is not among them says nothing of what it would make."""
+        own = thing.document.get("metadata")
+        owners = own.get("ownerReferences") if isinstance(own, Mapping) else None
+        if not isinstance(owners, list) or not owners:
+            return False
+        wanted = {(str(each.get("kind")), str(each.get("name"))) for each in owners if isinstance(each, Mapping)}
+        return any(
+            (each.kind, str(metadata.get("name"))) in wanted
+            for several in self._objects.values()
+            for each in several
+            if isinstance(metadata := each.document.get("metadata"), Mapping)
+        )
 
     def _in_scope(self, item: Mapping[str, Json], resource: Resource) -> bool:
         metadata = item.get("metadata")

@@ -6,14 +6,16 @@ containers from the page about sidecar containers.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from cnamm_scan.paths import MalformedError
 from cnamm_scan.providers.embedded import parse_json
-from cnamm_scan.text import looks_secret
+from cnamm_scan.providers.images import reference
+from cnamm_scan.providers.kubernetes import host_paths
+from cnamm_scan.providers.kubernetes.amounts import amounts
+from cnamm_scan.providers.secrets.found import of_files, of_settings, of_words
 
 Json = Any
 
@@ -27,7 +29,6 @@ INHERITED = ("runAsUser", "runAsGroup", "runAsNonRoot", "seccompProfile", "seLin
 """Settings that a container takes from its pod when it says nothing itself."""
 APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 """The annotation that named a container's AppArmor profile before Kubernetes 1.30; the API server still honours it."""
-_DIGEST = re.compile(r"[a-z0-9+._-]+:[0-9a-fA-F]{32,}")
 
 
 def pod(document: Json) -> Json:
@@ -37,14 +38,24 @@ def pod(document: Json) -> Json:
     pod's own was laid under it, `imageReference` and, where the pod runs, `imageID`. Raises MalformedError for what is no pod.
     """
     spec = _mapping(document, "spec")
-    kinds = sorted({str(name) for each in _mappings(spec, "volumes") for name in each if name != "name"})
+    volumes = list(_mappings(spec, "volumes"))
+    kinds = sorted({str(name) for each in volumes for name in each if name != "name"})
     phase = _optional(document, "status").get("phase")
+    mounted = dict(_secret_volumes(volumes))
+    secrets = sorted({name for names in mounted.values() for name in names})
+    context = _optional(spec, "securityContext")
+    sysctls = (
+        [_sysctl(str(each.get("name"))) for each in _mappings(context, "sysctls") if each.get("name")] if "sysctls" in context else None
+    )
     return {
         **document,
-        "effectiveContainers": list(_containers(document, spec)),
+        "spec": named(spec),
+        "effectiveContainers": list(_containers(document, spec, volumes, mounted)),
         "volumeKinds": kinds,
         "isFinished": phase in ("Succeeded", "Failed"),
         **_named_ports(spec),
+        **({"secretVolumes": secrets} if secrets else {}),
+        **({"sysctlNames": sysctls} if sysctls else {}),
     }
 
 
@@ -55,11 +66,39 @@ def _named_ports(spec: Mapping[str, Json]) -> dict[str, Json]:
     return {"namedPorts": made} if made else {}
 
 
-def _containers(document: Mapping[str, Json], spec: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
+def named(spec: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The spec of a pod with its account under one name: `serviceAccount` is an old alias that counts where the other is silent."""
+    alias = spec.get("serviceAccount")
+    return {**spec, "serviceAccountName": alias} if alias and not spec.get("serviceAccountName") else spec
+
+
+def _sysctl(name: str) -> str:
+    """A kernel parameter with dots: slashes may stand in their place, and the dots of an interface's name in theirs."""
+    dot, slash = name.find("."), name.find("/")
+    return name.translate(_SWAPPED) if slash >= 0 and (dot < 0 or slash < dot) else name
+
+
+_SWAPPED = str.maketrans("./", "/.")
+
+
+def _secret_volumes(volumes: Sequence[Mapping[str, Json]]) -> Iterator[tuple[str | None, list[str]]]:
+    """(name of a volume, the secrets whose values stand in it)."""
+    for each in volumes:
+        if "secret" not in each and "projected" not in each:
+            continue
+        secret, projected = _optional(each, "secret"), _optional(each, "projected")
+        found = [secret.get("secretName")]
+        found += [_optional(source, "secret").get("name") for source in _mappings(projected, "sources")]
+        if names := [str(name) for name in found if name]:
+            yield _text(each, "name"), names
+
+
+def _containers(
+    document: Mapping[str, Json], spec: Mapping[str, Json], there: Sequence[Mapping[str, Json]], secrets: Mapping[str | None, list[str]]
+) -> Iterator[dict[str, Json]]:
     above = _optional(spec, "securityContext")
-    volumes = {
-        _text(each, "name"): each["hostPath"].get("path") for each in _mappings(spec, "volumes") if isinstance(each.get("hostPath"), dict)
-    }
+    volumes = {_text(each, "name"): each["hostPath"].get("path") for each in there if isinstance(each.get("hostPath"), dict)}
+    resources = _optional(spec, "resources")
     annotations = _optional(_optional(document, "metadata"), "annotations")
     status = _optional(document, "status")
     if not spec.get("containers"):
@@ -78,49 +117,103 @@ def _containers(document: Mapping[str, Json], spec: Mapping[str, Json]) -> Itera
             profile = annotations.get(f"{APPARMOR}{name}")
             if "appArmorProfile" not in context and isinstance(profile, str):
                 context["appArmorProfile"] = _apparmor(profile)
-            made = {**container, "securityContext": context, "imageReference": image_reference(container.get("image"))}
-            made.update(_seen_in(container, volumes))
+            made = {**container, "securityContext": context, "imageReference": reference(container.get("image"))}
+            words = tuple(
+                str(word) for field in ("command", "args") if container.get(field) is not None for word in _list(container, field)
+            )
+            made.update(_seen_in(container, volumes, words))
+            made.update(_secrets_of(container, secrets, words))
+            if held := amounts(_optional(container, "resources"), resources):
+                made["amounts"] = held
             made["kind"] = "sidecar" if kind == "init" and container.get("restartPolicy") == "Always" else kind
             if images.get(name):
                 made["imageID"] = images[name]
             yield made
 
 
-def _seen_in(container: Mapping[str, Json], volumes: Mapping[str | None, Json]) -> Iterator[tuple[str, list[Json] | bool]]:
-    """What no path can say about a container: whose values are written out, what of its node it reaches. Empty lists are left out."""
-    plain, secret, material = [], [], False
-    for each in _mappings(container, "env"):
-        source = each.get("valueFrom")
-        if source is None:
-            if each.get("value"):
-                plain.append(each.get("name"))
-                material = material or looks_secret(f"{each.get('name')}={each['value']}")
-        elif isinstance(source, dict) and isinstance(source.get("secretKeyRef"), dict):
-            secret.append(source["secretKeyRef"].get("name"))
-    secret += [each["secretRef"].get("name") for each in _mappings(container, "envFrom") if isinstance(each.get("secretRef"), dict)]
-    words = [str(word) for field in ("command", "args") for word in _list(container, field)]
-    mounts = (
-        [(volumes[_text(each, "name")], each) for each in _mappings(container, "volumeMounts") if _text(each, "name") in volumes]
-        if volumes
-        else []
-    )
+def _seen_in(
+    container: Mapping[str, Json], volumes: Mapping[str | None, Json], words: Sequence[str]
+) -> Iterator[tuple[str, Sequence[Json]]]:
+    """What no path can say about a container: what of its node it reaches, what it asks for. Empty lists are left out."""
+    if words:
+        yield "commandNames", _flags(words)
+    if volumes:
+        yield from _mounts(container, volumes)
     resources = _optional(container, "resources")
-    requested = {**_optional(resources, "requests"), **_optional(resources, "limits")}
+    requested = {*_optional(resources, "requests"), *_optional(resources, "limits")}
+    if extended := sorted(str(name) for name in requested if "/" in str(name)):
+        yield "extendedResources", extended
+    if hosts := _probe_hosts(container):
+        yield "probeHosts", sorted(hosts)
+
+
+def _mounts(container: Mapping[str, Json], volumes: Mapping[str | None, Json]) -> Iterator[tuple[str, Sequence[Json]]]:
+    given = _mappings(container, "volumeMounts")
+    mounts = [(_mounted(volumes[name], each), each) for each in given if (name := _text(each, "name")) in volumes]
+    writable = [path for path, mount in mounts if not mount.get("readOnly")]
     yield from (
         (name, value)
         for name, value in (
-            ("plainEnv", plain),
-            ("secretEnv", secret),
-            ("envKeyMaterial", material or any(map(looks_secret, words))),
-            ("commandNames", _flags(words)),
             ("hostPathMounts", [path for path, _ in mounts]),
-            ("writableHostPaths", [path for path, mount in mounts if not mount.get("readOnly")]),
-            ("socketMounts", [path for path, _ in mounts if _reaches_socket(path)]),
-            ("extendedResources", sorted(str(name) for name in requested if "/" in str(name))),
-            ("probeHosts", sorted(_probe_hosts(container))),
+            ("writableHostPaths", writable),
+            ("criticalHostPaths", [path for path in writable if host_paths.is_critical(str(path))]),
+            ("hostDisks", [path for path, _ in mounts if host_paths.is_disk(str(path))]),
+            ("socketMounts", [path for path, _ in mounts if host_paths.reaches_socket(str(path))]),
         )
         if value
     )
+
+
+def _mounted(path: Json, mount: Mapping[str, Json]) -> Json:
+    """The path of the node that a mount shows: a part of the volume where it says so."""
+    below = mount.get("subPath")
+    return f"{path}/{below}" if isinstance(path, str) and isinstance(below, str) and below else path
+
+
+def _secrets_of(
+    container: Mapping[str, Json], volumes: Mapping[str | None, list[str]], words: tuple[str, ...]
+) -> Iterator[tuple[str, Sequence[Json]]]:
+    """Where a container has secrets: written out in its settings, filled in from objects, mounted. Values go no further."""
+    plain: list[tuple[str, str]] = []
+    secret: list[Json] = []
+    if container.get("env") is not None:
+        for each in _mappings(container, "env"):
+            source = each.get("valueFrom")
+            if source is None:
+                if each.get("value"):
+                    plain.append((str(each.get("name")), str(each["value"])))
+            elif isinstance(source, dict) and isinstance(source.get("secretKeyRef"), dict):
+                secret.append(source["secretKeyRef"].get("name"))
+    if container.get("envFrom") is not None:
+        elsewhere = []
+        for each in _mappings(container, "envFrom"):
+            if isinstance(each.get("secretRef"), dict):
+                secret.append(each["secretRef"].get("name"))
+                elsewhere.append(f"Secret {each['secretRef'].get('name')}")
+            elif isinstance(each.get("configMapRef"), dict):
+                elsewhere.append(f"ConfigMap {each['configMapRef'].get('name')}")
+        if elsewhere:
+            yield "envFromNames", elsewhere
+    mounted: list[str] = []
+    if volumes:
+        mounted = sorted({name for each in _mappings(container, "volumeMounts") for name in volumes.get(_text(each, "name"), ())})
+        if mounted:
+            yield "mountedSecrets", mounted
+    if secret:
+        yield "secretEnv", secret
+    if plain:
+        yield "plainEnv", [name for name, _ in plain]
+    if plain or words:
+        yield from _judged(tuple(plain), words, (*map(str, secret), *mounted) if plain else ())
+
+
+@lru_cache(maxsize=4096)
+def _judged(plain: tuple[tuple[str, str], ...], words: tuple[str, ...], known: tuple[str, ...]) -> tuple[tuple[str, list[str]], ...]:
+    """What settings come to: the pods of one template have the same."""
+    found = of_settings(plain, frozenset(known))
+    found = of_words(words, found) if words else found
+    several = (("holding", found.holding), ("named", found.named), ("unsure", found.unsure), ("shapes", found.shapes))
+    return tuple((name, value) for name, value in several if value)
 
 
 def _flags(words: Sequence[str], *, settled: bool = False) -> list[str]:
@@ -131,23 +224,6 @@ def _flags(words: Sequence[str], *, settled: bool = False) -> list[str]:
         if (number == 0 or name.startswith("--") or (len(name) == 2 and name[0] == "-")) and not any(map(str.isspace, name)):
             found.append(f"{name}={value}" if settled and value in ("true", "false") else name)
     return found
-
-
-SOCKETS = (
-    "/var/run/docker.sock",
-    "/run/docker.sock",
-    "/run/containerd/containerd.sock",
-    "/var/run/crio/crio.sock",
-    "/run/crio/crio.sock",
-    "/var/run/containerd/containerd.sock",
-)
-"""Where container runtimes listen: who reaches one of them owns the node."""
-
-
-def _reaches_socket(path: Json) -> bool:
-    """Whether a mounted path is a runtime's socket, or a folder that holds one."""
-    text = str(path).rstrip("/")
-    return any(socket == text or socket.startswith(f"{text}/") for socket in SOCKETS)
 
 
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
@@ -179,35 +255,11 @@ def _apparmor(profile: str) -> dict[str, str]:
     return {"type": "Unconfined"}
 
 
-@lru_cache(maxsize=8192)
-def _image_reference(image: str) -> dict[str, Json]:
-    """`{registry, repository, tagName, digest}` of an image's name, with the runtime's defaults: docker.io, library/, latest.
-
-    `tagName` is empty beside a digest that stands alone.
-    """
-    name, _, digest = image.partition("@")
-    if "/" in digest:  # no digest: a password stands before the registry
-        name, _, digest = digest.partition("@")
-    first, slash, rest = name.partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost"):
-        registry, path = first, rest
-    else:
-        registry, path = "docker.io", name if slash else f"library/{name}"
-    path, colon, tag = path.rpartition(":") if ":" in path.rsplit("/", 1)[-1] else (path, "", "")
-    if not colon and not digest:
-        tag = "latest"
-    return {"registry": registry, "repository": path, "tagName": tag, "digest": digest if _DIGEST.fullmatch(digest) else ""}
-
-
-def image_reference(image: Json) -> dict[str, Json] | None:
-    """As `_image_reference`; None for what names no image."""
-    return _image_reference(image) if isinstance(image, str) and image else None
-
-
 def changes(document: Json) -> Json:
     """The same with `changes` beside it: who wrote fields of the object when, its status left out: [{manager, operation, time}].
 
-    And with `flags`: the names of its containers' flags, with true or false where that is all they say.
+    And with `flags`: the names of its containers' flags, with true or false where that is all they say; and `movingImages`: those of their
+    images that are named by nothing but a tag that is meant to move.
     """
     entries = _list(_optional(_object(document), "metadata"), "managedFields")
     made = [
@@ -215,11 +267,18 @@ def changes(document: Json) -> Json:
         for entry in entries
         if isinstance(entry, dict) and entry.get("subresource") != "status"
     ]
-    template = _optional(_optional(_optional(_object(document), "spec"), "template"), "spec")
+    spec = _optional(_object(document), "spec")
+    template = _optional(_optional(spec, "template"), "spec")
+    if template.get("serviceAccount"):
+        document = {**document, "spec": {**spec, "template": {**_optional(spec, "template"), "spec": named(template)}}}
     flags = [
         flag for each in _mappings(template, "containers") for flag in _flags(["", *map(str, _list(each, "args"))], settled=True) if flag
     ]
-    return {**document, **({"changes": made} if entries else {}), **({"flags": flags} if flags else {})}
+    moving = [
+        str(each["image"]) for each in _mappings(template, "containers") if (image := reference(each.get("image"))) and image["moves"]
+    ]
+    told = (("changes", made, entries), ("flags", flags, flags), ("movingImages", moving, moving))
+    return {**document, **{name: value for name, value, there in told if there}}
 
 
 TELLING = (
@@ -248,9 +307,9 @@ def bare_url(address: Json) -> Json:
 
 
 def config_map(document: Json) -> Json:
-    """The same with `hasKeyMaterial`: whether a value is shaped like a key or password. Values go no further."""
-    data = _optional(_object(document), "data")
-    return {**document, "hasKeyMaterial": any(looks_secret(str(value)) for value in data.values())}
+    """The same with `secrets`: the names under which its values are secrets, are named like some, or may be. Values go no further."""
+    found = of_files(_optional(_object(document), "data"), _optional(document, "binaryData"))
+    return {**document, "secrets": found.document()}
 
 
 def _object(document: Json) -> Mapping[str, Json]:

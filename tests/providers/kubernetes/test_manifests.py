@@ -18,9 +18,10 @@ from cnamm_scan import api
 from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request
-from cnamm_scan.providers.kubernetes.manifests import TEMPLATES, ManifestProvider
+from cnamm_scan.providers.kubernetes.manifests import ManifestProvider
 from cnamm_scan.providers.kubernetes.names import plural
 from cnamm_scan.providers.kubernetes.provider import Options, connect
+from cnamm_scan.providers.kubernetes.templates import TEMPLATES
 from tests.clusters import pod, rule, thing, verdicts, write_pack
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop}\nspec: {containers: [{name: main, image: nginx}]}\n"

@@ -1,0 +1,65 @@
+"""Settings inside answers, judged while they are collected: of a value nothing stays but the names of settings that hold a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from cnamm_scan.providers.images import reference
+from cnamm_scan.providers.secrets.found import of_script, of_settings, of_words
+from cnamm_scan.providers.secrets.verdict import Is, judge
+
+Json = Any
+
+
+def lambda_environment(value: Json) -> Json:
+    """A function's environment as `{holding, named, unsure, shapes}`: names of variables by what their values are."""
+    if not isinstance(value, Mapping):
+        return None
+    if value.get("Error"):  # the key that it is encrypted with is not for whoever asks
+        return {"holding": [], "named": [], "unsure": ["all variables"], "shapes": []}
+    variables = value.get("Variables")
+    return of_settings(_texts(variables) if isinstance(variables, Mapping) else ()).document()
+
+
+def _texts(values: Mapping[str, Json]) -> Iterator[tuple[str, str | None]]:
+    """Variables with their values; one that is no text was not shown."""
+    for name, value in values.items():
+        yield str(name), value if isinstance(value, str) else None
+
+
+def ecs_container(value: Json) -> Json:
+    """A container of a task definition with `found` (as of an environment, of its variables and its command) and `imageReference`."""
+    if not isinstance(value, Mapping):
+        return None
+    pairs = [(str(each.get("name")), each.get("value") or "") for each in value.get("environment") or () if isinstance(each, Mapping)]
+    names = {str(each.get("valueFrom")) for each in value.get("secrets") or () if isinstance(each, Mapping)}
+    found = of_settings(pairs, names)
+    words = [str(word) for field in ("entryPoint", "command") for word in value.get(field) or ()]
+    found = of_words(words, found) if words else found
+    return {**value, "found": found.document(), "imageReference": reference(value.get("image"))}
+
+
+def codebuild_variable(value: Json) -> Json:
+    """A variable of a build as `{name, type, says, byName}`: what its value is, and whether its name says that it is a secret."""
+    if not isinstance(value, Mapping):
+        return None
+    name, kind = str(value.get("name")), value.get("type") or "PLAINTEXT"
+    content = value.get("value")
+    verdict = judge(name, content if isinstance(content, str) else None)
+    said = verdict.is_ if kind == "PLAINTEXT" else Is.REFERENCE
+    return {"name": name, "type": kind, "says": said.value, "byName": verdict.by_name}
+
+
+def start_script(value: Json) -> Json:
+    """User data, in base64 and maybe packed, as `{holding, named, unsure, shapes}`: of a script the names of what it sets."""
+    return of_script(value).document() if isinstance(value, str) else None
+
+
+NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
+    "lambda_environment": lambda_environment,
+    "ecs_container": ecs_container,
+    "codebuild_variable": codebuild_variable,
+    "start_script": start_script,
+}
+"""What collectors may name under `normalise:` beside the forms of documents."""

@@ -1,0 +1,76 @@
+"""Settings inside answers of AWS: judged while they are collected, and gone after that."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnamm_scan.providers.aws.settings import NORMALISERS, codebuild_variable, ecs_container, lambda_environment, start_script
+
+PASSWORD = "hunter2hunter2"
+
+
+def test_variables_of_a_function() -> None:
+    found = lambda_environment({"Variables": {"TABLE": "orders", "DB_PASSWORD": PASSWORD, "DB_SECRET": "shop-db"}})
+    assert (found["holding"], found["named"], found["unsure"]) == (["DB_PASSWORD"], ["DB_PASSWORD"], ["DB_SECRET"])
+    assert lambda_environment({})["holding"] == []
+    assert lambda_environment({"Error": {"ErrorCode": "AccessDenied"}})["unsure"] == ["all variables"]
+    assert lambda_environment({"Variables": {"TOKEN": None}})["unsure"] == ["TOKEN"]
+
+
+def test_variables_and_command_of_a_task() -> None:
+    arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db"
+    made = ecs_container(
+        {
+            "name": "web",
+            "image": "web:latest",
+            "environment": [
+                {"name": "API_TOKEN", "value": PASSWORD},
+                {"name": "STAGE", "value": "prod"},
+                {"name": "DB_PASSWORD", "value": arn},
+            ],
+            "secrets": [{"name": "X", "valueFrom": arn}],
+            "command": ["run", "--password", PASSWORD],
+        }
+    )
+    assert made["found"]["holding"] == ["API_TOKEN", "--password"]
+    assert made["imageReference"]["moves"] is True
+
+
+@pytest.mark.parametrize(
+    ("variable", "says", "by_name"),
+    [
+        ({"name": "NPM_TOKEN", "value": PASSWORD, "type": "PLAINTEXT"}, "secret", True),
+        ({"name": "NPM_TOKEN", "value": PASSWORD}, "secret", True),
+        ({"name": "NPM_TOKEN", "value": "/build/npm", "type": "PARAMETER_STORE"}, "reference", True),
+        ({"name": "DB_URL", "value": f"postgres://a:{PASSWORD}@db/x", "type": "PLAINTEXT"}, "secret", False),
+        ({"name": "STAGE", "value": "prod", "type": "PLAINTEXT"}, "plain", False),
+        ({"name": "TOKEN_URL", "value": "https://x.example.com", "type": "PLAINTEXT"}, "plain", False),
+    ],
+)
+def test_variables_of_a_build(variable: dict[str, str], says: str, by_name: bool) -> None:
+    made = codebuild_variable(variable)
+    assert (made["says"], made["byName"]) == (says, by_name)
+    assert "value" not in made
+
+
+@pytest.mark.parametrize("pack", [lambda text: text, gzip.compress])
+def test_user_data(pack: Any) -> None:
+    text = base64.b64encode(pack(f"#!/bin/bash\nexport DB_PASSWORD={PASSWORD}\n".encode())).decode()
+    assert start_script(text)["holding"] == ["user data DB_PASSWORD"]
+    assert start_script("") == {"holding": [], "named": [], "unsure": [], "shapes": []}
+    assert start_script("*")["unsure"] == ["user data"]
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=9), lambda x: st.lists(x, max_size=3), max_leaves=5)
+
+
+@given(st.sampled_from(sorted(NORMALISERS)), JSON | st.dictionaries(st.sampled_from(["Variables", "name", "value", "type"]), JSON))
+def test_anything_at_all_gives_a_document_or_nothing(name: str, value: Any) -> None:
+    json.dumps(NORMALISERS[name](value))
