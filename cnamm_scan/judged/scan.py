@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from cnamm_scan.content import ENGINE_TABLES
 from cnamm_scan.errors import BundleError, UsageError, did_you_mean
 from cnamm_scan.evidence.bundle import Bundle
+from cnamm_scan.judged.places import Places, are_written
 from cnamm_scan.judged.scoring import Judged, scored
 from cnamm_scan.model import Content, Coverage, ModelScore, Result, ResultBlock, Roadmap, Tally, Target, Verdict
 
@@ -53,6 +54,7 @@ class Scan:
     stack: ExitStack = field(default_factory=ExitStack, repr=False)
     """What goes when the scan is closed: memory, spill space, a temporary bundle."""
     _store: Store | None = field(default=None, repr=False)
+    _places: Places | None = field(default=None, repr=False)
 
     def results(self, *verdicts: Verdict | str, rule: str | None = None) -> Iterator[Result]:
         """What each rule said about each resource; all, or those of some verdicts or of one rule."""
@@ -63,7 +65,13 @@ class Scan:
         """The results of a block, one for each resource."""
         from cnamm_scan.engine.evaluate import expand_block
 
-        return expand_block(self.content, block)
+        found = expand_block(self.content, block)
+        if self.bundle is None or not are_written(self.targets):
+            return found
+        if self._places is None:
+            self._places = Places(self.bundle, self.content)
+        places = self._places
+        return (replace(result, place=places.of(result, block.table)) for result in found)
 
     def blocks(self, *verdicts: Verdict | str, rule: str | None = None, named: bool = True) -> Iterator[ResultBlock]:
         """As `results`, several resources that a rule said the same of at a time; without `named` some only say how many there are."""

@@ -111,6 +111,8 @@ def _finding(content: Content, result: Result) -> dict[str, Any]:
         "fix": fill(rule.fix, values) if rule else "",
         "fact": result.fact,
         "values": dict(result.values),
+        "file": result.place.file if result.place is not None else "",
+        "line": result.place.line if result.place is not None else None,
     }
 
 
@@ -243,7 +245,7 @@ def _roadmap(scan: Scan, model: Model, way: Roadmap, findings: list[dict[str, An
             "overall_gain": number(each.overall_gain),
             "open": failed[each.objective],
             "findings": [
-                {name: finding[name] for name in ("rule", "severity", "target", "region", "resource", "message", "fix")}
+                {name: finding[name] for name in ("rule", "severity", "target", "region", "resource", "message", "fix", "file", "line")}
                 for finding in open_ones[:FINDINGS_A_STEP]
             ],
         }

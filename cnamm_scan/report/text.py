@@ -166,6 +166,8 @@ def _steps(report: Mapping[str, Any], only: Sequence[str]) -> RenderableType:
                     Text.assemble((finding["severity"], SEVERITY_STYLE[finding["severity"]]), f"  {safe(finding['message'])}"), (0, 0, 0, 3)
                 )
             )
+            if finding["file"]:
+                made.append(Padding(Text(f"at: {safe(place(finding))}", style="dim"), (0, 0, 0, 3)))
             made.append(Padding(Text(f"fix: {textwrap.shorten(safe(finding['fix']), 150)}", style="dim"), (0, 0, 0, 3)))
         more = step["open"] - min(2, len(step["findings"]))
         if more > 0:
@@ -185,11 +187,18 @@ def _findings(report: Mapping[str, Any], most: int) -> RenderableType:
     table.add_column(overflow="fold")
     for finding in found[:most]:
         text = Text.assemble((finding["rule"], "bold"), f"  {safe(finding['resource'])}\n{safe(finding['message'])}")
+        if finding["file"]:
+            text.append(f"\nat: {safe(place(finding))}", style="dim")
         text.append(f"\nfix: {textwrap.shorten(safe(finding['fix']), 150)}", style="dim")
         table.add_row(Text(finding["severity"], style=SEVERITY_STYLE[finding["severity"]]), text)
     total = len(found) + report["findings_left_out"]
     rest = Text(f"and {total - most} more: cnamm-scan results BUNDLE --verdict fail", style="dim") if total > most else ""
     return Group(head, Padding(table, (0, 0, 0, 0)), rest, "") if found else Group(head, "")
+
+
+def place(finding: Mapping[str, Any]) -> str:
+    """Where a finding's resource was written, as editors and compilers say it: `deploy/web.yaml:12`."""
+    return f"{finding['file']}:{finding['line']}"
 
 
 def _gaps(report: Mapping[str, Any]) -> RenderableType:

@@ -55,11 +55,13 @@ class Kept:
         redact: Sequence[str],
         keep: paths.Tree | None = None,
         also: Mapping[str, Any] | None = None,
+        place: Place | None = None,
     ) -> None:
         data = {**paths.project(data, keep), **(also or {})}
         with self.lock:
-            place = {"table": table, "target": target, "region": region, "key": key}
-            self.facts.append({**place, "data": data, "gaps": dict(gaps), "calls": list(calls)})
+            where = {"table": table, "target": target, "region": region, "key": key}
+            written = {} if place is None else {"place": (place.file, place.line)}
+            self.facts.append({**where, "data": data, "gaps": dict(gaps), "calls": list(calls), **written})
 
     def coverage(self, line: Coverage) -> None:
         self.lines.append(line)

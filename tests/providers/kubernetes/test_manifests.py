@@ -18,9 +18,10 @@ from cnamm_scan import api
 from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request
-from cnamm_scan.providers.kubernetes.manifests import TEMPLATES, ManifestProvider
+from cnamm_scan.providers.kubernetes.manifests import ManifestProvider
 from cnamm_scan.providers.kubernetes.names import plural
 from cnamm_scan.providers.kubernetes.provider import Options, connect
+from cnamm_scan.providers.kubernetes.templates import TEMPLATES
 from tests.clusters import pod, rule, thing, verdicts, write_pack
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop}\nspec: {containers: [{name: main, image: nginx}]}\n"
@@ -180,7 +181,7 @@ def test_broken_yaml_names_its_line(tmp_path: Path, text: str, line: int) -> Non
     what, place, do = refused(str(tmp_path))
     assert what.startswith("not well-formed YAML: ")
     assert place == f"{tmp_path}/broken.yaml:{line}"
-    assert do == "mend the line"
+    assert do == "mend the line, or go on without the file: --skip-unreadable"
 
 
 @pytest.mark.parametrize(
@@ -283,7 +284,7 @@ def test_scalars_are_as_kubectl_reads_them(tmp_path: Path) -> None:
 
 def owner(kind: str, name: str = "web", namespace: str = "shop", **metadata: Any) -> dict[str, Any]:
     """An object that makes pods."""
-    (group, steps) = next((group, steps) for (group, known), steps in TEMPLATES.items() if known == kind)
+    (group, steps) = next((group.replace("*", "apps"), steps) for (group, known), steps in TEMPLATES.items() if known == kind)
     template: Any = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "main", "image": f"{name}:1"}]}}
     for step in reversed(steps[1:]):
         template = {step: template}
@@ -310,13 +311,11 @@ def test_pods_of_one_name_are_told_apart(tmp_path: Path) -> None:
     provider = of(
         owner("Deployment"), owner("StatefulSet"), owner("Job"), owner("Deployment", namespace="bank"), pod("other"), folder=tmp_path
     )
-    assert where(listed(provider)) == [
-        ("shop", "other"),
-        ("shop", "web"),
-        ("bank", "web"),
-        ("shop", "web~statefulset"),
-        ("shop", "web~job"),
-    ]
+    answer = listed(provider)
+    assert where(answer) == [("shop", "other"), ("shop", "web"), ("bank", "web"), ("shop", "web"), ("shop", "web")]
+    assert [origin.mark for origin in answer.origins] == ["", "", "", "~statefulset", "~job"]
+    answer = listed(of(pod("web"), owner("Deployment"), owner("Deployment"), folder=tmp_path))
+    assert [origin.mark for origin in answer.origins] == ["", "~deployment", "~deployment@objects.yaml"]
 
 
 def test_what_another_object_makes_is_not_counted_twice(tmp_path: Path) -> None:
@@ -402,8 +401,8 @@ def test_what_is_not_there_may_be_in_the_cluster(tmp_path: Path) -> None:
 
 def test_secrets_are_left_alone(tmp_path: Path) -> None:
     provider = of(thing("Secret", "password", "shop", stringData={"p": "hunter2"}), folder=tmp_path)
-    assert fails(provider, "v1", "secrets").reason is Reason.NOT_IN_MANIFESTS
-    assert fails(provider, "v1", "nodes/proxy/configz").reason is Reason.NOT_IN_MANIFESTS
+    assert fails(provider, "v1", "secrets").reason is Reason.EXCLUDED
+    assert fails(provider, "v1", "nodes/proxy/configz").reason is Reason.UNSUPPORTED
     assert fails(provider, "apps", "Nonsense").reason is Reason.COLLECTOR_BUG
 
 
@@ -420,7 +419,7 @@ def test_the_cluster_that_they_are_for(tmp_path: Path) -> None:
     assert {answer.blind[name] for name in ("version", "managedBy", "silence", "status")} == {Reason.NOT_IN_MANIFESTS}
     with pytest.raises(CallFailedError) as caught:
         provider.read("api_resources", Request("v1", "<api_resources>", "global"))
-    assert caught.value.reason is Reason.NOT_IN_MANIFESTS
+    assert caught.value.reason is Reason.UNSUPPORTED
 
 
 def test_namespaces(tmp_path: Path) -> None:
