@@ -58,6 +58,7 @@ class Reason(StrEnum):
     NOT_COLLECTED = "not_collected"
     NOT_IN_ANSWER = "not_in_answer"
     NOT_IN_MANIFESTS = "not_in_manifests"
+    ONLY_IN_CLUSTER = "only_in_cluster"
     COLLECTOR_BUG = "collector_bug"
 
 

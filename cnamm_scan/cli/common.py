@@ -202,7 +202,15 @@ def console(context: click.Context, *, err: bool = False) -> Console:
 def check_gates(
     scan: Scan, *, fail_under: float | None, fail_on: str | None, min_coverage: float | None, functions: Iterable[str] = ()
 ) -> None:
-    """Raise CoverageError or GateError when a gate is missed. Too little seen comes first: a gate on it would mean nothing."""
+    """Raise CoverageError or GateError when a gate is missed. Too little seen comes first: a gate on it would mean nothing.
+
+    A gate that nothing was judged under is said to be one; where a coverage is asked for as well, it is missed.
+    """
+    empty = _nothing_under(scan, fail_under=fail_under, fail_on=fail_on)
+    if empty and min_coverage is not None:
+        raise CoverageError(empty, where="--min-coverage", do="see 'What could not be seen', or take the gate away")
+    if empty:
+        click.echo(f"{empty}: it would be met whatever there is", err=True)
     for model in scan.models:
         interval = model.interval
         coverage = float(interval.coverage) * 100 if interval else 0.0
@@ -227,6 +235,18 @@ def check_gates(
                 where=", ".join(sorted(found)[:3]) + (" …" if len(found) > 3 else ""),
                 do="see the findings",
             )
+
+
+def _nothing_under(scan: Scan, *, fail_under: float | None, fail_on: str | None) -> str:
+    """What to say of a gate that no rule has given a verdict under; empty where each has one."""
+    known = {tally.rule for tally in scan.tallies if tally.pass_ or tally.fail}
+    if fail_under is not None and not known:
+        return f"nothing was judged under the gate --fail-under {fail_under:g}"
+    if fail_on is not None:
+        rules = scan.content.rules
+        if not any(name in rules and rules[name].severity.rank <= Severity(fail_on).rank for name in known):
+            return f"nothing was judged under the gate --fail-on {fail_on}"
+    return ""
 
 
 def show(scan: Scan, out_format: str, context: click.Context, *, functions: Iterable[str] = (), findings: int = 5) -> None:

@@ -155,7 +155,7 @@ class Scan:
             if self._store is not None:  # whoever asks for a second one will ask for a third; rows of the first may still be read
                 wanted = everything
             self._store = self.stack.enter_context(
-                open_store(self.content, wanted, facts_of(self.bundle), self.makers or Makers({}, self.targets))
+                open_store(self.content, wanted, facts_of(self.bundle, self.targets), self.makers or Makers({}, self.targets))
             )
         return self._store
 
@@ -188,8 +188,8 @@ def of_bundle(judged: Judged, account: Mapping[str, Any], bundle: Bundle) -> Sca
     )
 
 
-def facts_of(bundle: Bundle) -> Facts:
-    """A bundle's facts as a store takes them."""
+def facts_of(bundle: Bundle, targets: Sequence[Target]) -> Facts:
+    """A bundle's facts as a store takes them. `targets` are the bundle's, whatever was said of them since."""
     from cnamm_scan.engine.load import Facts
 
     return Facts(
@@ -197,5 +197,5 @@ def facts_of(bundle: Bundle) -> Facts:
         stored=bundle.facts(),
         collected=bundle.manifest["plan"]["tables"],
         regions=bundle.regions(),
-        targets=bundle.targets(),
+        targets=targets,
     )

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from cnamm_scan.model import (
+    ASSUME_WHOLE,
     LEVEL_NAMES,
     Content,
     Coverage,
@@ -268,8 +269,11 @@ def _roadmap(scan: Scan, model: Model, way: Roadmap, findings: list[dict[str, An
 def gaps(scan: Scan) -> list[dict[str, Any]]:
     """What could not be seen and why, by (reason, target, region, operation), with the rules that became unknown by it."""
     grouped: dict[tuple[str, str, str, str], list[Coverage]] = {}
+    whole = {target.id for target in scan.targets if target.scope.get(ASSUME_WHOLE)}
     for line in scan.coverage:
         for reason in line.gaps:
+            if line.target in whole and reason == Reason.NOT_IN_MANIFESTS.value:
+                continue  # somebody said that it is not there at all
             grouped.setdefault((reason, line.target, line.region, line.operation), []).append(line)
     reading = scan.unknown_rules()
     found = []

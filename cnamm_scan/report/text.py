@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cnamm_scan.model import LEVEL_NAMES
+from cnamm_scan.model import ASSUME_WHOLE, LEVEL_NAMES
 from cnamm_scan.text import safe
 
 CELLS, FEW_CELLS = 25, 10
@@ -36,6 +36,7 @@ REASON_WORDS = {
     "not_collected": "not collected in this scan",
     "not_in_answer": "the answer did not say",
     "not_in_manifests": "not in the manifests",
+    "only_in_cluster": "said by a running cluster only",
     "collector_bug": "a bug in our collector (please report it)",
 }
 
@@ -53,6 +54,7 @@ def blocks(
     """The report's parts in order."""
     made: list[RenderableType] = [_head(report)]
     made.extend(_model(model, functions, cells) for model in report["models"])
+    made.append(_notes(report))
     if len(report["targets"]) > 1:
         made.append(_targets(report))
     made.append(_steps(report, functions))
@@ -121,6 +123,22 @@ def _model(model: Mapping[str, Any], only: Sequence[str], cells: int) -> Rendera
             Text("Overall", style="bold"), _bar_of(overall, cells), Text(interval(overall), style="bold"), "", percent(overall["coverage"])
         )
     return Group(table, "")
+
+
+def notes(report: Mapping[str, Any]) -> list[str]:
+    """What a person should know beside the score: what was taken for granted, and what of the targets was passed over."""
+    several = len(report["scan"]["targets"]) > 1
+    found = []
+    for target in report["scan"]["targets"]:
+        scope = target.get("scope", {})
+        own = ["what is given is taken to be all there is (--assume-whole)"] if scope.get(ASSUME_WHOLE) else []
+        found += [f"{target['id']}: {note}" if several else note for note in (*own, *scope.get("notes", ()))]
+    return found
+
+
+def _notes(report: Mapping[str, Any]) -> RenderableType:
+    found = notes(report)
+    return Group(*(Padding(Text(safe(f"! {note}"), style="yellow"), (0, 0, 0, 0)) for note in found), "") if found else ""
 
 
 def _bar_of(scored: Mapping[str, Any], cells: int) -> Text:

@@ -22,7 +22,7 @@ from cnamm_scan.demo.aws.estate.shop import demo_rewrite
 from cnamm_scan.engine.collect import Collected, collect
 from cnamm_scan.engine.plan import Selection, make_plan
 from cnamm_scan.engine.schedule import Limits
-from cnamm_scan.model import Content, Coverage, Reason
+from cnamm_scan.model import Content, Coverage, Place, Reason
 from cnamm_scan.providers.aws.provider import AwsProvider, Options
 from cnamm_scan.providers.bounds import PAGES
 from cnamm_scan.providers.interface import Answer, Request

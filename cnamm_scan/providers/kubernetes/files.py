@@ -190,7 +190,7 @@ def _chart_of(path: Path) -> Path | None:
 
 
 def _kustomized(documents: list[tuple[_File, list[yamls.Placed]]], found: Reading) -> set[Path]:
-    """The files that kustomizations among these lay over objects. Those that no other builds on are named first: they are to be rendered."""
+    """The files that kustomizations among these lay over objects. Those that no other builds on are named first: those are rendered."""
     parts: set[Path] = set()
     resources: set[Path] = set()
     folders: list[tuple[Path, bool]] = []

@@ -22,7 +22,8 @@ from cnamm_scan.providers.kubernetes.pods import NORMALISERS
 from cnamm_scan.providers.one_place import OnePlace
 
 Json = Any
-BLIND: Mapping[str, Reason] = {"status": Reason.NOT_IN_MANIFESTS, "silence": Reason.NOT_IN_MANIFESTS}
+BLIND: Mapping[str, Reason] = {"status": Reason.ONLY_IN_CLUSTER, "silence": Reason.ONLY_IN_CLUSTER}
+"""What manifests never say, whatever is in them."""
 CLUSTER_SCOPED = frozenset(
     "Namespace Node PersistentVolume ClusterRole ClusterRoleBinding StorageClass IngressClass PriorityClass RuntimeClass CSIDriver"
     " CustomResourceDefinition APIService ValidatingWebhookConfiguration MutatingWebhookConfiguration ValidatingAdmissionPolicy"
@@ -142,7 +143,7 @@ class ManifestProvider(OnePlace):
             # the listing of secrets is for what a cluster holds; those in manifests would be read with their values
             raise CallFailedError(Reason.EXCLUDED, "Secrets")
         if resource.sub:
-            raise CallFailedError(Reason.UNSUPPORTED, "NotInManifests")
+            raise CallFailedError(Reason.ONLY_IN_CLUSTER, "NotInManifests")
         found, others = self._found(resource)
         unjudged: Sequence[_Object] = ()
         if resource.full == "pods":
@@ -268,10 +269,8 @@ class ManifestProvider(OnePlace):
     def read(self, name: str, request: Request) -> Answer:
         """The cluster is what the manifests are for: a row to ask "is there one" of, with nothing known of it but the name."""
         if name != "cluster":
-            raise CallFailedError(Reason.UNSUPPORTED, "NotInManifests")
-        return Answer(
-            [{"name": self.target.name}], blind={**BLIND, "version": Reason.NOT_IN_MANIFESTS, "managedBy": Reason.NOT_IN_MANIFESTS}
-        )
+            raise CallFailedError(Reason.ONLY_IN_CLUSTER, "NotInManifests")
+        return Answer([{"name": self.target.name}], blind={**BLIND, "version": Reason.ONLY_IN_CLUSTER, "managedBy": Reason.ONLY_IN_CLUSTER})
 
     def matches(self, failure: CallFailedError, codes: Sequence[str]) -> bool:
         """As `absent_on:` says."""
