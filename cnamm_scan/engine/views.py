@@ -10,6 +10,7 @@ import msgspec
 from cnamm_scan.content import ENGINE_TABLES
 from cnamm_scan.engine.bounds import BoundError, StoreError
 from cnamm_scan.engine.extract import SQL_TYPES, literal
+from cnamm_scan.engine.growing import only_grows
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import quoted
 from cnamm_scan.engine.store import NO_GAPS, Store
@@ -34,7 +35,7 @@ def make_views(store: Store, fill: Callable[[Store, View], None] | None = None) 
                 _make_view(store, view)
             elif fill is not None:
                 fill(store, spec)
-                _add_unread(store, view, _decisive(store, spec.made.over))
+                _add_unread(store, view, _decisive(store, spec.made.over), keeps=True)
         except StoreError as error:
             store.give_up(view, error)
     if store.large and store.views:
@@ -50,8 +51,10 @@ def _make_view(store: Store, view: str) -> None:
         f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, key, TIMESTAMP '{store.scan_time}' AS scan_time, '' AS _fact,"
         f" NULL AS _ghost, {NO_GAPS} AS _gaps, false AS _shadow, {casts} FROM (\n{spec.select}\n)"
     )
-    dark, match = _add_unread(store, view, bases)
-    under = f"v.key IS NULL OR EXISTS (SELECT 1 FROM ({dark}) AS d WHERE {match})"
+    # whether it only grows is asked where something was not read: it costs a parse
+    keeps = any(store.dark(base, ()) for base in bases) and only_grows(spec.select, f"{spec.source} ({view})")
+    dark, match = _add_unread(store, view, bases, keeps=keeps)
+    under = "v.key IS NULL" if keeps else f"v.key IS NULL OR EXISTS (SELECT 1 FROM ({dark}) AS d WHERE {match})"
     store.run(f"DELETE FROM {quoted(view)} AS v WHERE v._ghost IS NULL AND ({under})")
 
 
@@ -61,8 +64,11 @@ def _decisive(store: Store, over: Sequence[str]) -> list[str]:
     return [base for base in over if base not in listed.values()]
 
 
-def _add_unread(store: Store, view: str, bases: Sequence[str]) -> tuple[str, str]:
-    """Leave unread rows where one of the tables that it is made over has some; gives the SQL of those places, and how they match."""
+def _add_unread(store: Store, view: str, bases: Sequence[str], *, keeps: bool) -> tuple[str, str]:
+    """Leave unread rows where one of the tables that it is made over has some; gives the SQL of those places, and how they match.
+
+    `keeps`: its rows stay; whatever more there is would have made rows of its own.
+    """
     unread = (
         f"SELECT target, region, _ghost, _shadow, _weight, _gaps['{REST_PART}'] IS NOT NULL AS _rest FROM {{}} WHERE _ghost IS NOT NULL"
     )
@@ -71,8 +77,8 @@ def _add_unread(store: Store, view: str, bases: Sequence[str]) -> tuple[str, str
     match = "d.target = v.target" + (" AND d.region = v.region" if regional else "")
     # rows that more of a kind could have made other ones are one unread row together: a shadow alone would make them vanish
     lost = f"_rest AND EXISTS (SELECT 1 FROM {quoted(view)} AS v WHERE {match} AND v.key IS NOT NULL)"
-    if store.content.views[view].made is not None:
-        lost = "false"  # its rows stay: whatever more there is would have made rows of its own
+    if keeps:
+        lost = "false"
     store.run(
         f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, TIMESTAMP '{store.scan_time}' AS scan_time, '' AS _fact, _ghost,"
         f" MAP([CASE WHEN _rest THEN '{REST_PART}' ELSE '{GHOST_PART}' END], [_ghost]) AS _gaps,"
