@@ -82,10 +82,14 @@ def _bases(content: Content, view: str) -> list[str]:
 
 
 def _parts(key: str) -> Iterator[str]:
-    """The key, then whatever stands in it between blanks, bars and number signs, the longest first."""
+    """The key, then whatever stands in it between blanks, bars and number signs, the longest first; of each with a kind before it
+    (`Ingress/shop/web`) or an element behind it (`shop/web/main`) the object's own.
+    """
     pieces = _PIECES.findall(key)
     for length in range(len(pieces), 0, -1):
         for start in range(len(pieces) - length + 1):
             part = "".join(pieces[start : start + length])
             if part.strip(" |#") == part:
                 yield part
+                yield part.partition("/")[2] or part
+                yield part.rpartition("/")[0] if part.count("/") > 1 else part
