@@ -84,6 +84,8 @@ def scan(
             for spec, provider in zip(targets, providers, strict=True)
         ]
         _refuse_twins(connected)
+        for provider in connected:
+            provider.hear(whole)
         for provider in {provider.name: provider for provider in connected}.values():  # one SDK a kind
             own = [name for name, each in plan.tables.items() if each.table.provider == provider.name]
             plan = plan.without(provider.unread(whole, own))

@@ -163,6 +163,10 @@ class Provider(Protocol):
         """The values of `$account`, `$region`, `$partition` there."""
         ...
 
+    def hear(self, content: Content) -> None:
+        """Told which tables there are, before anything is asked: what a target says of its scope may depend on it."""
+        ...
+
     def unread(self, content: Content, tables: Iterable[str]) -> Mapping[str, Unread]:
         """What the loaded SDK cannot show of these tables though the API may: it drops the fields that it does not know."""
         ...

@@ -13,7 +13,7 @@ from typing import Any
 
 from cnamm_scan.errors import UsageError
 from cnamm_scan.model import ASSUME_WHOLE, Content, Reason, Target
-from cnamm_scan.providers.interface import Answer, CallFailedError, Origin, Request, Unread, code_matches
+from cnamm_scan.providers.interface import Answer, CallFailedError, Origin, Request, code_matches
 from cnamm_scan.providers.kubernetes import files, templates
 from cnamm_scan.providers.kubernetes.files import Written
 from cnamm_scan.providers.kubernetes.names import COPIES, SYSTEM_NAMESPACES, plural
@@ -115,8 +115,8 @@ class ManifestProvider(OnePlace):
             taken.add(mark)
             yield _Object(each, document, mark)
 
-    def unread(self, content: Content, tables: Iterable[str]) -> Mapping[str, Unread]:
-        """Nothing of a table's. It is told here which kinds tables read, and says of which kinds none does."""
+    def hear(self, content: Content) -> None:
+        """Which kinds tables read: the target says of which kinds none does."""
         known = read_by(content)
         others = Counter(
             _kind_name(each.written)
@@ -131,7 +131,6 @@ class ManifestProvider(OnePlace):
             scope = {**self.target.scope, "unread_kinds": dict(sorted(others.items()))}
             scope["notes"] = [*self.target.scope.get("notes", ()), note]
             self.target = replace(self.target, scope=scope)
-        return {}
 
     def call(self, request: Request) -> Answer:
         """All objects of a kind. Raises CallFailedError where there is none: the cluster may have some."""
