@@ -128,7 +128,7 @@ class ManifestProvider(OnePlace):
             every = sum(map(len, self._objects.values()))
             said = ", ".join(f"{count} {name}" for name, count in sorted(others.items()))
             note = f"{sum(others.values())} of {every} objects are of kinds that no table reads: {said}"
-            scope = {**self.target.scope, "unread_kinds": dict(sorted(others.items()))}
+            scope = {**self.target.scope, "unread_kinds": [{"kind": name, "objects": count} for name, count in sorted(others.items())]}
             scope["notes"] = [*self.target.scope.get("notes", ()), note]
             self.target = replace(self.target, scope=scope)
 

@@ -116,7 +116,10 @@ def test_kinds_that_no_table_reads_are_counted_and_named(tmp_path: Path) -> None
     )
     provider = ManifestProvider(str(tmp_path))
     provider.hear(reader.load([]))
-    assert provider.targets[0].scope["unread_kinds"] == {"Ingress.v9.networking.k8s.io": 1, "Widget.v1.example.com": 2}
+    assert provider.targets[0].scope["unread_kinds"] == [
+        {"kind": "Ingress.v9.networking.k8s.io", "objects": 1},
+        {"kind": "Widget.v1.example.com", "objects": 2},
+    ]
     assert provider.targets[0].scope["notes"] == [
         "3 of 5 objects are of kinds that no table reads: 1 Ingress.v9.networking.k8s.io, 2 Widget.v1.example.com"
     ]
