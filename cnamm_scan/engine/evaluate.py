@@ -330,7 +330,7 @@ class _Reasons:
         self.own_uncollected = self._uncollected(rule.for_each, own)
         looked_into = [(subquery.table, subquery.by_region) for subquery in compiled.subqueries]
         if rule.for_each in content.views:
-            looked_into += [(base, False) for base in sorted(read_view(content, rule.for_each).tables)]
+            looked_into += [(base, False) for base in _beneath(content, rule.for_each)]
         self.looked_into = [(table, by_region, compiled.reads.get(table, frozenset())) for table, by_region in looked_into]
 
     def own(self, verdict: str) -> str:
@@ -360,6 +360,12 @@ class _Reasons:
         if self.store.unsupported.get(table, frozenset()) & columns:
             return Reason.UNSUPPORTED.value
         return Reason.NOT_COLLECTED.value if self.store.uncollected.get(table, frozenset()) & columns else None
+
+
+def _beneath(content: Content, view: str) -> list[str]:
+    """Everything that a view is made from, what it names itself first."""
+    bases = sorted(read_view(content, view).tables)
+    return list(dict.fromkeys((*bases, *(under for base in bases if base in content.views for under in _beneath(content, base)))))
 
 
 def _heads(content: Content, table: str, columns: Iterable[str]) -> tuple[str, ...]:

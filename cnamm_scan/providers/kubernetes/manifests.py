@@ -80,10 +80,11 @@ class ManifestProvider(OnePlace):
         if not found.objects:
             raise _nothing(source, found)
         self._objects: dict[tuple[str, str], list[_Object]] = {}
-        self._there: set[tuple[str, str, str, str]] = set()
+        self._called: dict[tuple[str, str], list[_Object]] = {}
+        """(kind, name) -> the objects that are so called."""
         for each in self._marked(found.objects):
             self._objects.setdefault((each.written.group, plural(each.written.kind)), []).append(each)
-            self._there.add(_identity(each.written, each.document))
+            self._called.setdefault((each.written.kind, _name_of(each.document)[1]), []).append(each)
         self._is_partial = bool(found.unread or found.kustomizations or found.patches)
         """Whether there is more here than the objects: whatever they say, they are not all."""
         self._unjudged = [each for each in self._every() if self._is_unjudged(each)]
@@ -197,7 +198,9 @@ class ManifestProvider(OnePlace):
         """The pods that are there, and one for each template: what its object will make, under that object's name, once."""
         made = [(_defaulted(document), origin) for document, origin in found]
         owners: dict[tuple[str, str], tuple[str, str]] = {_name_of(document): ("", "Pod") for document, _ in found}
-        taken = {(*_name_of(document), origin.mark) for document, origin in found}
+        taken: dict[tuple[str, str], set[str]] = {}
+        for document, origin in found:
+            taken.setdefault(_name_of(document), set()).add(origin.mark)
         for each in self._every():
             if self._is_owned(each):
                 continue
@@ -208,8 +211,8 @@ class ManifestProvider(OnePlace):
                     continue
                 name = _name_of(pod)
                 theirs = "" if owners.setdefault(name, (group, kind)) == (group, kind) else f"~{kind.lower()}"
-                mark = _free(theirs + each.mark, {mark for *named, mark in taken if tuple(named) == name})
-                taken.add((*name, mark))
+                mark = _free(theirs + each.mark, taken.setdefault(name, set()))
+                taken[name].add(mark)
                 made.append((_defaulted(pod), replace(each.origin, mark=mark)))
         return made
 
@@ -233,21 +236,33 @@ class ManifestProvider(OnePlace):
         }
 
     def _is_owned(self, each: _Object) -> bool:
-        """Whether another object that is here makes it, and with it its pods."""
+        """Whether another object that is here makes it, and its pods are found with that one's. What owns itself in the end is its own."""
+        return any(
+            templates.makes_pods(owner.written.group, owner.written.kind) and not self._owns(each, owner) for owner in self._owners(each)
+        )
+
+    def _owns(self, each: _Object, other: _Object) -> bool:
+        """Whether an object stands above another, or is that one."""
+        above, seen = [other], set()
+        while above:
+            one = above.pop()
+            if one is each:
+                return True
+            if id(one) not in seen:
+                seen.add(id(one))
+                above += self._owners(one)
+        return False
+
+    def _owners(self, each: _Object) -> Iterator[_Object]:
+        """The objects here that it names as its owners."""
         metadata = each.document.get("metadata")
-        if not isinstance(metadata, Mapping):
-            return False
-        owners = metadata.get("ownerReferences")
-        for owner in owners if isinstance(owners, list) else ():
+        named = metadata.get("ownerReferences") if isinstance(metadata, Mapping) else None
+        for owner in named if isinstance(named, list) else ():
             if isinstance(owner, Mapping):
                 group = str(owner.get("apiVersion") or "").rpartition("/")[0]
-                kind, name, namespace = owner.get("kind"), owner.get("name"), metadata.get("namespace")
-                if any(
-                    (its_kind, its_name) == (kind, name) and its_namespace in (namespace, "") and group in (its_group, "")
-                    for its_group, its_kind, its_namespace, its_name in self._there
-                ):
-                    return True
-        return False
+                for found in self._called.get((str(owner.get("kind")), str(owner.get("name"))), ()):
+                    if group in (found.written.group, "") and _name_of(found.document)[0] in (_name_of(each.document)[0], ""):
+                        yield found
 
     def _is_unjudged(self, each: _Object) -> bool:
         """Whether it may make pods that are not found: a kind that nobody here knows, with containers in it."""

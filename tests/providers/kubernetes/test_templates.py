@@ -137,6 +137,26 @@ def test_an_owner_that_is_here_makes_the_pods_one_that_is_not_makes_none(tmp_pat
     assert [item["metadata"]["name"] for item in pods(tmp_path, owned).data["items"]] == ["web-abc"]
 
 
+def test_what_owns_itself_is_judged(tmp_path: Path) -> None:
+    """At once or in a circle: nothing hides behind its own name."""
+
+    def owned(name: str, by: str) -> dict[str, Any]:
+        owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": by}
+        return thing("apps/v1", "Deployment", name=name, metadata={"ownerReferences": [owner]}, spec={"template": POD})
+
+    assert len(images(pods(tmp_path, owned("a", "a")))) == 1
+    assert len(images(pods(tmp_path, owned("a", "b"), owned("b", "a")))) == 2
+    assert len(images(pods(tmp_path, owned("a", "b"), owned("b", "c"), owned("c", "none")))) == 1
+
+
+def test_an_owner_whose_pods_nobody_finds_hides_none(tmp_path: Path) -> None:
+    """A custom resource makes a stateful set: the set's template is what will run."""
+    owner = thing("monitoring.coreos.com/v1", "Prometheus", name="k8s", spec={})
+    reference = {"apiVersion": "monitoring.coreos.com/v1", "kind": "Prometheus", "name": "k8s"}
+    owned = thing("apps/v1", "StatefulSet", metadata={"ownerReferences": [reference]}, spec={"template": POD})
+    assert images(pods(tmp_path, owner, owned)) == [C["image"]]
+
+
 # ---- forms of their own ------------------------------------------------------------------------------------------------------
 
 
