@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 from cnamm_scan import content as reader
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.errors import CnammError, UsageError, did_you_mean
-from cnamm_scan.evidence.bundle import BundleWriter, open_bundle
+from cnamm_scan.evidence.bundle import Bundle, BundleWriter, open_bundle
+from cnamm_scan.judged.places import are_written
 from cnamm_scan.judged.scan import Scan, facts_of, of_bundle
 from cnamm_scan.judged.scoring import scored, unselected
-from cnamm_scan.model import JUDGING_MODEL, Region, ResultBlock, Tally, Verdict
+from cnamm_scan.model import ASSUME_WHOLE, JUDGING_MODEL, Region, ResultBlock, Tally, Target, Verdict
 from cnamm_scan.providers.catalog import KINDS, TargetOptions, connect, kind_of, makers, refuse_foreign
 from cnamm_scan.providers.interface import CallFailedError
 from cnamm_scan.stopping import Stopping
@@ -83,6 +84,8 @@ def scan(
             for spec, provider in zip(targets, providers, strict=True)
         ]
         _refuse_twins(connected)
+        for provider in connected:
+            provider.hear(whole)
         for provider in {provider.name: provider for provider in connected}.values():  # one SDK a kind
             own = [name for name, each in plan.tables.items() if each.table.provider == provider.name]
             plan = plan.without(provider.unread(whole, own))
@@ -137,10 +140,12 @@ def evaluate(
     rules: Sequence[str] = (),
     functions: Sequence[str] = (),
     parameters: Mapping[str, Any] | None = None,
+    assume_whole: bool = False,
 ) -> Scan:
     """Judge and score a bundle's facts again, offline. What a killed scan has left (`….partial`) is sealed first, and then is a bundle.
 
-    With `content=None` by the bundle's own method, else by the installed content and these packs.
+    With `content=None` by the bundle's own method, else by the installed content and these packs. `assume_whole`: its manifests are all
+    there is. Raises UsageError where it has none.
     """
     from cnamm_scan.engine.evaluate import blocks
     from cnamm_scan.engine.judge import broken, judge
@@ -151,16 +156,16 @@ def evaluate(
 
     bundle = open_bundle(sealed(Path(path)))
     whole = method(bundle.method(), bundle.path) if content is None else reader.load([Path(pack) for pack in content])
-    targets = bundle.targets()
+    targets, account = _taken_as(bundle, whole=assume_whole)
     selected = Selection(tuple(rules), tuple(functions), parameters or {})
     if not rules and not functions and content is None:
         refuse_unknown_rules(bundle, whole, bundle.manifest["plan"]["rules"])
         selected = Selection(tuple(bundle.manifest["plan"]["rules"]), (), parameters or {})
     with own_method(bundle.path) if content is None else nullcontext():
         plan = make_plan(whole, selected, {target.provider for target in targets})
-    store = open_store(whole, plan.read_tables, facts_of(bundle), Makers(makers(), targets))
+    store = open_store(whole, plan.read_tables, facts_of(bundle, targets), Makers(makers(), targets))
     judged = scored(whole, [*judge(store, plan.rules, targets), *unselected(whole, plan.rule_ids, targets)], targets)
-    found = _told(of_bundle(judged, {**bundle.scan, "judging": JUDGING_MODEL}, bundle))
+    found = _told(of_bundle(judged, {**account, "judging": JUDGING_MODEL}, bundle))
     found.stack.callback(store.close)
     found.coverage = [*found.coverage, *broken(store, targets)]
 
@@ -172,6 +177,21 @@ def evaluate(
     found.judged_blocks = judged_blocks
     found.compiled = plan.rules
     return found
+
+
+def _taken_as(bundle: Bundle, *, whole: bool) -> tuple[list[Target], Mapping[str, Any]]:
+    """The targets of a bundle and its account of them; with `whole` its manifests are taken to be all there is."""
+    targets = bundle.targets()
+    if not whole:
+        return targets, bundle.scan
+    if not are_written(targets):
+        raise UsageError(
+            "--assume-whole says nothing about what was scanned", where=str(bundle.path), do="leave it out: it is for bundles of manifests"
+        )
+    taken = [replace(each, scope={**each.scope, ASSUME_WHOLE: True}) if are_written([each]) else each for each in targets]
+    scopes = {each.id: dict(each.scope) for each in taken if are_written([each])}
+    told = [{**said, "scope": scopes[said["id"]]} if said["id"] in scopes else said for said in bundle.scan["targets"]]
+    return taken, {**bundle.scan, "targets": told}
 
 
 def _told(scan: Scan) -> Scan:

@@ -28,6 +28,10 @@ SILENCE_PART = "silence"
 """The name under which they say why the source does not speak of what it could not know."""
 
 
+ASSUME_WHOLE = "assume_whole"
+"""In the scope of a target: somebody said that what was given is all there is, so that what is not in it is known to be absent."""
+
+
 class Verdict(StrEnum):
     """What a rule says about one resource."""
 
@@ -57,6 +61,7 @@ class Reason(StrEnum):
     NOT_COLLECTED = "not_collected"
     NOT_IN_ANSWER = "not_in_answer"
     NOT_IN_MANIFESTS = "not_in_manifests"
+    ONLY_IN_CLUSTER = "only_in_cluster"
     COLLECTOR_BUG = "collector_bug"
 
 
@@ -381,6 +386,14 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a thing was written, of a source that is text: a file as it was named, and a line from 1."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """One rule's verdict on one resource."""
 
@@ -396,6 +409,8 @@ class Result:
     reason: str
     values: Mapping[str, Any]
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    place: Place | None = None
+    """Where the resource was written; None where no text says it."""
 
     def row(self) -> dict[str, Any]:
         """The result as plain data, one value a field."""
@@ -412,6 +427,8 @@ class Result:
             "fact": self.fact,
             "values": dict(self.values),
             "parameters": dict(self.parameters),
+            "file": self.place.file if self.place is not None else "",
+            "line": self.place.line if self.place is not None else None,
         }
 
 

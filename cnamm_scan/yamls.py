@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -57,12 +57,19 @@ NODE = 32
 """What a value weighs besides its characters: about what it costs in memory."""
 DIGITS = 100
 """Digits that a number may have."""
+PLACED_LEVELS = 6
+"""Levels whose lines are kept: an object, and one in lists of lists of objects."""
 _DIRECTIVES = 100
 """Lines with %YAML and %TAG: each is compared with every other."""
 
 
 def documents(text: str | bytes, dialect: Dialect) -> Iterator[Any]:
     """Every document of a text as JSON values: dates, times and `=` stay texts. Raises YamlError."""
+    yield from _guarded(text, dialect, _Reader.documents)
+
+
+def _guarded(text: str | bytes, dialect: Dialect, read: Callable[[_Reader], Iterator[Any]]) -> Iterator[Any]:
+    """What is read of a text; every error of the parser as a YamlError with its line."""
     limits = dialect.limits
     if len(text) > limits.size:
         raise YamlError(f"larger than {_amount(limits.size)}", None, "make it several files")
@@ -70,7 +77,7 @@ def documents(text: str | bytes, dialect: Dialect) -> Iterator[Any]:
     if directives > _DIRECTIVES:
         raise YamlError(f"has more than {_DIRECTIVES} directives", None, "leave lines that begin with % out")
     try:
-        yield from _Reader(text, dialect).documents()
+        yield from read(_Reader(text, dialect))
     except yaml.reader.ReaderError as error:
         raise YamlError(f"not well-formed YAML: {error.reason}", _line_at(text, error.position)) from error
     except yaml.YAMLError as error:
@@ -82,6 +89,20 @@ def documents(text: str | bytes, dialect: Dialect) -> Iterator[Any]:
         raise YamlError(f"not well-formed YAML: {problem}", line) from error
     except UnicodeError as error:
         raise YamlError("not UTF-8 text", None, "save the file as UTF-8") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One document, and where its upper mappings stand."""
+
+    value: Any
+    lines: Mapping[int, int]
+    """The id of a mapping -> the line at which it begins, down to `PLACED_LEVELS`. Good while `value` lives."""
+
+
+def placed(text: str | bytes, dialect: Dialect) -> Iterator[Placed]:
+    """As `documents`, with the lines of what stands in the upper levels: objects, and the items of lists of objects."""
+    yield from _guarded(text, dialect, _Reader.placed)
 
 
 def document(text: str | bytes, dialect: Dialect) -> Any:
@@ -257,6 +278,15 @@ class _Reader:
         self._dialect = dialect
         self._limits = dialect.limits
         self._weight = 0
+        self._lines: dict[int, int] | None = None
+        """Where mappings begin, by their ids, where somebody asks."""
+
+    def placed(self) -> Iterator[Placed]:
+        """As `documents`, each with the lines of its upper mappings."""
+        self._lines = {}
+        for value in self.documents():
+            yield Placed(value, self._lines)
+            self._lines = {}
 
     def documents(self) -> Iterator[Any]:
         """Each in turn. Raises YamlError, and yaml's own errors."""
@@ -284,6 +314,7 @@ class _Reader:
         anchors: dict[str, tuple[Any, int, int]] = {}
         limits = self._limits
         strict = self._dialect.strict_keys
+        lines = self._lines
         root: Any = None
         while True:
             event = next_event()
@@ -312,6 +343,8 @@ class _Reader:
                 if event.tag is not None and event.tag not in (_MAP if kind is yaml.MappingStartEvent else _SEQ):
                     raise YamlError(f"not well-formed YAML: the tag '{_said(event.tag)}' is not read", _line(event))
                 top = _Frame({} if kind is yaml.MappingStartEvent else [], event.anchor, self._weight)
+                if lines is not None and len(stack) < PLACED_LEVELS:
+                    lines[id(top.made)] = event.start_mark.line + 1
                 stack.append(top)
                 if event.anchor is not None:
                     anchors[event.anchor] = (_OPEN, 0, 0)
@@ -321,6 +354,8 @@ class _Reader:
                 value, height = done.made, done.height
                 if done.merged is not None:
                     value = _merged(done.merged, done.made, _line(event))
+                    if lines is not None and id(done.made) in lines:
+                        lines[id(value)] = lines.pop(id(done.made))
                 if done.anchor is not None:
                     anchors[done.anchor] = (value, self._weight - done.weight + NODE, height)
                 top = stack[-1] if stack else None

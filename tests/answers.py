@@ -45,6 +45,9 @@ class Teller:
     def variables(self, target: Target, region: str) -> Mapping[str, str]:
         return {"$account": target.name, "$region": region, "$target": target.id}
 
+    def hear(self, content: Content) -> None:
+        pass
+
     def unread(self, content: Content, tables: Iterable[str]) -> Mapping[str, Unread]:
         return {name: each for name, each in self.hidden.items() if name in tables}
 

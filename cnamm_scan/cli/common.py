@@ -202,7 +202,13 @@ def console(context: click.Context, *, err: bool = False) -> Console:
 def check_gates(
     scan: Scan, *, fail_under: float | None, fail_on: str | None, min_coverage: float | None, functions: Iterable[str] = ()
 ) -> None:
-    """Raise CoverageError or GateError when a gate is missed. Too little seen comes first: a gate on it would mean nothing."""
+    """Raise CoverageError or GateError when a gate is missed. Too little seen comes first: a gate on it would mean nothing.
+
+    A gate that nothing was judged under is said to be one; where a coverage is asked for as well, it is missed.
+    """
+    empty = _nothing_under(scan, fail_under=fail_under, fail_on=fail_on)
+    if empty and min_coverage is not None:
+        raise CoverageError(empty, where="--min-coverage", do="see 'What could not be seen', or take the gate away")
     for model in scan.models:
         interval = model.interval
         coverage = float(interval.coverage) * 100 if interval else 0.0
@@ -227,6 +233,22 @@ def check_gates(
                 where=", ".join(sorted(found)[:3]) + (" …" if len(found) > 3 else ""),
                 do="see the findings",
             )
+    if empty:
+        click.echo(f"{empty}: it is met because nothing could be seen", err=True)
+
+
+def _nothing_under(scan: Scan, *, fail_under: float | None, fail_on: str | None) -> str:
+    """What to say of a gate under which there are rules and none has given a verdict; empty where each has one, or nothing concerns it."""
+    rules = scan.content.rules
+    worst = Severity(fail_on).rank if fail_on is not None else 0
+    asked = [(f"--fail-under {fail_under:g}", list(scan.tallies))] if fail_under is not None else []
+    if fail_on is not None:
+        under = [each for each in scan.tallies if each.rule in rules and rules[each.rule].severity.rank <= worst]
+        asked.append((f"--fail-on {fail_on}", under))
+    for gate, tallies in asked:
+        if any(each.unknown or each.error for each in tallies) and not any(each.pass_ or each.fail for each in tallies):
+            return f"nothing was judged under the gate {gate}"
+    return ""
 
 
 def show(scan: Scan, out_format: str, context: click.Context, *, functions: Iterable[str] = (), findings: int = 5) -> None:

@@ -15,6 +15,7 @@ from cnamm_scan.cli.common import BUNDLE, FORMAT, check_gates, gates, parsed_par
 @click.option(
     "--installed", is_flag=True, help="Judge by the content that is installed now instead of the bundle's own. --content implies it."
 )
+@click.option("--assume-whole", is_flag=True, help="The bundle's manifests are all there is: what is not in them is known to be absent.")
 @gates
 @FORMAT
 @click.pass_context
@@ -26,6 +27,7 @@ def command(
     packs: tuple[Path, ...],
     parameters: tuple[str, ...],
     installed: bool,
+    assume_whole: bool,
     fail_under: float | None,
     fail_on: str | None,
     min_coverage: float | None,
@@ -52,6 +54,7 @@ def command(
         rules=rules,
         functions=functions,
         parameters=parsed_parameters(parameters),
+        assume_whole=assume_whole,
     ) as done:
         if done.path is not None and done.path != bundle:
             click.echo(f"sealed: {done.path}", err=True)

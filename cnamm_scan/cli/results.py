@@ -73,12 +73,15 @@ def _table(context: click.Context, results: Iterator[Result]) -> None:
     for name in ("rule", "region", "resource", "what was seen"):
         table.add_column(name, overflow="fold")
     for result in results:
+        seen = Text(safe(result.message))
+        if result.place is not None:
+            seen.append(f"\nat: {safe(result.place.file)}:{result.place.line}", style="dim")
         table.add_row(
             result.verdict.value,
             Text(result.severity.value, style=SEVERITY_STYLE[result.severity.value]),
             result.rule,
             Text(safe(result.region)),
             Text(safe(result.resource)),
-            Text(safe(result.message)),
+            seen,
         )
     console(context).print(table)

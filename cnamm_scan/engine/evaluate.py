@@ -305,7 +305,8 @@ class _Reasons:
         self.store = store
         content, rule = store.content, compiled.rule
         own = compiled.reads[rule.for_each]
-        self.own_parts = (*_heads(content, rule.for_each, own), SILENCE_PART)
+        self.own_parts = _heads(content, rule.for_each, own)
+        self.own_values = compiled.values
         self.own_uncollected = self._uncollected(rule.for_each, own)
         looked_into = [(subquery.table, subquery.by_region) for subquery in compiled.subqueries]
         for table in (rule.for_each, *(subquery.table for subquery in compiled.subqueries)):
@@ -314,8 +315,11 @@ class _Reasons:
 
     def own(self, verdict: str) -> str:
         """SQL of the reason that a row bears itself; NULL where it lies with what the rule looked into, or where nothing was unread."""
-        gaps = ", ".join(f"_gaps[{literal(part)}]" for part in self.own_parts)
-        return f"CASE WHEN {verdict} = 'unknown' THEN COALESCE(_ghost, {gaps}) END"
+        found = ["_ghost", *(f"_gaps[{literal(part)}]" for part in self.own_parts)]
+        if self.own_values:  # a source is silent about something only where a column has no value
+            unsaid = " OR ".join(f"{quoted(name)} IS NULL" for name in self.own_values)
+            found.append(f"CASE WHEN {unsaid} THEN _gaps[{literal(SILENCE_PART)}] END")
+        return f"CASE WHEN {verdict} = 'unknown' THEN COALESCE({', '.join(found)}, NULL) END"
 
     def around(self, target: str, region: str | None) -> str:
         """The reason of a row that bears none; `not_in_answer` when everything was read and the answer was silent."""

@@ -13,7 +13,7 @@ from cnamm_scan.content import ENGINE_TABLES
 from cnamm_scan.engine.made import Makers
 from cnamm_scan.engine.store import Shards, Store
 from cnamm_scan.engine.views import make_views
-from cnamm_scan.model import ESTATE_TABLE, Content, Reason, Region, Target
+from cnamm_scan.model import ASSUME_WHOLE, ESTATE_TABLE, Content, Reason, Region, Target
 
 FEW_BYTES = 30_000_000
 """Stored facts below this are judged on one thread: sharing so little costs more than it saves."""
@@ -51,6 +51,7 @@ def open_store(content: Content, tables: Iterable[str], facts: Facts, makers: Ma
     with tempfile.TemporaryDirectory(prefix="cnamm-scan-") as room:
         store = Store(content, tables, scan_time=scan_time, threads=1 if facts.stored.size < FEW_BYTES else None)
         store.places = {target.id: ("global", *(region.name for region in facts.regions.get(target.id, ()))) for target in facts.targets}
+        store.whole = frozenset(target.id for target in facts.targets if target.scope.get(ASSUME_WHOLE))
         try:
             for table in sorted(store.tables - set(content.views)):
                 said = facts.collected.get(table)

@@ -69,6 +69,8 @@ class Store(Database):
         """Tables and views that could not be made from their facts, with what DuckDB said: bugs in content, to be reported loudly."""
         self.stopped: dict[str, str] = {}
         """Those of them that took more than they may, and the views that read one: a rule over these has no verdict but `error`."""
+        self.whole: frozenset[str] = frozenset()
+        """Targets of which somebody said that what was given is all there is: nothing more may be there. Set before facts are loaded."""
         self.places: Mapping[str, Sequence[str]] = {}
         """Target id -> every region that a row of it may name."""
         self._dark: dict[tuple[str, tuple[str, ...]], dict[tuple[str, str | None], str]] = {}
@@ -199,6 +201,11 @@ class Store(Database):
             f"g['{REST_PART}'] IS NOT NULL AS _shadow",
             f"CASE WHEN g['{GHOST_PART}'] IS NULL THEN 1 ELSE COALESCE(TRY_CAST(data ->> '{UNREAD}' AS BIGINT), 1) END AS _weight",
         ]
+        absent = ""
+        if self.whole:  # "there may be more" is not so there; whatever else was not read stays unread
+            named = ", ".join(literal(target) for target in sorted(self.whole))
+            why = f"COALESCE(g['{GHOST_PART}'], g['{REST_PART}'])"
+            absent = f" WHERE target NOT IN ({named}) OR {why} IS DISTINCT FROM {literal(Reason.NOT_IN_MANIFESTS.value)}"
         size = 0
         try:
             for turn in itertools.chain((first,), turns):
@@ -208,7 +215,7 @@ class Store(Database):
                     f"SELECT target, region, key, id, data, COALESCE(gaps, {NO_GAPS}) AS g, {document} AS d"
                     f" FROM read_json([{files}], format = 'newline_delimited', columns = {_FACT_COLUMNS})"
                 )
-                self.run(f"INSERT INTO {quoted(table)} BY NAME SELECT {', '.join(fixed + extracted)} FROM ({rows})")
+                self.run(f"INSERT INTO {quoted(table)} BY NAME SELECT {', '.join(fixed + extracted)} FROM ({rows}){absent}")
         except StoreError as error:
             self.give_up(table, error)
         if size >= LARGE:

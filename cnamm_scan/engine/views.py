@@ -9,14 +9,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from cnamm_scan.content import ENGINE_TABLES
 from cnamm_scan.engine.bounds import BoundError, StoreError
 from cnamm_scan.engine.extract import SQL_TYPES, literal
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import quoted
 from cnamm_scan.engine.store import NO_GAPS, Store
 from cnamm_scan.engine.worth import CannotTellError, Relation, Tables, Worth, is_by_region, read_worth
-from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, REST_PART, SILENCE_PART, Content, MadeRow, Reason, View, fact_id
+from cnamm_scan.model import GHOST_PART, REST_PART, SILENCE_PART, Content, MadeRow, Reason, View, fact_id
 
 ROWS_AT_ONCE = 2000
 """Rows of a function that are put in together."""
@@ -148,16 +147,9 @@ def _add_missing(store: Store, view: str, made: Relation, dark: Mapping[str, Map
                 is_here = place[1] == region or not is_met_by_region(store.content, table, made)
                 if place != (target, region) and is_here and (place[0] == target or not is_tied):
                     spread.setdefault(place, why)
-    unread = " UNION ALL ".join(_UNREAD.format(quoted(base)) for base in adding)
     # rows that could be other ones are one unread row together: a shadow alone would make them vanish
     lost = f"_rest AND EXISTS (SELECT 1 FROM {quoted(view)} AS v WHERE v.target = d.target AND v.key IS NULL)"
-    store.run(
-        f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, TIMESTAMP '{store.scan_time}' AS scan_time, '' AS _fact, _ghost,"
-        f" MAP([CASE WHEN _rest THEN '{REST_PART}' ELSE '{GHOST_PART}' END], [_ghost]) AS _gaps,"
-        f" _shadow AND NOT ({lost}) AS _shadow, _weight FROM (SELECT target, region, min(_ghost) AS _ghost,"
-        " bool_and(_shadow) AS _shadow, bool_or(_rest) AS _rest, max(_weight) AS _weight"
-        f" FROM ({unread}) GROUP BY ALL) AS d"
-    )
+    _add_unread(store, view, adding, lost)
     store.add_ghosts(view, [(target, region, Reason(why), True) for (target, region), why in sorted(spread.items())])
 
 
@@ -167,23 +159,16 @@ def _decisive(store: Store, over: Sequence[str]) -> list[str]:
     return [base for base in over if base not in listed.values()]
 
 
-def _add_unread(store: Store, view: str, bases: Sequence[str]) -> tuple[str, str]:
-    """Leave unread rows where one of the tables that it is made over has some; gives the SQL of those places, and how they match."""
-    dark = " UNION ALL ".join(_UNREAD.format(quoted(base)) for base in bases)
-    regional = all(_is_regional(store, base) for base in bases)
-    match = "d.target = v.target" + (" AND d.region = v.region" if regional else "")
-    # rows that more of a kind could have made other ones are one unread row together: a shadow alone would make them vanish
-    lost = f"_rest AND EXISTS (SELECT 1 FROM {quoted(view)} AS v WHERE {match} AND v.key IS NOT NULL)"
-    if store.content.views[view].made is not None:
-        lost = "false"  # its rows stay: whatever more there is would have made rows of its own
+def _add_unread(store: Store, view: str, bases: Sequence[str], lost: str = "false") -> None:
+    """Leave an unread row in each place where one of these tables has some: a shadow where all are, unless rows were `lost` there."""
+    unread = " UNION ALL ".join(_UNREAD.format(quoted(base)) for base in bases)
     store.run(
         f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, TIMESTAMP '{store.scan_time}' AS scan_time, '' AS _fact, _ghost,"
         f" MAP([CASE WHEN _rest THEN '{REST_PART}' ELSE '{GHOST_PART}' END], [_ghost]) AS _gaps,"
         f" _shadow AND NOT ({lost}) AS _shadow, _weight FROM (SELECT target, region, min(_ghost) AS _ghost,"
         " bool_and(_shadow) AS _shadow, bool_or(_rest) AS _rest, max(_weight) AS _weight"
-        f" FROM ({dark}) GROUP BY ALL) AS d"
+        f" FROM ({unread}) GROUP BY ALL) AS d"
     )
-    return dark, match
 
 
 def fill(store: Store, view: str, rows: Sequence[tuple[MadeRow, str]]) -> None:
@@ -217,11 +202,3 @@ def fill(store: Store, view: str, rows: Sequence[tuple[MadeRow, str]]) -> None:
             f" false AS _shadow, {', '.join(chosen)} FROM (SELECT unnest(from_json(?, {literal(shape)})) AS t)",
             [msgspec.json.encode(given).decode()],
         )
-
-
-def _is_regional(store: Store, table: str) -> bool:
-    if table in store.content.tables:
-        return store.content.tables[table].once_per == "region"
-    if table in ENGINE_TABLES:
-        return table != ESTATE_TABLE
-    return table in store.content.views and all(_is_regional(store, base) for base in read_view(store.content, table).tables)

@@ -190,6 +190,13 @@ class ManifestForm(Struct):
 # ---- entries -------------------------------------------------------------------------------------------------------------
 
 
+class PlaceForm(Struct):
+    """Where a thing was written."""
+
+    file: Annotated[str, Meta(min_length=1)]
+    line: Annotated[int, Meta(ge=1)]
+
+
 class FactForm(Struct):
     """A resource as it was read."""
 
@@ -201,6 +208,8 @@ class FactForm(Struct):
     data: dict[str, Any] | None
     gaps: dict[str, str]
     calls: list[dict[str, Any]]
+    place: PlaceForm | None = None
+    """Of a source that is text. It is no part of what the fact says."""
 
 
 class CoverageForm(Struct):

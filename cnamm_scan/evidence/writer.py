@@ -41,7 +41,7 @@ from cnamm_scan.evidence.reader import hash_file
 from cnamm_scan.evidence.redact import Redactor
 from cnamm_scan.evidence.room import FolderRoom, names_of, zipped
 from cnamm_scan.evidence.shards import Shards, created, put
-from cnamm_scan.model import Content, Coverage, MadeRow, Reason, Region, ResultBlock, fact_id
+from cnamm_scan.model import Content, Coverage, MadeRow, Place, Reason, Region, ResultBlock, fact_id
 from cnamm_scan.paths import MalformedError, Tree
 
 KEYS_A_LINE = 1000
@@ -155,13 +155,17 @@ class BundleWriter:
         redact: Sequence[str],
         keep: Tree | None = None,
         also: Mapping[str, Any] | None = None,
+        place: Place | None = None,
     ) -> None:
-        """Redact and store one fact: of `data` what `keep` names, and `also`. Raises MalformedError for data of another shape."""
+        """Redact and store one fact: of `data` what `keep` names, and `also`. Raises MalformedError for data of another shape.
+
+        `place` stands beside the data, as times do: what only moved in its file is the same.
+        """
         identifier = fact_id(table, target, region, key)
         cleaned = self.redactor.kept(data, keep, redact, key)
         if also:
             cleaned.update(also)
-        line = {
+        line: dict[str, Any] = {
             "kind": "fact",
             "id": identifier,
             "table": table,
@@ -172,6 +176,8 @@ class BundleWriter:
             "gaps": {name: reason.value for name, reason in gaps.items()},
             "calls": self._asked(calls, key),
         }
+        if place is not None:
+            line["place"] = {"file": place.file, "line": place.line}
         self._write("fact", table, identifier, line)
 
     def _asked(self, calls: Sequence[Mapping[str, Any]], key: str) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from cnamm_scan.content import ENGINE_TABLES
 from cnamm_scan.errors import BundleError, UsageError, did_you_mean
 from cnamm_scan.evidence.bundle import Bundle
+from cnamm_scan.judged.places import Places, are_written
 from cnamm_scan.judged.scoring import Judged, scored
 from cnamm_scan.model import FIRST_JUDGING, Content, Coverage, ModelScore, Result, ResultBlock, Roadmap, Tally, Target, Verdict
 
@@ -53,6 +54,7 @@ class Scan:
     stack: ExitStack = field(default_factory=ExitStack, repr=False)
     """What goes when the scan is closed: memory, spill space, a temporary bundle."""
     _store: Store | None = field(default=None, repr=False)
+    _places: Places | None = field(default=None, repr=False)
 
     def results(self, *verdicts: Verdict | str, rule: str | None = None) -> Iterator[Result]:
         """What each rule said about each resource; all, or those of some verdicts or of one rule."""
@@ -63,7 +65,13 @@ class Scan:
         """The results of a block, one for each resource."""
         from cnamm_scan.engine.evaluate import expand_block
 
-        return expand_block(self.content, block)
+        found = expand_block(self.content, block)
+        if self.bundle is None or not are_written(self.targets):
+            return found
+        if self._places is None:
+            self._places = Places(self.bundle, self.content)
+        places = self._places
+        return (replace(result, place=places.of(result, block.table)) for result in found)
 
     def blocks(self, *verdicts: Verdict | str, rule: str | None = None, named: bool = True) -> Iterator[ResultBlock]:
         """As `results`, several resources that a rule said the same of at a time; without `named` some only say how many there are."""
@@ -147,7 +155,7 @@ class Scan:
             if self._store is not None:  # whoever asks for a second one will ask for a third; rows of the first may still be read
                 wanted = everything
             self._store = self.stack.enter_context(
-                open_store(self.content, wanted, facts_of(self.bundle), self.makers or Makers({}, self.targets))
+                open_store(self.content, wanted, facts_of(self.bundle, self.targets), self.makers or Makers({}, self.targets))
             )
         return self._store
 
@@ -180,8 +188,8 @@ def of_bundle(judged: Judged, account: Mapping[str, Any], bundle: Bundle) -> Sca
     )
 
 
-def facts_of(bundle: Bundle) -> Facts:
-    """A bundle's facts as a store takes them."""
+def facts_of(bundle: Bundle, targets: Sequence[Target]) -> Facts:
+    """A bundle's facts as a store takes them. `targets` are the bundle's, whatever was said of them since."""
     from cnamm_scan.engine.load import Facts
 
     return Facts(
@@ -189,5 +197,5 @@ def facts_of(bundle: Bundle) -> Facts:
         stored=bundle.facts(),
         collected=bundle.manifest["plan"]["tables"],
         regions=bundle.regions(),
-        targets=bundle.targets(),
+        targets=targets,
     )

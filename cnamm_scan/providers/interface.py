@@ -26,6 +26,16 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an item was written, of a source that is text: kept beside its facts, not in what they say."""
+
+    file: str
+    line: int
+    mark: str = ""
+    """What tells it from others of its name, where one source holds several: the end of its key."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What came back: the parsed body, the provider's id of the request, and how to ask for the next page (None: no more)."""
 
@@ -45,6 +55,8 @@ class Answer:
     """Something about the answer that the coverage ledger should keep: a provider's code."""
     token: Any = None
     """What `next_page` is told apart by, where it holds more than the server's own token. A token seen before ends the listing as a gap."""
+    origins: Sequence[Origin] = ()
+    """Of a source that is text: where each item was written. One for each item, or none at all."""
     dark: Mapping[str, CallFailedError] = field(default_factory=dict)
     """Of an answer for the whole connection: the names of targets whose share is missing, and why. A gap of each of these alone."""
 
@@ -153,6 +165,10 @@ class Provider(Protocol):
 
     def variables(self, target: Target, region: str) -> Mapping[str, str]:
         """The values of `$account`, `$region`, `$partition` there."""
+        ...
+
+    def hear(self, content: Content) -> None:
+        """Told which tables there are, before anything is asked: what a target says of its scope may depend on it."""
         ...
 
     def unread(self, content: Content, tables: Iterable[str]) -> Mapping[str, Unread]:

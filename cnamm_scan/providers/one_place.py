@@ -38,6 +38,9 @@ class OnePlace:
         """`$account` (the target's own name), `$region` and `$target`."""
         return {"$account": target.name, "$region": region, "$partition": "", "$target": target.id}
 
+    def hear(self, content: Content) -> None:
+        """Nothing depends on it."""
+
     def unread(self, content: Content, tables: Iterable[str]) -> Mapping[str, Unread]:
         """Nothing: answers are read as they come, by no SDK's description."""
         return {}

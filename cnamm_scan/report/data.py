@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from cnamm_scan.model import (
+    ASSUME_WHOLE,
     LEVEL_NAMES,
     Content,
     Coverage,
@@ -111,6 +112,8 @@ def _finding(content: Content, result: Result) -> dict[str, Any]:
         "fix": fill(rule.fix, values) if rule else "",
         "fact": result.fact,
         "values": dict(result.values),
+        "file": result.place.file if result.place is not None else "",
+        "line": result.place.line if result.place is not None else None,
     }
 
 
@@ -243,7 +246,7 @@ def _roadmap(scan: Scan, model: Model, way: Roadmap, findings: list[dict[str, An
             "overall_gain": number(each.overall_gain),
             "open": failed[each.objective],
             "findings": [
-                {name: finding[name] for name in ("rule", "severity", "target", "region", "resource", "message", "fix")}
+                {name: finding[name] for name in ("rule", "severity", "target", "region", "resource", "message", "fix", "file", "line")}
                 for finding in open_ones[:FINDINGS_A_STEP]
             ],
         }
@@ -266,8 +269,11 @@ def _roadmap(scan: Scan, model: Model, way: Roadmap, findings: list[dict[str, An
 def gaps(scan: Scan) -> list[dict[str, Any]]:
     """What could not be seen and why, by (reason, target, region, operation), with the rules that became unknown by it."""
     grouped: dict[tuple[str, str, str, str], list[Coverage]] = {}
+    whole = {target.id for target in scan.targets if target.scope.get(ASSUME_WHOLE)}
     for line in scan.coverage:
         for reason in line.gaps:
+            if line.target in whole and reason == Reason.NOT_IN_MANIFESTS.value:
+                continue  # somebody said that it is not there at all
             grouped.setdefault((reason, line.target, line.region, line.operation), []).append(line)
     reading = scan.unknown_rules()
     found = []

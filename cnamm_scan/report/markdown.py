@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cnamm_scan.report.text import REASON_WORDS, attained, interval, percent
+from cnamm_scan.report.text import REASON_WORDS, attained, interval, notes, percent, place
 from cnamm_scan.text import safe
 
 
@@ -53,6 +53,9 @@ def _lines(report: Mapping[str, Any], most: int) -> Iterator[str]:
             yield f"| {cell(function['title'])} | {interval(function)} | {attained(function)} | {percent(function['coverage'])} |"
         overall = model["overall"]
         yield f"| **overall** | **{interval(overall)}** | | {percent(overall['coverage'])} |"
+    if notes(report):
+        yield ""
+        yield from (f"- {cell(note)}" for note in notes(report))
     if len(report["targets"]) > 1:
         yield from _targets(report)
     yield from _steps(report)
@@ -86,7 +89,8 @@ def _steps(report: Mapping[str, Any]) -> Iterator[str]:
     for number, step in enumerate(steps, 1):
         yield f"{number}. **{cell(step['title'])}** (level {step['level']}, +{step['overall_gain']:.2f} overall, {step['open']} findings)"
         for finding in step["findings"][:3]:
-            yield f"   - {cell(finding['message'])}: {cell(finding['fix'])}"
+            where = f" ({code(place(finding))})" if finding["file"] else ""
+            yield f"   - {cell(finding['message'])}{where}: {cell(finding['fix'])}"
 
 
 def _findings(report: Mapping[str, Any], most: int) -> Iterator[str]:
@@ -98,10 +102,12 @@ def _findings(report: Mapping[str, Any], most: int) -> Iterator[str]:
     if not found:
         yield "None."
         return
-    yield "| severity | rule | resource | what was seen |"
-    yield "|---|---|---|---|"
+    written = any(finding["file"] for finding in found)
+    yield f"| severity | rule | resource | what was seen |{' where |' if written else ''}"
+    yield f"|---|---|---|---|{'---|' if written else ''}"
     for finding in found[:most]:
-        yield f"| {finding['severity']} | {cell(finding['rule'])} | {cell(finding['resource'])} | {cell(finding['message'])} |"
+        where = f" {cell(place(finding)) if finding['file'] else ''} |" if written else ""
+        yield f"| {finding['severity']} | {cell(finding['rule'])} | {cell(finding['resource'])} | {cell(finding['message'])} |{where}"
     if total > most:
         yield ""
         yield f"{total - most} more: cnamm-scan results BUNDLE --verdict fail"

@@ -24,6 +24,8 @@ RESULT_COLUMNS = (
     "fact",
     "values",
     "parameters",
+    "file",
+    "line",
 )
 SCORE_COLUMNS = ("model", "function", "practice", "level", "objective", "low", "high", "coverage", "attained")
 

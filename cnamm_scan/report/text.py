@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cnamm_scan.model import LEVEL_NAMES
+from cnamm_scan.model import ASSUME_WHOLE, LEVEL_NAMES
 from cnamm_scan.text import safe
 
 CELLS, FEW_CELLS = 25, 10
@@ -36,6 +36,7 @@ REASON_WORDS = {
     "not_collected": "not collected in this scan",
     "not_in_answer": "the answer did not say",
     "not_in_manifests": "not in the manifests",
+    "only_in_cluster": "said by a running cluster only",
     "collector_bug": "a bug in our collector (please report it)",
 }
 
@@ -53,6 +54,7 @@ def blocks(
     """The report's parts in order."""
     made: list[RenderableType] = [_head(report)]
     made.extend(_model(model, functions, cells) for model in report["models"])
+    made.append(_notes(report))
     if len(report["targets"]) > 1:
         made.append(_targets(report))
     made.append(_steps(report, functions))
@@ -123,6 +125,22 @@ def _model(model: Mapping[str, Any], only: Sequence[str], cells: int) -> Rendera
     return Group(table, "")
 
 
+def notes(report: Mapping[str, Any]) -> list[str]:
+    """What a person should know beside the score: what was taken for granted, and what of the targets was passed over."""
+    several = len(report["scan"]["targets"]) > 1
+    found = []
+    for target in report["scan"]["targets"]:
+        scope = target.get("scope", {})
+        own = ["what is given is taken to be all there is (--assume-whole)"] if scope.get(ASSUME_WHOLE) else []
+        found += [f"{target['id']}: {note}" if several else note for note in (*own, *scope.get("notes", ()))]
+    return found
+
+
+def _notes(report: Mapping[str, Any]) -> RenderableType:
+    found = notes(report)
+    return Group(*(Padding(Text(safe(f"! {note}"), style="yellow"), (0, 0, 0, 0)) for note in found), "") if found else ""
+
+
 def _bar_of(scored: Mapping[str, Any], cells: int) -> Text:
     if scored["low"] is None:
         return Text("nothing that it concerns was found", style="dim")
@@ -166,6 +184,8 @@ def _steps(report: Mapping[str, Any], only: Sequence[str]) -> RenderableType:
                     Text.assemble((finding["severity"], SEVERITY_STYLE[finding["severity"]]), f"  {safe(finding['message'])}"), (0, 0, 0, 3)
                 )
             )
+            if finding["file"]:
+                made.append(Padding(Text(f"at: {safe(place(finding))}", style="dim"), (0, 0, 0, 3)))
             made.append(Padding(Text(f"fix: {textwrap.shorten(safe(finding['fix']), 150)}", style="dim"), (0, 0, 0, 3)))
         more = step["open"] - min(2, len(step["findings"]))
         if more > 0:
@@ -185,11 +205,18 @@ def _findings(report: Mapping[str, Any], most: int) -> RenderableType:
     table.add_column(overflow="fold")
     for finding in found[:most]:
         text = Text.assemble((finding["rule"], "bold"), f"  {safe(finding['resource'])}\n{safe(finding['message'])}")
+        if finding["file"]:
+            text.append(f"\nat: {safe(place(finding))}", style="dim")
         text.append(f"\nfix: {textwrap.shorten(safe(finding['fix']), 150)}", style="dim")
         table.add_row(Text(finding["severity"], style=SEVERITY_STYLE[finding["severity"]]), text)
     total = len(found) + report["findings_left_out"]
     rest = Text(f"and {total - most} more: cnamm-scan results BUNDLE --verdict fail", style="dim") if total > most else ""
     return Group(head, Padding(table, (0, 0, 0, 0)), rest, "") if found else Group(head, "")
+
+
+def place(finding: Mapping[str, Any]) -> str:
+    """Where a finding's resource was written, as editors and compilers say it: `deploy/web.yaml:12`."""
+    return f"{finding['file']}:{finding['line']}"
 
 
 def _gaps(report: Mapping[str, Any]) -> RenderableType:

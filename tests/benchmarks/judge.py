@@ -67,7 +67,7 @@ def _inside(made: Path, rules: list[str]) -> str:
     plan = make_plan(content, Selection(tuple(rules)), ["aws"])
     opened = open_bundle(made)
     started = time.monotonic()
-    with open_store(content, plan.read_tables, facts_of(opened), Makers(makers(), opened.targets())) as store:
+    with open_store(content, plan.read_tables, facts_of(opened, opened.targets()), Makers(makers(), opened.targets())) as store:
         loaded = time.monotonic()
         tallies = list(judge(store, plan.rules, opened.targets()))
         judged = time.monotonic()

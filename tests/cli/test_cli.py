@@ -121,6 +121,8 @@ def _colours(shown: str) -> bool:
         ("one", ["--fail-on", "low"], 10),
         ("good", ["--fail-on", "low"], 0),
         ("dark", ["--fail-on", "low"], 0),
+        ("dark", ["--fail-on", "low", "--min-coverage", "0"], 3),
+        ("dark", ["--fail-under", "0", "--min-coverage", "0"], 3),
         ("one", ["--min-coverage", "30"], 0),
         ("one", ["--min-coverage", "31"], 3),
         ("dark", ["--min-coverage", "0"], 0),
@@ -139,6 +141,8 @@ def test_gates(cnamm: Cli, bundles: Mapping[str, Path], command: str, bundle: st
         assert said.parts[0].startswith("error: ")
         assert said.parts[1].startswith("  at: ")
         assert said.parts[2].startswith("  do: ")
+    elif bundle == "dark" and "--min-coverage" not in gate:
+        assert said.err == f"nothing was judged under the gate {' '.join(gate)}: it is met because nothing could be seen\n"
     else:
         assert said.err == ""
 

@@ -41,6 +41,9 @@ def test_nothing_said_is_what_the_library_takes_it_to_be(monkeypatch: pytest.Mon
     assert (asked["targets"], asked["regions"], asked["options"].opted) == (("aws",), (), frozenset())
 
 
+FLAGS = ("--assume-whole", "--skip-unreadable", "--with-secret-metadata", "--with-kubelet-config")
+
+
 def test_every_option_reaches_the_provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     said = {
         "--role-arn": ["arn:aws:iam::1:role/audit"],
@@ -55,7 +58,7 @@ def test_every_option_reaches_the_provider(monkeypatch: pytest.MonkeyPatch, tmp_
         "--region": ["eu-west-1", "us-east-1"],
     }
     arguments = [part for option, values in said.items() for value in values for part in (option, value)]
-    asked = _asked(monkeypatch, "aws", "kubernetes:prod", *arguments, "--with-secret-metadata", "--with-kubelet-config")
+    asked = _asked(monkeypatch, "aws", "kubernetes:prod", *arguments, *FLAGS)
     assert asked["options"] == TargetOptions(
         role_arn="arn:aws:iam::1:role/audit",
         external_id="42",
@@ -66,6 +69,8 @@ def test_every_option_reaches_the_provider(monkeypatch: pytest.MonkeyPatch, tmp_
         namespaces=("shop", "till"),
         excluded_namespaces=("old",),
         system_namespaces=("platform", "mesh"),
+        assume_whole=True,
+        skip_unreadable=True,
         with_secret_metadata=True,
         with_kubelet_config=True,
     )

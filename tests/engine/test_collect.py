@@ -22,10 +22,10 @@ from cnamm_scan.demo.aws.estate.shop import demo_rewrite
 from cnamm_scan.engine.collect import Collected, collect
 from cnamm_scan.engine.plan import Selection, make_plan
 from cnamm_scan.engine.schedule import Limits
-from cnamm_scan.model import Content, Coverage, Reason
+from cnamm_scan.model import Content, Coverage, Place, Reason
 from cnamm_scan.providers.aws.provider import AwsProvider, Options
 from cnamm_scan.providers.bounds import PAGES
-from cnamm_scan.providers.interface import Answer, Request
+from cnamm_scan.providers.interface import Answer, Origin, Request
 from tests.answers import Teller, Told, listed, refused
 
 HOME, AWAY = "us-east-1", "eu-west-1"
@@ -55,11 +55,13 @@ class Kept:
         redact: Sequence[str],
         keep: paths.Tree | None = None,
         also: Mapping[str, Any] | None = None,
+        place: Place | None = None,
     ) -> None:
         data = {**paths.project(data, keep), **(also or {})}
         with self.lock:
-            place = {"table": table, "target": target, "region": region, "key": key}
-            self.facts.append({**place, "data": data, "gaps": dict(gaps), "calls": list(calls)})
+            where = {"table": table, "target": target, "region": region, "key": key}
+            written = {} if place is None else {"place": (place.file, place.line)}
+            self.facts.append({**where, "data": data, "gaps": dict(gaps), "calls": list(calls), **written})
 
     def coverage(self, line: Coverage) -> None:
         self.lines.append(line)
@@ -785,6 +787,22 @@ def test_of_what_may_be_besides_a_shadow_stands(tmp_path: Path) -> None:
         assert (line.status, line.complete, line.gaps) == ("not_in_manifests", False, {"not_in_manifests": 1})
     listing = done.line("thing", region="global")
     assert (listing.status, listing.complete, listing.gaps, listing.items) == ("ok", True, {}, 1)
+
+
+def test_where_an_item_was_written_stands_beside_its_facts(tmp_path: Path) -> None:
+    """And what tells it from others of its name ends its key, before the number of an element."""
+    things = [{"Name": "a", "Parts": [{"Name": "p"}]}, {"Name": "a", "Parts": [{"Name": "q"}]}]
+    origins = [Origin("one.yaml", 3), Origin("two.yaml", 7, "@two.yaml")]
+    done = tell(tmp_path, THINGS, {"ListThings": listed("Things", *things, origins=origins)}, "thing", "part")
+    assert {fact["key"]: fact["place"] for fact in done.whole("thing")} == {"a": ("one.yaml", 3), "a@two.yaml": ("two.yaml", 7)}
+    assert [fact["place"] for fact in done.whole("part")] == [("one.yaml", 3), ("two.yaml", 7)]
+    assert all(fact["key"].endswith(f"{origin.mark}#0") for fact, origin in zip(done.whole("part"), origins, strict=True))
+    assert all("yaml" not in str(fact["data"]) for fact in done.kept.facts)
+
+
+def test_what_was_written_nowhere_has_no_place(tmp_path: Path) -> None:
+    done = tell(tmp_path, THINGS, {"ListThings": listed("Things", ONE)}, "thing")
+    assert not any("place" in fact for fact in done.kept.facts)
 
 
 def test_both_may_be_said_of_one_listing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -14,7 +15,7 @@ from cnamm_scan.engine.collect.rows import Item, Rows
 from cnamm_scan.engine.collect.streams import Stream
 from cnamm_scan.engine.schedule import Limits, Outcome
 from cnamm_scan.model import GHOST_PART, REST_PART, Call, Reason, Target
-from cnamm_scan.providers.interface import Answer, CallFailedError, Provider, Request
+from cnamm_scan.providers.interface import Answer, CallFailedError, Origin, Provider, Request
 
 Json = Any
 
@@ -128,7 +129,11 @@ class Listings:
         if listing.target is not None:
             self._note_page(listing, listing.target, outcome, len(raws))
             own = listing.target
-            made: Iterator[Item] = (self._item(listing, own, document, calls, answer) for document in _documents(raws, answer))
+            origins = answer.origins if answer is not None and answer.origins else itertools.repeat(None)
+            made: Iterator[Item] = (
+                self._item(listing, own, document, calls, answer, origin)
+                for document, origin in zip(_documents(raws, answer), origins, strict=False)
+            )
         else:
             made = iter(self._sorted_out(listing, raws, calls, outcome))
         if stream.parts:
@@ -208,7 +213,13 @@ class Listings:
             self.progress.done(listing.stream.service, listing.region)
 
     def _item(
-        self, listing: _Listing, target: Target, document: dict[str, Json], calls: list[Mapping[str, Any]], answer: Answer | None
+        self,
+        listing: _Listing,
+        target: Target,
+        document: dict[str, Json],
+        calls: list[Mapping[str, Any]],
+        answer: Answer | None,
+        origin: Origin | None = None,
     ) -> Item:
         region, place, above = listing.region, listing.request.region, dict(answer.blind) if answer is not None else {}
         if listing.parent is not None:
@@ -218,7 +229,7 @@ class Listings:
             where = paths.get(document, paths.parse(listing.stream.source.call.in_region))
             if isinstance(where, str) and where:
                 region = place = where
-        return Item(document, target, region, place, list(calls) if listing.stream.parts else calls, above=above)
+        return Item(document, target, region, place, list(calls) if listing.stream.parts else calls, above=above, origin=origin)
 
     def _dark(
         self,

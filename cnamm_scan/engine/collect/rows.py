@@ -14,8 +14,8 @@ from cnamm_scan.engine.collect.calls import Values
 from cnamm_scan.engine.collect.ledger import Ledger
 from cnamm_scan.engine.collect.streams import Stream
 from cnamm_scan.engine.plan import TablePlan
-from cnamm_scan.model import GHOST_PART, SILENCE_PART, UNREAD, Coverage, Reason, Target
-from cnamm_scan.providers.interface import CallFailedError
+from cnamm_scan.model import GHOST_PART, SILENCE_PART, UNREAD, Coverage, Place, Reason, Target
+from cnamm_scan.providers.interface import CallFailedError, Origin
 
 GLOBAL = "global"
 """The region of what exists once for a target."""
@@ -39,8 +39,12 @@ class FactWriter(Protocol):
         redact: Sequence[str],
         keep: paths.Tree | None = None,
         also: Mapping[str, Json] | None = None,
+        place: Place | None = None,
     ) -> None:
-        """Redact and store one fact: of `data` what `keep` names, and `also`. Raises MalformedError for data of another shape."""
+        """Redact and store one fact: of `data` what `keep` names, and `also`; `place` stands beside it.
+
+        Raises MalformedError for data of another shape.
+        """
         ...
 
     def coverage(self, line: Coverage) -> None:
@@ -67,6 +71,8 @@ class Item:
     """Part key -> why it was not read."""
     above: Mapping[str, Reason] = field(default_factory=dict)
     """Gaps of the item that this one was listed for, by the names that a path would use."""
+    origin: Origin | None = None
+    """Where it was written, of a source that is text."""
     gone: bool = False
     finished: bool = False
     asked: set[str] = field(default_factory=set)
@@ -185,6 +191,7 @@ class Rows:
             gaps=shape.gaps(gaps) if gaps else {},
             calls=item.calls,
             redact=plan.table.redact,
+            place=Place(item.origin.file, item.origin.line) if item.origin is not None else None,
         )
 
     def _key(self, shape: Shape, document: Mapping[str, Json], item: Item) -> str:
@@ -198,7 +205,7 @@ class Rows:
             if value is None:
                 raise KeyError(path.text)
             made += str(value)
-        return made
+        return made + item.origin.mark if item.origin is not None else made
 
     def ghost(
         self,

@@ -200,6 +200,9 @@ class AwsProvider:
         """`$account`, `$region` and `$partition`."""
         return {"$account": target.name, "$region": region, "$partition": self.partition, "$target": target.id}
 
+    def hear(self, content: Content) -> None:
+        """Nothing depends on it."""
+
     def unread(self, content: Content, tables: Iterable[str]) -> Mapping[str, Unread]:
         """What the loaded botocore does not have of these tables."""
         from cnamm_scan.providers.aws.lint import unread

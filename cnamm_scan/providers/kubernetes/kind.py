@@ -95,6 +95,12 @@ KIND = Kind(
             problem=_namespace_problem,
         ),
         Option(
+            "assume_whole",
+            "--assume-whole",
+            "manifests only: what is given is all there is, so that what is not in it is known to be absent.",
+        ),
+        Option("skip_unreadable", "--skip-unreadable", "manifests only: go on without files that cannot be read; they are named."),
+        Option(
             "with_secret_metadata",
             "--with-secret-metadata",
             "list secrets, names and dates only. Needs the right to list secrets, which is the right to read them.",

@@ -1,33 +1,29 @@
 """Manifests instead of a cluster: files, folders or standard input, judged before they land.
 
 The objects are the population: each that is there is judged. What only a cluster adds (status, managers, ages) is unknown, and so is
-whatever is looked up and not found: it may be in the cluster already.
+whatever is looked up and not found: it may be in the cluster already, unless somebody says that what is given is all there is.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from cnamm_scan import yamls
 from cnamm_scan.errors import UsageError
-from cnamm_scan.model import Reason, Target
-from cnamm_scan.providers.interface import Answer, CallFailedError, Request, code_matches
+from cnamm_scan.model import ASSUME_WHOLE, Content, Reason, Target
+from cnamm_scan.providers.interface import Answer, CallFailedError, Origin, Request, code_matches
+from cnamm_scan.providers.kubernetes import files, templates
+from cnamm_scan.providers.kubernetes.files import Written
 from cnamm_scan.providers.kubernetes.names import COPIES, SYSTEM_NAMESPACES, plural
-from cnamm_scan.providers.kubernetes.needs import Resource, resource_of
+from cnamm_scan.providers.kubernetes.needs import Resource, read_by, resource_of
 from cnamm_scan.providers.kubernetes.pods import NORMALISERS
-from cnamm_scan.providers.kubernetes.templates import TEMPLATES, templates
 from cnamm_scan.providers.one_place import OnePlace
 
 Json = Any
-ENDINGS = (".yaml", ".yml", ".json")
-LIMITS = yamls.MANIFESTS.limits
-BLIND: Mapping[str, Reason] = {"status": Reason.NOT_IN_MANIFESTS, "silence": Reason.NOT_IN_MANIFESTS}
+BLIND: Mapping[str, Reason] = {"status": Reason.ONLY_IN_CLUSTER, "silence": Reason.ONLY_IN_CLUSTER}
+"""What manifests never say, whatever is in them."""
 CLUSTER_SCOPED = frozenset(
     "Namespace Node PersistentVolume ClusterRole ClusterRoleBinding StorageClass IngressClass PriorityClass RuntimeClass CSIDriver"
     " CustomResourceDefinition APIService ValidatingWebhookConfiguration MutatingWebhookConfiguration ValidatingAdmissionPolicy"
@@ -38,20 +34,29 @@ CLUSTER_SCOPED = frozenset(
     " PriorityLevelConfiguration VolumeSnapshotClass VolumeSnapshotContent".split()
 )
 """Kinds that have no namespace: a manifest cannot tell, and what has one and names none goes to `default`."""
+RETIRED: Mapping[str, str] = {"apps": "extensions", "networking.k8s.io": "extensions", "policy": "extensions"}
+"""Groups -> where their kinds stood before: an object of there is of the kind, in a version that no table reads."""
+POLICY_GROUPS = ("kyverno.io", "gatekeeper.sh", "admissionregistration.k8s.io")
+"""Groups whose objects hold containers as patterns of what is allowed, and make none."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Object:
-    """One object and the file that it stands in."""
+    """One object as the API server would have it, and where it stands."""
 
-    group: str
-    version: str
-    kind: str
+    written: Written
     document: Mapping[str, Json]
+    mark: str
+    """What tells it from others of the same kind and name, here: empty for the first."""
+
+    @property
+    def origin(self) -> Origin:
+        """Where its facts say that it was written."""
+        return Origin(self.written.file, self.written.line, self.mark)
 
 
 class ManifestProvider(OnePlace):
-    """A file, a folder or `-` as a target. Raises UsageError for what is not there, cannot be parsed or holds no object."""
+    """A file, a folder or `-` as a target. Raises UsageError for what is not there, cannot be read or holds no object."""
 
     name = "kubernetes"
     normalisers = NORMALISERS
@@ -63,23 +68,70 @@ class ManifestProvider(OnePlace):
         namespaces: Sequence[str] = (),
         excluded_namespaces: Sequence[str] = (),
         system_namespaces: Sequence[str] = (),
+        assume_whole: bool = False,
+        skip_unreadable: bool = False,
     ) -> None:
         self._namespaces = frozenset(namespaces)
         self._excluded = frozenset(excluded_namespaces)
         self._system = SYSTEM_NAMESPACES | frozenset(system_namespaces)
+        found = files.read(source)
+        if found.unread and not skip_unreadable:
+            raise files.refuse(source, found.unread)
+        if not found.objects:
+            raise _nothing(source, found)
         self._objects: dict[tuple[str, str], list[_Object]] = {}
-        count = 0
-        for found in _read(source):
-            self._objects.setdefault((found.group, plural(found.kind)), []).append(found)
-            count += 1
-        if not count:
-            raise UsageError(
-                "holds no Kubernetes object", where=f"kubernetes:{source}", do="name manifests: documents with apiVersion and kind"
-            )
-        scope: dict[str, Any] = {"manifests": source, "objects": count}
+        self._called: dict[tuple[str, str], list[_Object]] = {}
+        """(kind, name) -> the objects that are so called."""
+        for each in self._marked(found.objects):
+            self._objects.setdefault((each.written.group, plural(each.written.kind)), []).append(each)
+            self._called.setdefault((each.written.kind, _name_of(each.document)[1]), []).append(each)
+        self._is_partial = bool(found.unread or found.kustomizations or found.patches)
+        """Whether there is more here than the objects: whatever they say, they are not all."""
+        self._unjudged = [each for each in self._every() if self._is_unjudged(each)]
+        scope: dict[str, Any] = {"manifests": source, "objects": len(found.objects)}
         named = {"namespaces": self._namespaces, "excluded_namespaces": self._excluded, "system_namespaces": frozenset(system_namespaces)}
         scope.update({name: sorted(values) for name, values in named.items() if values})
+        if assume_whole:
+            scope[ASSUME_WHOLE] = True
+        notes = [*_of_files(found), *_of_pods(self._unjudged)]
+        if assume_whole and self._is_partial:
+            notes.append("what was not read may hold anything: in spite of --assume-whole nothing is taken to be absent")
+        if found.unread:
+            scope["unreadable"] = [{"file": each.where, "why": each.what} for each in found.unread]
+        if notes:
+            scope["notes"] = notes
         self.target = Target(f"kubernetes:{source}", "kubernetes", source, "", scope)
+
+    def _every(self) -> Iterator[_Object]:
+        for _, several in sorted(self._objects.items()):
+            yield from several
+
+    def _marked(self, objects: Iterable[Written]) -> Iterator[_Object]:
+        """Each object as the server would have it, and told from others of its kind and name: one in several files is several."""
+        marks: dict[tuple[str, str, str, str], set[str]] = {}
+        for each in objects:
+            document = self._placed(each.kind, each.document)
+            taken = marks.setdefault(_identity(each, document), set())
+            mark = _free("" if not taken else f"@{each.within}", taken)
+            taken.add(mark)
+            yield _Object(each, document, mark)
+
+    def hear(self, content: Content) -> None:
+        """Which kinds tables read: the target says of which kinds none does."""
+        known = read_by(content)
+        others = Counter(
+            _kind_name(each.written)
+            for each in self._every()
+            if not templates.makes_pods(each.written.group, each.written.kind)
+            and not known(each.written.group, plural(each.written.kind), each.written.version)
+        )
+        if others:
+            every = sum(map(len, self._objects.values()))
+            said = ", ".join(f"{count} {name}" for name, count in sorted(others.items()))
+            note = f"{sum(others.values())} of {every} objects are of kinds that no table reads: {said}"
+            scope = {**self.target.scope, "unread_kinds": [{"kind": name, "objects": count} for name, count in sorted(others.items())]}
+            scope["notes"] = [*self.target.scope.get("notes", ()), note]
+            self.target = replace(self.target, scope=scope)
 
     def call(self, request: Request) -> Answer:
         """All objects of a kind. Raises CallFailedError where there is none: the cluster may have some."""
@@ -87,30 +139,41 @@ class ManifestProvider(OnePlace):
             resource = resource_of(request.client, request.operation)
         except ValueError as error:
             raise CallFailedError(Reason.COLLECTOR_BUG, "NoResource", str(error)) from error
-        if resource.sub or resource.full == "secrets":
+        if resource.full == "secrets":
             # the listing of secrets is for what a cluster holds; those in manifests would be read with their values
-            raise CallFailedError(Reason.NOT_IN_MANIFESTS, "NotInManifests")
+            raise CallFailedError(Reason.EXCLUDED, "Secrets")
+        if resource.sub:
+            raise CallFailedError(Reason.ONLY_IN_CLUSTER, "NotInManifests")
         found, others = self._found(resource)
+        unjudged: Sequence[_Object] = ()
         if resource.full == "pods":
-            found = [*found, *self._pods()]
-        kept = [item for item in found if self._in_scope(item, resource)]
-        if found and not kept:
-            raise CallFailedError(Reason.EXCLUDED, "OutOfScope")
-        if not kept and others:
-            raise CallFailedError(Reason.UNSUPPORTED, "UnreadVersion")
-        if not kept:
-            raise CallFailedError(Reason.NOT_IN_MANIFESTS, "NotInManifests")
-        left_out = Reason.EXCLUDED if len(kept) < len(found) else Reason.UNSUPPORTED if others else None
-        return Answer({"items": kept}, rest=Reason.NOT_IN_MANIFESTS, left_out=left_out, blind=BLIND)
+            found, unjudged = self._with_pods(found), self._unjudged
+        kept = [(document, origin) for document, origin in found if self._in_scope(document, resource)]
+        hidden = [each for each in unjudged if self._in_scope(each.document, resource)]
+        unseen = Reason.NOT_COLLECTED if self._is_partial else Reason.NOT_IN_MANIFESTS
+        if not kept and not hidden:
+            if found:
+                raise CallFailedError(Reason.EXCLUDED, "OutOfScope")
+            raise CallFailedError(Reason.UNSUPPORTED, "UnreadVersion") if others else CallFailedError(unseen, "NotInManifests")
+        left_out = Reason.UNSUPPORTED if others or hidden else Reason.EXCLUDED if len(kept) < len(found) else None
+        return Answer(
+            {"items": [document for document, _ in kept]},
+            rest=unseen,
+            left_out=left_out,
+            left_out_count=max(1, others + len(hidden)),
+            blind=BLIND,
+            origins=[origin for _, origin in kept],
+        )
 
-    def _found(self, resource: Resource) -> tuple[list[dict[str, Json]], int]:
+    def _found(self, resource: Resource) -> tuple[list[tuple[dict[str, Json], Origin]], int]:
         """The objects in one of the versions asked for, and how many there are in others."""
         if resource.name == "*":
-            there = [each for (group, _), several in sorted(self._objects.items()) if group == resource.group for each in several]
+            there = [each for each in self._every() if each.written.group == resource.group]
         else:
-            there = self._objects.get((resource.group, resource.name), [])
-        fitting = [each for each in there if each.version in resource.versions]
-        return [self._placed(each.kind, each.document) for each in fitting], len(there) - len(fitting)
+            there = [*self._objects.get((resource.group, resource.name), [])]
+            there += self._objects.get((RETIRED.get(resource.group, "-"), resource.name), [])
+        fitting = [each for each in there if each.written.group == resource.group and each.written.version in resource.versions]
+        return [(dict(each.document), each.origin) for each in fitting], len(there) - len(fitting)
 
     def _placed(self, kind: str, document: Mapping[str, Json]) -> dict[str, Json]:
         """The object with its namespace, and whether that is the platform's."""
@@ -129,48 +192,84 @@ class ManifestProvider(OnePlace):
         system = {"inSystemNamespace": belongs in self._system} if isinstance(belongs, str) else {}
         return {**document, "metadata": made, **system}
 
-    def _pods(self) -> Iterator[dict[str, Json]]:
-        """A pod for each template: what the object will make, under the object's name, once."""
-        taken: set[tuple[str, str]] = set()
-        known = [(group, plural(kind)) for group, kind in TEMPLATES]
-        for group, several in [*known, *sorted(self._objects.keys() - set(known))]:
-            for each in self._objects.get((group, several), ()):
-                owner = self._placed(each.kind, each.document)
-                above = owner.get("metadata")
-                if not isinstance(above, Mapping) or self._is_owned(each):
-                    continue  # what owns it makes the pods
-                for number, template in enumerate(templates(group, each.kind, owner)):
-                    own = template.get("metadata")
-                    name, namespace = str(above.get("name") or ""), str(above.get("namespace"))
-                    if number:
-                        name = f"{name}~{number}"
-                    if (namespace, name) in taken:
-                        name = f"{name}~{each.kind.lower()}"
-                    taken.add((namespace, name))
-                    yield {
-                        **template,
-                        "metadata": {
-                            **(own if isinstance(own, Mapping) else {}),
-                            "name": name,
-                            "namespace": namespace,
-                            "ownerReferences": [{"kind": each.kind, "name": above.get("name"), "controller": True}],
-                        },
-                        "inSystemNamespace": owner.get("inSystemNamespace", False),
-                    }
+    # ---- pods --------------------------------------------------------------------------------------------------------
 
-    def _is_owned(self, thing: _Object) -> bool:
-        """Whether another object of the manifests makes this one; an owner that is not among them says nothing of what it would make."""
-        own = thing.document.get("metadata")
-        owners = own.get("ownerReferences") if isinstance(own, Mapping) else None
-        if not isinstance(owners, list) or not owners:
-            return False
-        wanted = {(str(each.get("kind")), str(each.get("name"))) for each in owners if isinstance(each, Mapping)}
+    def _with_pods(self, found: Sequence[tuple[dict[str, Json], Origin]]) -> list[tuple[dict[str, Json], Origin]]:
+        """The pods that are there, and one for each template: what its object will make, under that object's name, once."""
+        made = [(_defaulted(document), origin) for document, origin in found]
+        owners: dict[tuple[str, str], tuple[str, str]] = {_name_of(document): ("", "Pod") for document, _ in found}
+        taken: dict[tuple[str, str], set[str]] = {}
+        for document, origin in found:
+            taken.setdefault(_name_of(document), set()).add(origin.mark)
+        for each in self._every():
+            if self._is_owned(each):
+                continue
+            group, kind = each.written.group, each.written.kind
+            for template in templates.pods_of(group, kind, each.document):
+                pod = self._pod(each, template)
+                if pod is None:
+                    continue
+                name = _name_of(pod)
+                theirs = "" if owners.setdefault(name, (group, kind)) == (group, kind) else f"~{kind.lower()}"
+                mark = _free(theirs + each.mark, taken.setdefault(name, set()))
+                taken[name].add(mark)
+                made.append((_defaulted(pod), replace(each.origin, mark=mark)))
+        return made
+
+    def _pod(self, each: _Object, template: templates.Template) -> dict[str, Json] | None:
+        """The pod of a template; None where its object has no name to make it under."""
+        above = each.document.get("metadata")
+        if not isinstance(above, Mapping):
+            return None
+        pod = template.pod if isinstance(template.pod, Mapping) else {}
+        own = pod.get("metadata")
+        name = str(above.get("name") or "")
+        return {
+            **pod,
+            "metadata": {
+                **(own if isinstance(own, Mapping) else {}),
+                "name": f"{name}~{template.part}" if template.part else name,
+                "namespace": str(above.get("namespace") or "default"),
+                "ownerReferences": [{"kind": each.written.kind, "name": above.get("name"), "controller": True}],
+            },
+            "inSystemNamespace": each.document.get("inSystemNamespace", False),
+        }
+
+    def _is_owned(self, each: _Object) -> bool:
+        """Whether another object that is here makes it, and its pods are found with that one's. What owns itself in the end is its own."""
         return any(
-            (each.kind, str(metadata.get("name"))) in wanted
-            for several in self._objects.values()
-            for each in several
-            if isinstance(metadata := each.document.get("metadata"), Mapping)
+            templates.makes_pods(owner.written.group, owner.written.kind) and not self._owns(each, owner) for owner in self._owners(each)
         )
+
+    def _owns(self, each: _Object, other: _Object) -> bool:
+        """Whether an object stands above another, or is that one."""
+        above, seen = [other], set()
+        while above:
+            one = above.pop()
+            if one is each:
+                return True
+            if id(one) not in seen:
+                seen.add(id(one))
+                above += self._owners(one)
+        return False
+
+    def _owners(self, each: _Object) -> Iterator[_Object]:
+        """The objects here that it names as its owners."""
+        metadata = each.document.get("metadata")
+        named = metadata.get("ownerReferences") if isinstance(metadata, Mapping) else None
+        for owner in named if isinstance(named, list) else ():
+            if isinstance(owner, Mapping):
+                group = str(owner.get("apiVersion") or "").rpartition("/")[0]
+                for found in self._called.get((str(owner.get("kind")), str(owner.get("name"))), ()):
+                    if group in (found.written.group, "") and _name_of(found.document)[0] in (_name_of(each.document)[0], ""):
+                        yield found
+
+    def _is_unjudged(self, each: _Object) -> bool:
+        """Whether it may make pods that are not found: a kind that nobody here knows, with containers in it."""
+        group, kind = each.written.group, each.written.kind
+        if (group, kind) == ("", "Pod") or templates.makes_pods(group, kind) or group.endswith(POLICY_GROUPS):
+            return False
+        return templates.holds_containers(each.document) and not self._is_owned(each)
 
     def _in_scope(self, item: Mapping[str, Json], resource: Resource) -> bool:
         metadata = item.get("metadata")
@@ -184,10 +283,8 @@ class ManifestProvider(OnePlace):
     def read(self, name: str, request: Request) -> Answer:
         """The cluster is what the manifests are for: a row to ask "is there one" of, with nothing known of it but the name."""
         if name != "cluster":
-            raise CallFailedError(Reason.NOT_IN_MANIFESTS, "NotInManifests")
-        return Answer(
-            [{"name": self.target.name}], blind={**BLIND, "version": Reason.NOT_IN_MANIFESTS, "managedBy": Reason.NOT_IN_MANIFESTS}
-        )
+            raise CallFailedError(Reason.ONLY_IN_CLUSTER, "NotInManifests")
+        return Answer([{"name": self.target.name}], blind={**BLIND, "version": Reason.ONLY_IN_CLUSTER, "managedBy": Reason.ONLY_IN_CLUSTER})
 
     def matches(self, failure: CallFailedError, codes: Sequence[str]) -> bool:
         """As `absent_on:` says."""
@@ -197,94 +294,80 @@ class ManifestProvider(OnePlace):
         """Nothing is open."""
 
 
-# ---- files ---------------------------------------------------------------------------------------------------------------
+def _identity(written: Written, document: Mapping[str, Json]) -> tuple[str, str, str, str]:
+    """(group, kind, namespace, name): of two objects with the same, one would be written over the other."""
+    return (written.group, written.kind, *_name_of(document))
 
 
-def _read(source: str) -> Iterator[_Object]:
-    for name, text in _texts(source):
-        for document in _documents(name, text):
-            yield from _objects(document)
+def _name_of(document: Mapping[str, Json]) -> tuple[str, str]:
+    metadata = document.get("metadata")
+    if not isinstance(metadata, Mapping):
+        return "", ""
+    return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
 
 
-def _texts(source: str) -> Iterator[tuple[str, str]]:
-    """(name, text) of each file. Raises UsageError."""
-    if source == "-":
-        if sys.stdin is None:
-            raise UsageError("standard input is closed", where="kubernetes:-", do="pipe manifests in: helm template … | …")
-        yield "standard input", _text("standard input", sys.stdin.buffer, "pipe manifests in: helm template … | …")
-        return
-    path = Path(source).expanduser()
-    if path.is_dir():
-        files = sorted(
-            file
-            for file in path.rglob("*")
-            if file.suffix in ENDINGS and file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
+def _free(mark: str, taken: set[str]) -> str:
+    """The mark, or the first of its like that nobody has."""
+    number, free = 2, mark
+    while free in taken:
+        free, number = f"{mark}~{number}", number + 1
+    return free
+
+
+def _defaulted(pod: dict[str, Json]) -> dict[str, Json]:
+    """A pod as the API server stores it, in what matters here: what a container may use at most it asks for, where it says no less."""
+    spec = pod.get("spec")
+    if not isinstance(spec, Mapping):
+        return pod
+    made = dict(spec)
+    for name in ("containers", "initContainers"):
+        if isinstance(spec.get(name), list):
+            made[name] = [_with_requests(each) for each in spec[name]]
+    return {**pod, "spec": _with_requests(made)}
+
+
+def _with_requests(holder: Json) -> Json:
+    resources = holder.get("resources") if isinstance(holder, Mapping) else None
+    if not isinstance(resources, Mapping) or not isinstance(resources.get("limits"), Mapping):
+        return holder
+    requests = resources.get("requests")
+    if requests is not None and not isinstance(requests, Mapping):
+        return holder
+    return {**holder, "resources": {**resources, "requests": {**resources["limits"], **(requests or {})}}}
+
+
+def _kind_name(written: Written) -> str:
+    """As kubectl writes a kind: `Widget.v1.example.com`."""
+    return ".".join(part for part in (written.kind, written.version if written.group else "", written.group) if part)
+
+
+# ---- what a person should know ---------------------------------------------------------------------------------------------
+
+
+def _nothing(source: str, found: files.Reading) -> UsageError:
+    where = f"kubernetes:{source}"
+    if found.kustomizations or found.patches:
+        folder = found.kustomizations[0] if found.kustomizations else "DIR"
+        what = "holds parts of a kustomization, and no Kubernetes object"
+        return UsageError(what, where=where, do=f"render it: {files.KUSTOMIZE.format(folder)}")
+    if found.unread:
+        return UsageError("holds no Kubernetes object that could be read", where=where, do="; ".join(sorted({e.do for e in found.unread})))
+    return UsageError("holds no Kubernetes object", where=where, do="name manifests: documents with apiVersion and kind")
+
+
+def _of_files(found: files.Reading) -> Iterator[str]:
+    if found.unread:
+        said = ", ".join(f"{each.where} ({each.what})" for each in found.unread)
+        yield f"{len(found.unread)} file(s) were passed over (--skip-unreadable): {said}"
+    if found.kustomizations or found.patches:
+        first = found.kustomizations[0] if found.kustomizations else "DIR"
+        yield (
+            f"{len(found.kustomizations)} kustomization(s) were not rendered; {len(found.patches)} file(s) of patches and settings were"
+            f" passed over: {files.KUSTOMIZE.format(first)}"
         )
-    elif path.is_file():
-        files = [path]
-    else:
-        raise UsageError("no such file or folder", where=f"kubernetes:{source}", do="name manifests that are there, or a context")
-    for file in files:
-        try:
-            opened = file.open("rb")
-        except OSError as error:
-            raise UsageError(f"cannot be read: {error.strerror}", where=str(file), do="check its permissions") from error
-        with opened:
-            yield str(file), _text(str(file), opened, "save the file as UTF-8, or name the others")
 
 
-def _text(name: str, opened: IO[bytes], otherwise: str) -> str:
-    try:
-        raw = opened.read(LIMITS.size + 1)
-        if len(raw) > LIMITS.size:
-            raise UsageError(f"larger than {LIMITS.size >> 20} MiB", where=name, do="make it several files")
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        raise UsageError("not UTF-8 text", where=name, do=otherwise) from error
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=name, do="name a file, a folder or a pipe") from error
-
-
-def _documents(name: str, text: str) -> Iterator[Json]:
-    try:
-        if text.lstrip()[:1] in ("{", "["):
-            with suppress(ValueError):  # YAML may begin so too, and several JSON documents are YAML with --- between them
-                document = json.loads(text, parse_constant=_refuse)
-                yamls.within(document, LIMITS)
-                yield document
-                return
-        yield from yamls.documents(text, yamls.MANIFESTS)
-    except RecursionError as error:
-        raise UsageError(f"nested more than {LIMITS.depth} levels deep", where=name, do="leave the file out") from error
-    except yamls.YamlError as error:
-        where = f"{name}:{error.line}" if error.line else name
-        if "{{" in text and error.what.startswith("not well-formed"):
-            raise UsageError(
-                "a template, not yet a manifest", where=where, do="render it first: helm template … | cnamm-scan scan kubernetes:-"
-            ) from error
-        raise UsageError(error.what, where=where, do=error.do) from error
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)  # NaN and Infinity are Python's, not JSON's
-
-
-def _objects(document: Json) -> Iterator[_Object]:
-    """The objects of a document: itself, or those of a List. What has no apiVersion and kind is none, and is passed over."""
-    if isinstance(document, list):
-        for each in document:
-            yield from _objects(each)
-        return
-    if not isinstance(document, Mapping):
-        return
-    api, kind = document.get("apiVersion"), document.get("kind")
-    if not isinstance(api, str) or not isinstance(kind, str):
-        return
-    if kind.endswith("List") and isinstance(document.get("items"), list):
-        for each in document["items"]:
-            if isinstance(each, Mapping):
-                # items of the API server's own lists leave out what the list says already
-                yield from _objects({"apiVersion": api, "kind": kind.removesuffix("List"), **each} if kind != "List" else each)
-        return
-    group, _, version = api.rpartition("/")
-    yield _Object(group, version, kind, document)
+def _of_pods(unjudged: Sequence[_Object]) -> Iterator[str]:
+    if unjudged:
+        said = ", ".join(f"{count} {name}" for name, count in sorted(Counter(_kind_name(each.written) for each in unjudged).items()))
+        yield f"{len(unjudged)} object(s) hold containers and are of kinds whose pods are not known, so these are unknown: {said}"

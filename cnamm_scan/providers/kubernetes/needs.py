@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from cnamm_scan.model import Call
+from cnamm_scan.model import Call, Content
 
 _CLIENT = re.compile(r"(?:(?P<group>[a-z0-9.-]+)/)?(?P<versions>v\d\w*(?:,v\d\w*)*)")
 _CALL = re.compile(r"(?P<resource>[a-z0-9]+|\*)(?P<sub>(?:/[A-Za-z0-9]+)*)")
@@ -39,6 +40,19 @@ def resource_of(client: str, operation: str) -> Resource:
 def _named(call: Call, client: str) -> tuple[str, str]:
     named, colon, operation = (call.call or "").partition(":")
     return (named, operation) if colon else (client, named)
+
+
+def read_by(content: Content) -> Callable[[str, str, str], bool]:
+    """Whether some table reads a kind of object, by group, plural name and version."""
+    known: set[tuple[str, str, str]] = set()
+    for table in content.tables.values():
+        if table.provider == "kubernetes" and table.list.call is not None:
+            try:
+                resource = resource_of(*_named(table.list, table.client))
+            except ValueError:
+                continue  # the linter names it
+            known |= {(resource.group, resource.name, version) for version in resource.versions if not resource.sub}
+    return lambda group, name, version: not known.isdisjoint({(group, name, version), (group, "*", version)})
 
 
 def needs(call: Call, client: str) -> tuple[str, ...]:

@@ -48,6 +48,10 @@ class Options:
     """Only these; empty: all."""
     excluded_namespaces: tuple[str, ...] = ()
     system_namespaces: tuple[str, ...] = ()
+    assume_whole: bool = False
+    """Of manifests: what is given is all there is."""
+    skip_unreadable: bool = False
+    """Of manifests: go on without files that cannot be read."""
     call_timeout: float = 20.0
     """Seconds to wait for one answer."""
     connections: int = 16
@@ -63,12 +67,15 @@ def connect(name: str, options: Options) -> Provider:
         raise UsageError("--namespace and --exclude-namespace do not go together", do="name what to scan, or what to leave out")
     if name == "-" or _is_path(name):
         return _manifests(name, options)
+    if not name or not Path(name).exists():
+        _refuse_of_manifests(options)
     need("kubernetes", "kubernetes")
     from cnamm_scan.providers.kubernetes.config import IN_CLUSTER, Kubeconfig, in_cluster_client, kubeconfig_files
 
     files = kubeconfig_files(options.kubeconfig)
     known = Kubeconfig(files) if files else None
     if name and known is not None and name in known.contexts:
+        _refuse_of_manifests(options)
         return KubernetesProvider(name, known.client(name, timeout=options.call_timeout, connections=options.connections), options)
     if name and name != IN_CLUSTER:
         if Path(name).exists():
@@ -104,7 +111,16 @@ def _manifests(name: str, options: Options) -> Provider:
         namespaces=options.namespaces,
         excluded_namespaces=options.excluded_namespaces,
         system_namespaces=options.system_namespaces,
+        assume_whole=options.assume_whole,
+        skip_unreadable=options.skip_unreadable,
     )
+
+
+def _refuse_of_manifests(options: Options) -> None:
+    """Raise UsageError for what can only be said of manifests."""
+    for flag, said in (("--assume-whole", options.assume_whole), ("--skip-unreadable", options.skip_unreadable)):
+        if said:
+            raise UsageError(f"{flag} says nothing about a cluster", where=flag, do="leave it out, or name manifests: kubernetes:FOLDER")
 
 
 @dataclass(frozen=True, slots=True)

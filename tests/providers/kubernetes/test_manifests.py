@@ -181,7 +181,7 @@ def test_broken_yaml_names_its_line(tmp_path: Path, text: str, line: int) -> Non
     what, place, do = refused(str(tmp_path))
     assert what.startswith("not well-formed YAML: ")
     assert place == f"{tmp_path}/broken.yaml:{line}"
-    assert do == "mend the line"
+    assert do == "mend the line, or go on without the file: --skip-unreadable"
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_scalars_are_as_kubectl_reads_them(tmp_path: Path) -> None:
 
 def owner(kind: str, name: str = "web", namespace: str = "shop", **metadata: Any) -> dict[str, Any]:
     """An object that makes pods."""
-    (group, steps) = next((group, steps) for (group, known), steps in TEMPLATES.items() if known == kind)
+    (group, steps) = next((group.replace("*", "apps"), steps) for (group, known), steps in TEMPLATES.items() if known == kind)
     template: Any = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "main", "image": f"{name}:1"}]}}
     for step in reversed(steps[1:]):
         template = {step: template}
@@ -311,13 +311,11 @@ def test_pods_of_one_name_are_told_apart(tmp_path: Path) -> None:
     provider = of(
         owner("Deployment"), owner("StatefulSet"), owner("Job"), owner("Deployment", namespace="bank"), pod("other"), folder=tmp_path
     )
-    assert where(listed(provider)) == [
-        ("shop", "other"),
-        ("shop", "web"),
-        ("bank", "web"),
-        ("shop", "web~statefulset"),
-        ("shop", "web~job"),
-    ]
+    answer = listed(provider)
+    assert where(answer) == [("shop", "other"), ("shop", "web"), ("bank", "web"), ("shop", "web"), ("shop", "web")]
+    assert [origin.mark for origin in answer.origins] == ["", "", "", "~statefulset", "~job"]
+    answer = listed(of(pod("web"), owner("Deployment"), owner("Deployment"), folder=tmp_path))
+    assert [origin.mark for origin in answer.origins] == ["", "~deployment", "~deployment@objects.yaml"]
 
 
 def test_what_another_object_makes_is_not_counted_twice(tmp_path: Path) -> None:
@@ -398,13 +396,13 @@ def test_what_is_not_there_may_be_in_the_cluster(tmp_path: Path) -> None:
         assert not provider.matches(failure, ())
     answer = listed(provider)
     assert answer.rest is Reason.NOT_IN_MANIFESTS  # what is there is judged; nothing is taken to be absent
-    assert answer.blind == {"status": Reason.NOT_IN_MANIFESTS, "silence": Reason.NOT_IN_MANIFESTS}
+    assert answer.blind == {"status": Reason.ONLY_IN_CLUSTER, "silence": Reason.ONLY_IN_CLUSTER}
 
 
 def test_secrets_are_left_alone(tmp_path: Path) -> None:
     provider = of(thing("Secret", "password", "shop", stringData={"p": "hunter2"}), folder=tmp_path)
-    assert fails(provider, "v1", "secrets").reason is Reason.NOT_IN_MANIFESTS
-    assert fails(provider, "v1", "nodes/proxy/configz").reason is Reason.NOT_IN_MANIFESTS
+    assert fails(provider, "v1", "secrets").reason is Reason.EXCLUDED
+    assert fails(provider, "v1", "nodes/proxy/configz").reason is Reason.ONLY_IN_CLUSTER
     assert fails(provider, "apps", "Nonsense").reason is Reason.COLLECTOR_BUG
 
 
@@ -418,10 +416,10 @@ def test_the_cluster_that_they_are_for(tmp_path: Path) -> None:
     provider = of(pod("web"), folder=tmp_path)
     answer = provider.read("cluster", Request("v1", "<cluster>", "global"))
     assert answer.data == [{"name": provider.targets[0].name}]
-    assert {answer.blind[name] for name in ("version", "managedBy", "silence", "status")} == {Reason.NOT_IN_MANIFESTS}
+    assert {answer.blind[name] for name in ("version", "managedBy", "silence", "status")} == {Reason.ONLY_IN_CLUSTER}
     with pytest.raises(CallFailedError) as caught:
         provider.read("api_resources", Request("v1", "<api_resources>", "global"))
-    assert caught.value.reason is Reason.NOT_IN_MANIFESTS
+    assert caught.value.reason is Reason.ONLY_IN_CLUSTER
 
 
 def test_namespaces(tmp_path: Path) -> None:
@@ -538,7 +536,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.usefixtures("pack")
 def test_a_scan_judges_what_is_there_and_concludes_nothing_from_what_is_not(folder: Path) -> None:
     with api.scan([f"kubernetes:{folder}"]) as done:
-        unseen, odd = ("unknown", "not_in_manifests"), ("unknown", "malformed")
+        unseen, unsaid, odd = ("unknown", "not_in_manifests"), ("unknown", "only_in_cluster"), ("unknown", "malformed")
         said = verdicts(done)
         # a lookup joined by an id may be cautious where it finds something; where it finds nothing it must be
         policed = {resource: said.pop(("policed", resource)) for resource in ("shop/good", "shop/bad", "bank/elsewhere", "")}
@@ -550,17 +548,17 @@ def test_a_scan_judges_what_is_there_and_concludes_nothing_from_what_is_not(fold
             ("host", "shop/bad"): ("fail", ""),
             ("host", "bank/elsewhere"): ("pass", ""),
             ("host", ""): odd,
-            ("runs", "shop/good"): unseen,  # the collector says what silence means; here nobody could have spoken
-            ("runs", "shop/bad"): unseen,
-            ("runs", "bank/elsewhere"): unseen,
+            ("runs", "shop/good"): unsaid,  # the collector says what silence means; here nobody could have spoken
+            ("runs", "shop/bad"): unsaid,
+            ("runs", "bank/elsewhere"): unsaid,
             ("runs", ""): odd,
-            ("known", "shop/good"): unseen,
-            ("known", "shop/bad"): unseen,
-            ("known", "bank/elsewhere"): unseen,
+            ("known", "shop/good"): unsaid,
+            ("known", "shop/bad"): unsaid,
+            ("known", "bank/elsewhere"): unsaid,
             ("known", ""): odd,
             ("some_policy", str(folder)): ("pass", ""),
             ("some_class", str(folder)): unseen,
-            ("fresh", str(folder)): unseen,
+            ("fresh", str(folder)): unsaid,
             ("named", ""): unseen,
         }
         (target,) = done.report()["scan"]["targets"]
@@ -626,6 +624,6 @@ def test_shipped_rules_conclude_nothing_from_what_is_not_there(shipped: api.Scan
     about_the_cluster = [result for result in shipped.results() if result.values.get("name") == shipped.targets[0].name]
     wrong = [(result.rule, result.verdict.value) for result in about_the_cluster if result.verdict.value in ("pass", "fail")]
     assert wrong == []
-    assert {result.reason for result in shipped.results("unknown")} <= {"not_in_manifests", "excluded"}
+    assert {result.reason for result in shipped.results("unknown")} <= {"not_in_manifests", "only_in_cluster", "excluded"}
     assert len(list(shipped.results("unknown"))) > 30
     assert "error" not in {result.verdict.value for result in shipped.results()}

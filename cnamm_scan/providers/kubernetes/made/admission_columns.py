@@ -103,7 +103,7 @@ WEBHOOK: Mapping[str, Column] = {
     "missed": Column("integer", about="How many namespaces, system ones and the engine's own apart, its selector leaves out."),
 }
 
-_later = partial(later, "cnamm_scan.providers.kubernetes.made")
+_later = partial(later, "kubernetes")
 MAKERS: Mapping[str, Maker] = {
     "namespace_doors": Maker(_later("admission", "namespace_doors"), NAMESPACE),
     "cluster_doors": Maker(_later("admission", "cluster_doors"), DOOR),

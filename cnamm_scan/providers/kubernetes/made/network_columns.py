@@ -82,7 +82,7 @@ BACKEND: Mapping[str, Column] = {
     "lists": Column("list"),
 }
 
-_later = partial(later, "cnamm_scan.providers.kubernetes.made")
+_later = partial(later, "kubernetes")
 
 MAKERS: Mapping[str, Maker] = {
     "network_policies": Maker(_later("network", "network_policies"), POLICY),

@@ -108,7 +108,7 @@ ADMINISTRATORS: Mapping[str, Column] = {
     "names": Column("list", about="Who certainly does."),
 }
 
-_later = partial(later, "cnamm_scan.providers.kubernetes.made")
+_later = partial(later, "kubernetes")
 
 MAKERS: Mapping[str, Maker] = {
     "rbac_bindings": Maker(_later("rbac", "bindings"), BINDING),
