@@ -30,8 +30,8 @@ $(VENV)/.dev: $(VENV)/.python pyproject.toml
 demo: $(VENV)/.demo
 	$(CNAMM) demo
 
-# tests that share a fixture stay together; each worker starts the servers that its tests need
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadscope -p no:randomly
+# tests that share a fixture stay together, in an order drawn anew each time; each worker starts the servers that its tests need
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadscope
 
 test: $(VENV)/.dev
 	$(CNAMM) content test

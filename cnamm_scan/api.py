@@ -22,7 +22,7 @@ from cnamm_scan.errors import CnammError, UsageError, did_you_mean
 from cnamm_scan.evidence.bundle import BundleWriter, open_bundle
 from cnamm_scan.judged.scan import Scan, facts_of, of_bundle
 from cnamm_scan.judged.scoring import scored, unselected
-from cnamm_scan.model import Region, ResultBlock, Tally, Verdict
+from cnamm_scan.model import JUDGING_MODEL, Region, ResultBlock, Tally, Verdict
 from cnamm_scan.providers.catalog import KINDS, TargetOptions, connect, kind_of, makers, refuse_foreign
 from cnamm_scan.providers.interface import CallFailedError
 from cnamm_scan.stopping import Stopping
@@ -160,7 +160,7 @@ def evaluate(
         plan = make_plan(whole, selected, {target.provider for target in targets})
     store = open_store(whole, plan.read_tables, facts_of(bundle), Makers(makers(), targets))
     judged = scored(whole, [*judge(store, plan.rules, targets), *unselected(whole, plan.rule_ids, targets)], targets)
-    found = _told(of_bundle(judged, bundle.scan, bundle))
+    found = _told(of_bundle(judged, {**bundle.scan, "judging": JUDGING_MODEL}, bundle))
     found.stack.callback(store.close)
     found.coverage = [*found.coverage, *broken(store, targets)]
 

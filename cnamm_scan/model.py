@@ -14,6 +14,9 @@ LEVEL_NAMES: Mapping[int, str] = {1: "Foundation", 2: "Standardized", 3: "Optimi
 STREAM_WEIGHTS: Mapping[str, Fraction] = {"A": Fraction(6, 10), "B": Fraction(4, 10)}
 ATTAINED_AT = Fraction(8, 10)
 SCORING_MODEL = "staged/1"
+JUDGING_MODEL = "judge/2"
+"""How facts become verdicts. Those of different ids are not compared as if the world had changed; a bundle without one is of the first."""
+FIRST_JUDGING = "judge/1"
 ESTATE_TABLE = "estate.target"
 GHOST_PART = "list"
 """The name under which a fact's gaps say that its whole listing could not be read."""

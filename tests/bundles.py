@@ -12,7 +12,7 @@ from cnamm_scan.aggregator.score import Scorer
 from cnamm_scan.content import load_files
 from cnamm_scan.engine.plan import Selection, make_plan
 from cnamm_scan.evidence.bundle import BundleWriter, tool
-from cnamm_scan.model import SCORING_MODEL, Content, Coverage, Reason, ResultBlock, Tally, Verdict, fact_id
+from cnamm_scan.model import JUDGING_MODEL, SCORING_MODEL, Content, Coverage, Reason, ResultBlock, Tally, Verdict, fact_id
 
 ONE, TWO = "aws:111111111111", "aws:222222222222"
 HOME = "eu-west-1"
@@ -325,8 +325,10 @@ NOTHING = Found(ONE, dict.fromkeys(TABLES, ()))
 DARK = Found(ONE, {}, dict.fromkeys(TABLES, Reason.DENIED))
 
 
-def write_bundle(folder: Path, *estate: Found, scan_id: str = SCAN_ID, interrupted: bool = False) -> Path:
-    """A whole bundle of the pocket pack, as a scan of these targets would have left it."""
+def write_bundle(
+    folder: Path, *estate: Found, scan_id: str = SCAN_ID, interrupted: bool = False, also: Callable[[BundleWriter], Any] = lambda _: None
+) -> Path:
+    """A whole bundle of the pocket pack, as a scan of these targets would have left it. `also` writes what the pocket pack has not."""
     content = pocket()
     writer = BundleWriter(folder, scan_id, redaction_key=b"tests")
     tallies: list[Tally] = []
@@ -353,6 +355,7 @@ def write_bundle(folder: Path, *estate: Found, scan_id: str = SCAN_ID, interrupt
         writer.entry("tally", f"{tally.rule}|{tally.target}", body)
     score = Scorer(content.rules.values(), tallies).model(content.models[0])
     low = score.interval.low if score.interval else None
+    also(writer)
     writer.entry("score", "cnamm", {"of": "cnamm", "low": low, "method": SCORING_MODEL})
     plan = make_plan(content, Selection(), ["aws"])
     return writer.finish(
@@ -388,6 +391,7 @@ def account(scan_id: str, *estate: Found, interrupted: bool = False) -> dict[str
             for found in estate or (Found(ONE), Found(TWO))
         ],
         "content": {"version": content.version, "sha256": content.sha256},
+        "judging": JUDGING_MODEL,
         "method": SCORING_MODEL,
         "tool": tool(),
     }

@@ -12,6 +12,7 @@ import yaml
 from cnamm_scan import content as reader
 from cnamm_scan.engine.evaluate import compile_rule, results
 from cnamm_scan.engine.store import Shards, Store
+from cnamm_scan.engine.views import make_views
 from cnamm_scan.model import Content, Result, Rule, Target, fact_id
 
 NOW = "2026-01-01T00:00:00"
@@ -185,7 +186,7 @@ def filled(made: Content, folder: Path, facts: Iterable[Document], tables: Itera
         by_table.setdefault(each["table"], []).append(each)
     for name, lines in by_table.items():
         store.load(name, shard(folder, lines))
-    store.make_views()
+    make_views(store)
     store.lock()
     return store
 

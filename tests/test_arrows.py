@@ -51,7 +51,7 @@ SETTLED: Mapping[tuple[str, str], str] = {
 """(layer or file, module) -> why it may be imported all the same."""
 SDKS = frozenset({"boto3", "botocore", "kubernetes", "azure", "google"})
 OWNERS: Mapping[str, frozenset[str]] = {
-    "duckdb": frozenset({"engine/store.py", "engine/parser.py"}),
+    "duckdb": frozenset({"engine/database.py", "engine/parser.py"}),
     "yaml": frozenset({"yamls.py", "demo/dated.py"}),
     "pydantic": frozenset({"content/shapes.py", "content/source.py"}),
 }
@@ -150,7 +150,7 @@ def test_the_reader_reads() -> None:
     """What follows would hold of nothing too."""
     assert len(FOUND) > 300
     seen = {(each.file, each.module, each.at_top) for each in FOUND}
-    assert ("engine/store.py", "duckdb", True) in seen
+    assert ("engine/database.py", "duckdb", True) in seen
     assert ("providers/aws/kind.py", "cnamm_scan.providers.aws.provider", False) in seen
     assert ("api.py", "cnamm_scan.content", True) in seen
     assert ("cli/main.py", "cnamm_scan.cli", False) in seen

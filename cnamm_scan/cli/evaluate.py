@@ -44,6 +44,7 @@ def command(
       cnamm-scan evaluate bundles/SCAN.cnamm.partial
     """
     from cnamm_scan import api
+    from cnamm_scan.model import FIRST_JUDGING
 
     with api.evaluate(
         bundle,
@@ -54,5 +55,8 @@ def command(
     ) as done:
         if done.path is not None and done.path != bundle:
             click.echo(f"sealed: {done.path}", err=True)
+        before = done.bundle.scan.get("judging", FIRST_JUDGING) if done.bundle is not None else done.scan["judging"]
+        if before != done.scan["judging"]:
+            click.echo(f"judged by {done.scan['judging']}; the bundle itself by {before}, which knew less", err=True)
         show(done, out_format, context, functions=functions)
         check_gates(done, fail_under=fail_under, fail_on=fail_on, min_coverage=min_coverage)

@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -13,8 +14,9 @@ import msgspec
 from cnamm_scan.content import ENGINE_TABLES, columns_of
 from cnamm_scan.engine.bounds import BoundError, StoreError
 from cnamm_scan.engine.extract import gap_key, literal
+from cnamm_scan.engine.lookups import Subquery
 from cnamm_scan.engine.select import read_view
-from cnamm_scan.engine.sql import Expression, Subquery, expand, quoted, read_expression
+from cnamm_scan.engine.sql import Expression, expand, quoted, read_expression
 from cnamm_scan.engine.store import Store
 from cnamm_scan.errors import ContentError
 from cnamm_scan.model import SILENCE_PART, Content, Reason, Result, ResultBlock, Rule, Tally, Target, Verdict, fact_id
@@ -66,49 +68,27 @@ def compile_rule(content: Content, rule: Rule, overrides: Mapping[str, Any] | No
         raise ContentError(f"parameter '{unused[0]}' is not used", where=place, do="use it in where or pass, or remove it")
     parameters = {name: spec.default for name, spec in rule.parameters.items()}
     parameters.update({name: value for name, value in (overrides or {}).items() if name in parameters})
-    by_place = [expression.subqueries for expression in expressions]
-    in_where = by_place[0] if rule.where is not None else ()
-    subqueries = tuple(subquery for group in by_place for subquery in group)
+    subqueries = tuple(subquery for expression in expressions for subquery in expression.subqueries)
     values = tuple(sorted(reads[rule.for_each] - {"target", "region", "key", "scan_time"}))
     return CompiledRule(
         rule=rule,
         reads={table: frozenset(columns) for table, columns in reads.items()},
         values=values,
         parameters={name: parameters[name] for name in used} | {},
-        judged=_judged(rule, values, in_where, by_place[-1]),
+        judged=_judged(rule, values, *(expression.text for expression in expressions)),
         subqueries=subqueries,
     )
 
 
-def _judged(rule: Rule, values: Sequence[str], in_where: Sequence[Subquery], in_pass: Sequence[Subquery]) -> str:
-    # a subquery that joins by an id loses its ghost rows in the join: then what it says holds only where nothing was dark
-    where_blind = " OR ".join(_blind(subquery) for subquery in in_where if subquery.joins) or "false"
-    pass_blind = " OR ".join(_blind(subquery) for subquery in in_pass if subquery.joins) or "false"
+def _judged(rule: Rule, values: Sequence[str], *said: str) -> str:
     shown = "".join(f", this.{quoted(name)}" for name in values)
-    where = f"(\n{rule.where}\n)" if rule.where else "true"
+    where = f"(\n{said[0]}\n)" if rule.where is not None else "true"
     return (
         f"SELECT target, region, key, _fact, _ghost, _gaps, _weight{''.join(', ' + quoted(name) for name in values)},"
-        " CASE WHEN _wb THEN 'unknown' WHEN _w = false THEN 'not_applicable'"
-        " WHEN _ghost IS NOT NULL OR _w IS NULL OR _p IS NULL OR _pb THEN 'unknown'"
+        " CASE WHEN _w = false THEN 'not_applicable' WHEN _ghost IS NOT NULL OR _w IS NULL OR _p IS NULL THEN 'unknown'"
         " WHEN _p THEN 'pass' ELSE 'fail' END AS _v"
         f" FROM (SELECT this.target, this.region, this.key, this._fact, this._ghost, this._gaps, this._weight{shown},"
-        f" {where} AS _w, (\n{rule.pass_}\n) AS _p, ({where_blind}) AS _wb, ({pass_blind}) AS _pb"
-        f" FROM {quoted(rule.for_each)} AS this WHERE NOT this._shadow)"
-    )
-
-
-def _same_place(subquery: Subquery) -> str:
-    place = "b.target = this.target" if subquery.by_target else "true"
-    return place + (" AND b.region = this.region" if subquery.by_region else "")
-
-
-def _blind(subquery: Subquery) -> str:
-    # an unread row whose id is known can only be missed by whoever joins that id
-    unread = " OR ".join(["b._ghost IS NOT NULL", *(f"b.{quoted(inner)} IS NULL" for inner, _ in subquery.joins)])
-    may_join = " AND ".join(f"(b.{quoted(inner)} IS NULL OR b.{quoted(inner)} = this.{quoted(outer)})" for inner, outer in subquery.joins)
-    unjoined = " OR ".join(f"this.{quoted(outer)} IS NULL" for _, outer in subquery.joins)
-    return (
-        f"({unjoined} OR EXISTS (SELECT 1 FROM {quoted(subquery.table)} AS b WHERE {_same_place(subquery)} AND ({unread}) AND {may_join}))"
+        f" {where} AS _w, (\n{said[-1]}\n) AS _p FROM {quoted(rule.for_each)} AS this WHERE NOT this._shadow)"
     )
 
 
@@ -328,8 +308,8 @@ class _Reasons:
         self.own_parts = (*_heads(content, rule.for_each, own), SILENCE_PART)
         self.own_uncollected = self._uncollected(rule.for_each, own)
         looked_into = [(subquery.table, subquery.by_region) for subquery in compiled.subqueries]
-        if rule.for_each in content.views:
-            looked_into += [(base, False) for base in sorted(read_view(content, rule.for_each).tables)]
+        for table in (rule.for_each, *(subquery.table for subquery in compiled.subqueries)):
+            looked_into += [(base, False) for base in _bases(content, table)]
         self.looked_into = [(table, by_region, compiled.reads.get(table, frozenset())) for table, by_region in looked_into]
 
     def own(self, verdict: str) -> str:
@@ -356,6 +336,15 @@ class _Reasons:
         if self.store.unsupported.get(table, frozenset()) & columns:
             return Reason.UNSUPPORTED.value
         return Reason.NOT_COLLECTED.value if self.store.uncollected.get(table, frozenset()) & columns else None
+
+
+@lru_cache(maxsize=1024)
+def _bases(content: Content, view: str) -> tuple[str, ...]:
+    """What a view is made of, through all views between; nothing for a table."""
+    if view not in content.views:
+        return ()
+    near = sorted(read_view(content, view).tables)
+    return tuple(dict.fromkeys([*near, *(base for table in near for base in _bases(content, table))]))
 
 
 def _heads(content: Content, table: str, columns: Iterable[str]) -> tuple[str, ...]:

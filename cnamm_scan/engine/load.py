@@ -12,6 +12,7 @@ from typing import Protocol
 from cnamm_scan.content import ENGINE_TABLES
 from cnamm_scan.engine.made import Makers
 from cnamm_scan.engine.store import Shards, Store
+from cnamm_scan.engine.views import make_views
 from cnamm_scan.model import ESTATE_TABLE, Content, Reason, Region, Target
 
 FEW_BYTES = 30_000_000
@@ -59,7 +60,7 @@ def open_store(content: Content, tables: Iterable[str], facts: Facts, makers: Ma
                     hidden = frozenset(said.get("unsupported", ())) if said is not None else frozenset()
                     store.load(table, Shards(facts.stored.files(table, Path(room)), parts, kept, hidden))
                 store.add_ghosts(table, _never_asked(content, table, said is not None, facts.regions, facts.targets))
-            store.make_views(makers.fill)
+            make_views(store, makers.fill)
         except BaseException:
             store.close()
             raise

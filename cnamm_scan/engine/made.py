@@ -19,6 +19,7 @@ from cnamm_scan.engine.bounds import StoreError
 from cnamm_scan.engine.extract import gap_key, literal
 from cnamm_scan.engine.sql import expand, quoted
 from cnamm_scan.engine.store import Store
+from cnamm_scan.engine.views import fill
 from cnamm_scan.model import SILENCE_PART, Content, MadeRow, Target, View
 from cnamm_scan.providers.interface import Maker, SeenRow
 
@@ -46,7 +47,7 @@ class Makers:
             raise StoreError(
                 f"{view.made.by} broke: {type(error).__name__}: {error}", where=view.id, do="report it with the facts that it read"
             ) from error
-        store.fill(view.id, rows)
+        fill(store, view.id, rows)
 
     def _made(self, content: Content, view: View, seen: _Seen, columns: Mapping[str, str]) -> Iterator[tuple[MadeRow, str]]:
         assert view.made is not None

@@ -10,6 +10,7 @@ import json
 import re
 import threading
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import duckdb
@@ -40,6 +41,10 @@ class _Parser(threading.local):
     def __call__(self, sql: str) -> str:
         read = self.ahead.pop(sql, None)
         return read if read is not None else str(self.connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()[0][0])
+
+    def text(self, tree: str) -> str:
+        """SQL of a serialised statement."""
+        return str(self.connection.execute("SELECT json_deserialize_sql(?::JSON)", [tree]).fetchall()[0][0])
 
     def read_ahead(self, texts: list[str]) -> None:
         """Read many at once: a third of the time of one by one. What is read waits as text, which is a tenth of a parsed tree."""
@@ -92,6 +97,38 @@ def statements(text: str, *, where: str, do: str) -> list[Node]:
             raise ContentError("not one SELECT", where=where, do=do)
         raise ContentError(f"not valid SQL: {said}", where=where, do=do)
     return [statement["node"] for statement in parsed["statements"]]
+
+
+@lru_cache(maxsize=1)
+def _a_query() -> Node:
+    (node,) = statements("SELECT 1", where="engine", do="report it")
+    return node
+
+
+def selecting(expression: object) -> Node:
+    """The query node that selects one expression: its SQL is the expression's, as far as what stands around it goes."""
+    return {**_a_query(), "select_list": [expression]}
+
+
+def text(node: Node) -> str:
+    """SQL of a query node, as `statements` gives them."""
+    try:
+        return _the_parser().text(json.dumps({"error": False, "statements": [{"node": node, "named_param_map": []}]}))
+    except RuntimeError as error:
+        raise KeyboardInterrupt from error
+
+
+@lru_cache(maxsize=256)
+def expression(sql: str) -> Node:
+    """The node of an expression of our own; not to be changed."""
+    (node,) = statements(f"SELECT ({sql})", where="engine", do="report it")
+    return dict(node["select_list"][0])
+
+
+def source(sql: str) -> Node:
+    """The node of what stands in a FROM of our own."""
+    (node,) = statements(f"SELECT 1 FROM {sql}", where="engine", do="report it")
+    return dict(node["from_table"])
 
 
 def _too_deep(where: str) -> ContentError:

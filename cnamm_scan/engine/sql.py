@@ -13,6 +13,7 @@ from functools import lru_cache
 from cnamm_scan.content import columns_of
 from cnamm_scan.engine import parser
 from cnamm_scan.engine.functions import ALLOWED_AGGREGATES, ALLOWED_FUNCTIONS, BY_ORDER, CLOCKS, SWALLOWS
+from cnamm_scan.engine.lookups import Subquery, honest, is_exact
 from cnamm_scan.engine.parser import Node, children, nodes
 from cnamm_scan.engine.select import COUNT_ADVICE, MAX_LAMBDAS, check_counts, known_tables
 from cnamm_scan.errors import ContentError, did_you_mean
@@ -46,21 +47,11 @@ def read_ahead(expressions: Iterable[str]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Subquery:
-    """One `ANY (SELECT … FROM table)`: how a listing that failed touches it."""
-
-    table: str
-    by_region: bool
-    joins: tuple[tuple[str, str], ...]
-    """(column, column of `this`) pairs that the WHERE joins by. With none, a ghost row stays in and ANY and ALL are exact."""
-    by_target: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Expression:
     """An accepted expression: its text, the columns that it reads by table, its subqueries and parameters."""
 
     text: str
+    """The SQL that runs: where a look-up was not read whole, its doubt stands beside it."""
     reads: Mapping[str, frozenset[str]]
     subqueries: tuple[Subquery, ...] = ()
     parameters: frozenset[str] = frozenset()
@@ -77,7 +68,7 @@ class _Reader:
     subqueries_allowed: bool = True
     estate: bool = False
     reads: dict[str, set[str]] = field(default_factory=dict)
-    subqueries: list[Subquery] = field(default_factory=list)
+    subqueries: list[tuple[Node, Subquery]] = field(default_factory=list)
     parameters: set[str] = field(default_factory=set)
     inner: tuple[str, str] | None = None
     """(alias, table) while inside a subquery."""
@@ -226,7 +217,7 @@ class _Reader:
                 "an unread row would count as one that was found: the condition does not ask the inner row",
                 "ask a column of the inner table; that there is a row at all is t.key = t.key",
             )
-        self.subqueries.append(Subquery(table, by_region, tuple(joins), by_target))
+        self.subqueries.append((node, Subquery(table, by_region, tuple(joins), by_target)))
         self.inner = None
 
     def _would_be_found(self, node: Node, condition: Node) -> bool:
@@ -337,9 +328,12 @@ def _one_expression(text: str, where: str) -> Node:
 def read_expression(content: Content, table: str, text: str, *, where: str, estate: bool = False) -> Expression:
     """Read a rule's `where:` or `pass:` over `table`. Raises ContentError for anything that is not allowed or not known."""
     reader = _Reader(content, table, columns_of(content, table), where, estate=estate)
-    reader.walk(_one_expression(text, where))
+    tree = _one_expression(text, where)
+    reader.walk(tree)
     reads = {name: frozenset(columns) for name, columns in reader.reads.items()}
-    return Expression(text, reads, tuple(reader.subqueries), frozenset(reader.parameters))
+    lookups = tuple(lookup for _, lookup in reader.subqueries)
+    sql = text if all(is_exact(content, lookup) for lookup in lookups) else honest(content, tree, reader.subqueries)
+    return Expression(sql, reads, lookups, frozenset(reader.parameters))
 
 
 @lru_cache(maxsize=4096)

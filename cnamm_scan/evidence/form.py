@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from cnamm_scan import __version__
 from cnamm_scan.errors import BundleError
-from cnamm_scan.model import Severity, Verdict
+from cnamm_scan.model import FIRST_JUDGING, Severity, Verdict
 
 FORMAT = 2
 """Raised by whatever an older reader would misread. 1: a file a table, `method/` as loose files. 2: shared files, `method.tar.bz2`."""
@@ -126,6 +126,7 @@ class ScanForm(Struct):
     content: NamedForm
     method: str
     tool: NamedForm
+    judging: str = FIRST_JUDGING
 
 
 class KeptForm(Struct):

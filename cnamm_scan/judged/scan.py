@@ -14,7 +14,7 @@ from cnamm_scan.content import ENGINE_TABLES
 from cnamm_scan.errors import BundleError, UsageError, did_you_mean
 from cnamm_scan.evidence.bundle import Bundle
 from cnamm_scan.judged.scoring import Judged, scored
-from cnamm_scan.model import Content, Coverage, ModelScore, Result, ResultBlock, Roadmap, Tally, Target, Verdict
+from cnamm_scan.model import FIRST_JUDGING, Content, Coverage, ModelScore, Result, ResultBlock, Roadmap, Tally, Target, Verdict
 
 if TYPE_CHECKING:
     from cnamm_scan.engine.evaluate import CompiledRule
@@ -168,7 +168,7 @@ def of_bundle(judged: Judged, account: Mapping[str, Any], bundle: Bundle) -> Sca
     """A judged scan with its bundle: `account` is the manifest's."""
     return Scan(
         content=judged.content,
-        scan=account,
+        scan={"judging": FIRST_JUDGING, **account},
         targets=judged.targets,
         tallies=judged.tallies,
         models=judged.models,

@@ -15,7 +15,7 @@ from cnamm_scan.evidence.bundle import BundleWriter, open_bundle, tool
 from cnamm_scan.evidence.canonical import utc
 from cnamm_scan.judged.scan import Scan, of_bundle
 from cnamm_scan.judged.scoring import scored, unselected, write_scores
-from cnamm_scan.model import SCORING_MODEL, Target
+from cnamm_scan.model import JUDGING_MODEL, SCORING_MODEL, Target
 from cnamm_scan.providers.catalog import makers
 from cnamm_scan.stopping import Stopping
 
@@ -48,6 +48,7 @@ def judge_and_seal(
             "targets": [_target(each) for each in of_targets],
             **_shared(collected),
             "content": {"version": plan.content.version, "sha256": plan.content.sha256},
+            "judging": JUDGING_MODEL,
             "method": SCORING_MODEL,
             "tool": tool(),
         }
@@ -72,6 +73,7 @@ def about(scan: str, started: datetime, plan: Plan, targets: Sequence[Target], s
                 for each in targets
             ],
             "content": {"version": plan.content.version, "sha256": plan.content.sha256},
+            "judging": JUDGING_MODEL,
             "method": SCORING_MODEL,
             "tool": tool(),
         },

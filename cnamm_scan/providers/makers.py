@@ -10,11 +10,11 @@ from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.interface import SeenTables
 
 
-def later(package: str, module: str, function: str, *more: Any) -> Callable[[SeenTables], Iterable[MadeRow]]:
-    """The function of a package's module, which is imported when it is called; `more` follows the tables."""
+def later(wing: str, module: str, function: str, *more: Any) -> Callable[[SeenTables], Iterable[MadeRow]]:
+    """The function of a module in a wing's `made/`, which is imported when it is called; `more` follows the tables."""
 
     def make(seen: SeenTables) -> Iterable[MadeRow]:
-        made: Iterable[MadeRow] = getattr(import_module(f"{package}.{module}"), function)(seen, *more)
+        made: Iterable[MadeRow] = getattr(import_module(f"cnamm_scan.providers.{wing}.made.{module}"), function)(seen, *more)
         return made
 
     return make

@@ -238,5 +238,6 @@ def _counted(number: int, noun: str) -> str:
 
 def _foot(report: Mapping[str, Any], path: str) -> RenderableType:
     scan = report["scan"]
-    line = Text(f"scores: {scan['method']}, low … high of 0–5; content {scan['content']['sha256'][:12]}", style="dim")
+    how = f"verdicts: {scan['judging']}; scores: {scan['method']}, low … high of 0–5"
+    line = Text(f"{how}; content {scan['content']['sha256'][:12]}", style="dim")
     return Group(line, Text.assemble("evidence bundle: ", (path, "bold"))) if path else line

@@ -17,6 +17,7 @@ from cnamm_scan.engine.bounds import BoundError, Bounds, Runner, StoreError, Tim
 from cnamm_scan.engine.evaluate import compile_rule, results, tally
 from cnamm_scan.engine.lint import lint, run_tests
 from cnamm_scan.engine.store import Store
+from cnamm_scan.engine.views import make_views
 from cnamm_scan.model import Content, Target
 from tests.packs import BOX, LOCK, NOW, A, asked, collector, content, fact, lab, rule, shard
 
@@ -103,7 +104,7 @@ def test_a_view_that_does_not_end_makes_errors_of_all_that_read_it(tmp_path: Pat
     with Store(made, {*made.tables, *made.views}, scan_time=NOW, threads=1, bounds=TIGHT) as store:
         store.places = {A: ("global", "r1")}
         store.load(BOX, shard(tmp_path, [fact(BOX, {"Name": "n", "seal": {"Sealed": True}})]))
-        store.make_views()
+        make_views(store)
         assert store.stopped.keys() == store.broken.keys() == {"aws.lab.loop", "aws.lab.after"}
         for name, verdict in {"loop": "error", "after": "error", "looking": "error", "apart": "pass"}.items():
             compiled = compile_rule(made, made.rules[f"aws.lab.{name}"])
@@ -122,7 +123,7 @@ def test_a_column_that_takes_too_much_makes_errors_of_all_that_read_its_table(tm
     with Store(made, {BOX}, scan_time=NOW, threads=1, bounds=TIGHT) as store:
         store.places = {A: ("global", "r1")}
         store.load(BOX, shard(tmp_path, [fact(BOX, {"Name": "x" * 1500, "detail": {"State": "On"}}, key=f"k{n}") for n in range(3)]))
-        store.make_views()
+        make_views(store)
         assert store.stopped.keys() == {BOX}
         found = list(results(store, compile_rule(made, made.rules["aws.lab.r"]), [Target(A, "aws", A)]))
     assert [each.verdict.value for each in found] == ["error"]

@@ -8,8 +8,9 @@ import pytest
 
 from cnamm_scan.engine.functions import ALLOWED_FUNCTIONS
 from cnamm_scan.engine.lint import lint
+from cnamm_scan.engine.lookups import Subquery
 from cnamm_scan.engine.select import read_query, read_view
-from cnamm_scan.engine.sql import Subquery, quoted, read_column, read_expression
+from cnamm_scan.engine.sql import quoted, read_column, read_expression
 from cnamm_scan.errors import ContentError, UsageError
 from cnamm_scan.model import Content
 from tests.packs import ACCOUNT, BOX, LOCK, asked, collector, content, lab, rule, table

@@ -10,6 +10,7 @@ import pytest
 
 from cnamm_scan.engine.bounds import StoreError
 from cnamm_scan.engine.store import Store
+from cnamm_scan.engine.views import make_views
 from cnamm_scan.model import Content, Reason
 from tests.packs import BOX, LOCK, NOW, A, B, collector, content, fact, filled, ghost, lab, part, rest, shard, table
 
@@ -456,28 +457,29 @@ def test_a_view_over_whole_tables(tmp_path: Path) -> None:
         assert len(list(store.rows(f"SELECT key FROM {HEAP}"))) == 4
 
 
-def test_a_regional_view_is_dark_where_a_table_is(tmp_path: Path) -> None:
+def test_a_view_does_not_count_where_it_did_not_see(tmp_path: Path) -> None:
     locks = [line for line in _locks() if (line["target"], line["region"]) != (A, "r1")]
     with filled(_views(), tmp_path, [*_boxes(), *locks, ghost(LOCK)]) as store:
         assert sorted(store.rows(f"SELECT target, region, n, _ghost FROM {PILE}")) == [
-            (A, "r1", None, "denied"),
+            (A, "r1", None, None),
             (A, "r2", 2, None),
             (B, "r1", 2, None),
             (B, "r2", 2, None),
         ]
         assert sorted(store.rows(f"SELECT target, region, is_high, _ghost FROM {HEAP}")) == [
-            (A, "r1", None, "denied"),
+            (A, "r1", None, None),
             (A, "r2", True, None),
             (B, "r1", True, None),
             (B, "r2", True, None),
         ]
 
 
-def test_a_view_over_a_table_of_the_account_is_dark_in_the_target(tmp_path: Path) -> None:
+def test_what_a_view_looks_up_in_the_account_is_unknown_in_each_of_its_regions(tmp_path: Path) -> None:
     dark = ghost("aws.lab.account", "denied", region="global")
     with filled(_views(), tmp_path, [*_boxes(), dark]) as store:
         assert sorted(store.rows("SELECT target, region, n, _ghost FROM aws.lab.wide")) == [
-            (A, "global", None, "denied"),
+            (A, "r1", None, None),
+            (A, "r2", None, None),
             (B, "r1", 0, None),
             (B, "r2", 0, None),
         ]
@@ -490,13 +492,13 @@ def _piled(folder: Path, facts: list[dict[str, Any]], view: str = PILE) -> list[
 
 @pytest.mark.parametrize("view", [PILE, HEAP])
 @pytest.mark.parametrize("of", [BOX, LOCK])
-def test_rows_of_a_view_that_more_could_change_are_one_unread_row(tmp_path: Path, view: str, of: str) -> None:
-    """It may count what it saw, not what there may be besides. Nothing vanishes: what would have been judged is unknown."""
-    facts = [*_boxes(), *_locks(), rest(of)]
-    assert _piled(tmp_path, facts, view) == [
-        (A, "r1", None, "not_in_manifests", False),
-        *((target, region, "k", None, False) for target, region in ((A, "r2"), (B, "r1"), (B, "r2"))),
+def test_rows_of_a_view_stay_though_there_may_be_more(tmp_path: Path, view: str, of: str) -> None:
+    """What was found is there; that more of it may be is a shadow, which is looked into and not judged."""
+    found = _piled(tmp_path, [*_boxes(), *_locks(), rest(of)], view)
+    assert [row for row in found if row[2] is not None] == [
+        (target, region, "k", None, False) for target in (A, B) for region in ("r1", "r2")
     ]
+    assert [row for row in found if row[2] is None] == ([(A, "r1", None, "not_in_manifests", True)] if of == BOX else [])
 
 
 @pytest.mark.parametrize("view", [PILE, HEAP])
@@ -507,9 +509,9 @@ def test_a_view_that_would_have_no_row_has_none_that_is_judged(tmp_path: Path, v
 def test_regions_left_out_are_one_unread_row_of_a_view(tmp_path: Path) -> None:
     """The first of them: the others are its shadows, and stay so whatever rows a view has."""
     with Store(_views(), [PILE], scan_time=NOW) as store:
-        store.load(BOX, shard(tmp_path, _boxes()))
-        store.add_ghosts(LOCK, [(A, "r1", Reason.EXCLUDED, False), (A, "r2", Reason.EXCLUDED, True)])
-        store.make_views()
+        store.load(LOCK, shard(tmp_path, _locks()))
+        store.add_ghosts(BOX, [(A, "r1", Reason.EXCLUDED, False), (A, "r2", Reason.EXCLUDED, True)])
+        make_views(store)
         found = sorted(store.rows(f"SELECT region, key, _ghost, _shadow FROM {PILE} WHERE target = '{A}'"))
     assert found == [("r1", None, "excluded", False), ("r2", None, "excluded", True)]
 

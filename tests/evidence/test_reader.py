@@ -21,10 +21,10 @@ from cnamm_scan import api
 from cnamm_scan.cli.main import run
 from cnamm_scan.errors import BundleError
 from cnamm_scan.evidence import method, parts
-from cnamm_scan.evidence.bundle import open_bundle, verify
+from cnamm_scan.evidence.bundle import BundleWriter, open_bundle, verify
 from cnamm_scan.evidence.canonical import canonical
 from cnamm_scan.evidence.form import BOUNDS, ENTRIES, Bounds, RegionForm, TargetForm, is_too_deep
-from cnamm_scan.model import Coverage, Region, ResultBlock, Tally, Target
+from cnamm_scan.model import Coverage, MadeRow, Region, ResultBlock, Tally, Target, fact_id
 from tests.bundles import FILES, FIRST, SECOND, write_bundle
 from tests.evidence import forge
 
@@ -402,9 +402,20 @@ def test_a_line_that_is_no_canonical_entry_is_refused(bundle: Path, what: str) -
     assert refused.where.endswith("tally-00000.jsonl.gz:2")
 
 
-@pytest.mark.parametrize("kind", sorted(set(ENTRIES) - {"population", "objective", "made"}))
-def test_an_entry_without_a_field_is_refused_with_its_line(bundle: Path, kind: str) -> None:
+def _every_kind(writer: BundleWriter) -> None:
+    """What a bundle of larger content holds besides."""
+    writer.made(
+        "aws.s3.reach", MadeRow(FIRST.target, "global", "arn:aws:s3:::invoices", {"is_open": False}, (fact_id("t", "a", "b", "c"),))
+    )
+    writer.population("aws.s3.reach", FIRST.target, "global", ["arn:aws:s3:::invoices"])
+    writer.entry("objective", "data.logged", {"id": "data.logged"})
+
+
+@pytest.mark.parametrize("kind", sorted(ENTRIES))
+def test_an_entry_without_a_field_is_refused_with_its_line(tmp_path: Path, kind: str) -> None:
     """Each field, left out and of another type: whoever reads entries has what he needs."""
+    bundle = write_bundle(tmp_path, FIRST, also=_every_kind)
+    assert _check(bundle)
     lines = forge.lines(bundle, kind)
     whole = json.loads(lines[-1])
     needed = set(ENTRIES[kind].__struct_encode_fields__)

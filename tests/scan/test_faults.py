@@ -298,8 +298,8 @@ def look(url: str, pack: Path, faults: list[Fault], regions: tuple[str, ...] = (
             rules=["aws.probe"],
             content=[pack],
             regions=regions,
-            options=api.TargetOptions(endpoint_url=proxy.url, call_timeout=0.5),
-            limits=Limits(attempts=2, deadline=3, rate=1000, burst=1000),
+            options=api.TargetOptions(endpoint_url=proxy.url, call_timeout=1.5),
+            limits=Limits(attempts=2, deadline=8, rate=1000, burst=1000),
         ) as done,
     ):
         results = list(done.results())
@@ -328,7 +328,7 @@ def scans(seeded: str, pack: Path) -> Callable[[int], Seen]:
 
     def scan(shift: int) -> Seen:
         if shift not in made:
-            faults = [Fault(FAULTS[(k + shift) % len(FAULTS)], hold=2, **kind.fault) for k, kind in enumerate(KINDS.values())]
+            faults = [Fault(FAULTS[(k + shift) % len(FAULTS)], hold=4, **kind.fault) for k, kind in enumerate(KINDS.values())]
             made[shift] = look(seeded, pack, faults)
         return made[shift]
 

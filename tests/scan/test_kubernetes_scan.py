@@ -4,37 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import gzip
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
 from jsonschema import Draft202012Validator
 
 from cnamm_scan import api
-from cnamm_scan import content as reader
 from cnamm_scan.cli.main import run
-from cnamm_scan.demo.cluster.bed.requests import Request
-from cnamm_scan.demo.cluster.bed.rights import Ask
-from cnamm_scan.demo.cluster.bed.server import Cluster, ClusterBed, Resource, Rights, Seen
+from cnamm_scan.demo.cluster.bed.server import Cluster, ClusterBed
 from cnamm_scan.engine import schedule
-from cnamm_scan.engine.plan import Selection, make_plan, split_operation
 from cnamm_scan.evidence.bundle import open_bundle
 from cnamm_scan.providers.kubernetes.kind import KIND
-from cnamm_scan.providers.kubernetes.needs import resource_of
 from tests.clusters import asked, cluster, pod, rule, scan, thing, verdicts, write_pack
+from tests.least import TOKEN, compare, files_of, rights_of, told
 
-TOKEN = "token-of-the-scanner"
 SCHEMA = Draft202012Validator(json.loads((files("cnamm_scan.report") / "report-1.schema.json").read_text()))
-WHOLE = reader.bundled_pack()
-"""What is shipped, however the tests of this file are fed."""
 
 KUBERNETES_TABLES = """
 service: probe
@@ -103,17 +94,9 @@ RULES = [
 ]
 
 
-def told(*arguments: str) -> tuple[int, str, str]:
-    """(exit code, stdout, stderr) of a command."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = run(["--color", "never", *arguments])
-    return code, out.getvalue(), err.getvalue()
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A little content, but where a test wants what is shipped."""
+    """A little content instead of what is shipped."""
     pack = write_pack(tmp_path_factory.mktemp("pack"), {"kubernetes/probe": KUBERNETES_TABLES, "aws/probe": AWS_TABLES}, RULES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: pack)
@@ -136,39 +119,6 @@ def small(*, bad: int = 1) -> Cluster:
 
 
 # ---- rights --------------------------------------------------------------------------------------------------------------
-
-
-def rights_of(role: Mapping[str, Any]) -> Rights:
-    """Exactly what a ClusterRole grants, without what clusters give to everybody."""
-    grants = [
-        (verb, group, resource, None)
-        for each in role["rules"]
-        for group in each.get("apiGroups", ())
-        for resource in each.get("resources", ())
-        for verb in each["verbs"]
-    ]
-    paths = tuple(path for each in role["rules"] for path in each.get("nonResourceURLs", ()))
-    return Rights(tuple(grants), paths=paths, basic=False)
-
-
-def asks(seen: Sequence[Seen]) -> list[Ask]:
-    return [Request.of(each.method, f"{each.path}?{each.query}", {}, b"").ask for each in seen]
-
-
-def compare(bed: ClusterBed, role: Mapping[str, Any]) -> None:
-    """What was asked is what the role grants, no less and no more."""
-    wanted = {(ask.verb, ask.group, ask.resource.partition("/proxy/")[0]) for ask in asks(bed.requests) if ask.resource}
-    granted = {(verb, group, resource) for verb, group, resource, _ in rights_of(role).grants or ()}
-    whatever = {(verb, group) for verb, group, resource in granted if resource == "*"}
-    assert {each for each in wanted if each[:2] not in whatever} == {each for each in granted if each[:2] not in whatever}
-    assert whatever <= {each[:2] for each in wanted}
-    assert {(ask.verb, ask.path) for ask in asks(bed.requests) if not ask.resource} <= {
-        ("get", "/version"), ("get", "/api"), ("get", "/apis"),
-    }  # fmt: skip
-    assert bed.writes == []
-    assert {(each.method, each.path) for each in bed.requests if each.method != "GET"} == {
-        ("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews")
-    }
 
 
 OPTIONS = {
@@ -464,119 +414,3 @@ def test_two_clusters_are_two_targets(tmp_path: Path, monkeypatch: pytest.Monkey
             fails = Counter(result.target for result in done.results("fail"))
             assert fails == {"kubernetes:one": 1, "kubernetes:other": 3}
             assert len(asked(one)) == len(asked(other)) == 1
-
-
-# ---- what is shipped -----------------------------------------------------------------------------------------------------
-
-CANARY = "canary-51c9"
-
-
-def everything() -> Cluster:
-    """A cluster that serves whatever shipped collectors read, and holds marked secrets in many places."""
-    content = reader.load(bundled=False, packs=[WHOLE])
-    plan = make_plan(content, Selection(), ["kubernetes"])
-    applied = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps({"data": {"p": f"{CANARY}-applied"}})}
-    container = {
-        "name": "main",
-        "image": "registry.example.com/main:1",
-        "env": [{"name": "DB_PASSWORD", "value": f"{CANARY}-env"}],
-        "args": [f"--password={CANARY}-args"],
-        "command": ["run", f"--token={CANARY}-command"],
-    }
-    more: dict[str, Any] = {"metadata": {"annotations": applied}}
-    template = {"metadata": {"labels": {"app": "web"}, "annotations": applied}, "spec": {"containers": [container]}}
-    made = cluster(
-        pod("web", containers=[container], **more),
-        thing("Secret", "s", "shop", data={"p": f"{CANARY}-secret"}, **more),
-        thing("ConfigMap", "m", "shop", data={"p": f"{CANARY}-map", "url": f"postgres://u:{CANARY}-dsn@db/"}, **more),
-        thing("Service", "web", "shop", spec={"type": "ClusterIP"}, **more),
-        thing("Node", "n1", **more),
-        thing("ServiceAccount", "default", "shop", **more),
-        *(
-            thing(kind, "web", "shop", api="apps/v1", spec={"template": template}, **more)
-            for kind in ("Deployment", "StatefulSet", "DaemonSet")
-        ),
-        thing("Job", "web", "shop", api="batch/v1", spec={"template": template}, **more),
-        thing("CronJob", "web", "shop", api="batch/v1", spec={"jobTemplate": {"spec": {"template": template}}}, **more),
-        thing("Ingress", "web", "shop", api="networking.k8s.io/v1", spec={}, **more),
-        thing("NetworkPolicy", "web", "shop", api="networking.k8s.io/v1", spec={"podSelector": {}}, **more),
-    )
-    for root in plan.sources["kubernetes"]:
-        for source in root.walk():
-            if source.call.call is None:
-                continue
-            resource = resource_of(*split_operation(source.call, source.client))
-            version = f"{resource.group}/{resource.versions[0]}" if resource.group else resource.versions[0]
-            name = "things" if resource.name == "*" else resource.name
-            if name not in (made.resources(version) or {}):
-                made.serve(version, Resource(name, name.removesuffix("s").title()))
-    return made
-
-
-@dataclass(frozen=True)
-class Shipped:
-    """A scan with what is shipped and the least rights for it."""
-
-    bed: ClusterBed
-    role: Mapping[str, Any]
-    bundle: Path
-    scan: api.Scan
-    out: str
-
-
-@pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipped]:
-    folder = tmp_path_factory.mktemp("shipped")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: WHOLE)
-        role = json.loads(told("plan", "kubernetes", "--permissions")[1])
-        with ClusterBed(everything(), tokens={TOKEN: rights_of(role)}) as bed:
-            config = str(bed.kubeconfig(folder, token=TOKEN))
-            code, out, err = told("scan", "kubernetes", "--kubeconfig", config, "--output", str(folder / "out"), "--api-budget", "1000")
-            assert code == 0, err
-            (bundle,) = (folder / "out").iterdir()
-            with api.load_bundle(bundle) as done:
-                yield Shipped(bed, role, bundle, done, out + err)
-
-
-def files_of(bundle: Path) -> Iterator[bytes]:
-    """Every byte of a bundle, unpacked."""
-    for file in sorted(bundle.rglob("*")):
-        if file.is_file():
-            yield file.read_bytes()
-            if file.suffix == ".gz":
-                yield gzip.decompress(file.read_bytes())
-
-
-def test_the_least_rights_suffice_for_all_that_is_shipped(shipped: Shipped) -> None:
-    compare(shipped.bed, shipped.role)
-    assert [(line.table, line.gaps) for line in shipped.scan.coverage if "denied" in line.gaps] == []
-    assert {seen.status for seen in shipped.bed.requests} <= {200, 201}
-
-
-def test_every_kind_is_listed_once(shipped: Shipped) -> None:
-    listed = Counter(seen.path for seen in shipped.bed.requests)
-    assert {path: count for path, count in listed.items() if count > 1} == {}
-    assert len(asked(shipped.bed)) > 50
-
-
-def test_nothing_of_what_must_be_asked_for_is_read(shipped: Shipped) -> None:
-    assert not [seen.path for seen in shipped.bed.requests if {"secrets", "proxy"} & set(seen.path.split("/"))]
-    opt_in = {table.id for table in shipped.scan.content.tables.values() if table.opt_in}
-    about = [result for result in shipped.scan.results() if shipped.scan.content.rules[result.rule].for_each in opt_in]
-    assert {(result.verdict.value, result.reason) for result in about} <= {("unknown", "excluded")}
-
-
-def test_no_planted_secret_is_in_the_bundle_or_printed(shipped: Shipped) -> None:
-    found = list(files_of(shipped.bundle))
-    assert any(b"registry.example.com/main:1" in raw for raw in found)  # what is kept can be seen
-    assert [raw[:80] for raw in found if CANARY.encode() in raw] == []
-    assert CANARY not in shipped.out
-    bundle = str(shipped.bundle)
-    for arguments in (
-        *(["report", bundle, "--format", kind, "--findings", "10000"] for kind in ("text", "json", "markdown")),
-        *(["results", bundle, "--format", kind] for kind in ("jsonl", "csv")),
-    ):
-        code, out, err = told(*arguments)
-        assert code == 0, err
-        assert CANARY not in out + err, arguments

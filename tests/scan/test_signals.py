@@ -11,7 +11,7 @@ import pytest
 
 from cnamm_scan import api
 from cnamm_scan.cli.main import run
-from cnamm_scan.engine import judge
+from cnamm_scan.engine import judge, load
 from cnamm_scan.engine.store import Store
 from cnamm_scan.evidence.bundle import open_bundle, verify
 from cnamm_scan.evidence.writer import BundleWriter
@@ -23,12 +23,13 @@ PHASES: dict[str, tuple[Any, str]] = {
     "beginning": (BundleWriter, "begin"),
     "collecting": (ManifestProvider, "close"),
     "loading": (Store, "load"),
-    "making views": (Store, "make_views"),
+    "making views": (load, "make_views"),
     "judging": (judge, "count"),
     "sealing": (BundleWriter, "finish"),
 }
 """Phase -> what is called in it."""
 RULES = ["--rule", "kubernetes.core"]
+EACH = [pytest.param(each, marks=() if each == signal.SIGTERM else pytest.mark.slow) for each in SIGNALS]
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_before_anything_was_asked_nothing_is_left(
 
 
 @pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("number", EACH)
 def test_a_signal_keeps_and_seals_what_was_collected(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pod: Path, tmp_path: Path, phase: str, number: int
 ) -> None:

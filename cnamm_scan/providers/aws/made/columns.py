@@ -193,7 +193,7 @@ ENDPOINT: Mapping[str, Column] = {
 }
 
 
-_later = partial(later, "cnamm_scan.providers.aws.made")
+_later = partial(later, "aws")
 
 MAKERS: Mapping[str, Maker] = {
     **networks.MAKERS,

@@ -83,8 +83,13 @@ def _values(field: str, tests: Iterable[Test]) -> Sequence[str]:
         return ("Management",)
     if field == READ_ONLY:
         return ("true", "false")
-    said = {value for name, how, values in tests if name == field and how.removeprefix("not") in _OPERATORS for value in values}
-    return (_OTHER, *sorted({*said, *(f"{value}{_OTHER}" for value in said), *(f"{_OTHER}{value}" for value in said)}))
+    said: dict[str, set[str]] = {"equals": set(), "startswith": set(), "endswith": set()}
+    for name, how, values in tests:
+        if name == field and how.removeprefix("not") in said:
+            said[how.removeprefix("not")].update(values)
+    # a text that equals none of them is told apart by the longest beginning and the longest end that it has, and by nothing else
+    between = {f"{first}{_OTHER}{last}" for first in ("", *said["startswith"]) for last in ("", *said["endswith"])}
+    return (_OTHER, *sorted({*set().union(*said.values()), *between} - {_OTHER}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ class Kept:
     writes: bool
     """Writes, all of them."""
     left_out: tuple[str, ...]
-    """What is not kept although the rest is, by the name that a selector gives it; `reads` and `writes` where it is not a few."""
+    """What is not kept although the rest is, as a selector names it or as `first*last`; `reads` and `writes` where it is not a few."""
 
 
 def kept(selectors: Iterable[Selector]) -> Kept:
@@ -116,7 +121,8 @@ def kept(selectors: Iterable[Selector]) -> Kept:
     missed = list(_missed(every, fields, ways))
     plain = {READ_ONLY, CATEGORY}
     general = {event[READ_ONLY] for event in missed if all(value == _OTHER for name, value in event.items() if name not in plain)}
-    named = {value for event in missed for name, value in event.items() if name not in plain and _OTHER not in value}
+    said = {value for event in missed for name, value in event.items() if name not in plain and value != _OTHER}
+    named = {value for value in said if _OTHER not in value} or {value.replace(_OTHER, "*") for value in said}
     whole = {word for said, word in (("true", "reads"), ("false", "writes")) if said in general}
     return Kept(
         changes="false" not in general,

@@ -1,0 +1,141 @@
+"""Look-ups into tables that were not read whole: `ANY (SELECT …)` is NULL only where a row that was not seen could turn it.
+
+What was found is asked as it stands. Beside it stands the doubt: an unread row, or one whose id was not read, that may meet the condition.
+True OR NULL is true, and false OR NULL is NULL: so one row that was found decides, and a look-up that found nothing is a doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cnamm_scan.content import columns_of, key_paths
+from cnamm_scan.engine import parser
+from cnamm_scan.engine.parser import Node, nodes
+from cnamm_scan.engine.worth import is_by_region
+from cnamm_scan.model import Content
+
+
+@dataclass(frozen=True, slots=True)
+class Subquery:
+    """One `ANY (SELECT … FROM table)`: how a listing that failed touches it."""
+
+    table: str
+    by_region: bool
+    joins: tuple[tuple[str, str], ...]
+    """(column, column of `this`) pairs that the WHERE joins by."""
+    by_target: bool = True
+
+
+def is_exact(content: Content, lookup: Subquery) -> bool:
+    """Whether the subquery as it is written is NULL where it must be: an unread row stays in, and no more than its place is known of it."""
+    table = content.tables.get(lookup.table)
+    return (
+        not lookup.joins and table is not None and not any((column.path or "").startswith("parent.") for column in table.columns.values())
+    )
+
+
+def honest(content: Content, tree: Node, lookups: Sequence[tuple[Node, Subquery]]) -> str:
+    """The expression as SQL, each of these subqueries of its tree with the doubt beside it."""
+    instead = {id(node): _with_doubt(content, node, lookup) for node, lookup in lookups if not is_exact(content, lookup)}
+    return parser.text(parser.selecting(_copied(tree, instead))).removeprefix("SELECT ")
+
+
+def _copied(value: object, instead: Mapping[int, Node]) -> object:
+    if id(value) in instead:
+        return instead[id(value)]
+    if isinstance(value, dict):
+        return {name: _copied(each, instead) for name, each in value.items()}
+    return [_copied(each, instead) for each in value] if isinstance(value, list) else value
+
+
+def _with_doubt(content: Content, node: Node, lookup: Subquery) -> Node:
+    select = node["subquery"]["node"]
+    source = select["from_table"]
+    source = {**source, "alias": source["alias"] or source["qualified_name"]["path"][-1]}
+    names = {"_t": source["alias"]}
+    for number, (inner, outer) in enumerate(lookup.joins):
+        names |= {f"_inner{number}": inner, f"_outer{number}": outer}
+    read = _filled(parser.expression("_t._ghost IS NULL"), names, {})
+    where = (
+        read
+        if select["where_clause"] is None
+        else _filled(parser.expression("_one AND _other"), {}, {"_one": select["where_clause"], "_other": read})
+    )
+    found = {**node, "subquery": {**node["subquery"], "node": {**select, "where_clause": where}}}
+    sides = {"left": _of_this(node["child"]), "right": select["select_list"][0]}
+    condition = {**parser.expression("a = b"), "type": node["comparison_type"], **sides}
+    text = f"_found OR (({_doubt(lookup, is_one=_is_one(content, lookup))}) AND NULL)"
+    made = _filled(parser.expression(text), names, {"_found": found, "_condition": condition, "_source": source})
+    assert isinstance(made, dict)
+    return made
+
+
+def _doubt(lookup: Subquery, *, is_one: bool) -> str:
+    """SQL of whether a row `_t` of `_source` that was not seen whole may be the one; `_condition` is what the subquery asks of a row.
+
+    Names are numbers, so that few texts are ever parsed.
+    """
+    place = ["_t.target = this.target"] if lookup.by_target else []
+    place += ["_t.region = this.region"] if lookup.by_region else []
+    pairs = [(f"_t._inner{number}", f"this._outer{number}") for number in range(len(lookup.joins))]
+    unread = " OR ".join(["_t._ghost IS NOT NULL", *(f"{inner} IS NULL" for inner, _ in pairs)])
+    # an unread row whose id is known can only be missed by whoever joins that id, and one that cannot meet the condition by nobody
+    may_join = [f"({inner} IS NULL OR {inner} = {outer})" for inner, outer in pairs]
+    asked = " AND ".join([*place, f"({unread})", *may_join, "_condition IS DISTINCT FROM false"])
+    doubt = " OR ".join([*(f"{outer} IS NULL" for _, outer in pairs), f"EXISTS (SELECT 1 FROM _source WHERE {asked})"])
+    if not is_one:
+        return doubt
+    met = " AND ".join([*place, "_t._ghost IS NULL", *(f"{inner} = {outer}" for inner, outer in pairs)])
+    return f"({doubt}) AND NOT EXISTS (SELECT 1 FROM _source WHERE {met})"
+
+
+def _is_one(content: Content, lookup: Subquery) -> bool:
+    """Whether at most one row can be met: who found it need not look any further."""
+    inner = {name for name, _ in lookup.joins}
+    if not lookup.by_target or (is_by_region(content, lookup.table) and not lookup.by_region):
+        return False
+    if "key" in inner:
+        return True
+    table = content.tables.get(lookup.table)
+    if table is None:
+        return False
+    columns = columns_of(content, lookup.table)
+    return set(key_paths(table.key)) <= {
+        columns[name].path for name in inner if columns[name].type == "text" and columns[name].absent is None
+    }
+
+
+def _of_this(node: Node) -> Node:
+    """What stands before ANY, named so that it means the same inside: its plain names are columns of the row that is judged."""
+
+    elements = {
+        str(each["column_names"][0])
+        for one in nodes(node)
+        if one.get("class") == "LAMBDA"
+        for each in nodes(one["lhs"])
+        if "column_names" in each
+    }
+
+    def named(value: object) -> object:
+        if isinstance(value, dict):
+            if value.get("class") == "COLUMN_REF" and value["column_names"][0] not in ("this", *elements):
+                return {**value, "column_names": ["this", *value["column_names"]]}
+            return {name: named(each) for name, each in value.items()}
+        return [named(each) for each in value] if isinstance(value, list) else value
+
+    made = named(node)
+    assert isinstance(made, dict)
+    return made
+
+
+def _filled(value: object, names: Mapping[str, str], nodes_: Mapping[str, object]) -> object:
+    """A template's tree with names and whole nodes put in."""
+    if isinstance(value, dict):
+        if value.get("class") == "COLUMN_REF":
+            said = value["column_names"]
+            return nodes_[said[0]] if said[0] in nodes_ else {**value, "column_names": [names.get(name, name) for name in said]}
+        if value.get("type") == "BASE_TABLE":
+            return nodes_.get(value["table_name"], value)
+        return {name: _filled(each, names, nodes_) for name, each in value.items()}
+    return [_filled(each, names, nodes_) for each in value] if isinstance(value, list) else value

@@ -1,0 +1,227 @@
+"""Views over loaded tables, NULL-honest: where a table beneath was not read, a view's row may be missing, and is unread itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import msgspec
+
+from cnamm_scan.content import ENGINE_TABLES
+from cnamm_scan.engine.bounds import BoundError, StoreError
+from cnamm_scan.engine.extract import SQL_TYPES, literal
+from cnamm_scan.engine.select import read_view
+from cnamm_scan.engine.sql import quoted
+from cnamm_scan.engine.store import NO_GAPS, Store
+from cnamm_scan.engine.worth import CannotTellError, Relation, Tables, Worth, is_by_region, read_worth
+from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, REST_PART, SILENCE_PART, Content, MadeRow, Reason, View, fact_id
+
+ROWS_AT_ONCE = 2000
+"""Rows of a function that are put in together."""
+_UNREAD = f"SELECT target, region, _ghost, _shadow, _weight, _gaps['{REST_PART}'] IS NOT NULL AS _rest FROM {{}} WHERE _ghost IS NOT NULL"
+
+
+def make_views(store: Store, fill: Callable[[Store, View], None] | None = None) -> None:
+    """Compute every view over the loaded tables, NULL-honest about listings that failed. Shuts the doors first.
+
+    `fill` makes the rows of a view that is made by a function; without it such a view stays as it is.
+    """
+    store.lock()
+    for view in store.views:
+        spec = store.content.views[view]
+        try:
+            for table in sorted(read_view(store.content, view).tables & store.stopped.keys()):
+                raise BoundError(f"it reads '{table}', which was stopped", do="mend that one")
+            if spec.made is None:
+                make_view(store, view)
+            elif fill is not None:
+                fill(store, spec)
+                _add_unread(store, view, _decisive(store, spec.made.over))
+        except StoreError as error:
+            store.give_up(view, error)
+    if store.large and store.views:
+        for catalog in sorted({view.split(".")[0] for view in store.views if view.count(".") == 2}):
+            store.run(f"CHECKPOINT {quoted(catalog)}")
+
+
+def make_view(store: Store, view: str) -> None:
+    """Compute one view over tables that are there. Raises StoreError."""
+    bases = sorted(read_view(store.content, view).tables)
+    dark = {base: places for base in bases if (places := dark_places(store, base))}
+    reading = None
+    if dark:
+        with suppress(CannotTellError):
+            reading = read_worth(store.content, view)
+    select = store.content.views[view].select if reading is None else reading.sql(frozenset(dark))
+    seen = _Seen(store, view, reading.made, dark) if reading is not None else None
+    values = ", ".join(
+        f"CAST({seen.value(name) if seen else f'v.{quoted(name)}'} AS {SQL_TYPES[column.type]}) AS {quoted(name)}"
+        for name, column in store.content.views[view].columns.items()
+    )
+    key, ghost = (seen.key(), seen.ghost()) if seen else ("v.key", "NULL")
+    store.run(
+        f"INSERT INTO {quoted(view)} BY NAME SELECT v.target, v.region, {key} AS key, TIMESTAMP '{store.scan_time}' AS scan_time,"
+        f" '' AS _fact, {ghost} AS _ghost, {NO_GAPS} AS _gaps, false AS _shadow, {values} FROM (\n{select}\n) AS v"
+    )
+    if dark and reading is None:  # none of its rows is certain
+        store.clear(view)
+    _add_missing(store, view, reading.made if reading else Relation({}, frozenset(bases), frozenset(bases)), dark)
+    store.run(f"DELETE FROM {quoted(view)} WHERE key IS NULL AND _gaps['{GHOST_PART}'] IS NULL AND _gaps['{REST_PART}'] IS NULL")
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """SQL of what a view's row `v` still says where tables beneath it are dark."""
+
+    store: Store
+    view: str
+    made: Relation
+    dark: Mapping[str, Mapping[tuple[str, str], str]]
+
+    def value(self, name: str) -> str:
+        """A column: NULL where what was not seen could make it another value."""
+        column = f"v.{quoted(name)}"
+        worth = self.made.columns.get(name, Worth(self.made.tables, None))
+        touched = self._touched(worth.tables)
+        if touched is None or worth.unsure == frozenset():
+            return column
+        if worth.unsure is not None:
+            touched = f"({touched}) AND CAST({column} AS VARCHAR) IN ({', '.join(map(literal, sorted(worth.unsure)))})"
+        return f"CASE WHEN {touched} THEN NULL ELSE {column} END"
+
+    def key(self) -> str:
+        """The key: NULL where the row itself could be another one."""
+        tables = [worth.tables for name in ("target", "region", "key") if (worth := self.made.columns[name]).unsure != frozenset()]
+        touched = self._touched(frozenset().union(*tables))
+        return "v.key" if touched is None else f"CASE WHEN {touched} THEN NULL ELSE v.key END"
+
+    def ghost(self) -> str:
+        """Why a row that was found may not be there; NULL where it is."""
+        whys = sorted({why for table in self.made.loses & self.dark.keys() for why in self.dark[table].values()})
+        cases = []
+        for why in whys:
+            touched = self._touched(self.made.loses, why)
+            if touched is not None:
+                cases.append(f"WHEN {touched} THEN {literal(why)}")
+        return f"CASE {' '.join(cases)} END" if cases else "NULL"
+
+    def _touched(self, tables: Tables, why: str | None = None) -> str | None:
+        """Whether one of the tables is dark for the row; None where none is dark anywhere."""
+        either = [self._is_dark(table, why) for table in sorted(tables & self.dark.keys())]
+        return " OR ".join(each for each in either if each != "false") or None
+
+    def _is_dark(self, table: str, why: str | None) -> str:
+        places = sorted(place for place, reason in self.dark[table].items() if why in (None, reason))
+        if not places:
+            return "false"
+        by_target = table in self.made.tied.get("target", ()) and all(target for target, _ in places)
+        if is_met_by_region(self.store.content, table, self.made):
+            if by_target:
+                return f"(v.target, v.region) IN ({', '.join(f'({literal(target)}, {literal(region)})' for target, region in places)})"
+            return f"v.region IN ({', '.join(sorted({literal(region) for _, region in places}))})"
+        return f"v.target IN ({', '.join(sorted({literal(target) for target, _ in places}))})" if by_target else "true"
+
+
+def is_met_by_region(content: Content, table: str, made: Relation) -> bool:
+    """Whether rows of a table meet only rows of their own region."""
+    return table in made.tied.get("region", ()) and is_by_region(content, table)
+
+
+def dark_places(store: Store, table: str) -> dict[tuple[str, str], str]:
+    """(target, region) -> why not all rows of a table were read there."""
+    return {(target, region): why for (target, region), why in store.dark(table, ()).items() if region is not None}
+
+
+def _add_missing(store: Store, view: str, made: Relation, dark: Mapping[str, Mapping[tuple[str, str], str]]) -> None:
+    """Leave unread rows where one of the tables could have added rows: in its own place, or wherever a row of it may end up."""
+    adding = sorted(made.adds & dark.keys())
+    if not adding:
+        return
+    everywhere = [(target, region) for target, regions in store.places.items() for region in regions]
+    spread: dict[tuple[str, str], str] = {}
+    for table in adding:
+        for (target, region), why in dark[table].items():
+            is_tied = table in made.tied.get("target", ()) and bool(target)
+            for place in everywhere:
+                is_here = place[1] == region or not is_met_by_region(store.content, table, made)
+                if place != (target, region) and is_here and (place[0] == target or not is_tied):
+                    spread.setdefault(place, why)
+    unread = " UNION ALL ".join(_UNREAD.format(quoted(base)) for base in adding)
+    # rows that could be other ones are one unread row together: a shadow alone would make them vanish
+    lost = f"_rest AND EXISTS (SELECT 1 FROM {quoted(view)} AS v WHERE v.target = d.target AND v.key IS NULL)"
+    store.run(
+        f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, TIMESTAMP '{store.scan_time}' AS scan_time, '' AS _fact, _ghost,"
+        f" MAP([CASE WHEN _rest THEN '{REST_PART}' ELSE '{GHOST_PART}' END], [_ghost]) AS _gaps,"
+        f" _shadow AND NOT ({lost}) AS _shadow, _weight FROM (SELECT target, region, min(_ghost) AS _ghost,"
+        " bool_and(_shadow) AS _shadow, bool_or(_rest) AS _rest, max(_weight) AS _weight"
+        f" FROM ({unread}) GROUP BY ALL) AS d"
+    )
+    store.add_ghosts(view, [(target, region, Reason(why), True) for (target, region), why in sorted(spread.items())])
+
+
+def _decisive(store: Store, over: Sequence[str]) -> list[str]:
+    """The tables whose gaps a made view has: where another is asked in place of one that was not read whole, its gaps alone."""
+    listed = {base: store.content.tables[base].list.unless for base in over if base in store.content.tables}
+    return [base for base in over if base not in listed.values()]
+
+
+def _add_unread(store: Store, view: str, bases: Sequence[str]) -> tuple[str, str]:
+    """Leave unread rows where one of the tables that it is made over has some; gives the SQL of those places, and how they match."""
+    dark = " UNION ALL ".join(_UNREAD.format(quoted(base)) for base in bases)
+    regional = all(_is_regional(store, base) for base in bases)
+    match = "d.target = v.target" + (" AND d.region = v.region" if regional else "")
+    # rows that more of a kind could have made other ones are one unread row together: a shadow alone would make them vanish
+    lost = f"_rest AND EXISTS (SELECT 1 FROM {quoted(view)} AS v WHERE {match} AND v.key IS NOT NULL)"
+    if store.content.views[view].made is not None:
+        lost = "false"  # its rows stay: whatever more there is would have made rows of its own
+    store.run(
+        f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, TIMESTAMP '{store.scan_time}' AS scan_time, '' AS _fact, _ghost,"
+        f" MAP([CASE WHEN _rest THEN '{REST_PART}' ELSE '{GHOST_PART}' END], [_ghost]) AS _gaps,"
+        f" _shadow AND NOT ({lost}) AS _shadow, _weight FROM (SELECT target, region, min(_ghost) AS _ghost,"
+        " bool_and(_shadow) AS _shadow, bool_or(_rest) AS _rest, max(_weight) AS _weight"
+        f" FROM ({dark}) GROUP BY ALL) AS d"
+    )
+    return dark, match
+
+
+def fill(store: Store, view: str, rows: Sequence[tuple[MadeRow, str]]) -> None:
+    """Put in the rows that a function made, each with why something of it is not known."""
+    columns = store.content.views[view].columns
+    fixed = dict.fromkeys(("target", "region", "key", "_fact", "_why"), "VARCHAR")
+    plain = {name: "VARCHAR" if column.type == "timestamp" else SQL_TYPES[column.type] for name, column in columns.items()}
+    shape = json.dumps([{**fixed, **{name: ["VARCHAR"] if kind == "VARCHAR[]" else kind for name, kind in plain.items()}}])
+    chosen = [
+        f"TRY_CAST(t.{quoted(name)} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' AS {quoted(name)}"
+        if column.type == "timestamp"
+        else f"t.{quoted(name)} AS {quoted(name)}"
+        for name, column in columns.items()
+    ]
+    gaps = f"CASE WHEN t._why IS NULL THEN {NO_GAPS} ELSE MAP(['{SILENCE_PART}'], [t._why]) END"
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        given = [
+            {
+                **row.values,
+                "target": row.target,
+                "region": row.region,
+                "key": row.key,
+                "_fact": fact_id(view, row.target, row.region, row.key),
+                "_why": why or None,
+            }
+            for row, why in rows[start : start + ROWS_AT_ONCE]
+        ]
+        store.run(
+            f"INSERT INTO {quoted(view)} BY NAME SELECT t.target, t.region, t.key, TIMESTAMP '{store.scan_time}' AS scan_time,"
+            f" t._fact AS _fact, NULL AS _ghost, {gaps} AS _gaps,"
+            f" false AS _shadow, {', '.join(chosen)} FROM (SELECT unnest(from_json(?, {literal(shape)})) AS t)",
+            [msgspec.json.encode(given).decode()],
+        )
+
+
+def _is_regional(store: Store, table: str) -> bool:
+    if table in store.content.tables:
+        return store.content.tables[table].once_per == "region"
+    if table in ENGINE_TABLES:
+        return table != ESTATE_TABLE
+    return table in store.content.views and all(_is_regional(store, base) for base in read_view(store.content, table).tables)

@@ -1,0 +1,582 @@
+"""What a view still says where a table beneath it was not read whole: read from its SELECT, before anything runs.
+
+Rows that were found stay, as far as no row that was not seen could take them away. Of each column it is told which tables it looks up,
+and which of its values could be another one if more of these had been seen. What cannot be told here is taken to be unsure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+from cnamm_scan.content import columns_of
+from cnamm_scan.engine import parser
+from cnamm_scan.engine.functions import ALLOWED_AGGREGATES, BY_ORDER
+from cnamm_scan.engine.parser import Node, children, nodes
+from cnamm_scan.engine.select import read_view
+from cnamm_scan.model import ESTATE_TABLE, Content
+
+Tables = frozenset[str]
+NOTHING: Tables = frozenset()
+_AGGREGATES = (ALLOWED_AGGREGATES | BY_ORDER) - {"coalesce", "nullif", "ifnull", "if", "greatest", "least", "concat", "unnest"}
+_STRICT = frozenset(
+    "+ - * / // % || ~~ !~~ ~~~ !~~~ -> ->> lower upper trim ltrim rtrim length len contains starts_with ends_with prefix suffix strlen"
+    " list_contains list_has array_contains regexp_matches regexp_extract regexp_replace replace split_part date_diff datediff date_part"
+    " json_extract json_extract_string json_array_length json_keys json_type abs round floor ceil substring substr left right"
+    " list_sort list_distinct array_length cardinality struct_extract list_extract element_at map_extract strptime try_strptime".split()
+)
+"""Functions that are NULL when an argument is, and otherwise go by nothing but their arguments."""
+PLACES = ("target", "region")
+INTERNAL = ("_fact", "_ghost", "_gaps", "_shadow", "_weight")
+"""Columns that every table has and no content names; a star has them."""
+
+
+class CannotTellError(Exception):
+    """A SELECT of a form that is not read here: where a table beneath is dark none of its rows is certain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """How far a value can be trusted where some tables are dark."""
+
+    tables: Tables = NOTHING
+    """Those whose darkness touches it. With none it is what it is."""
+    unsure: frozenset[str] | None = frozenset()
+    """Its values, as text, that could be others if more had been seen; None: all of them. NULL can always become something."""
+    rises: bool = False
+    """It is a count: more rows can only raise it."""
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether no darkness touches it."""
+        return not self.tables
+
+    def of(self, unsure: frozenset[str] | None) -> Worth:
+        """The same tables, other values in doubt."""
+        return Worth(self.tables, unsure if self.tables else frozenset())
+
+
+CERTAIN = Worth()
+TRUE, FALSE = "true", "false"
+
+
+def _within(worth: Worth, value: str) -> bool:
+    """Whether at most this value is unsure."""
+    return worth.unsure is not None and worth.unsure <= {value}
+
+
+def _together(parts: Iterable[Worth]) -> Worth:
+    """The doubt of several joined; values that are unsure are told of a whole, not of its parts."""
+    several = [part for part in parts if not part.is_certain]
+    tables = NOTHING.union(*(part.tables for part in several))
+    return Worth(tables, frozenset() if all(part.unsure == frozenset() for part in several) else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Rows that a FROM, a WITH or a whole SELECT makes."""
+
+    columns: Mapping[str, Worth]
+    tables: Tables
+    """All that are read."""
+    adds: Tables
+    """Those whose unread rows could add rows."""
+    loses: Tables = NOTHING
+    """Those whose unread rows could take away rows that were found."""
+    repeats: Tables = NOTHING
+    """Those whose unread rows could change how often a row comes."""
+    tied: Mapping[str, Tables] = field(default_factory=dict)
+    """`target`, `region` -> the tables whose darkness in one touches only rows of the same."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Column -> the table whose key it is, at most one row of this relation for each row of that table but for what `repeats`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a view's rows are worth; `sql` is its SELECT over rows that were read."""
+
+    made: Relation
+    sql: Callable[[Tables], str]
+    """Tables with unread rows -> the SELECT in which these are left out."""
+
+
+@lru_cache(maxsize=512)
+def read_worth(content: Content, view: str) -> Reading:
+    """Read a view's SELECT. Raises CannotTellError."""
+    spec = content.views[view]
+    (node,) = parser.statements(spec.select, where=f"{spec.source} ({view})", do="write one SELECT")
+    made = _Reader(content, read_view(content, view).tables).query(node, {})
+    if not {"target", "region", "key"} <= made.columns.keys():
+        raise CannotTellError(f"columns of {view}")
+    return Reading(made, lambda dark: parser.text(_without_unread(node, dark)))
+
+
+def _without_unread(node: Node, dark: Tables) -> Node:
+    """A copy of the tree in which these tables are read without the rows that stand for what was not read."""
+
+    def copied(value: object) -> object:
+        if isinstance(value, list):
+            return [copied(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        if value.get("type") == "BASE_TABLE" and ".".join(value["qualified_name"]["path"]) in dark:
+            path = value["qualified_name"]["path"]
+            return parser.source(f'(SELECT * FROM {".".join(path)} WHERE _ghost IS NULL) AS "{value["alias"] or path[-1]}"')
+        return {name: copied(each) for name, each in value.items()}
+
+    made = copied(node)
+    assert isinstance(made, dict)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What names mean in one SELECT."""
+
+    aliases: Mapping[str, Relation]
+    """In the order of FROM, small letters."""
+    said: Mapping[str, Worth] = field(default_factory=dict)
+    """Names that the SELECT gives."""
+    grouped: _Grouped | None = None
+    lambdas: frozenset[str] = frozenset()
+
+    def named(self, names: Sequence[str]) -> Worth:
+        """The worth of a column; of what is not found, that of everything."""
+        low = [name.lower() for name in names]
+        found = self.place(low)
+        if found is not None:
+            alias, column = found
+            return self.aliases[alias].columns[column]
+        if low[0] in self.lambdas:
+            return CERTAIN
+        if low[0] in self.said:
+            return self.said[low[0]]
+        return Worth(NOTHING.union(*(each.tables for each in self.aliases.values())), None)
+
+    def place(self, low: Sequence[str]) -> tuple[str, str] | None:
+        """(alias, column) of a name."""
+        if len(low) > 1 and low[0] in self.aliases and low[1] in self.aliases[low[0]].columns:
+            return low[0], low[1]
+        if low[0] in self.lambdas:
+            return None
+        holders = [alias for alias, each in self.aliases.items() if low[0] in each.columns]
+        return (holders[0], low[0]) if holders else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Grouped:
+    """A grouping: what an aggregate of it rests on."""
+
+    tables: Tables
+    """Those whose darkness could bring more rows into a group, or more of the same."""
+    loses: Tables
+    fixed: frozenset[str]
+    """Aliases of which a group has one row."""
+
+
+class _Reader:
+    def __init__(self, content: Content, everything: Tables) -> None:
+        self.content = content
+        self.everything = everything
+
+    # ---- queries -----------------------------------------------------------------------------------------------------
+
+    def query(self, node: Node, known: Mapping[str, Relation]) -> Relation:
+        for entry in node["cte_map"]["map"]:
+            if entry["value"]["aliases"]:
+                raise CannotTellError("columns of a WITH renamed")
+            known = {**known, str(entry["key"]).lower(): self.query(entry["value"]["query_node"], known)}
+        if any(modifier["type"] not in ("DISTINCT_MODIFIER", "ORDER_MODIFIER") for modifier in node["modifiers"]):
+            raise CannotTellError("a modifier")
+        if node["type"] == "SET_OPERATION_NODE":
+            return self._union(node, known)
+        if node["type"] != "SELECT_NODE" or node.get("qualify") is not None or len(node.get("group_sets") or []) > 1:
+            raise CannotTellError(node["type"])
+        return self._select(node, known)
+
+    def _union(self, node: Node, known: Mapping[str, Relation]) -> Relation:
+        by_name = node["setop_type"] == "UNION_BY_NAME"
+        if node["setop_type"] not in ("UNION", "UNION_BY_NAME"):
+            raise CannotTellError(node["setop_type"])
+        several = [self.query(each, known) for each in (node["children"] if node.get("children") else (node["left"], node["right"]))]
+        names = list(dict.fromkeys(name for each in several for name in each.columns)) if by_name else list(several[0].columns)
+        columns: dict[str, Worth] = {}
+        for at, name in enumerate(names):
+            parts = [each.columns.get(name, CERTAIN) if by_name else list(each.columns.values())[at] for each in several]
+            doubts = [part for part in parts if not part.is_certain]
+            unsure: frozenset[str] | None = frozenset()
+            for part in doubts:
+                unsure = None if unsure is None or part.unsure is None else unsure | part.unsure
+            columns[name] = Worth(NOTHING.union(*(part.tables for part in doubts)), unsure)
+        tables = NOTHING.union(*(each.tables for each in several))
+        tied = {
+            place: frozenset(
+                table for table in tables if all(table in each.tied.get(place, NOTHING) for each in several if table in each.tables)
+            )
+            for place in PLACES
+        }
+        return Relation(
+            columns,
+            tables,
+            NOTHING.union(*(each.adds for each in several)),
+            NOTHING.union(*(each.loses for each in several)),
+            NOTHING.union(*(each.repeats for each in several)),
+            tied,
+        )
+
+    def _select(self, node: Node, known: Mapping[str, Relation]) -> Relation:
+        aliases: dict[str, Relation] = {}
+        equal: list[Node] = []
+        whole = self._from(node["from_table"], known, aliases, equal)
+        whole = self._filtered(whole, node["where_clause"], _Scope(aliases), equal)
+        items = self._items(node["select_list"], aliases)
+        is_grouped = bool(node["group_expressions"]) or node["aggregate_handling"] == "FORCE_AGGREGATES"
+        is_whole = not is_grouped and any(_aggregates(item) for _, item in items)
+        scope = _Scope(aliases)
+        grouping: list[Node] = []
+        if node["aggregate_handling"] == "FORCE_AGGREGATES":
+            grouping = [item for _, item in items if not _aggregates(item)]
+        elif is_grouped:
+            by_name = dict(items)
+            for each in node["group_expressions"]:
+                names = [str(name).lower() for name in each.get("column_names", ())]
+                grouping.append(by_name[names[0]] if len(names) == 1 and names[0] in by_name and scope.place(names) is None else each)
+        if is_grouped or is_whole:
+            scope = replace(scope, grouped=self._grouped(whole, grouping, scope))
+        said: dict[str, Worth] = {}
+        for name, item in items:
+            said[name if name not in said else f"{name}#{len(said)}"] = self.worth(item, replace(scope, said=said))
+        made = whole
+        if is_whole:
+            made = replace(whole, adds=NOTHING, loses=NOTHING, repeats=NOTHING)
+        elif is_grouped:
+            # who is grouped by what he did not find may be in another group; a group of one row of its owner is then that row once more
+            doubt = _together(self.worth(each, _Scope(aliases)) for each in grouping)
+            assert scope.grouped is not None
+            gone = NOTHING if scope.grouped.fixed else doubt.tables
+            made = replace(whole, adds=whole.adds | doubt.tables, loses=whole.loses | gone, repeats=doubt.tables)
+        if node["having"] is not None:
+            made = self._filtered(made, node["having"], replace(scope, said=said), [])
+        places = {name: _Scope(aliases).place(_names(item)) for name, item in items if item["class"] == "COLUMN_REF"}
+        keys = {}
+        for name, place in places.items():
+            if place is not None and place[1] in aliases[place[0]].keys:
+                keys[name] = aliases[place[0]].keys[place[1]]
+        return replace(made, columns=said, tied=self._ties(places, aliases, equal), keys=keys)
+
+    def _items(self, select: Sequence[Node], aliases: Mapping[str, Relation]) -> list[tuple[str, Node]]:
+        """(name, expression) of what is selected; stars written out."""
+        items: list[tuple[str, Node]] = []
+        for item in select:
+            if item["class"] == "STAR":
+                if item.get("expr") is not None or item.get("columns") or item.get("rename_list") or item.get("qualified_exclude_list"):
+                    raise CannotTellError("a star of some columns")
+                instead = {str(each["key"]).lower(): each["value"] for each in item.get("replace_list") or ()}
+                of = str(item.get("relation_name") or "").lower()
+                left_out = {str(each).lower() for each in item.get("exclude_list") or ()}
+                for alias, relation in aliases.items():
+                    if not of or alias == of:
+                        items += [(name, instead.get(name) or _column(alias, name)) for name in relation.columns if name not in left_out]
+                continue
+            name = str(item.get("alias") or (item["column_names"][-1] if item["class"] == "COLUMN_REF" else "")).lower()
+            if not name and item["class"] == "FUNCTION" and item["function_name"].lower() == "struct_extract":
+                name = str(item["arguments"][-1]["expression"].get("literal", {}).get("text", "")).lower()
+            items.append((name or f"#{len(items)}", item))
+        return items
+
+    def _grouped(self, whole: Relation, grouping: Sequence[Node], scope: _Scope) -> _Grouped:
+        named = [scope.place(_names(each)) for each in grouping if each["class"] == "COLUMN_REF"]
+        places = {place for place in named if place is not None}
+        fixed = set()
+        owners: set[str] = set()
+        for alias, column in places:
+            owner = scope.aliases[alias].keys.get(column)
+            if owner is not None and all((alias, place) in places for place in PLACES if place in scope.aliases[alias].columns):
+                fixed.add(alias)
+                owners.add(owner)
+        # of a group that holds one row of its owner no unread row of that owner is another member
+        return _Grouped((whole.adds - owners) | whole.repeats, whole.loses, frozenset(fixed))
+
+    def _ties(
+        self, places: Mapping[str, tuple[str, str] | None], aliases: Mapping[str, Relation], equal: Sequence[Node]
+    ) -> dict[str, Tables]:
+        """Of each place the tables whose rows meet only rows of the same one."""
+        scope = _Scope(aliases)
+        tied: dict[str, Tables] = {}
+        for place in PLACES:
+            start = places.get(place)
+            if start is None or start[1] != place:
+                tied[place] = NOTHING
+                continue
+            joined = {start[0]}
+            pairs = []
+            for each in equal:
+                sides = [scope.place(_names(side)) for side in (each["left"], each["right"])]
+                if all(side is not None and side[1] == place for side in sides):
+                    pairs.append({side[0] for side in sides if side is not None})
+            grown = True
+            while grown:
+                grown = False
+                for pair in pairs:
+                    if pair & joined and not pair <= joined:
+                        joined |= pair
+                        grown = True
+            untied = NOTHING.union(*(each.tables - each.tied.get(place, NOTHING) for alias, each in aliases.items() if alias in joined))
+            untied |= NOTHING.union(*(each.tables for alias, each in aliases.items() if alias not in joined))
+            tied[place] = NOTHING.union(*(aliases[alias].tied.get(place, NOTHING) for alias in joined)) - untied
+        return tied
+
+    # ---- FROM --------------------------------------------------------------------------------------------------------
+
+    def _from(self, node: Node, known: Mapping[str, Relation], aliases: dict[str, Relation], equal: list[Node]) -> Relation:
+        kind = node["type"]
+        if kind == "JOIN":
+            return self._join(node, known, aliases, equal)
+        if kind == "EMPTY":
+            return Relation({}, NOTHING, NOTHING)
+        alias = str(node.get("alias") or "").lower()
+        if kind == "BASE_TABLE":
+            if node.get("column_name_alias"):
+                raise CannotTellError("columns renamed")
+            path = [str(part).lower() for part in node["qualified_name"]["path"]]
+            alias = alias or path[-1]
+            made = known[path[0]] if len(path) == 1 and path[0] in known else self._table(".".join(path))
+        elif kind == "SUBQUERY":
+            if node.get("column_name_alias"):
+                raise CannotTellError("columns renamed")
+            made = self.query(node["subquery"]["node"], known)
+        elif kind in ("TABLE_FUNCTION", "EXPRESSION_LIST"):
+            worth = _together(self.worth(each, _Scope(aliases)) for each in children(node))
+            names = [str(each).lower() for each in node.get("column_name_alias") or ()] or [alias or "unnest", "unnest"]
+            made = Relation(
+                dict.fromkeys(names, worth.of(None) if worth.unsure is None else worth),
+                worth.tables,
+                worth.tables,
+                worth.tables if worth.unsure is None else NOTHING,
+                worth.tables,
+                dict.fromkeys(PLACES, worth.tables),
+            )
+        else:
+            raise CannotTellError(kind)
+        alias = alias or f"#{len(aliases)}"
+        if alias in aliases:
+            raise CannotTellError("a name twice")
+        aliases[alias] = made
+        return replace(made, keys={}, tied={})
+
+    def _table(self, table: str) -> Relation:
+        columns = dict.fromkeys((*columns_of(self.content, table), *INTERNAL), CERTAIN)
+        own = frozenset({table})
+        return Relation(columns, own, own, tied=dict.fromkeys(PLACES, own), keys={"key": table})
+
+    def _join(self, node: Node, known: Mapping[str, Relation], aliases: dict[str, Relation], equal: list[Node]) -> Relation:
+        if node["join_type"] not in ("INNER", "LEFT") or node["ref_type"] not in ("REGULAR", "CROSS") or node["using_columns"]:
+            raise CannotTellError(f"{node['ref_type']} {node['join_type']}")
+        left = self._from(node["left"], known, aliases, equal)
+        before = set(aliases)
+        right = self._from(node["right"], known, aliases, equal)
+        new = [alias for alias in aliases if alias not in before]
+        condition = node.get("condition")
+        doubt = self.worth(condition, _Scope(aliases)) if condition is not None else CERTAIN
+        tables, repeats = left.tables | right.tables, left.repeats | right.repeats
+        equal += _equalities(condition)
+        lost = right.loses | (NOTHING if _within(doubt, FALSE) else doubt.tables)
+        if node["join_type"] == "INNER":
+            return Relation({}, tables, left.adds | right.adds | doubt.tables, left.loses | lost, repeats | doubt.tables)
+        # who found nobody might have found somebody: NULL may become something, and what is there stays unless its row can go
+        looked = right.adds | right.loses | doubt.tables
+        for alias in new:
+            relation = aliases[alias]
+            aliases[alias] = replace(
+                relation,
+                columns={
+                    name: Worth(worth.tables | looked, None if lost or worth.unsure is None else worth.unsure, worth.rises)
+                    for name, worth in relation.columns.items()
+                },
+                keys={},
+            )
+        return Relation({}, tables, left.adds, left.loses, repeats | looked)
+
+    def _filtered(self, whole: Relation, condition: Node | None, scope: _Scope, equal: list[Node]) -> Relation:
+        if condition is None:
+            return whole
+        doubt = self.worth(condition, scope)
+        equal += _equalities(condition)
+        lost = NOTHING if _within(doubt, FALSE) else doubt.tables
+        return replace(whole, adds=whole.adds | doubt.tables, loses=whole.loses | lost, repeats=whole.repeats | doubt.tables)
+
+    # ---- expressions -------------------------------------------------------------------------------------------------
+
+    def worth(self, node: Node, scope: _Scope) -> Worth:
+        """What an expression is worth."""
+        kind, operator = str(node["class"]), str(node["type"])
+        if kind in ("CONSTANT", "TYPE"):
+            return CERTAIN
+        if kind == "COLUMN_REF":
+            return scope.named(node["column_names"])
+        if kind == "LAMBDA":
+            left = node["lhs"]
+            named = {str(each["column_names"][0]).lower() for each in nodes(left) if each.get("class") == "COLUMN_REF"}
+            if node.get("syntax_type") == "SINGLE_ARROW":
+                return _together([self.worth(left, scope), self.worth(node["expr"], scope)])
+            return self.worth(node["expr"], replace(scope, lambdas=scope.lambdas | named))
+        if kind in ("SUBQUERY", "WINDOW"):
+            return Worth(self.everything, None)
+        if kind == "FUNCTION" and str(node["function_name"]).lower() in _AGGREGATES:
+            return self._aggregate(node, scope)
+        parts = [self.worth(each, scope) for each in children(node)]
+        if all(part.is_certain for part in parts):
+            return CERTAIN
+        return self._combined(node, kind, operator, parts)
+
+    def _combined(self, node: Node, kind: str, operator: str, parts: Sequence[Worth]) -> Worth:
+        whole = _together(parts)
+        doubts = [part for part in parts if not part.is_certain]
+        if kind == "CONJUNCTION":
+            stays = FALSE if operator == "CONJUNCTION_OR" else TRUE
+            return (
+                whole
+                if whole.unsure == frozenset()
+                else whole.of(frozenset({stays}) if all(_within(each, stays) for each in doubts) else None)
+            )
+        if operator == "OPERATOR_NOT":
+            return whole if whole.unsure == frozenset() else whole.of(_turned(parts[0].unsure))
+        if operator in ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL"):
+            return whole.of(frozenset({TRUE if operator == "OPERATOR_IS_NULL" else FALSE}) if whole.unsure == frozenset() else None)
+        if kind == "COMPARISON" and operator not in ("COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM"):
+            return self._compared(node, operator, parts, whole)
+        if operator == "OPERATOR_COALESCE":
+            return self._coalesced(node, parts, whole)
+        if kind == "CAST" and not node.get("try_cast"):
+            part = parts[0]
+            return part if part.rises or part.unsure is None or part.unsure <= {TRUE, FALSE} else whole.of(None)
+        strict = kind in ("BETWEEN",) or (kind == "FUNCTION" and str(node["function_name"]).lower() in _STRICT)
+        strict |= operator in ("COMPARE_IN", "COMPARE_NOT_IN", "ARRAY_EXTRACT", "STRUCT_EXTRACT", "OPERATOR_CAST")
+        return whole if strict and whole.unsure == frozenset() else whole.of(None)
+
+    @staticmethod
+    def _compared(node: Node, operator: str, parts: Sequence[Worth], whole: Worth) -> Worth:
+        if whole.unsure == frozenset():
+            return whole
+        sides = (node["left"], node["right"])
+        for at in (0, 1):
+            part, other, constant = parts[at], parts[1 - at], sides[1 - at]
+            if not other.is_certain or constant["class"] != "CONSTANT":
+                continue
+            how = operator if at == 0 else _MIRRORED.get(operator, operator)
+            if part.rises:
+                if how in ("COMPARE_GREATERTHAN", "COMPARE_GREATERTHANOREQUALTO"):
+                    return whole.of(frozenset({FALSE}))
+                if how in ("COMPARE_LESSTHAN", "COMPARE_LESSTHANOREQUALTO"):
+                    return whole.of(frozenset({TRUE}))
+                if str(constant["literal"].get("text")) == "0" and how in ("COMPARE_EQUAL", "COMPARE_NOTEQUAL"):
+                    return whole.of(frozenset({TRUE if how == "COMPARE_EQUAL" else FALSE}))
+            elif part.unsure is not None and part.unsure == {_spelled(constant)} and how in ("COMPARE_EQUAL", "COMPARE_NOTEQUAL"):
+                return whole.of(frozenset({TRUE if how == "COMPARE_EQUAL" else FALSE}))
+        return whole.of(None)
+
+    @staticmethod
+    def _coalesced(node: Node, parts: Sequence[Worth], whole: Worth) -> Worth:
+        first, *rest = parts
+        fallback = node["children"][1]
+        if len(rest) != 1 or not rest[0].is_certain or fallback["class"] not in ("CONSTANT", "CAST"):
+            return whole.of(None)
+        said = _spelled(fallback)
+        if first.rises and said == "0":
+            return first
+        if said is None or said == "0" or first.unsure is None:
+            return whole.of(None)
+        return whole.of(first.unsure | {said})
+
+    def _aggregate(self, node: Node, scope: _Scope) -> Worth:
+        """Of a group: what more rows could make of it."""
+        if scope.grouped is None:
+            raise CannotTellError("an aggregate where nothing is grouped")
+        own = replace(scope, grouped=None)
+        name = str(node["function_name"]).lower()
+        arguments = [each["expression"] for each in node["arguments"]]
+        kept = self.worth(node["filter"], own) if node.get("filter") is not None else CERTAIN
+        parts = [self.worth(each, own) for each in arguments]
+        refs = [each for each in nodes([*arguments, node.get("filter")]) if each.get("class") == "COLUMN_REF"]
+        places = [own.place(_names(ref)) for ref in refs]
+        if (
+            name in ("min", "max", "any_value", "bool_or", "bool_and", "first")
+            and refs
+            and all(p and p[0] in scope.grouped.fixed for p in places)
+        ):
+            return _together([*parts, kept])  # the same in each row of the group
+        tables = scope.grouped.tables | scope.grouped.loses | kept.tables | NOTHING.union(*(part.tables for part in parts))
+        if not tables:
+            return CERTAIN
+        whole = Worth(tables, None)
+        if scope.grouped.loses or not _within(kept, FALSE):
+            return whole
+        part = parts[0] if parts else CERTAIN
+        if name in ("count", "count_star", "count_if"):
+            if name == "count_if":
+                return Worth(tables, None, rises=_within(part, FALSE))
+            return Worth(tables, None, rises=not parts or part.unsure == frozenset())
+        if name == "bool_or" and _within(part, FALSE):
+            return whole.of(frozenset({FALSE}))
+        if name == "bool_and" and _within(part, TRUE):
+            return whole.of(frozenset({TRUE}))
+        return whole
+
+
+_MIRRORED = {
+    "COMPARE_GREATERTHAN": "COMPARE_LESSTHAN",
+    "COMPARE_LESSTHAN": "COMPARE_GREATERTHAN",
+    "COMPARE_GREATERTHANOREQUALTO": "COMPARE_LESSTHANOREQUALTO",
+    "COMPARE_LESSTHANOREQUALTO": "COMPARE_GREATERTHANOREQUALTO",
+}
+
+
+def _turned(unsure: frozenset[str] | None) -> frozenset[str] | None:
+    return None if unsure is None or not unsure <= {TRUE, FALSE} else frozenset(TRUE if each == FALSE else FALSE for each in unsure)
+
+
+def _spelled(node: Node) -> str | None:
+    """A constant as SQL; None for what is none."""
+    while node["class"] == "CAST":
+        node = node["child"]
+    if node["class"] != "CONSTANT":
+        return None
+    literal = node["literal"]
+    text = str(literal.get("text", ""))
+    if literal.get("kind") == "BOOLEAN":
+        return text.lower()
+    # of numbers there are several spellings; zero is asked for by counts alone
+    return text if literal.get("kind") == "STRING" or text == "0" else None
+
+
+def _equalities(node: Node | None) -> list[Node]:
+    """The `a = b` of columns that a condition holds to, all of them."""
+    if node is None:
+        return []
+    if node["type"] == "CONJUNCTION_AND":
+        return [found for child in node["children"] for found in _equalities(child)]
+    is_one = node["type"] == "COMPARE_EQUAL" and node["left"]["class"] == node["right"]["class"] == "COLUMN_REF"
+    return [node] if is_one else []
+
+
+def _aggregates(node: Node) -> bool:
+    return any(each.get("class") == "FUNCTION" and str(each["function_name"]).lower() in _AGGREGATES for each in nodes(node))
+
+
+def _names(node: Node) -> list[str]:
+    """The parts of a column's name, in small letters."""
+    return [str(name).lower() for name in node["column_names"]]
+
+
+def _column(alias: str, name: str) -> Node:
+    return {"class": "COLUMN_REF", "type": "COLUMN_REF", "alias": "", "column_names": [alias, name]}
+
+
+def is_by_region(content: Content, table: str) -> bool:
+    """Whether rows of a table or view, and what stands for those that were not read, may stand in a region."""
+    if table in content.tables:
+        return content.tables[table].once_per == "region"
+    if table in content.views:
+        return any(is_by_region(content, base) for base in read_view(content, table).tables)
+    return table != ESTATE_TABLE
