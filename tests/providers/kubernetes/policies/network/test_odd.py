@@ -13,10 +13,11 @@ from cnamm_scan.providers.kubernetes.policies.network.kubernetes import admin_po
 from cnamm_scan.providers.kubernetes.policies.network.model import NAME_LABEL, Direction
 
 NAMES = (
-    "podSelector", "ingress", "egress", "from", "to", "ports", "port", "endPort", "protocol", "ipBlock", "cidr", "except", "matchLabels",
-    "matchExpressions", "namespaceSelector", "policyTypes", "subject", "namespaces", "pods", "action", "networks", "portRange", "start",
-    "end", "fromEndpoints", "toFQDNs", "fromCIDRSet", "toPorts", "endpointSelector", "selector", "source", "destination", "nets", "types", "order",
-    "protocols", "tcp", "destinationPort", "priority", "enableDefaultDeny", "fromEntities",
+    "podSelector", "ingress", "egress", "from", "to", "ports", "port", "endPort", "protocol", "ipBlock", "cidr", "except",
+    "matchLabels", "matchExpressions", "namespaceSelector", "policyTypes", "subject", "namespaces", "pods", "action",
+    "networks", "portRange", "start", "end", "fromEndpoints", "toFQDNs", "fromCIDRSet", "toPorts", "endpointSelector",
+    "selector", "source", "destination", "nets", "types", "order", "protocols", "tcp", "destinationPort", "priority",
+    "enableDefaultDeny", "fromEntities",
 )  # fmt: skip
 leaves = st.one_of(st.none(), st.booleans(), st.integers(-1, 70000), st.sampled_from(("", "x", "0.0.0.0/0", "TCP", "Allow", "all()", "::")))
 odd = st.recursive(
