@@ -84,7 +84,7 @@ ENDPOINT: Mapping[str, Column] = {
     "is_open_to_world": Column("boolean"),
 }
 
-_later = partial(later, "cnamm_scan.providers.aws.made")
+_later = partial(later, "aws")
 
 MAKERS: Mapping[str, Maker] = {
     "group_rules": Maker(_later("networks", "group_rules"), GROUP_RULE),

@@ -35,7 +35,6 @@ AGENTS: Mapping[str, str] = {
 }
 """Daemon sets by which a product is known to run: its policies mean nothing without it."""
 NAMESPACE, POD, DAEMON_SET = "kubernetes.core.namespace", "kubernetes.core.pod", "kubernetes.apps.daemon_set"
-KNATIVE = "serving.knative.dev/service"
 EGRESS_GATEWAY = "kubernetes.cilium.egress_gateway_policy"
 
 
@@ -203,37 +202,36 @@ def applied_policies(seen: SeenTables) -> Iterable[MadeRow]:
 
 
 def restricted_pods(seen: SeenTables) -> Iterable[MadeRow]:
-    """A row for each pod that runs. Those that are alike (one namespace, the same labels, one kind of network) are judged once."""
+    """A row for each group of pods that are alike: of one namespace, with the same labels, on their own network or their node's."""
     for cluster in _clusters(seen):
         for rows in _groups(cluster).values():
-            first = rows[0].values
-            alike = {name: first[name] for name in ("namespace", "host_network")}
-            labels = _labels(rows[0])
-            alike["knative_service"] = None if labels is None else str(labels.get(KNATIVE, ""))
-            alike |= _restricted(cluster, rows[0])
-            for row in rows:
-                own = {"name": row.values["name"], "is_system": row.values["is_system"]}
-                yield MadeRow(row.target, row.region, row.key, alike | own, (row.fact,))
+            first = rows[0]
+            values = {name: first.values[name] for name in ("namespace", "label_text", "host_network")}
+            yield MadeRow(first.target, first.region, first.key, {**values, **_restricted(cluster, first)}, (first.fact,))
 
 
 def _groups(cluster: Cluster) -> dict[tuple[Any, ...], list[SeenRow]]:
     made: dict[tuple[Any, ...], list[SeenRow]] = {}
     for row in cluster.listed(POD):
         values = row.values
-        if values["is_finished"]:
-            continue
-        labels = _labels(row)
-        alike = None if labels is None else tuple(sorted(labels.items()))
-        made.setdefault((values["namespace"], alike, values["host_network"]), []).append(row)
+        if not values["is_finished"]:
+            made.setdefault((values["namespace"], values["label_text"], values["host_network"]), []).append(row)
     return made
 
 
 def _labels(row: SeenRow) -> Labels | None:
     """The labels of a pod or namespace; None for what no server would have taken, as for what was not seen."""
-    given = row.values["labels"]
+    given = row.values["labels"] if "labels" in row.values else _parsed(row.values["label_text"])
     if not isinstance(given, Mapping):
         return None
     return given if all(type(value) is str for value in given.values()) else {name: str(value) for name, value in given.items()}
+
+
+def _parsed(text: str | None) -> Any:
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return None
 
 
 def _restricted(cluster: Cluster, row: SeenRow) -> dict[str, Any]:

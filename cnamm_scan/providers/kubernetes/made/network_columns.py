@@ -26,10 +26,8 @@ POLICY: Mapping[str, Column] = {**SELECTED, "is_system": Column("boolean")}
 APPLIED: Mapping[str, Column] = {**SELECTED}
 RESTRICTED: Mapping[str, Column] = {
     "namespace": Column("text"),
-    "name": Column("text"),
-    "is_system": Column("boolean"),
+    "label_text": Column("text", about="Their labels, as one text."),
     "host_network": Column("boolean"),
-    "knative_service": Column("text", about="The service of Knative that it is of; empty: none."),
     "on_ingress": Column("boolean", about="Policies keep callers out: not all pods, nor the world, get in on more than 1,024 ports."),
     "on_egress": Column("boolean", about="The same for what they may reach."),
     "callers": Column("text", about=f"The widest that reaches them on any port: {LEVELS}."),
