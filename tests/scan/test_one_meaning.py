@@ -254,7 +254,7 @@ def restricted(**spec: Any) -> Document:
     [
         ("pod_mounts_known_volume_kinds", {"volumes": [{"name": "v", "image": {"reference": "x:1"}}]}, "pass"),
         ("pod_sets_safe_sysctls_only", {"securityContext": {"sysctls": [{"name": "net.ipv4.tcp_rmem", "value": "1"}]}}, "pass"),
-        ("pod_sets_safe_sysctls_only", {"securityContext": {"sysctls": [{"name": "net/ipv4/tcp_wmem", "value": "1"}]}}, "pass"),
+        ("pod_sets_safe_sysctls_only", {"securityContext": {"sysctls": [{"name": "net/ipv4/tcp_wmem", "value": "1"}]}}, "fail"),
         ("pod_sets_safe_sysctls_only", {"securityContext": {"sysctls": [{"name": "kernel/msgmax", "value": "1"}]}}, "fail"),
         ("container_user_is_not_root", {"hostUsers": False, "securityContext": {"runAsUser": 0}}, "pass"),
         ("container_user_is_not_root", {"hostUsers": True, "securityContext": {"runAsUser": 0}}, "fail"),

@@ -43,10 +43,6 @@ def pod(document: Json) -> Json:
     phase = _optional(document, "status").get("phase")
     mounted = dict(_secret_volumes(volumes))
     secrets = sorted({name for names in mounted.values() for name in names})
-    context = _optional(spec, "securityContext")
-    sysctls = (
-        [_sysctl(str(each.get("name"))) for each in _mappings(context, "sysctls") if each.get("name")] if "sysctls" in context else None
-    )
     return {
         **document,
         "spec": named(spec),
@@ -55,7 +51,6 @@ def pod(document: Json) -> Json:
         "isFinished": phase in ("Succeeded", "Failed"),
         **_named_ports(spec),
         **({"secretVolumes": secrets} if secrets else {}),
-        **({"sysctlNames": sysctls} if sysctls else {}),
     }
 
 
@@ -70,15 +65,6 @@ def named(spec: Mapping[str, Json]) -> Mapping[str, Json]:
     """The spec of a pod with its account under one name: `serviceAccount` is an old alias that counts where the other is silent."""
     alias = spec.get("serviceAccount")
     return {**spec, "serviceAccountName": alias} if alias and not spec.get("serviceAccountName") else spec
-
-
-def _sysctl(name: str) -> str:
-    """A kernel parameter with dots: slashes may stand in their place, and the dots of an interface's name in theirs."""
-    dot, slash = name.find("."), name.find("/")
-    return name.translate(_SWAPPED) if slash >= 0 and (dot < 0 or slash < dot) else name
-
-
-_SWAPPED = str.maketrans("./", "/.")
 
 
 def _secret_volumes(volumes: Sequence[Mapping[str, Json]]) -> Iterator[tuple[str | None, list[str]]]:

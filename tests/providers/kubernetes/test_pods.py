@@ -346,19 +346,6 @@ def test_an_account_has_an_old_name_too(spec: Document, account: str | None) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("net.ipv4.tcp_syncookies", "net.ipv4.tcp_syncookies"),
-        ("net/ipv4/tcp_syncookies", "net.ipv4.tcp_syncookies"),
-        ("net/ipv4/conf/eno2.100/rp_filter", "net.ipv4.conf.eno2/100.rp_filter"),
-        ("net.ipv4.conf.eno2/100.rp_filter", "net.ipv4.conf.eno2/100.rp_filter"),
-    ],
-)
-def test_kernel_parameters_have_dots(name: str, expected: str) -> None:
-    assert pod(made({"containers": [{}], "securityContext": {"sysctls": [{"name": name}]}}))["sysctlNames"] == [expected]
-
-
-@pytest.mark.parametrize(
     ("own", "above", "expected"),
     [
         ({"limits": {"cpu": 1, "memory": "1Gi"}}, {}, {"memoryLimit": "1Gi", "memoryRequest": "1Gi", "cpuLimit": "1", "cpuRequest": "1"}),
