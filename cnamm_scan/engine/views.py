@@ -59,15 +59,16 @@ def make_view(store: Store, view: str) -> None:
         f"CAST({seen.value(name) if seen else f'v.{quoted(name)}'} AS {SQL_TYPES[column.type]}) AS {quoted(name)}"
         for name, column in store.content.views[view].columns.items()
     )
-    key, ghost = (seen.key(), seen.ghost()) if seen else ("v.key", "NULL")
+    certain = "NULL" if dark else "v.key"  # where nothing can be told of a view, none of its rows is certain
+    key, ghost = (seen.key(), seen.ghost()) if seen else (certain, "NULL")
     store.run(
         f"INSERT INTO {quoted(view)} BY NAME SELECT v.target, v.region, {key} AS key, TIMESTAMP '{store.scan_time}' AS scan_time,"
         f" '' AS _fact, {ghost} AS _ghost, {NO_GAPS} AS _gaps, false AS _shadow, {values} FROM (\n{select}\n) AS v"
     )
-    if dark and reading is None:  # none of its rows is certain
-        store.clear(view)
+    lost = list(store.rows(f"SELECT DISTINCT target, region FROM {quoted(view)} WHERE key IS NULL AND _ghost IS NULL")) if dark else []
+    store.run(f"DELETE FROM {quoted(view)} WHERE key IS NULL")
     _add_missing(store, view, reading.made if reading else Relation({}, frozenset(bases), frozenset(bases)), dark)
-    store.run(f"DELETE FROM {quoted(view)} WHERE key IS NULL AND _gaps['{GHOST_PART}'] IS NULL AND _gaps['{REST_PART}'] IS NULL")
+    _tell_lost(store, view, lost, min((why for places in dark.values() for why in places.values()), default=""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +148,18 @@ def _add_missing(store: Store, view: str, made: Relation, dark: Mapping[str, Map
                 is_here = place[1] == region or not is_met_by_region(store.content, table, made)
                 if place != (target, region) and is_here and (place[0] == target or not is_tied):
                     spread.setdefault(place, why)
-    # rows that could be other ones are one unread row together: a shadow alone would make them vanish
-    lost = f"_rest AND EXISTS (SELECT 1 FROM {quoted(view)} AS v WHERE v.target = d.target AND v.key IS NULL)"
-    _add_unread(store, view, adding, lost)
+    _add_unread(store, view, adding)
     store.add_ghosts(view, [(target, region, Reason(why), True) for (target, region), why in sorted(spread.items())])
+
+
+def _tell_lost(store: Store, view: str, lost: Sequence[tuple[str, str]], why: str) -> None:
+    """Where rows could not be told to be what they are, something unread stands for them: a shadow alone would make them vanish."""
+    if not lost:
+        return
+    places = ", ".join(f"({literal(target)}, {literal(region)})" for target, region in lost)
+    store.run(f"UPDATE {quoted(view)} SET _shadow = false WHERE key IS NULL AND (target, region) IN ({places})")
+    there = set(store.rows(f"SELECT DISTINCT target, region FROM {quoted(view)} WHERE key IS NULL"))
+    store.add_ghosts(view, [(target, region, Reason(why), False) for target, region in lost if (target, region) not in there])
 
 
 def _decisive(store: Store, over: Sequence[str]) -> list[str]:
@@ -159,13 +168,13 @@ def _decisive(store: Store, over: Sequence[str]) -> list[str]:
     return [base for base in over if base not in listed.values()]
 
 
-def _add_unread(store: Store, view: str, bases: Sequence[str], lost: str = "false") -> None:
-    """Leave an unread row in each place where one of these tables has some: a shadow where all are, unless rows were `lost` there."""
+def _add_unread(store: Store, view: str, bases: Sequence[str]) -> None:
+    """Leave an unread row in each place where one of these tables has some: a shadow where all are."""
     unread = " UNION ALL ".join(_UNREAD.format(quoted(base)) for base in bases)
     store.run(
         f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, TIMESTAMP '{store.scan_time}' AS scan_time, '' AS _fact, _ghost,"
         f" MAP([CASE WHEN _rest THEN '{REST_PART}' ELSE '{GHOST_PART}' END], [_ghost]) AS _gaps,"
-        f" _shadow AND NOT ({lost}) AS _shadow, _weight FROM (SELECT target, region, min(_ghost) AS _ghost,"
+        " _shadow, _weight FROM (SELECT target, region, min(_ghost) AS _ghost,"
         " bool_and(_shadow) AS _shadow, bool_or(_rest) AS _rest, max(_weight) AS _weight"
         f" FROM ({unread}) GROUP BY ALL) AS d"
     )

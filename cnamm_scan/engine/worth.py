@@ -371,14 +371,18 @@ class _Reader:
         return Relation(columns, own, own, tied=dict.fromkeys(PLACES, own), keys={"key": table})
 
     def _join(self, node: Node, known: Mapping[str, Relation], aliases: dict[str, Relation], equal: list[Node]) -> Relation:
-        if node["join_type"] not in ("INNER", "LEFT") or node["ref_type"] not in ("REGULAR", "CROSS") or node["using_columns"]:
+        if node["join_type"] not in ("INNER", "LEFT") or node["ref_type"] not in ("REGULAR", "CROSS"):
             raise CannotTellError(f"{node['ref_type']} {node['join_type']}")
         left = self._from(node["left"], known, aliases, equal)
         before = set(aliases)
         right = self._from(node["right"], known, aliases, equal)
         new = [alias for alias in aliases if alias not in before]
         condition = node.get("condition")
-        doubt = self.worth(condition, _Scope(aliases)) if condition is not None else CERTAIN
+        held = self._using(node["using_columns"], aliases, new)
+        doubt = (
+            _together(self.worth(each, _Scope(aliases)) for each in held) if condition is None else self.worth(condition, _Scope(aliases))
+        )
+        equal += held
         tables, repeats = left.tables | right.tables, left.repeats | right.repeats
         equal += _equalities(condition)
         lost = right.loses | (NOTHING if _within(doubt, FALSE) else doubt.tables)
@@ -397,6 +401,20 @@ class _Reader:
                 keys={},
             )
         return Relation({}, tables, left.adds, left.loses, repeats | looked)
+
+    @staticmethod
+    def _using(names: Sequence[str], aliases: Mapping[str, Relation], new: Sequence[str]) -> list[Node]:
+        """USING, written as the comparisons that it stands for."""
+        made: list[Node] = []
+        for name in (str(each).lower() for each in names):
+            sides = [
+                next((alias for alias in several if name in aliases[alias].columns), None) for several in (set(aliases) - set(new), new)
+            ]
+            if None in sides:
+                raise CannotTellError("USING")
+            left, right = (_column(str(side), name) for side in sides)
+            made.append({"class": "COMPARISON", "type": "COMPARE_EQUAL", "left": left, "right": right})
+        return made
 
     def _filtered(self, whole: Relation, condition: Node | None, scope: _Scope, equal: list[Node]) -> Relation:
         if condition is None:

@@ -88,12 +88,13 @@ def _place(row: Row) -> tuple[str, str, str]:
     return row["target"], row["region"], row["key"]
 
 
-@pytest.mark.parametrize("tries", [8, pytest.param(80, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tries", [4, pytest.param(80, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_view_says_nothing_that_a_completion_denies(view: str, tries: int) -> None:
     random = Random(f"{view} {tries}")
     spec = CONTENT.views[view]
     words = sorted({"a", "b", *(word for word in re.findall(r"'([^'%]{1,40})'", spec.select) if not word.startswith("$"))})[:12]
+    said_words = [words, words, [NOW, "2025-06-01T00:00:00"]]  # some views take texts for dates
     bases = sorted(read_view(CONTENT, view).tables)
     counts: Counter[str] = Counter()
     with Store(CONTENT, {view}, scan_time=NOW) as store:
@@ -102,7 +103,7 @@ def test_a_view_says_nothing_that_a_completion_denies(view: str, tries: int) -> 
             if counts["tried"] == tries:
                 break
             nulls = 0.1 if number % 2 else 0.0
-            whole = {table: _rows(random, table, words, nulls) for table in bases}
+            whole = {table: _rows(random, table, said_words[number % 3], nulls) for table in bases}
             try:
                 full = _asked(store, view, whole, {})
             except StoreError:  # what no source says: a cast of random text

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnamm_scan.providers.aws import settings
 from cnamm_scan.providers.aws.documents import NORMALISERS, filter_pattern, iam_default_version, iam_policies, iam_policy
 from cnamm_scan.providers.embedded import parse_json
 
@@ -94,7 +95,7 @@ def test_the_names_that_collectors_use() -> None:
         "iam_default_version": iam_default_version,
         "filter_pattern": filter_pattern,
     }
-    assert dict(NORMALISERS) == forms
+    assert dict(NORMALISERS) == {**forms, **settings.NORMALISERS}
 
 
 def test_of_versions_the_default_counts_and_nothing_else_is_kept() -> None:

@@ -68,7 +68,7 @@ def test_giving_more_never_takes(objects: list[Json], more: list[Json], namespac
         assert rank[after] >= rank[before]
 
 
-@repeatable
+@settings(repeatable, max_examples=15)
 @given(clusters(), clusters())
 def test_what_raises_rights_is_certain_only_where_nothing_unseen_could_tell(objects: list[Json], others: list[Json]) -> None:
     seen = {(each["kind"], each["metadata"]["name"], each["metadata"].get("namespace")) for each in objects}
