@@ -14,7 +14,7 @@ from cnamm_scan.engine.extract import SQL_TYPES, literal
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import quoted
 from cnamm_scan.engine.store import NO_GAPS, Store
-from cnamm_scan.engine.worth import CannotTellError, Relation, Tables, Worth, is_by_region, read_worth
+from cnamm_scan.engine.worth import CannotTellError, Relation, Tables, is_by_region, read_worth
 from cnamm_scan.model import GHOST_PART, REST_PART, SILENCE_PART, Content, MadeRow, Reason, View, fact_id
 
 ROWS_AT_ONCE = 2000
@@ -53,37 +53,43 @@ def make_view(store: Store, view: str) -> None:
     if dark:
         with suppress(CannotTellError):
             reading = read_worth(store.content, view)
-    select = store.content.views[view].select if reading is None else reading.sql(frozenset(dark))
-    seen = _Seen(store, view, reading.made, dark) if reading is not None else None
-    values = ", ".join(
-        f"CAST({seen.value(name) if seen else f'v.{quoted(name)}'} AS {SQL_TYPES[column.type]}) AS {quoted(name)}"
-        for name, column in store.content.views[view].columns.items()
-    )
-    certain = "NULL" if dark else "v.key"  # where nothing can be told of a view, none of its rows is certain
-    key, ghost = (seen.key(), seen.ghost()) if seen else (certain, "NULL")
-    store.run(
-        f"INSERT INTO {quoted(view)} BY NAME SELECT v.target, v.region, {key} AS key, TIMESTAMP '{store.scan_time}' AS scan_time,"
-        f" '' AS _fact, {ghost} AS _ghost, {NO_GAPS} AS _gaps, false AS _shadow, {values} FROM (\n{select}\n) AS v"
-    )
+    columns = store.content.views[view].columns
+    if reading is None:
+        key = "NULL" if dark else "v.key"  # where nothing can be told of a view, none of its rows is certain
+        _insert(store, view, f"(\n{store.content.views[view].select}\n) AS v", key, "NULL", {name: f"v.{quoted(name)}" for name in columns})
+    for part in reading.parts if reading is not None else ():
+        seen = _Seen(store, part.made, dark)
+        values = {name: seen.value(name) for name in columns}
+        _insert(store, view, f"(\n{part.sql(frozenset(dark))}\n) AS v{part.names}", seen.key(), seen.ghost(), values)
     lost = list(store.rows(f"SELECT DISTINCT target, region FROM {quoted(view)} WHERE key IS NULL AND _ghost IS NULL")) if dark else []
     store.run(f"DELETE FROM {quoted(view)} WHERE key IS NULL")
     _add_missing(store, view, reading.made if reading else Relation({}, frozenset(bases), frozenset(bases)), dark)
     _tell_lost(store, view, lost, min((why for places in dark.values() for why in places.values()), default=""))
 
 
+def _insert(store: Store, view: str, source: str, key: str, ghost: str, values: Mapping[str, str]) -> None:
+    types = store.content.views[view].columns
+    said = ", ".join(f"CAST({value} AS {SQL_TYPES[types[name].type]}) AS {quoted(name)}" for name, value in values.items())
+    store.run(
+        f"INSERT INTO {quoted(view)} BY NAME SELECT v.target, v.region, {key} AS key, TIMESTAMP '{store.scan_time}' AS scan_time,"
+        f" '' AS _fact, {ghost} AS _ghost, {NO_GAPS} AS _gaps, false AS _shadow, {said} FROM {source}"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """SQL of what a view's row `v` still says where tables beneath it are dark."""
+    """SQL of what a row `v` of a view's part still says where tables beneath it are dark."""
 
     store: Store
-    view: str
     made: Relation
     dark: Mapping[str, Mapping[tuple[str, str], str]]
 
     def value(self, name: str) -> str:
         """A column: NULL where what was not seen could make it another value."""
         column = f"v.{quoted(name)}"
-        worth = self.made.columns.get(name, Worth(self.made.tables, None))
+        worth = self.made.columns.get(name)
+        if worth is None:
+            return "NULL"  # another of the SELECTs that are united by name has it
         touched = self._touched(worth.tables)
         if touched is None or worth.unsure == frozenset():
             return column

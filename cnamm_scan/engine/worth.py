@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from cnamm_scan.content import columns_of
 from cnamm_scan.engine import parser
@@ -93,12 +93,22 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What a view's rows are worth; `sql` is its SELECT over rows that were read."""
+class Part:
+    """One of the SELECTs that a view unites, each judged by itself."""
 
     made: Relation
+    names: str
+    """How its columns are called in the view, as SQL behind an alias; empty where they are called so themselves."""
     sql: Callable[[Tables], str]
     """Tables with unread rows -> the SELECT in which these are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a view's rows are worth: all of them, and those of each of its parts."""
+
+    made: Relation
+    parts: tuple[Part, ...]
 
 
 @lru_cache(maxsize=512)
@@ -106,10 +116,33 @@ def read_worth(content: Content, view: str) -> Reading:
     """Read a view's SELECT. Raises CannotTellError."""
     spec = content.views[view]
     (node,) = parser.statements(spec.select, where=f"{spec.source} ({view})", do="write one SELECT")
-    made = _Reader(content, read_view(content, view).tables).query(node, {})
+    reader = _Reader(content, read_view(content, view).tables)
+    made = reader.query(node, {})
     if not {"target", "region", "key"} <= made.columns.keys():
         raise CannotTellError(f"columns of {view}")
-    return Reading(made, lambda dark: parser.text(_without_unread(node, dark)))
+    by_name = node.get("setop_type") == "UNION_BY_NAME"
+    parts = []
+    for each in _united(node):
+        relation, names = reader.query(each, {}), ""
+        if not by_name and list(relation.columns) != list(made.columns):
+            if len(relation.columns) != len(made.columns):
+                raise CannotTellError(f"columns of {view}")
+            relation = replace(relation, columns=dict(zip(made.columns, relation.columns.values(), strict=True)))
+            names = "(" + ", ".join('"' + name.replace('"', '""') + '"' for name in made.columns) + ")"
+        parts.append(Part(relation, names, partial(_sql, each)))
+    return Reading(made, tuple(parts))
+
+
+def _sql(node: Node, dark: Tables) -> str:
+    return parser.text(_without_unread(node, dark))
+
+
+def _united(node: Node) -> list[Node]:
+    """The SELECTs that a UNION ALL unites, each with the WITHs around it; any other query is one."""
+    if node["type"] != "SET_OPERATION_NODE" or not node["setop_all"] or node["modifiers"] or not node.get("children"):
+        return [node]
+    around = node["cte_map"]["map"]
+    return [{**each, "cte_map": {"map": [*around, *each["cte_map"]["map"]]}} for each in node["children"]]
 
 
 def _without_unread(node: Node, dark: Tables) -> Node:
