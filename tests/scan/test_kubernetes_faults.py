@@ -231,7 +231,7 @@ def look(seeded: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Callable[
 
     def looking(*troubles: Trouble, **more: Any) -> Look:
         # a bed for each scan: what a slow one has not yet answered is not counted among the requests of the next
-        with ClusterBed(seeded, troubles=troubles) as bed, scan(bed, folder, options={"call_timeout": 0.4}, **more) as done:
+        with ClusterBed(seeded, troubles=troubles) as bed, scan(bed, folder, options={"call_timeout": 0.6}, **more) as done:
             said = verdicts(done)
             assert len(said) == len(list(done.results()))
             assert bed.writes == []
