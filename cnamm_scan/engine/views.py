@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import msgspec
 
 from cnamm_scan.engine.bounds import BoundError, StoreError
+from cnamm_scan.engine.doubt import Tables
 from cnamm_scan.engine.extract import SQL_TYPES, literal
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import quoted
 from cnamm_scan.engine.store import NO_GAPS, Store
-from cnamm_scan.engine.worth import CannotTellError, Relation, Tables, is_by_region, read_worth
+from cnamm_scan.engine.worth import CannotTellError, Relation, is_by_region, read_worth
 from cnamm_scan.model import GHOST_PART, REST_PART, SILENCE_PART, Content, MadeRow, Reason, View, fact_id
 
 ROWS_AT_ONCE = 2000

@@ -6,27 +6,19 @@ and which of its values could be another one if more of these had been seen. Wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
 from cnamm_scan.content import columns_of
 from cnamm_scan.engine import parser
+from cnamm_scan.engine.doubt import CERTAIN, FALSE, NOTHING, TRUE, Tables, Worth, combined, together, within
 from cnamm_scan.engine.functions import ALLOWED_AGGREGATES, BY_ORDER
 from cnamm_scan.engine.parser import Node, children, nodes
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.model import ESTATE_TABLE, Content
 
-Tables = frozenset[str]
-NOTHING: Tables = frozenset()
 _AGGREGATES = (ALLOWED_AGGREGATES | BY_ORDER) - {"coalesce", "nullif", "ifnull", "if", "greatest", "least", "concat", "unnest"}
-_STRICT = frozenset(
-    "+ - * / // % || ~~ !~~ ~~~ !~~~ -> ->> lower upper trim ltrim rtrim length len contains starts_with ends_with prefix suffix strlen"
-    " list_contains list_has array_contains regexp_matches regexp_extract regexp_replace replace split_part date_diff datediff date_part"
-    " json_extract json_extract_string json_array_length json_keys json_type abs round floor ceil substring substr left right"
-    " list_sort list_distinct array_length cardinality struct_extract list_extract element_at map_extract strptime try_strptime".split()
-)
-"""Functions that are NULL when an argument is, and otherwise go by nothing but their arguments."""
 PLACES = ("target", "region")
 INTERNAL = ("_fact", "_ghost", "_gaps", "_shadow", "_weight")
 """Columns that every table has and no content names; a star has them."""
@@ -34,43 +26,6 @@ INTERNAL = ("_fact", "_ghost", "_gaps", "_shadow", "_weight")
 
 class CannotTellError(Exception):
     """A SELECT of a form that is not read here: where a table beneath is dark none of its rows is certain."""
-
-
-@dataclass(frozen=True, slots=True)
-class Worth:
-    """How far a value can be trusted where some tables are dark."""
-
-    tables: Tables = NOTHING
-    """Those whose darkness touches it. With none it is what it is."""
-    unsure: frozenset[str] | None = frozenset()
-    """Its values, as text, that could be others if more had been seen; None: all of them. NULL can always become something."""
-    rises: bool = False
-    """It is a count: more rows can only raise it."""
-
-    @property
-    def is_certain(self) -> bool:
-        """Whether no darkness touches it."""
-        return not self.tables
-
-    def of(self, unsure: frozenset[str] | None) -> Worth:
-        """The same tables, other values in doubt."""
-        return Worth(self.tables, unsure if self.tables else frozenset())
-
-
-CERTAIN = Worth()
-TRUE, FALSE = "true", "false"
-
-
-def _within(worth: Worth, value: str) -> bool:
-    """Whether at most this value is unsure."""
-    return worth.unsure is not None and worth.unsure <= {value}
-
-
-def _together(parts: Iterable[Worth]) -> Worth:
-    """The doubt of several joined; values that are unsure are told of a whole, not of its parts."""
-    several = [part for part in parts if not part.is_certain]
-    tables = NOTHING.union(*(part.tables for part in several))
-    return Worth(tables, frozenset() if all(part.unsure == frozenset() for part in several) else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +240,7 @@ class _Reader:
             made = replace(whole, adds=NOTHING, loses=NOTHING, repeats=NOTHING)
         elif is_grouped:
             # who is grouped by what he did not find may be in another group; a group of one row of its owner is then that row once more
-            doubt = _together(self.worth(each, _Scope(aliases)) for each in grouping)
+            doubt = together(self.worth(each, _Scope(aliases)) for each in grouping)
             assert scope.grouped is not None
             gone = NOTHING if scope.grouped.fixed else doubt.tables
             made = replace(whole, adds=whole.adds | doubt.tables, loses=whole.loses | gone, repeats=doubt.tables)
@@ -380,7 +335,7 @@ class _Reader:
                 raise CannotTellError("columns renamed")
             made = self.query(node["subquery"]["node"], known)
         elif kind in ("TABLE_FUNCTION", "EXPRESSION_LIST"):
-            worth = _together(self.worth(each, _Scope(aliases)) for each in children(node))
+            worth = together(self.worth(each, _Scope(aliases)) for each in children(node))
             names = [str(each).lower() for each in node.get("column_name_alias") or ()] or [alias or "unnest", "unnest"]
             made = Relation(
                 dict.fromkeys(names, worth.of(None) if worth.unsure is None else worth),
@@ -413,12 +368,12 @@ class _Reader:
         condition = node.get("condition")
         held = self._using(node["using_columns"], aliases, new)
         doubt = (
-            _together(self.worth(each, _Scope(aliases)) for each in held) if condition is None else self.worth(condition, _Scope(aliases))
+            together(self.worth(each, _Scope(aliases)) for each in held) if condition is None else self.worth(condition, _Scope(aliases))
         )
         equal += held
         tables, repeats = left.tables | right.tables, left.repeats | right.repeats
         equal += _equalities(condition)
-        lost = right.loses | (NOTHING if _within(doubt, FALSE) else doubt.tables)
+        lost = right.loses | (NOTHING if within(doubt, FALSE) else doubt.tables)
         if node["join_type"] == "INNER":
             return Relation({}, tables, left.adds | right.adds | doubt.tables, left.loses | lost, repeats | doubt.tables)
         # who found nobody might have found somebody: NULL may become something, and what is there stays unless its row can go
@@ -454,7 +409,7 @@ class _Reader:
             return whole
         doubt = self.worth(condition, scope)
         equal += _equalities(condition)
-        lost = NOTHING if _within(doubt, FALSE) else doubt.tables
+        lost = NOTHING if within(doubt, FALSE) else doubt.tables
         return replace(whole, adds=whole.adds | doubt.tables, loses=whole.loses | lost, repeats=whole.repeats | doubt.tables)
 
     # ---- expressions -------------------------------------------------------------------------------------------------
@@ -470,7 +425,7 @@ class _Reader:
             left = node["lhs"]
             named = {str(each["column_names"][0]).lower() for each in nodes(left) if each.get("class") == "COLUMN_REF"}
             if node.get("syntax_type") == "SINGLE_ARROW":
-                return _together([self.worth(left, scope), self.worth(node["expr"], scope)])
+                return together([self.worth(left, scope), self.worth(node["expr"], scope)])
             return self.worth(node["expr"], replace(scope, lambdas=scope.lambdas | named))
         if kind in ("SUBQUERY", "WINDOW"):
             return Worth(self.everything, None)
@@ -479,66 +434,7 @@ class _Reader:
         parts = [self.worth(each, scope) for each in children(node)]
         if all(part.is_certain for part in parts):
             return CERTAIN
-        return self._combined(node, kind, operator, parts)
-
-    def _combined(self, node: Node, kind: str, operator: str, parts: Sequence[Worth]) -> Worth:
-        whole = _together(parts)
-        doubts = [part for part in parts if not part.is_certain]
-        if kind == "CONJUNCTION":
-            stays = FALSE if operator == "CONJUNCTION_OR" else TRUE
-            return (
-                whole
-                if whole.unsure == frozenset()
-                else whole.of(frozenset({stays}) if all(_within(each, stays) for each in doubts) else None)
-            )
-        if operator == "OPERATOR_NOT":
-            return whole if whole.unsure == frozenset() else whole.of(_turned(parts[0].unsure))
-        if operator in ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL"):
-            return whole.of(frozenset({TRUE if operator == "OPERATOR_IS_NULL" else FALSE}) if whole.unsure == frozenset() else None)
-        if kind == "COMPARISON" and operator not in ("COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM"):
-            return self._compared(node, operator, parts, whole)
-        if operator == "OPERATOR_COALESCE":
-            return self._coalesced(node, parts, whole)
-        if kind == "CAST" and not node.get("try_cast"):
-            part = parts[0]
-            return part if part.rises or part.unsure is None or part.unsure <= {TRUE, FALSE} else whole.of(None)
-        strict = kind in ("BETWEEN",) or (kind == "FUNCTION" and str(node["function_name"]).lower() in _STRICT)
-        strict |= operator in ("COMPARE_IN", "COMPARE_NOT_IN", "ARRAY_EXTRACT", "STRUCT_EXTRACT", "OPERATOR_CAST")
-        return whole if strict and whole.unsure == frozenset() else whole.of(None)
-
-    @staticmethod
-    def _compared(node: Node, operator: str, parts: Sequence[Worth], whole: Worth) -> Worth:
-        if whole.unsure == frozenset():
-            return whole
-        sides = (node["left"], node["right"])
-        for at in (0, 1):
-            part, other, constant = parts[at], parts[1 - at], sides[1 - at]
-            if not other.is_certain or constant["class"] != "CONSTANT":
-                continue
-            how = operator if at == 0 else _MIRRORED.get(operator, operator)
-            if part.rises:
-                if how in ("COMPARE_GREATERTHAN", "COMPARE_GREATERTHANOREQUALTO"):
-                    return whole.of(frozenset({FALSE}))
-                if how in ("COMPARE_LESSTHAN", "COMPARE_LESSTHANOREQUALTO"):
-                    return whole.of(frozenset({TRUE}))
-                if str(constant["literal"].get("text")) == "0" and how in ("COMPARE_EQUAL", "COMPARE_NOTEQUAL"):
-                    return whole.of(frozenset({TRUE if how == "COMPARE_EQUAL" else FALSE}))
-            elif part.unsure is not None and part.unsure == {_spelled(constant)} and how in ("COMPARE_EQUAL", "COMPARE_NOTEQUAL"):
-                return whole.of(frozenset({TRUE if how == "COMPARE_EQUAL" else FALSE}))
-        return whole.of(None)
-
-    @staticmethod
-    def _coalesced(node: Node, parts: Sequence[Worth], whole: Worth) -> Worth:
-        first, *rest = parts
-        fallback = node["children"][1]
-        if len(rest) != 1 or not rest[0].is_certain or fallback["class"] not in ("CONSTANT", "CAST"):
-            return whole.of(None)
-        said = _spelled(fallback)
-        if first.rises and said == "0":
-            return first
-        if said is None or said == "0" or first.unsure is None:
-            return whole.of(None)
-        return whole.of(first.unsure | {said})
+        return combined(node, kind, operator, parts)
 
     def _aggregate(self, node: Node, scope: _Scope) -> Worth:
         """Of a group: what more rows could make of it."""
@@ -556,49 +452,23 @@ class _Reader:
             and refs
             and all(p and p[0] in scope.grouped.fixed for p in places)
         ):
-            return _together([*parts, kept])  # the same in each row of the group
+            return together([*parts, kept])  # the same in each row of the group
         tables = scope.grouped.tables | scope.grouped.loses | kept.tables | NOTHING.union(*(part.tables for part in parts))
         if not tables:
             return CERTAIN
         whole = Worth(tables, None)
-        if scope.grouped.loses or not _within(kept, FALSE):
+        if scope.grouped.loses or not within(kept, FALSE):
             return whole
         part = parts[0] if parts else CERTAIN
         if name in ("count", "count_star", "count_if"):
             if name == "count_if":
-                return Worth(tables, None, rises=_within(part, FALSE))
+                return Worth(tables, None, rises=within(part, FALSE))
             return Worth(tables, None, rises=not parts or part.unsure == frozenset())
-        if name == "bool_or" and _within(part, FALSE):
+        if name == "bool_or" and within(part, FALSE):
             return whole.of(frozenset({FALSE}))
-        if name == "bool_and" and _within(part, TRUE):
+        if name == "bool_and" and within(part, TRUE):
             return whole.of(frozenset({TRUE}))
         return whole
-
-
-_MIRRORED = {
-    "COMPARE_GREATERTHAN": "COMPARE_LESSTHAN",
-    "COMPARE_LESSTHAN": "COMPARE_GREATERTHAN",
-    "COMPARE_GREATERTHANOREQUALTO": "COMPARE_LESSTHANOREQUALTO",
-    "COMPARE_LESSTHANOREQUALTO": "COMPARE_GREATERTHANOREQUALTO",
-}
-
-
-def _turned(unsure: frozenset[str] | None) -> frozenset[str] | None:
-    return None if unsure is None or not unsure <= {TRUE, FALSE} else frozenset(TRUE if each == FALSE else FALSE for each in unsure)
-
-
-def _spelled(node: Node) -> str | None:
-    """A constant as SQL; None for what is none."""
-    while node["class"] == "CAST":
-        node = node["child"]
-    if node["class"] != "CONSTANT":
-        return None
-    literal = node["literal"]
-    text = str(literal.get("text", ""))
-    if literal.get("kind") == "BOOLEAN":
-        return text.lower()
-    # of numbers there are several spellings; zero is asked for by counts alone
-    return text if literal.get("kind") == "STRING" or text == "0" else None
 
 
 def _equalities(node: Node | None) -> list[Node]:
