@@ -68,6 +68,14 @@ class Makers:
             yield row, seen.reason(row.rests_on) if any(row.values.get(name) is None for name in columns) else ""
 
 
+class _Documents(dict[str, Any]):
+    """Text -> the document that it is: thousands of rows say the same, and it is read and kept once."""
+
+    def __missing__(self, text: str) -> Any:
+        found = self[text] = msgspec.json.decode(text)
+        return found
+
+
 class _Seen:
     """The collected tables as a maker reads them."""
 
@@ -95,14 +103,14 @@ class _Seen:
         gaps = ", ".join(f"_gaps[{literal(part)}]" for part in _heads(content, table, names))
         sql = (
             f"SELECT target, COALESCE(region, ''), key, _fact, COALESCE({gaps}, ''){''.join(', ' + quoted(name) for name in names)}"
-            f" FROM {quoted(table)} WHERE _ghost IS NULL AND key IS NOT NULL ORDER BY ALL"
+            f" FROM {quoted(table)} WHERE _ghost IS NULL AND key IS NOT NULL ORDER BY 1, 2, 3, 4"
         )
+        documents = _Documents()
         for target, region, key, fact, reason, *values in self._store.rows(sql):
             if reason:
                 self._reasons[fact] = reason
             given = {
-                name: msgspec.json.decode(value) if name in whole and value is not None else value
-                for name, value in zip(names, values, strict=True)
+                name: documents[value] if name in whole and value is not None else value for name, value in zip(names, values, strict=True)
             }
             yield SeenRow(target, region, key, fact, given)
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from cnamm_scan.providers.aws.policies.patterns import matches, tidy
+from cnamm_scan.providers.aws.policies.patterns import tidy
 from cnamm_scan.providers.aws.policies.setting import Truth
+from cnamm_scan.providers.wildcards import matches
 
 Json = Any
 OPEN = object()

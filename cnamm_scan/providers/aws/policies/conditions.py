@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Protocol
 
-from cnamm_scan.providers.aws.policies.patterns import arn_matches, is_wild, matches, tidy
+from cnamm_scan.providers.aws.policies.patterns import arn_matches, is_wild, tidy
 from cnamm_scan.providers.openness import Addresses, addresses, is_network
+from cnamm_scan.providers.wildcards import matches
 
 TRUE, FALSE, UNSEEN = 1, 2, 4
 """Bits of an outcome: it can be true, it can be false, and which of them is not the caller's choice but a fact that nobody has shown us."""

@@ -19,10 +19,11 @@ from cnamm_scan.providers.aws.policies.callers import NO_NETWORK, Caller, Cast, 
 from cnamm_scan.providers.aws.policies.conditions import EITHER, FALSE, MISSING, TRUE, UNSEEN, Domain, Free, Look, Test, judge
 from cnamm_scan.providers.aws.policies.documents import NO_PRINCIPALS, Document, Statement
 from cnamm_scan.providers.aws.policies.naming import named_by
-from cnamm_scan.providers.aws.policies.patterns import is_wild, matches
+from cnamm_scan.providers.aws.policies.patterns import is_wild
 from cnamm_scan.providers.aws.policies.setting import Place, Setting, Truth
 from cnamm_scan.providers.aws.policies.tokens import CLUSTER, GUEST, STRANGER, is_saml, token_callers
 from cnamm_scan.providers.openness import NO_ADDRESSES
+from cnamm_scan.providers.wildcards import matches
 
 # ---- conditions ---------------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from cnamm_scan.providers.wildcards import matches
+
 WILD = re.compile(r"[*?]")
 _RUN = re.compile(r"[*?]{2,}")
 ARN_PARTS = 6
@@ -32,20 +34,6 @@ def literal_prefix(pattern: str) -> str:
 def tidy(pattern: str) -> str:
     """The same pattern with each run of wildcards in one form (`**` is `*`, `*?` is `?*`), so that equal ones look equal."""
     return _RUN.sub(lambda run: "?" * run.group().count("?") + ("*" if "*" in run.group() else ""), pattern)
-
-
-@lru_cache(maxsize=65536)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile("".join({"*": ".*", "?": "."}.get(sign) or re.escape(sign) for sign in tidy(pattern)), re.DOTALL)
-
-
-def matches(pattern: str, text: str) -> bool:
-    """Whether the pattern matches this very text; upper and lower case differ."""
-    if pattern == "*":
-        return True
-    if "*" not in pattern and "?" not in pattern:
-        return pattern == text
-    return _compiled(pattern).fullmatch(text) is not None
 
 
 @lru_cache(maxsize=65536)

@@ -12,11 +12,11 @@ from dataclasses import replace
 from enum import Enum
 from itertools import islice
 
-from cnamm_scan.providers.kubernetes.policies.admission.matching import wild
 from cnamm_scan.providers.kubernetes.policies.admission.pod_security import LABEL, VERSION, PodSecurity
 from cnamm_scan.providers.kubernetes.policies.admission.questions import ALONE, QUESTIONS, Question, Variant, twisted
 from cnamm_scan.providers.kubernetes.policies.admission.requests import ADMITS, CLUSTER, EITHER, REFUSES, Guard, Place, Request, Twist
 from cnamm_scan.providers.kubernetes.policies.admission.values import Value, texts_in
+from cnamm_scan.providers.wildcards import matches
 
 TWISTS = 80
 """How many exceptions are tried before it is unknown whether there is one."""
@@ -104,10 +104,10 @@ class Door:
         """The same for two namespaces between which no guard makes a difference."""
         if self._words is None:
             return (place.name, repr(place.labels))
-        fits = [each for each in self._patterns if wild(each, place.name)]
+        fits = [each for each in self._patterns if matches(each, place.name)]
         labels = None
         if place.labels is not None:
-            kept = [name for name in place.labels if name in self._names or any(wild(each, name) for each in self._patterns)]
+            kept = [name for name in place.labels if name in self._names or any(matches(each, name) for each in self._patterns)]
             labels = tuple(sorted((name, place.labels[name]) for name in kept))
         within = [each for each in self._parts if each in place.name]
         stands = tuple(sorted((each, place.name.startswith(each), place.name.endswith(each)) for each in within))

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from cnamm_scan.providers.kubernetes.policies.admission.cel import TRUE, Scope, outcomes
 from cnamm_scan.providers.kubernetes.policies.admission.cel_policies import conjunction, names_of, selector_twists
-from cnamm_scan.providers.kubernetes.policies.admission.matching import listed, mapped, selects, wild, wild_value
+from cnamm_scan.providers.kubernetes.policies.admission.matching import listed, mapped, selects, wild_value
 from cnamm_scan.providers.kubernetes.policies.admission.requests import Request, Twist
 from cnamm_scan.providers.kubernetes.policies.admission.values import Value, all_of, any_of, denied, holds, items_of, look
+from cnamm_scan.providers.wildcards import matches as wild
 
 _RESOURCE_KEYS = {"kinds", "name", "names", "namespaces", "annotations", "selector", "namespaceSelector", "operations"}
 

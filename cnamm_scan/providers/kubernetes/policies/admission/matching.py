@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 from cnamm_scan.providers.kubernetes.policies.admission.requests import Request
 from cnamm_scan.providers.kubernetes.policies.admission.values import (
@@ -22,6 +21,7 @@ from cnamm_scan.providers.kubernetes.policies.admission.values import (
     look,
     same,
 )
+from cnamm_scan.providers.wildcards import matches
 
 ONE_VERSION = frozenset(
     {
@@ -78,7 +78,7 @@ def _has_label(labels: Value, name: str, wanted: Value, wildcards: bool) -> bool
     if wildcards and any(sign in f"{name}{wanted}" for sign in "*?"):
         if not isinstance(labels, Mapping) or not name.strip("*?"):
             return None
-        return any(wild(name, each) and wild(str(wanted), str(value)) for each, value in labels.items())
+        return any(matches(name, each) and matches(str(wanted), str(value)) for each, value in labels.items())
     value, there = look(labels, name)
     if there is False:
         return False
@@ -103,40 +103,12 @@ def _fits(labels: Value, expression: Value) -> bool | None:
             return None
 
 
-@lru_cache(maxsize=4096)
-def _glob(pattern: str) -> re.Pattern[str]:
-    parts = re.split(r"([*?])", re.sub(r"\*+", "*", pattern))
-    return re.compile("".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in parts), re.DOTALL)
-
-
-def wild(pattern: str, text: str) -> bool:
-    """Whether a text fits a pattern of `*` and `?`, in time that grows with their product."""
-    if pattern == "*":
-        return True
-    if pattern.count("*") <= 3:
-        return _glob(pattern).fullmatch(text) is not None
-    place = mark = 0
-    star = -1
-    spot = 0
-    while spot < len(text):
-        if place < len(pattern) and pattern[place] == "*":
-            star, mark, place = place, spot, place + 1
-        elif place < len(pattern) and pattern[place] in ("?", text[spot]):
-            place, spot = place + 1, spot + 1
-        elif star >= 0:
-            mark += 1
-            place, spot = star + 1, mark
-        else:
-            return False
-    return not pattern[place:].strip("*")
-
-
 def wild_value(pattern: Value, value: Value) -> bool | None:
     """The same of a text that may be open."""
     if not isinstance(pattern, str):
         return None
     if isinstance(value, str):
-        return wild(pattern, value)
+        return matches(pattern, value)
     if pattern and not pattern.strip("*"):
         return True if isinstance(value, Text) else None
     if isinstance(value, Text):
