@@ -129,8 +129,6 @@ LISTS: Mapping[str, Ports] = {
     "development": _written("9229 5005 8000 9999 1098 1099 8009 8787 5858 4848 7001 7002 9990 9993"),
 }
 """The lists. What is open on a port of one fails by its name."""
-DATA = ("databases", "search_engines", "caches")
-"""Lists of what keeps data and answers whoever asks it."""
 HABITS = _written("3000-3003 4000 4040 5000 6000-6009 7000-7002 8000 8001 8009 8088 8123 8500 8787 8888 9000 9001 9090 9443 9999 10000")
 """Numbers of lists that ordinary web applications use by habit too: behind a port of another number they say nothing."""
 SSH_AND_RDP = _written("22 3389 u3389")

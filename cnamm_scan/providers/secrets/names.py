@@ -180,9 +180,3 @@ def _shortened(words: tuple[str, ...]) -> tuple[str, ...]:
         return words
     kept = words[:end]
     return kept if kept[-1] in _STRONG or kept[-1] in ("key", "auth", "hash") else words
-
-
-def is_connection(name: str) -> bool:
-    """Whether a name says that its value tells how to reach something, where a login may stand in the middle."""
-    words = _shortened(words_of(name))
-    return words[-1:] in (("dsn",), ("url",), ("uri",)) or words[-2:] == ("connection", "string")

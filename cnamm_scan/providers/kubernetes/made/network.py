@@ -9,10 +9,10 @@ from typing import Any
 
 from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.kubernetes.policies.labels import Labels, Truth, selector
 from cnamm_scan.providers.kubernetes.policies.network import calico, cilium, kubernetes
 from cnamm_scan.providers.kubernetes.policies.network.evaluate import Network, unread
 from cnamm_scan.providers.kubernetes.policies.network.model import NAME_LABEL, Direction, Layer, Level, Pod, Policy
-from cnamm_scan.providers.kubernetes.policies.network.selectors import Labels, Truth, selector
 from cnamm_scan.providers.openness import NO_ADDRESSES, Openness, addresses, judge
 
 NETWORK_POLICY = "kubernetes.networking.network_policy"

@@ -221,11 +221,6 @@ class Room:
         """Whether a namespace holds the platform itself; of one that was not listed its name tells."""
         return self._platform.get(namespace, namespace.startswith("kube-"))
 
-    @property
-    def platform_namespaces(self) -> Sequence[str]:
-        """Those that were listed."""
-        return sorted(name for name, is_system in self._platform.items() if is_system)
-
 
 def rooms(seen: SeenTables) -> Iterator[Room]:
     """One for each target."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cnamm_scan.providers.kubernetes.policies.labels import ALL, UNREAD, Selector, Term, selector
 from cnamm_scan.providers.kubernetes.policies.network.evaluate import unread
 from cnamm_scan.providers.kubernetes.policies.network.kubernetes import ODD, cidrs, items
 from cnamm_scan.providers.kubernetes.policies.network.model import NAME_LABEL, Action, Direction, PodPeer, Policy, Rule, Side
-from cnamm_scan.providers.kubernetes.policies.network.selectors import ALL, UNREAD, Selector, Term, selector
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Addresses, addresses
 from cnamm_scan.providers.ports import ALL_PORTS, NO_PORTS, Ports, joined, ports
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
+from cnamm_scan.providers.kubernetes.policies.labels import UNREAD, Labels, Truth
 from cnamm_scan.providers.kubernetes.policies.network.model import (
     NAME_LABEL,
     Action,
@@ -22,7 +23,7 @@ from cnamm_scan.providers.kubernetes.policies.network.model import (
     Rule,
     Side,
 )
-from cnamm_scan.providers.kubernetes.policies.network.selectors import UNREAD, Labels, Matcher, Truth
+from cnamm_scan.providers.kubernetes.policies.network.selectors import Matcher
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Addresses, Openness, addresses, judge
 from cnamm_scan.providers.ports import ALL_PORTS, DNS, MANY, NO_PORTS, PROTOCOLS, Ports, atoms, ports
 

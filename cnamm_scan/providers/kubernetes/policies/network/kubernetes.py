@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from cnamm_scan.providers.kubernetes.policies.labels import ALL, selector
 from cnamm_scan.providers.kubernetes.policies.network.evaluate import unread
 from cnamm_scan.providers.kubernetes.policies.network.model import Action, Direction, Layer, PodPeer, Policy, Rule, Side
-from cnamm_scan.providers.kubernetes.policies.network.selectors import ALL, selector
 from cnamm_scan.providers.openness import NO_ADDRESSES, Addresses, addresses
 from cnamm_scan.providers.ports import ALL_PORTS, NO_PORTS, Ports, joined, ports
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
-from cnamm_scan.providers.kubernetes.policies.network.selectors import ALL, Labels, Matcher, Truth
+from cnamm_scan.providers.kubernetes.policies.labels import ALL, Labels, Truth
+from cnamm_scan.providers.kubernetes.policies.network.selectors import Matcher
 from cnamm_scan.providers.openness import NO_ADDRESSES, Addresses
 from cnamm_scan.providers.ports import ALL_PORTS, Ports
 

@@ -1,19 +1,16 @@
-"""Label selectors: Kubernetes' own, and Calico's expressions. Yes, no, or None where that hangs on what is not known.
+"""What picks pods and namespaces: label selectors, and Calico's expressions. Yes, no, or None where that hangs on what is not known.
 
-https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors,
 https://docs.tigera.io/calico/latest/reference/resources/networkpolicy#selectors
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-Json = Any
-Labels = Mapping[str, str]
-Truth = bool | None
+from cnamm_scan.providers.kubernetes.policies.labels import Labels, Truth
 
 
 class Matcher(Protocol):
@@ -31,82 +28,6 @@ class Matcher(Protocol):
     def named(self) -> Iterator[tuple[str, str]]:
         """Keys and values that it looks at, for trying what else there may be."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One requirement: In, NotIn, Exists or DoesNotExist. NotIn holds where the key is not there."""
-
-    key: str
-    operator: str
-    values: frozenset[str] = frozenset()
-
-    def matches(self, labels: Labels) -> bool:
-        """Whether these labels meet it."""
-        value = labels.get(self.key)
-        match self.operator:
-            case "In":
-                return value is not None and value in self.values
-            case "NotIn":
-                return value is None or value not in self.values
-            case "Exists":
-                return value is not None
-            case _:
-                return value is None
-
-
-OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
-
-
-@dataclass(frozen=True, slots=True)
-class Selector:
-    """All of its terms must hold; without one it picks everything."""
-
-    terms: tuple[Term, ...] = ()
-    is_whole: bool = True
-    """Whether it was read whole: an unread part can only narrow it."""
-
-    @property
-    def is_all(self) -> bool:
-        """Whether it picks whatever there is."""
-        return not self.terms and self.is_whole
-
-    def matches(self, labels: Labels | None) -> Truth:
-        """Whether it picks what has these labels."""
-        if not self.terms:
-            return True if self.is_whole else None
-        if labels is None:
-            return None
-        if not all(term.matches(labels) for term in self.terms):
-            return False
-        return True if self.is_whole else None
-
-    def named(self) -> Iterator[tuple[str, str]]:
-        """Keys and values that it looks at."""
-        for term in self.terms:
-            yield from ((term.key, value) for value in sorted(term.values) or [""])
-
-
-ALL = Selector()
-UNREAD = Selector((), is_whole=False)
-
-
-def selector(document: Json) -> Selector:
-    """A LabelSelector. What has no such form is one that was not read."""
-    if document is None:
-        return ALL
-    if not isinstance(document, Mapping) or not document.keys() <= {"matchLabels", "matchExpressions"}:
-        return UNREAD
-    pairs, asked = document.get("matchLabels"), document.get("matchExpressions")
-    if not isinstance(pairs or {}, Mapping) or not isinstance(asked or [], Sequence):
-        return UNREAD
-    terms, whole = [Term(str(key), "In", frozenset({str(value)})) for key, value in (pairs or {}).items()], True
-    for each in asked or ():
-        if not isinstance(each, Mapping) or each.get("operator") not in OPERATORS or not isinstance(each.get("values") or [], list):
-            whole = False
-            continue
-        terms.append(Term(str(each.get("key")), each["operator"], frozenset(map(str, each.get("values") or ()))))
-    return Selector(tuple(terms), whole)
 
 
 # ---- Calico's expressions ------------------------------------------------------------------------------------------------
@@ -144,7 +65,7 @@ class Expression:
 EVERYTHING = Expression(("all",))
 
 
-def expression(text: Json) -> Expression:
+def expression(text: Any) -> Expression:
     """An expression of Calico, such as `app == 'shop' && !has(role)`. Empty is all."""
     if text is None or (isinstance(text, str) and not text.strip()):
         return EVERYTHING

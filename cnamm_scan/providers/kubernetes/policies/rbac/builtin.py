@@ -20,8 +20,6 @@ from cnamm_scan.providers.kubernetes.policies.rbac.subjects import (
     Subject,
 )
 
-BOOTSTRAPPING = "kubernetes.io/bootstrapping"
-"""The label of what the API server makes when it starts."""
 CONTROL_PLANE = "kube-system"
 """The namespace whose accounts run the control plane: whoever is all of them is the cluster's administrator."""
 

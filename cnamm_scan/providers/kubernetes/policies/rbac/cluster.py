@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
+from cnamm_scan.providers.kubernetes.policies.labels import Selector, selector
 from cnamm_scan.providers.kubernetes.policies.rbac import builtin
 from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Ask, Rule, Truth
-from cnamm_scan.providers.kubernetes.policies.rbac.labels import Selector
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import Grant, Rights, RoleName
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import MASTERS, Subject, Who, who
 
@@ -147,7 +147,7 @@ class Cluster:
             for each in self._labelled if selectors else ():
                 if each.name == name or each.name in found:
                     continue
-                if any(selector.selects(each.labels) for selector in selectors or ()):
+                if any(one.matches(each.labels) for one in selectors or ()):
                     found[each.name] = None
                     todo.append(each.name)
         return found
@@ -220,7 +220,7 @@ class Cluster:
         if name in self.roles:
             return self.roles[name].selectors
         labels = builtin.AGGREGATES.get(name.name) if name.kind == "ClusterRole" else None
-        return None if labels is None else (Selector.of({"matchLabels": labels}),)
+        return None if labels is None else (selector({"matchLabels": labels}),)
 
     def _rules_of(self, name: RoleName, under: frozenset[RoleName]) -> tuple[tuple[Rule, ...], bool]:
         role, selectors = self.roles.get(name), self._selectors(name)
@@ -239,11 +239,11 @@ class Cluster:
         self, name: RoleName, own: tuple[Rule, ...], selectors: tuple[Selector, ...], under: frozenset[RoleName]
     ) -> tuple[tuple[Rule, ...], bool]:
         """Rules with those of every ClusterRole that one of the selectors selects. `under` are the roles that this one is wanted for."""
-        found, whole = list(own), self.sight.cluster_roles and all(each.is_readable for each in selectors)
+        found, whole = list(own), self.sight.cluster_roles and all(each.is_whole for each in selectors)
         for each in self._labelled if selectors else ():
             if each.name == name or each.name in under:
                 continue
-            if any(selector.selects(each.labels) for selector in selectors):
+            if any(one.matches(each.labels) for one in selectors):
                 rules, is_whole = self._rules_of(each.name, under | {name})
                 found.extend(rules)
                 whole = whole and is_whole

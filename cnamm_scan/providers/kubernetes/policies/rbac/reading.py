@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cnamm_scan.providers.kubernetes.policies.labels import UNREAD, Selector, selector
 from cnamm_scan.providers.kubernetes.policies.rbac.asking import Rule
-from cnamm_scan.providers.kubernetes.policies.rbac.labels import Selector
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import Subject
 
 _PARTS = ("verbs", "apiGroups", "resources", "resourceNames", "nonResourceURLs")
@@ -34,7 +34,7 @@ def selectors(written: Any) -> tuple[Selector, ...] | None:
     listed = written.get("clusterRoleSelectors") if isinstance(written, Mapping) else None
     if listed is None:
         return ()
-    return tuple(Selector.of(each) for each in listed) if isinstance(listed, list) else (Selector(is_readable=False),)
+    return tuple(UNREAD if each is None else selector(each) for each in listed) if isinstance(listed, list) else (UNREAD,)
 
 
 def subjects(written: Any, place: str) -> tuple[Subject, ...] | None:

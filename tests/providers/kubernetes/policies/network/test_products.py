@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from cnamm_scan.providers.kubernetes.policies.labels import selector
 from cnamm_scan.providers.kubernetes.policies.network import calico, cilium
 from cnamm_scan.providers.kubernetes.policies.network.balancers import admitted, is_internal
 from cnamm_scan.providers.kubernetes.policies.network.evaluate import Network
 from cnamm_scan.providers.kubernetes.policies.network.kubernetes import admin_policy, network_policy
 from cnamm_scan.providers.kubernetes.policies.network.model import NAME_LABEL, Direction, Level, Pod, Policy
-from cnamm_scan.providers.kubernetes.policies.network.selectors import expression, selector
+from cnamm_scan.providers.kubernetes.policies.network.selectors import expression
 from cnamm_scan.providers.openness import Openness
 
 Json = dict[str, Any]
