@@ -38,15 +38,7 @@ def is_exact(content: Content, lookup: Subquery) -> bool:
 def honest(content: Content, tree: Node, lookups: Sequence[tuple[Node, Subquery]]) -> str:
     """The expression as SQL, each of these subqueries of its tree with the doubt beside it."""
     instead = {id(node): _with_doubt(content, node, lookup) for node, lookup in lookups if not is_exact(content, lookup)}
-    return parser.text(parser.selecting(_copied(tree, instead))).removeprefix("SELECT ")
-
-
-def _copied(value: object, instead: Mapping[int, Node]) -> object:
-    if id(value) in instead:
-        return instead[id(value)]
-    if isinstance(value, dict):
-        return {name: _copied(each, instead) for name, each in value.items()}
-    return [_copied(each, instead) for each in value] if isinstance(value, list) else value
+    return parser.text(parser.selecting(parser.changed(tree, lambda node: instead.get(id(node))))).removeprefix("SELECT ")
 
 
 def _with_doubt(content: Content, node: Node, lookup: Subquery) -> Node:
@@ -66,9 +58,7 @@ def _with_doubt(content: Content, node: Node, lookup: Subquery) -> Node:
     sides = {"left": _of_this(node["child"]), "right": select["select_list"][0]}
     condition = {**parser.expression("a = b"), "type": node["comparison_type"], **sides}
     text = f"_found OR (({_doubt(lookup, is_one=_is_one(content, lookup))}) AND NULL)"
-    made = _filled(parser.expression(text), names, {"_found": found, "_condition": condition, "_source": source})
-    assert isinstance(made, dict)
-    return made
+    return _filled(parser.expression(text), names, {"_found": found, "_condition": condition, "_source": source})
 
 
 def _doubt(lookup: Subquery, *, is_one: bool) -> str:
@@ -117,25 +107,25 @@ def _of_this(node: Node) -> Node:
         if "column_names" in each
     }
 
-    def named(value: object) -> object:
-        if isinstance(value, dict):
-            if value.get("class") == "COLUMN_REF" and value["column_names"][0] not in ("this", *elements):
-                return {**value, "column_names": ["this", *value["column_names"]]}
-            return {name: named(each) for name, each in value.items()}
-        return [named(each) for each in value] if isinstance(value, list) else value
+    def named(one: Node) -> Node | None:
+        if one.get("class") != "COLUMN_REF" or one["column_names"][0] in ("this", *elements):
+            return None
+        return {**one, "column_names": ["this", *one["column_names"]]}
 
-    made = named(node)
-    assert isinstance(made, dict)
+    made: Node = parser.changed(node, named)
     return made
 
 
-def _filled(value: object, names: Mapping[str, str], nodes_: Mapping[str, object]) -> object:
+def _filled(tree: Node, names: Mapping[str, str], instead: Mapping[str, Node]) -> Node:
     """A template's tree with names and whole nodes put in."""
-    if isinstance(value, dict):
-        if value.get("class") == "COLUMN_REF":
-            said = value["column_names"]
-            return nodes_[said[0]] if said[0] in nodes_ else {**value, "column_names": [names.get(name, name) for name in said]}
-        if value.get("type") == "BASE_TABLE":
-            return nodes_.get(value["table_name"], value)
-        return {name: _filled(each, names, nodes_) for name, each in value.items()}
-    return [_filled(each, names, nodes_) for each in value] if isinstance(value, list) else value
+
+    def put(node: Node) -> Node | None:
+        if node.get("type") == "BASE_TABLE":
+            return instead.get(node["table_name"])
+        if node.get("class") != "COLUMN_REF":
+            return None
+        said = node["column_names"]
+        return instead.get(said[0]) or {**node, "column_names": [names.get(name, name) for name in said]}
+
+    made: Node = parser.changed(tree, put)
+    return made

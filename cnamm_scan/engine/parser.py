@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -171,6 +171,14 @@ def nodes(value: Any) -> Iterator[Node]:
             todo += [inner for inner in reversed(each.values()) if isinstance(inner, dict | list)]
         elif isinstance(each, list):
             todo += reversed(each)
+
+
+def changed(value: Any, change: Callable[[Node], Any]) -> Any:
+    """A copy of a tree: where `change` gives something for a node it stands there instead, and nothing beneath it is looked at."""
+    if isinstance(value, dict):
+        instead = change(value)
+        return instead if instead is not None else {name: changed(each, change) for name, each in value.items()}
+    return [changed(each, change) for each in value] if isinstance(value, list) else value
 
 
 def children(node: Any) -> Iterator[Node]:

@@ -100,21 +100,15 @@ def _united(node: Node) -> list[Node]:
     return [{**each, "cte_map": {"map": [*around, *each["cte_map"]["map"]]}} for each in node["children"]]
 
 
-def _without_unread(node: Node, dark: Tables) -> Node:
+def _without_unread(tree: Node, dark: Tables) -> Node:
     """A copy of the tree in which these tables are read without the rows that stand for what was not read."""
 
-    def copied(value: object) -> object:
-        if isinstance(value, list):
-            return [copied(each) for each in value]
-        if not isinstance(value, dict):
-            return value
-        if value.get("type") == "BASE_TABLE" and ".".join(value["qualified_name"]["path"]) in dark:
-            path = value["qualified_name"]["path"]
-            return parser.source(f'(SELECT * FROM {".".join(path)} WHERE _ghost IS NULL) AS "{value["alias"] or path[-1]}"')
-        return {name: copied(each) for name, each in value.items()}
+    def read(node: Node) -> Node | None:
+        if node.get("type") != "BASE_TABLE" or (table := ".".join(node["qualified_name"]["path"])) not in dark:
+            return None
+        return parser.source(f'(SELECT * FROM {table} WHERE _ghost IS NULL) AS "{node["alias"] or node["table_name"]}"')
 
-    made = copied(node)
-    assert isinstance(made, dict)
+    made: Node = parser.changed(tree, read)
     return made
 
 
@@ -146,8 +140,7 @@ class _Scope:
         """(alias, column) of a name."""
         if len(low) > 1 and low[0] in self.aliases and low[1] in self.aliases[low[0]].columns:
             return low[0], low[1]
-        if low[0] in self.lambdas:
-            return None
+        # a parameter of a lambda that is called as a column is taken for the column: the doubt of more
         holders = [alias for alias, each in self.aliases.items() if low[0] in each.columns]
         return (holders[0], low[0]) if holders else None
 
