@@ -32,6 +32,8 @@ class Source:
     name: str
     shown: str
     raw: bytes
+    is_shipped: bool = False
+    """Whether the product itself comes with it."""
 
     def problem(self, what: str, do: str, location: Sequence[str | int] = ()) -> ContentError:
         """A ContentError that names the file, which has been parsed, and the line of `location`."""

@@ -14,6 +14,7 @@ from cnamm_scan.content import columns_of
 from cnamm_scan.engine import parser
 from cnamm_scan.engine.functions import ALLOWED_AGGREGATES, ALLOWED_FUNCTIONS, BY_ORDER, CLOCKS, SWALLOWS
 from cnamm_scan.engine.lookups import Subquery, honest, is_exact
+from cnamm_scan.engine.nothing import NULL, answers
 from cnamm_scan.engine.parser import Node, children, nodes
 from cnamm_scan.engine.select import COUNT_ADVICE, MAX_LAMBDAS, check_counts, known_tables
 from cnamm_scan.errors import ContentError, did_you_mean
@@ -32,7 +33,7 @@ _REFUSED_OPERATORS = {
 }
 _WRAPS = frozenset("list_value row struct_pack".split())
 """Put NULL inside a value that is not NULL itself: [NULL] = ['x'] is false."""
-_PLACE = frozenset({"target", "region", "scan_time"})
+PLACE = frozenset({"target", "region", "scan_time"})
 """What is known of every row, of an unread one too."""
 _HONEST = "write what the API's silence means with absent: in the collector; NULL must stay NULL here"
 
@@ -55,6 +56,8 @@ class Expression:
     reads: Mapping[str, frozenset[str]]
     subqueries: tuple[Subquery, ...] = ()
     parameters: frozenset[str] = frozenset()
+    is_blind: bool = False
+    """Whether it is NULL for every row of which nothing is known but its place."""
 
 
 @dataclass
@@ -255,7 +258,7 @@ class _Reader:
         column = names[1] if len(names) > 1 and names[0] in (alias, table.rsplit(".", 1)[-1]) else names[0]
         if names[0] == "this" or names[0] in self.lambdas or column not in columns_of(self.content, table):
             return False
-        return not expand(self.content, table, [column]) <= _PLACE | self._derived_of(table)
+        return not expand(self.content, table, [column]) <= PLACE | self._derived_of(table)
 
     def _derived_of(self, table: str) -> frozenset[str]:
         return frozenset(name for name, column in columns_of(self.content, table).items() if column.is_)
@@ -333,7 +336,7 @@ def read_expression(content: Content, table: str, text: str, *, where: str, esta
     reads = {name: frozenset(columns) for name, columns in reader.reads.items()}
     lookups = tuple(lookup for _, lookup in reader.subqueries)
     sql = text if all(is_exact(content, lookup) for lookup in lookups) else honest(content, tree, reader.subqueries)
-    return Expression(sql, reads, lookups, frozenset(reader.parameters))
+    return Expression(sql, reads, lookups, frozenset(reader.parameters), answers(tree, PLACE, reader.subqueries) == NULL)
 
 
 @lru_cache(maxsize=4096)
