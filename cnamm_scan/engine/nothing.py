@@ -6,12 +6,13 @@ Both are held to the safe side: what is not read here is taken to give something
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
+from typing import Any
 
 from cnamm_scan.engine import parser
 from cnamm_scan.engine.functions import ALLOWED_AGGREGATES, ALLOWED_FUNCTIONS, BY_ORDER
 from cnamm_scan.engine.lookups import Subquery
 from cnamm_scan.engine.parser import Node, children, nodes
+from cnamm_scan.engine.readings import reading
 from cnamm_scan.model import Content
 
 Recipe = bool | str | tuple["Recipe", ...]
@@ -33,9 +34,13 @@ def gives_nothing(recipe: Recipe, is_empty: Mapping[str, bool]) -> bool:
     return (all if how == "all" else any)(gives_nothing(part, is_empty) for part in parts)
 
 
-@lru_cache(maxsize=512)
 def read_recipe(content: Content, view: str) -> Recipe:
     """When a view's SELECT gives no row. The view has been read: it is one SELECT."""
+    found: Recipe = reading(content, f"recipe {view}", Any, lambda: _read_recipe(content, view))
+    return found
+
+
+def _read_recipe(content: Content, view: str) -> Recipe:
     spec = content.views[view]
     (node,) = parser.statements(spec.select, where=f"{spec.source} ({view})", do="write one SELECT")
     return _query(node, {})

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from cnamm_scan.engine.bounds import Bounds
 from cnamm_scan.engine.database import Database
-from cnamm_scan.engine.extract import literal
 from cnamm_scan.engine.sql import quoted
 from cnamm_scan.engine.unread import Place, Unread, changed, in_places, named
 from cnamm_scan.model import REST_PART
 
-_SHAPE = json.dumps(
-    [{"t": "VARCHAR", "r": "VARCHAR", "f": "VARCHAR", "w": "VARCHAR", "n": "BIGINT", "k": ["VARCHAR"], "v": ["VARCHAR"], "s": "BOOLEAN"}]
-)
-"""Of an unread row: target, region, fact, why, weight, its gaps' names and reasons, shadow."""
+AT_ONCE = 50
+"""Rows, and tables, that one statement puts in."""
 
 
 class Sparing(Database):
@@ -79,35 +73,23 @@ class Sparing(Database):
     def make(self, tables: Iterable[str]) -> None:
         """Have DuckDB hold these tables, with all of their rows. Raises StoreError."""
         todo = sorted(self._waiting.keys() & set(tables))
-        new = [table for table in todo if table in self._unmade]
-        if new:
-            self._run_kept("; ".join(map(self.definition, new)))
-            self._unmade.difference_update(new)
+        statements = [self.definition(table) for table in todo if table in self._unmade]
+        statements += [statement for table in todo for statement in self._insertions(table, self._waiting[table])]
+        for start in range(0, len(statements), AT_ONCE):
+            self._run_kept("; ".join(statements[start : start + AT_ONCE]))
         for table in todo:
-            rows = self._waiting.pop(table)
-            if rows:
-                self._put(table, rows)
+            del self._waiting[table]
+            self._unmade.discard(table)
 
-    def _put(self, table: str, rows: Sequence[Unread]) -> None:
-        given = [
-            {
-                "t": row.target,
-                "r": row.region,
-                "f": row.fact,
-                "w": row.why,
-                "n": row.weight,
-                "k": [part for part, _ in row.gaps],
-                "v": [why for _, why in row.gaps],
-                "s": row.shadow,
-            }
-            for row in rows
-        ]
-        self._run_kept(
-            f"INSERT INTO {quoted(table)} BY NAME SELECT t.t AS target, t.r AS region, TIMESTAMP '{self.scan_time}' AS scan_time,"
-            " t.f AS _fact, t.w AS _ghost, MAP(t.k, t.v) AS _gaps, t.s AS _shadow, t.n AS _weight"
-            f" FROM (SELECT unnest(from_json(?, {literal(_SHAPE)})) AS t)",
-            [msgspec.json.encode(given).decode()],
-        )
+    def _insertions(self, table: str, rows: Sequence[Unread]) -> Iterator[str]:
+        for start in range(0, len(rows), AT_ONCE):
+            values = ", ".join(map(self._values, rows[start : start + AT_ONCE]))
+            yield f"INSERT INTO {quoted(table)} (target, region, scan_time, _fact, _ghost, _gaps, _shadow, _weight) VALUES {values}"
+
+    def _values(self, row: Unread) -> str:
+        gaps = [f"[{', '.join(_text(pair[side]) for pair in row.gaps)}]" for side in (0, 1)]
+        said = [_text(row.target), _text(row.region), f"'{self.scan_time}'", _text(row.fact), _text(row.why), f"MAP({', '.join(gaps)})"]
+        return f"({', '.join(said)}, {row.shadow}, {row.weight:d})"
 
     def _run_kept(self, sql: str, parameters: Any = None) -> None:
         """A statement that changes nothing of what is known."""
@@ -144,3 +126,8 @@ class Sparing(Database):
     def _bring(self, sql: str) -> None:
         if self._waiting:
             self.make(named(sql, self._waiting.keys()))
+
+
+def _text(value: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + value.replace("'", "''") + "'"

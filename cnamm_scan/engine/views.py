@@ -17,7 +17,7 @@ from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import quoted
 from cnamm_scan.engine.store import NO_GAPS, Store
 from cnamm_scan.engine.unread import Unread, is_shipped, merged
-from cnamm_scan.engine.worth import CannotTellError, Reading, Relation, is_by_region, read_worth
+from cnamm_scan.engine.worth import CannotTellError, Reading, Relation, is_by_region, part_sql, read_worth
 from cnamm_scan.model import GHOST_PART, REST_PART, SILENCE_PART, Content, MadeRow, Reason, View, fact_id
 
 ROWS_AT_ONCE = 2000
@@ -77,7 +77,14 @@ def _select(store: Store, view: str, reading: Reading | None, dark: Mapping[str,
     for part in reading.parts if reading is not None else ():
         seen = _Seen(store, part.made, dark)
         values = {name: seen.value(name) for name in spec.columns}
-        _insert(store, view, f"(\n{part.sql(frozenset(dark))}\n) AS v{part.names}", seen.key(), seen.ghost(), values)
+        _insert(
+            store,
+            view,
+            f"(\n{part_sql(store.content, view, part.number, frozenset(dark))}\n) AS v{part.names}",
+            seen.key(),
+            seen.ghost(),
+            values,
+        )
     found = list(
         store.rows(
             "SELECT target, region, bool_or(key IS NULL), bool_or(key IS NULL AND _ghost IS NULL), bool_and(key IS NULL)"
