@@ -8,16 +8,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnamm_scan import __version__, yamls
 from cnamm_scan.content import kept
 from cnamm_scan.content.checks import provider_problems, table_problems, view_problems, with_needs
-from cnamm_scan.content.shapes import CollectorFile, FrameworkFile, FunctionFile, ModelFile, RuleFile
 from cnamm_scan.content.source import Source
 from cnamm_scan.content.tables import ENGINE_TABLES
 from cnamm_scan.errors import ContentError, did_you_mean
 from cnamm_scan.model import Column, Content, Function, Model, Objective, Parameter, Placement, Practice, Rule, RuleTests, Table, View
 from cnamm_scan.providers.catalog import KINDS as PROVIDERS
+
+if TYPE_CHECKING:  # the shapes take a tenth of a second to be made, and content that the cache knows needs none
+    from cnamm_scan.content.shapes import ModelFile
 
 KINDS = ("collectors", "rules", "mappings")
 """The folders of a pack."""
@@ -127,6 +130,8 @@ class _Builder:
 
     def read(self, source: Source) -> None:
         """Take one file in."""
+        from cnamm_scan.content.shapes import ModelFile
+
         kind, *rest = source.name.split("/")
         try:
             _refuse_odd_name(source)
@@ -147,6 +152,8 @@ class _Builder:
             self.problems.extend(error.problems or (error,))
 
     def _collector(self, source: Source) -> None:
+        from cnamm_scan.content.shapes import CollectorFile
+
         file = source.parse(CollectorFile)
         provider = source.name.split("/")[1]
         kind = PROVIDERS.get(provider)
@@ -211,6 +218,8 @@ class _Builder:
         self.files[name] = source.raw
 
     def _rule(self, source: Source) -> None:
+        from cnamm_scan.content.shapes import RuleFile
+
         file = source.parse(RuleFile)
         expected = source.name.removeprefix("rules/").removesuffix(".yaml").replace("/", ".")
         if file.id != expected:
@@ -247,6 +256,8 @@ class _Builder:
         self.files[source.name] = source.raw
 
     def _function(self, source: Source, model: str) -> None:
+        from cnamm_scan.content.shapes import FunctionFile
+
         file = source.parse(FunctionFile)
         practices = []
         for p, practice in enumerate(file.practices):
@@ -276,6 +287,8 @@ class _Builder:
 
     def _framework(self, source: Source) -> None:
         """Checked here, and read by the exports that need it."""
+        from cnamm_scan.content.shapes import FrameworkFile
+
         for name, control in source.parse(FrameworkFile).controls.items():
             for number, mapped in enumerate(control.objectives):
                 self.placed.append((source, ("controls", name, "objectives", number), mapped.id))
