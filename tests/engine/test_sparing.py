@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -80,10 +81,10 @@ def test_what_is_known_without_asking_is_what_would_be_answered(provider: str, s
     stored = Stored(plan, targets, random, random.choice([0.05, 0.2]))
     facts = Facts(datetime(2026, 1, 1, tzinfo=UTC), stored, plan.describe(), {each.id: REGIONS for each in targets}, targets)
     several = Makers(makers(), targets)
-    with (
-        open_store(CONTENT, plan.read_tables, facts, several) as near,
-        open_store(CONTENT, plan.read_tables, facts, several, sparing=False) as far,
-    ):
+    with ExitStack() as stack:
+        near, far = (
+            stack.enter_context(open_store(CONTENT, plan.read_tables, facts, several, sparing=sparing)) for sparing in (True, False)
+        )
         skipped = 0
         for rule in plan.rules:
             skipped += near.unread(rule.rule.for_each) is not None
