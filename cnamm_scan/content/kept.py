@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cnamm_scan import __version__, cache
 from cnamm_scan.content.source import Source
-from cnamm_scan.model import UNSET, Content, Function, Model, Objective, Rule, Table, View
+from cnamm_scan.model import UNSET, Column, Content, Function, Model, Objective, Rule, Table, View
 
 FEWEST = 200
 """Files from which on reading them costs more than keeping what was read."""
@@ -51,7 +50,8 @@ def take(sources: Sequence[Source]) -> Content | None:
     for column in _columns(kept.tables.values(), kept.views.values()):
         if column.absent == cache.NO_VALUE:
             object.__setattr__(column, "absent", UNSET)  # nobody has seen it yet
-    for each in (*kept.tables.values(), *kept.views.values(), *kept.rules.values(), *_functions(kept.models)):
+    written: list[Table | View | Rule | Function] = [*kept.tables.values(), *kept.views.values(), *kept.rules.values()]
+    for each in (*written, *_functions(kept.models)):
         object.__setattr__(each, "source", now.get(each.source, each.source))
     return Content(
         tables=kept.tables,
@@ -90,8 +90,9 @@ def put(sources: Sequence[Source], content: Content) -> None:
     )
 
 
-def _columns(tables: Iterable[Table], views: Iterable[View]) -> list[Any]:
-    return [column for each in (*tables, *views) for column in each.columns.values()]
+def _columns(tables: Iterable[Table], views: Iterable[View]) -> list[Column]:
+    everything: list[Table | View] = [*tables, *views]
+    return [column for each in everything for column in each.columns.values()]
 
 
 def _functions(models: Iterable[Model]) -> list[Function]:

@@ -6,7 +6,6 @@ Both are held to the safe side: what is not read here is taken to give something
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from cnamm_scan.engine import parser
 from cnamm_scan.engine.functions import ALLOWED_AGGREGATES, ALLOWED_FUNCTIONS, BY_ORDER
@@ -36,8 +35,8 @@ def gives_nothing(recipe: Recipe, is_empty: Mapping[str, bool]) -> bool:
 
 def read_recipe(content: Content, view: str) -> Recipe:
     """When a view's SELECT gives no row. The view has been read: it is one SELECT."""
-    found: Recipe = reading(content, f"recipe {view}", Any, lambda: _read_recipe(content, view))
-    return found
+    found: list[Recipe] = reading(content, f"recipe {view}", list, lambda: [_read_recipe(content, view)])
+    return found[0]
 
 
 def _read_recipe(content: Content, view: str) -> Recipe:

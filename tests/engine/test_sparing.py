@@ -28,7 +28,7 @@ from tests.clusters import pod
 from tests.packs import BOX, asked, content
 
 CONTENT = reader.load()
-REGIONS = (Region("r1", "enabled", "read"), Region("r2", "enabled", "excluded"))
+REGIONS = (Region("r1", "enabled", "listed"), Region("r2", "enabled", "excluded"))
 
 
 class Stored:
@@ -136,7 +136,7 @@ def test_a_rule_over_what_was_not_read_asks_nothing(statements: Counter[str], tm
 
 
 def test_a_rule_of_a_pack_that_cannot_run_is_an_error_even_over_nothing() -> None:
-    made = content(asked("tags = size"))
+    made = content(asked("starts_with(tags, 1)"))
     (rule,) = make_plan(made, Selection(), ["aws"]).rules
     targets = [Target("aws:111111111111", "aws", "111111111111")]
     with Store(made, {BOX}, scan_time="2026-01-01T00:00:00") as store:
