@@ -53,6 +53,7 @@ def scan(
     cannot be read is a gap. Ctrl-C, or another signal that `stopping` hears, ends it early in whatever it does: what was collected is
     judged as far as it was and sealed, and `interrupted` says so. What is left when it cannot be sealed stays beside it (`….partial`).
     """
+    from cnamm_scan.engine import readings
     from cnamm_scan.engine.collect import collect
     from cnamm_scan.engine.narrow import narrowed
     from cnamm_scan.engine.plan import Selection, make_plan
@@ -65,7 +66,6 @@ def scan(
     refuse_foreign(targets, options, regions)
     whole = reader.load([Path(pack) for pack in content])
     plan = make_plan(whole, Selection(tuple(rules), tuple(functions), parameters or {}, options.opted), providers)
-    limits = limits or Limits()
     started = datetime.now(UTC)
     temporary = ExitStack()
     with ExitStack() as stack:
@@ -115,6 +115,7 @@ def scan(
         interrupted = any(each.interrupted for each in collected)
         finished = _told(judge_and_seal(plan, writer, collected, started, stopping=heard, interrupted=interrupted))
         on_failure.pop_all()
+    readings.keep(whole)
     finished.stack.push(temporary)
     return finished
 
@@ -147,6 +148,7 @@ def evaluate(
     With `content=None` by the bundle's own method, else by the installed content and these packs. `assume_whole`: its manifests are all
     there is. Raises UsageError where it has none.
     """
+    from cnamm_scan.engine import readings
     from cnamm_scan.engine.evaluate import blocks
     from cnamm_scan.engine.judge import broken, judge
     from cnamm_scan.engine.load import open_store
@@ -176,6 +178,7 @@ def evaluate(
 
     found.judged_blocks = judged_blocks
     found.compiled = plan.rules
+    readings.keep(whole)
     return found
 
 

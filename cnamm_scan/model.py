@@ -336,6 +336,8 @@ class Content:
     sha256: str
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """Every file as it was read, by its path inside the packs: what the method of a bundle holds."""
+    shipped: frozenset[str] = field(default=frozenset(), repr=False)
+    """Rules, tables and views that are word for word those that came with this product: these are known to run, before they do."""
 
 
 # ---- facts and results -----------------------------------------------------------------------------------------------

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -11,6 +14,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from cnamm_scan import cache
 from cnamm_scan.demo.aws.bed.proxy import FaultProxy
 from cnamm_scan.demo.aws.bed.server import MotoServer
 from cnamm_scan.demo.aws.estate.shop import seed
@@ -25,6 +29,11 @@ AWS_ENV = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
+
+
+# set before any test file reads content: the cache of whoever runs the tests is neither read nor filled
+os.environ[cache.SWITCH] = tempfile.mkdtemp(prefix="cnamm-scan-tests-")
+atexit.register(shutil.rmtree, os.environ[cache.SWITCH], ignore_errors=True)
 
 
 class MakeClient(Protocol):

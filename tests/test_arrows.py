@@ -19,7 +19,7 @@ from cnamm_scan.providers.catalog import KINDS
 PACKAGE = Path(cnamm_scan.__file__).parent
 ROOT = "cnamm_scan"
 LAYERS = ("aggregator", "cli", "content", "demo", "engine", "evidence", "judged", "providers", "report")
-COMMON = frozenset({"", "model", "errors", "text", "tokens", "paths", "stopping", "yamls"})
+COMMON = frozenset({"", "model", "errors", "text", "tokens", "paths", "stopping", "yamls", "cache"})
 """What anyone may import: the package's own name and version, and the modules that belong to no layer."""
 ALLOWED: Mapping[str, frozenset[str]] = {
     "model": frozenset(),
@@ -29,6 +29,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "stopping": frozenset(),
     "paths": frozenset({"errors"}),
     "yamls": frozenset(),
+    "cache": frozenset({"", "model"}),
     "content": frozenset({*COMMON, "providers"}),
     "aggregator": frozenset({"model"}),
     "engine": frozenset({*COMMON, "content"}),

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from cnamm_scan.content.checks import VARIABLES, Problem
 from cnamm_scan.content.reader import KINDS, bundled_pack, load, load_files, sha_of
-from cnamm_scan.content.shapes import RULE_ID
-from cnamm_scan.content.tables import ENGINE_TABLES, ROW_COLUMNS, columns_of, documents_of, key_paths, line_of
+from cnamm_scan.content.tables import ENGINE_TABLES, ROW_COLUMNS, RULE_ID, columns_of, documents_of, key_paths, line_of
 
 __all__ = [
     "ENGINE_TABLES",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cnamm_scan import paths
-from cnamm_scan.content.shapes import ViewFile
 from cnamm_scan.content.tables import ROW_COLUMNS, key_paths
 from cnamm_scan.errors import ContentError, did_you_mean
 from cnamm_scan.model import UNSET, Call, Column, Table
 from cnamm_scan.providers.catalog import KINDS as PROVIDERS
 from cnamm_scan.providers.kind import Kind
+
+if TYPE_CHECKING:
+    from cnamm_scan.content.shapes import ViewFile
 
 VARIABLES = frozenset({"$account", "$region", "$partition", "$target", "$now"})
 """What a path may name besides what the answer holds."""

@@ -8,15 +8,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnamm_scan import __version__, yamls
+from cnamm_scan.content import kept
 from cnamm_scan.content.checks import provider_problems, table_problems, view_problems, with_needs
-from cnamm_scan.content.shapes import CollectorFile, FrameworkFile, FunctionFile, ModelFile, RuleFile
 from cnamm_scan.content.source import Source
 from cnamm_scan.content.tables import ENGINE_TABLES
 from cnamm_scan.errors import ContentError, did_you_mean
 from cnamm_scan.model import Column, Content, Function, Model, Objective, Parameter, Placement, Practice, Rule, RuleTests, Table, View
 from cnamm_scan.providers.catalog import KINDS as PROVIDERS
+
+if TYPE_CHECKING:  # the shapes take a tenth of a second to be made, and content that the cache knows needs none
+    from cnamm_scan.content.shapes import ModelFile
 
 KINDS = ("collectors", "rules", "mappings")
 """The folders of a pack."""
@@ -43,7 +47,7 @@ def _installed_packs() -> Iterator[Path]:
             raise ContentError(what, where=point.value, do="mend or remove the distribution that brings it") from error
 
 
-def _sources(pack: Path) -> Iterator[Source]:
+def _sources(pack: Path, *, is_shipped: bool = False) -> Iterator[Source]:
     for kind in KINDS:
         for file in sorted((pack / kind).rglob("*")):
             if file.suffix == ".yml":
@@ -55,7 +59,7 @@ def _sources(pack: Path) -> Iterator[Source]:
                         raw = opened.read(yamls.CONTENT.limits.size + 1)  # one more than is read: then it is refused
                 except OSError as error:
                     raise ContentError(f"cannot be read: {error.strerror}", where=str(file), do="check its permissions") from error
-                yield Source(name, _shown(file), raw)
+                yield Source(name, _shown(file), raw, is_shipped=is_shipped)
 
 
 def _refuse_odd_name(source: Source) -> None:
@@ -82,7 +86,7 @@ def load(packs: Iterable[Path] = (), *, bundled: bool = True, problems: list[Con
     """
     sources: list[list[Source]] = []
     if bundled:
-        sources.append(list(_sources(bundled_pack())))
+        sources.append(list(_sources(bundled_pack(), is_shipped=True)))
         sources.extend(list(_sources(pack)) for pack in _installed_packs())
     for pack in packs:
         if not any((pack / kind).is_dir() for kind in KINDS):
@@ -94,7 +98,17 @@ def load(packs: Iterable[Path] = (), *, bundled: bool = True, problems: list[Con
 def load_files(files: Mapping[str, bytes]) -> Content:
     """Content from files in memory, as `method/` of a bundle holds them: name inside the pack -> bytes."""
     ordered = sorted(files.items(), key=lambda file: (b"\noverrides:" in b"\n" + file[1], file[0]))  # what is overridden comes first
-    return _build([[Source(name, f"method/{name}", raw) for name, raw in ordered]])
+    return _build([[Source(name, f"method/{name}", raw, is_shipped=_ships(name, raw)) for name, raw in ordered]])
+
+
+def _ships(name: str, raw: bytes) -> bool:
+    """Whether the product itself comes with this file, word for word."""
+    if not _PATH.fullmatch(name):
+        return False
+    try:
+        return (bundled_pack() / name).read_bytes() == raw
+    except OSError:
+        return False
 
 
 @dataclass
@@ -112,9 +126,12 @@ class _Builder:
     problems: list[ContentError] = field(default_factory=list)
     placed: list[tuple[Source, tuple[str | int, ...], str]] = field(default_factory=list)
     judging: list[tuple[Source, str]] = field(default_factory=list)
+    shipped: set[str] = field(default_factory=set)
 
     def read(self, source: Source) -> None:
         """Take one file in."""
+        from cnamm_scan.content.shapes import ModelFile
+
         kind, *rest = source.name.split("/")
         try:
             _refuse_odd_name(source)
@@ -135,6 +152,8 @@ class _Builder:
             self.problems.extend(error.problems or (error,))
 
     def _collector(self, source: Source) -> None:
+        from cnamm_scan.content.shapes import CollectorFile
+
         file = source.parse(CollectorFile)
         provider = source.name.split("/")[1]
         kind = PROVIDERS.get(provider)
@@ -180,6 +199,7 @@ class _Builder:
                     source, f"{table_id}: 'for: {parent}' is no table of this file", did_you_mean(parent, file.facts), (*where, "list")
                 )
             self.tables[table_id] = made
+            self._mark(source, table_id)
         for view_id, view in file.views.items():
             if view_id in self.tables or view_id in ENGINE_TABLES:
                 self._fail(source, f"'{view_id}' is a table", "choose another name for the view", ("views", view_id))
@@ -189,6 +209,7 @@ class _Builder:
             made_by = view.made.model() if view.made else None
             maker = kind.makers.get(made_by.by) if kind and made_by else None
             self.views[view_id] = View(view_id, view.about, maker.columns if maker else columns, view.select, source.shown, made_by)
+            self._mark(source, view_id)
             for what, do, location in view_problems(view, kind):
                 self._fail(source, f"{view_id}: {what}", do, ("views", view_id, *location))
         name = source.name
@@ -197,6 +218,8 @@ class _Builder:
         self.files[name] = source.raw
 
     def _rule(self, source: Source) -> None:
+        from cnamm_scan.content.shapes import RuleFile
+
         file = source.parse(RuleFile)
         expected = source.name.removeprefix("rules/").removesuffix(".yaml").replace("/", ".")
         if file.id != expected:
@@ -227,11 +250,14 @@ class _Builder:
             source=source.shown,
             sha256=hashlib.sha256(source.raw).hexdigest(),
         )
+        self._mark(source, file.id)
         self.placed.append((source, ("objective",), file.objective))
         self.judging.append((source, file.for_each))
         self.files[source.name] = source.raw
 
     def _function(self, source: Source, model: str) -> None:
+        from cnamm_scan.content.shapes import FunctionFile
+
         file = source.parse(FunctionFile)
         practices = []
         for p, practice in enumerate(file.practices):
@@ -261,9 +287,14 @@ class _Builder:
 
     def _framework(self, source: Source) -> None:
         """Checked here, and read by the exports that need it."""
+        from cnamm_scan.content.shapes import FrameworkFile
+
         for name, control in source.parse(FrameworkFile).controls.items():
             for number, mapped in enumerate(control.objectives):
                 self.placed.append((source, ("controls", name, "objectives", number), mapped.id))
+
+    def _mark(self, source: Source, name: str) -> None:
+        (self.shipped.add if source.is_shipped else self.shipped.discard)(name)
 
     def _fail(self, source: Source, what: str, do: str, location: Sequence[str | int] = ()) -> None:
         self.problems.append(source.problem(what, do, location))
@@ -310,20 +341,22 @@ def sha_of(files: Mapping[str, bytes]) -> str:
 
 
 def _build(packs: Sequence[Sequence[Source]], problems: list[ContentError] | None = None) -> Content:
+    everything = [source for sources in packs for source in sources]
+    known = kept.take(everything) if problems is None else None
+    if known is not None:
+        return known
     builder = _Builder()
-    for sources in packs:
-        for source in sources:
-            builder.read(source)
-    for sources in packs:  # model files are content too; they are read by a shape of their own
-        for source in sources:
-            builder.files.setdefault(source.name, source.raw)
+    for source in everything:
+        builder.read(source)
+    for source in everything:  # model files are content too; they are read by a shape of their own
+        builder.files.setdefault(source.name, source.raw)
     models = builder.made_models()
     builder.check_references()
     if problems is not None:
         problems += builder.problems
     elif builder.problems:
         raise ContentError(f"content does not validate: {len(builder.problems)} problem(s)", problems=builder.problems)
-    return Content(
+    found = Content(
         tables=builder.tables,
         views=builder.views,
         rules=builder.rules,
@@ -333,4 +366,8 @@ def _build(packs: Sequence[Sequence[Source]], problems: list[ContentError] | Non
         version=__version__,
         sha256=sha_of(builder.files),
         files=builder.files,
+        shipped=frozenset(builder.shipped),
     )
+    if not builder.problems:
+        kept.put(everything, found)
+    return found

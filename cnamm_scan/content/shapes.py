@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from cnamm_scan.content.tables import RULE_ID
 from cnamm_scan.model import UNSET, Call, Column, ColumnType, Made, Severity
 
 # An id becomes part of a file's name, a link, a query and a line of a report: its form lets it mean nothing else in any of them.
@@ -20,7 +21,6 @@ TABLE_ID = r"^[a-z]{1,32}(\.[a-z0-9_]{1,64}){2}$"
 """A table or view: PROVIDER.SERVICE.KIND."""
 ASKED_TABLE = r"^[a-z]{1,32}(\.[a-z0-9_]{1,64}){1,2}$"
 """The same, or a table that the engine makes."""
-RULE_ID = r"^[a-z]{1,32}(\.[a-z0-9][a-z0-9_-]{0,99}){2,3}$"
 OBJECTIVE_ID = r"^[a-z][a-z0-9-]{0,63}\.[a-z0-9][a-z0-9-]{0,99}$"
 FRAMEWORK = r"^[a-z][a-z0-9.-]{0,63}$"
 CONTROL = r"^[A-Za-z0-9][A-Za-z0-9 ._():-]{0,63}$"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, TypeVar
 
 from cnamm_scan import yamls
 from cnamm_scan.errors import ContentError
 from cnamm_scan.text import safe
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
 
 _ADVICE = {
     "missing": "add it",
@@ -22,7 +23,7 @@ _ADVICE = {
 _MOST = 20
 """Problems of one file that are shown: who has more has one mistake many times."""
 
-FileT = TypeVar("FileT", bound=BaseModel)
+FileT = TypeVar("FileT", bound="BaseModel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Source:
     name: str
     shown: str
     raw: bytes
+    is_shipped: bool = False
+    """Whether the product itself comes with it."""
 
     def problem(self, what: str, do: str, location: Sequence[str | int] = ()) -> ContentError:
         """A ContentError that names the file, which has been parsed, and the line of `location`."""
@@ -39,6 +42,8 @@ class Source:
 
     def parse(self, shape: type[FileT]) -> FileT:
         """The file as its shape. Raises ContentError with one problem for each thing that is wrong."""
+        from pydantic import ValidationError
+
         try:
             document = yamls.document(self.raw, yamls.CONTENT)
         except yamls.YamlError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cnamm_scan.content.shapes import RULE_ID
+from cnamm_scan.content.tables import RULE_ID
 from cnamm_scan.errors import UsageError, did_you_mean
 from cnamm_scan.model import Content, Table, View
 

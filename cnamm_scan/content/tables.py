@@ -10,6 +10,8 @@ from cnamm_scan.model import ESTATE_TABLE, Column, Content
 from cnamm_scan.providers.catalog import KINDS as PROVIDERS
 from cnamm_scan.providers.catalog import REGION_COLUMNS
 
+RULE_ID = r"^[a-z]{1,32}(\.[a-z0-9][a-z0-9_-]{0,99}){2,3}$"
+"""A rule: its path, with dots."""
 ROW_COLUMNS: Mapping[str, Column] = {
     "target": Column("text", about="The target that the row belongs to, as `provider:name`."),
     "region": Column("text", about="The region that the row was read in or lives in."),

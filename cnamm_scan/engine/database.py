@@ -15,6 +15,8 @@ from cnamm_scan.engine.bounds import BoundError, Bounds, Runner, StoreError, Tim
 from cnamm_scan.errors import did_you_mean
 
 T = TypeVar("T")
+AT_ONCE = 4096
+"""Rows that are taken at a time: most answers have fewer, and are asked and taken in one go."""
 
 
 class Database:
@@ -78,15 +80,17 @@ class Database:
         cursor = self._db.cursor()
         timer = Timer(self.runner, cursor.interrupt, seconds)
 
-        def ask() -> list[str]:
+        def ask() -> tuple[list[str], list[tuple[Any, ...]]]:
             cursor.execute(sql, dict(parameters) if parameters else None)
-            return [column[0] for column in cursor.description or ()]
+            return [column[0] for column in cursor.description or ()], cursor.fetchmany(AT_ONCE)
 
-        def stream() -> Iterator[tuple[Any, ...]]:
-            while batch := self._timed(timer.run, lambda: cursor.fetchmany(4096)):
+        def stream(batch: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+            while batch:
                 yield from batch
+                batch = self._timed(timer.run, lambda: cursor.fetchmany(AT_ONCE)) if len(batch) == AT_ONCE else []
 
-        return self._timed(timer.run, ask, tables), stream()
+        names, first = self._timed(timer.run, ask, tables)
+        return names, stream(first)
 
     def _timed(self, run: Callable[[Callable[[], T]], T], work: Callable[[], T], tables: Iterable[str] = ()) -> T:
         """What the work gives, with DuckDB's errors as ours."""

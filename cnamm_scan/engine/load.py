@@ -44,12 +44,15 @@ class Facts:
     targets: Sequence[Target]
 
 
-def open_store(content: Content, tables: Iterable[str], facts: Facts, makers: Makers) -> Store:
-    """Fact tables loaded, ghosts laid for what was never asked, views made, doors shut. Raises ContentError or StoreError."""
+def open_store(content: Content, tables: Iterable[str], facts: Facts, makers: Makers, *, sparing: bool = True) -> Store:
+    """Fact tables loaded, ghosts laid for what was never asked, views made, doors shut. Raises ContentError or StoreError.
+
+    Not `sparing` everything is asked of DuckDB, also what is known without: it says the same.
+    """
     scan_time = facts.started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     # facts are laid out in a folder of their own to be loaded; before the first word of SQL that somebody else wrote, no file can be read
     with tempfile.TemporaryDirectory(prefix="cnamm-scan-") as room:
-        store = Store(content, tables, scan_time=scan_time, threads=1 if facts.stored.size < FEW_BYTES else None)
+        store = Store(content, tables, scan_time=scan_time, threads=1 if facts.stored.size < FEW_BYTES else None, sparing=sparing)
         store.places = {target.id: ("global", *(region.name for region in facts.regions.get(target.id, ()))) for target in facts.targets}
         store.whole = frozenset(target.id for target in facts.targets if target.scope.get(ASSUME_WHOLE))
         try:

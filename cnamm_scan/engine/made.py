@@ -97,6 +97,8 @@ class _Seen:
         return self._rows[table]
 
     def _read(self, table: str) -> Iterator[SeenRow]:
+        if self._store.unread(table) is not None:
+            return
         content, names = self._store.content, self.reads[table]
         kinds = columns_of(content, table)
         whole = {name for name in names if kinds[name].type == "json"}
@@ -128,11 +130,17 @@ class _Seen:
         """(target, region), and (target, None) for any of its regions -> why more may be there."""
         if table not in self._dark:
             found: dict[tuple[str, str | None], set[str]] = {}
-            for target, region, reason in self._store.rows(f"SELECT target, region, _ghost FROM {quoted(table)} WHERE _ghost IS NOT NULL"):
+            for target, region, reason in self._unread(table):
                 found.setdefault((target, region), set()).add(reason)
                 found.setdefault((target, None), set()).add(reason)
             self._dark[table] = {place: frozenset(reasons) for place, reasons in found.items()}
         return self._dark[table]
+
+    def _unread(self, table: str) -> Iterator[tuple[Any, ...]]:
+        rows = self._store.unread(table)
+        if rows is None:
+            return self._store.rows(f"SELECT target, region, _ghost FROM {quoted(table)} WHERE _ghost IS NOT NULL")
+        return ((row.target, row.region, row.why) for row in rows)
 
     def reason(self, facts: Sequence[str]) -> str:
         """Why one of these facts was not read whole; empty when nothing was in the way."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from cnamm_scan.content import sha_of
 from cnamm_scan.engine.plan import compile_rules
+from cnamm_scan.engine.readings import share
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.errors import CnammError
 from cnamm_scan.model import Content, Rule
@@ -46,7 +47,7 @@ def narrowed(content: Content, providers: Collection[str]) -> Content:
         for file, raw in content.files.items()
         if (file in chosen if file.startswith("collectors/") else not file.startswith("rules/") or _rule_of(file) in rules)
     }
-    return replace(
+    found = replace(
         content,
         rules=rules,
         tables={name: table for name, table in content.tables.items() if name in kept},
@@ -54,6 +55,8 @@ def narrowed(content: Content, providers: Collection[str]) -> Content:
         files=files,
         sha256=sha_of(files),
     )
+    share(found, content)
+    return found
 
 
 def _defined(raw: bytes) -> frozenset[str]:

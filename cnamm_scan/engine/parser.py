@@ -28,6 +28,8 @@ _SHALLOW = 9_000
 _BRACKET = re.compile(r"[(\[{]|[)\]}]")
 
 Node = dict[str, Any]
+VERSION = str(duckdb.__version__)
+"""Of the parser: another one may make another tree of the same text."""
 
 
 class _Parser(threading.local):

@@ -195,7 +195,7 @@ def compile_rules(content: Content, rules: Sequence[Rule], parameters: Mapping[s
     """Compile rules in order, parsing many at a time. Raises ContentError."""
     for start in range(0, len(rules), READ_AT_ONCE):
         some = rules[start : start + READ_AT_ONCE]
-        read_ahead(text for rule in some for text in (rule.where, rule.pass_) if text is not None)
+        read_ahead(content, some)
         yield from (compile_rule(content, rule, parameters) for rule in some)
 
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from cnamm_scan.content import ENGINE_TABLES, columns_of
 from cnamm_scan.engine import functions, parser
 from cnamm_scan.engine.parser import Node, nodes
+from cnamm_scan.engine.readings import reading
 from cnamm_scan.errors import ContentError, UsageError, did_you_mean
 from cnamm_scan.model import Content, Made
 
@@ -72,6 +73,10 @@ class ViewSource:
 @lru_cache(maxsize=512)
 def read_view(content: Content, view: str) -> ViewSource:
     """Read how a view is made: the tables it names and the columns it may read. Raises ContentError for anything that is not allowed."""
+    return reading(content, f"view {view}", ViewSource, lambda: _read_view(content, view))
+
+
+def _read_view(content: Content, view: str) -> ViewSource:
     spec = content.views[view]
     if spec.made is not None:
         return _read_made(content, spec.made, f"{spec.source} ({view})")

@@ -14,10 +14,12 @@ from cnamm_scan.content import columns_of
 from cnamm_scan.engine import parser
 from cnamm_scan.engine.functions import ALLOWED_AGGREGATES, ALLOWED_FUNCTIONS, BY_ORDER, CLOCKS, SWALLOWS
 from cnamm_scan.engine.lookups import Subquery, honest, is_exact
+from cnamm_scan.engine.nothing import NULL, answers
 from cnamm_scan.engine.parser import Node, children, nodes
+from cnamm_scan.engine.readings import is_read, reading
 from cnamm_scan.engine.select import COUNT_ADVICE, MAX_LAMBDAS, check_counts, known_tables
 from cnamm_scan.errors import ContentError, did_you_mean
-from cnamm_scan.model import Column, Content
+from cnamm_scan.model import Column, Content, Rule
 
 _NODE_CLASSES = frozenset(
     "COLUMN_REF CONSTANT COMPARISON CONJUNCTION FUNCTION OPERATOR CAST SUBQUERY BETWEEN PARAMETER LAMBDA TYPE".split()
@@ -32,7 +34,7 @@ _REFUSED_OPERATORS = {
 }
 _WRAPS = frozenset("list_value row struct_pack".split())
 """Put NULL inside a value that is not NULL itself: [NULL] = ['x'] is false."""
-_PLACE = frozenset({"target", "region", "scan_time"})
+PLACE = frozenset({"target", "region", "scan_time"})
 """What is known of every row, of an unread one too."""
 _HONEST = "write what the API's silence means with absent: in the collector; NULL must stay NULL here"
 
@@ -41,9 +43,11 @@ def _selecting(text: str) -> str:
     return f"SELECT (\n{text}\n)"
 
 
-def read_ahead(expressions: Iterable[str]) -> None:
-    """Have the parser read these expressions in one go; reading each of them afterwards costs next to nothing."""
-    parser.read_ahead(_selecting(text) for text in expressions)
+def read_ahead(content: Content, rules: Iterable[Rule]) -> None:
+    """Have the parser read the expressions of these rules in one go; reading each of them afterwards costs next to nothing."""
+    said = [(rule, text) for rule in rules for text in (rule.where, rule.pass_) if text is not None]
+    new = [text for rule, text in said if not is_read(content, _named(rule.for_each, text, estate=rule.scope == "estate"))]
+    parser.read_ahead(map(_selecting, new))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Expression:
     reads: Mapping[str, frozenset[str]]
     subqueries: tuple[Subquery, ...] = ()
     parameters: frozenset[str] = frozenset()
+    is_blind: bool = False
+    """Whether it is NULL for every row of which nothing is known but its place."""
 
 
 @dataclass
@@ -255,7 +261,7 @@ class _Reader:
         column = names[1] if len(names) > 1 and names[0] in (alias, table.rsplit(".", 1)[-1]) else names[0]
         if names[0] == "this" or names[0] in self.lambdas or column not in columns_of(self.content, table):
             return False
-        return not expand(self.content, table, [column]) <= _PLACE | self._derived_of(table)
+        return not expand(self.content, table, [column]) <= PLACE | self._derived_of(table)
 
     def _derived_of(self, table: str) -> frozenset[str]:
         return frozenset(name for name, column in columns_of(self.content, table).items() if column.is_)
@@ -327,18 +333,31 @@ def _one_expression(text: str, where: str) -> Node:
 
 def read_expression(content: Content, table: str, text: str, *, where: str, estate: bool = False) -> Expression:
     """Read a rule's `where:` or `pass:` over `table`. Raises ContentError for anything that is not allowed or not known."""
+    name = _named(table, text, estate=estate)
+    return reading(content, name, Expression, lambda: _read_expression(content, table, text, where=where, estate=estate))
+
+
+def _named(table: str, text: str, *, estate: bool) -> str:
+    return f"{'estate' if estate else 'rule'} {table} {text}"
+
+
+def _read_expression(content: Content, table: str, text: str, *, where: str, estate: bool) -> Expression:
     reader = _Reader(content, table, columns_of(content, table), where, estate=estate)
     tree = _one_expression(text, where)
     reader.walk(tree)
     reads = {name: frozenset(columns) for name, columns in reader.reads.items()}
     lookups = tuple(lookup for _, lookup in reader.subqueries)
     sql = text if all(is_exact(content, lookup) for lookup in lookups) else honest(content, tree, reader.subqueries)
-    return Expression(sql, reads, lookups, frozenset(reader.parameters))
+    return Expression(sql, reads, lookups, frozenset(reader.parameters), answers(tree, PLACE, reader.subqueries) == NULL)
 
 
 @lru_cache(maxsize=4096)
 def read_column(content: Content, table: str, text: str, *, where: str) -> Expression:
     """Read an `is:` expression: the columns of its own row, no subqueries, no parameters."""
+    return reading(content, f"column {table} {text}", Expression, lambda: _read_column(content, table, text, where))
+
+
+def _read_column(content: Content, table: str, text: str, where: str) -> Expression:
     reader = _Reader(content, table, columns_of(content, table), where, subqueries_allowed=False)
     reader.walk(_one_expression(text, where))
     if reader.parameters:

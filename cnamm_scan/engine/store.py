@@ -6,6 +6,7 @@ after it, when no SQL reaches a file, the network or the configuration, and unde
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,10 +16,11 @@ from typing import Any
 
 from cnamm_scan.content import ENGINE_TABLES, columns_of
 from cnamm_scan.engine.bounds import BoundError, Bounds, StoreError
-from cnamm_scan.engine.database import Database
 from cnamm_scan.engine.extract import SQL_TYPES, extract, literal, quoted_key, structure
 from cnamm_scan.engine.select import read_view
+from cnamm_scan.engine.sparing import Sparing
 from cnamm_scan.engine.sql import expand, quoted, read_column
+from cnamm_scan.engine.unread import FEW_BYTES, Unread, dark, is_shipped, read_lines, says_nothing_of_places
 from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, REST_PART, UNREAD, Column, Content, Reason, Table
 
 _INTERNAL = '"_fact" VARCHAR, "_ghost" VARCHAR, "_gaps" MAP(VARCHAR, VARCHAR), "_shadow" BOOLEAN, "_weight" BIGINT DEFAULT 1'
@@ -27,6 +29,8 @@ _FACT_COLUMNS = (
 )
 LARGE = 200_000
 """Bytes of stored facts from which on a table is compressed in memory."""
+FEW_ROWS = 1000
+"""Unread rows up to which they are put in when the table is first read; more of them stand in tables of their own, which several share."""
 NO_GAPS = "MAP {}::MAP(VARCHAR, VARCHAR)"
 
 
@@ -42,7 +46,7 @@ class Shards:
     """Paths that were not kept because the provider's SDK does not have them."""
 
 
-class Store(Database):
+class Store(Sparing):
     """A database of fact tables and views."""
 
     def __init__(
@@ -53,9 +57,11 @@ class Store(Database):
         scan_time: str,
         threads: int | None = None,
         bounds: Bounds | None = None,
+        sparing: bool = True,
     ) -> None:
         """Create empty typed tables. `scan_time` is the scan's start, ISO 8601 in UTC.
 
+        Those that came with this product are made when SQL first reads them, unless it is not to be `sparing`.
         Raises ContentError for a view that may not be asked, StoreError for what DuckDB cannot make.
         """
         super().__init__(threads=threads, bounds=bounds)
@@ -86,7 +92,8 @@ class Store(Database):
                 self.run(f"ATTACH ':memory:' AS {quoted(catalog)}")
             schemas = sorted({table.rsplit(".", 1)[0] for table in wanted})
             self.run("; ".join(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}" for schema in schemas))
-            self.run("; ".join(map(self._definition, sorted(wanted))))
+            self.expect(wanted)
+            self.make(table for table in wanted if not (sparing and is_shipped(content, table)))
         except StoreError:
             self.close()
             raise
@@ -110,7 +117,8 @@ class Store(Database):
                 visit(table, ())
         return ordered
 
-    def _definition(self, table: str) -> str:
+    def definition(self, table: str) -> str:
+        """The statement that makes a table, empty."""
         columns = ", ".join(f"{quoted(name)} {SQL_TYPES[column.type]}" for name, column in columns_of(self.content, table).items())
         return f"CREATE TABLE {quoted(table)} ({columns}, {_INTERNAL})"
 
@@ -157,6 +165,9 @@ class Store(Database):
         rows = tuple((target, region, reason.value, shadow) for target, region, reason, shadow in ghosts)
         if not rows:
             return
+        if len(rows) <= FEW_ROWS:
+            self.add_unread(table, [Unread(target, region, why, ((GHOST_PART, why),), shadow) for target, region, why, shadow in rows])
+            return
         self.run(
             f"INSERT INTO {quoted(table)} BY NAME SELECT target, region, TIMESTAMP '{self.scan_time}' AS scan_time, '' AS _fact,"
             f" reason AS _ghost, MAP(['{GHOST_PART}'], [reason]) AS _gaps, shadow AS _shadow FROM {self._written_down(rows)}"
@@ -186,6 +197,38 @@ class Store(Database):
         hidden |= {name for name, column in columns.items() if column.is_ and hidden & expand(self.content, table, [name])}
         self.unsupported[table] = frozenset(hidden)
         kept = {name: column for name, column in columns.items() if name not in missing}
+        insertion = ""
+        size = 0
+        try:
+            for turn in itertools.chain((first,), turns):
+                size += sum(file.stat().st_size for file in turn)
+                if size <= FEW_BYTES and self._are_unread(table, turn):
+                    continue
+                insertion = insertion or self._insertion(table, spec, kept)
+                files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in turn)
+                self.run(insertion.format(files))
+        except StoreError as error:
+            self.give_up(table, error)
+        if size >= LARGE:
+            self.large.add(table)
+            self._compress(table)
+
+    def _are_unread(self, table: str, files: Sequence[Path]) -> bool:
+        """Put in facts that all stand for what was not read, without asking DuckDB; whether they were so."""
+        if not self.is_unmade(table) or not says_nothing_of_places(self.content, table):
+            return False
+        found: list[Unread] = []
+        for file in files:
+            with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+                rows = read_lines(stream.read(FEW_BYTES + 1))
+            if rows is None:
+                return False
+            found += rows
+        self.add_unread(table, [row for row in found if row.target not in self.whole or row.why != Reason.NOT_IN_MANIFESTS.value])
+        return True
+
+    def _insertion(self, table: str, spec: Table | None, kept: Mapping[str, Column]) -> str:
+        """The statement that reads facts from files, `{}`, into a table."""
         form, shape = structure(column for column in kept.values() if column.path)
         extracted = [f"{extract(column, spec, shape)} AS {quoted(name)}" for name, column in kept.items() if column.path]
         self._underived[table] = [(name, column) for name, column in self._in_order(table, kept) if column.is_]
@@ -206,21 +249,10 @@ class Store(Database):
             named = ", ".join(literal(target) for target in sorted(self.whole))
             why = f"COALESCE(g['{GHOST_PART}'], g['{REST_PART}'])"
             absent = f" WHERE target NOT IN ({named}) OR {why} IS DISTINCT FROM {literal(Reason.NOT_IN_MANIFESTS.value)}"
-        size = 0
-        try:
-            for turn in itertools.chain((first,), turns):
-                size += sum(file.stat().st_size for file in turn)
-                files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in turn)
-                rows = (
-                    f"SELECT target, region, key, id, data, COALESCE(gaps, {NO_GAPS}) AS g, {document} AS d"
-                    f" FROM read_json([{files}], format = 'newline_delimited', columns = {_FACT_COLUMNS})"
-                )
-                self.run(f"INSERT INTO {quoted(table)} BY NAME SELECT {', '.join(fixed + extracted)} FROM ({rows}){absent}")
-        except StoreError as error:
-            self.give_up(table, error)
-        if size >= LARGE:
-            self.large.add(table)
-            self._compress(table)
+        before = f"SELECT target, region, key, id, data, COALESCE(gaps, {NO_GAPS}) AS g, {document} AS d FROM read_json(["
+        behind = f"], format = 'newline_delimited', columns = {_FACT_COLUMNS})"
+        whole = f"INSERT INTO {quoted(table)} BY NAME SELECT {', '.join(fixed + extracted)} FROM ({before}\0{behind}){absent}"
+        return whole.replace("{", "{{").replace("}", "}}").replace("\0", "{}")
 
     def _derive(self, table: str) -> None:
         """Compute the columns that are made from others, in rows that were read from facts."""
@@ -261,7 +293,7 @@ class Store(Database):
             self.stopped[table] = error.what
         if self.runner.lost:
             return
-        self.run(f"DELETE FROM {quoted(table)}")
+        self.clear(table)
         self.add_ghosts(
             table,
             [
@@ -273,7 +305,7 @@ class Store(Database):
 
     def clear(self, table: str) -> None:
         """Empty a table."""
-        self.run(f"DELETE FROM {quoted(table)}")
+        self.empty(table)
         self._dark.clear()
 
     def lock(self) -> None:
@@ -287,6 +319,9 @@ class Store(Database):
 
         `parts` are the names of gaps that matter besides a listing that failed.
         """
+        rows = self.unread(table)
+        if rows is not None:
+            return dark(rows)
         known = self._dark.get((table, parts))
         if known is None:
             gaps = ", ".join(["_ghost", *(f"_gaps[{literal(part)}]" for part in parts)])

@@ -12,15 +12,16 @@ import msgspec
 from cnamm_scan.engine.bounds import BoundError, StoreError
 from cnamm_scan.engine.doubt import Tables
 from cnamm_scan.engine.extract import SQL_TYPES, literal
+from cnamm_scan.engine.nothing import gives_nothing, read_recipe
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import quoted
 from cnamm_scan.engine.store import NO_GAPS, Store
-from cnamm_scan.engine.worth import CannotTellError, Relation, is_by_region, read_worth
+from cnamm_scan.engine.unread import Unread, is_shipped, merged
+from cnamm_scan.engine.worth import CannotTellError, Reading, Relation, is_by_region, part_sql, read_worth
 from cnamm_scan.model import GHOST_PART, REST_PART, SILENCE_PART, Content, MadeRow, Reason, View, fact_id
 
 ROWS_AT_ONCE = 2000
 """Rows of a function that are put in together."""
-_UNREAD = f"SELECT target, region, _ghost, _shadow, _weight, _gaps['{REST_PART}'] IS NOT NULL AS _rest FROM {{}} WHERE _ghost IS NOT NULL"
 
 
 def make_views(store: Store, fill: Callable[[Store, View], None] | None = None) -> None:
@@ -48,24 +49,53 @@ def make_views(store: Store, fill: Callable[[Store, View], None] | None = None) 
 
 def make_view(store: Store, view: str) -> None:
     """Compute one view over tables that are there. Raises StoreError."""
-    bases = sorted(read_view(store.content, view).tables)
+    content = store.content
+    bases = sorted(read_view(content, view).tables)
     dark = {base: places for base in bases if (places := dark_places(store, base))}
     reading = None
     if dark:
         with suppress(CannotTellError):
-            reading = read_worth(store.content, view)
-    columns = store.content.views[view].columns
-    if reading is None:
-        key = "NULL" if dark else "v.key"  # where nothing can be told of a view, none of its rows is certain
-        _insert(store, view, f"(\n{store.content.views[view].select}\n) AS v", key, "NULL", {name: f"v.{quoted(name)}" for name in columns})
-    for part in reading.parts if reading is not None else ():
-        seen = _Seen(store, part.made, dark)
-        values = {name: seen.value(name) for name in columns}
-        _insert(store, view, f"(\n{part.sql(frozenset(dark))}\n) AS v{part.names}", seen.key(), seen.ghost(), values)
-    lost = list(store.rows(f"SELECT DISTINCT target, region FROM {quoted(view)} WHERE key IS NULL AND _ghost IS NULL")) if dark else []
-    store.run(f"DELETE FROM {quoted(view)} WHERE key IS NULL")
+            reading = read_worth(content, view)
+    is_empty = _gives_nothing(store, view, bases, is_whole=reading is None)
+    lost = [] if is_empty else _select(store, view, reading, dark)
     _add_missing(store, view, reading.made if reading else Relation({}, frozenset(bases), frozenset(bases)), dark)
     _tell_lost(store, view, lost, min((why for places in dark.values() for why in places.values()), default=""))
+
+
+def _gives_nothing(store: Store, view: str, bases: Sequence[str], *, is_whole: bool) -> bool:
+    """Whether the SELECT of a view that came with this product can find no row; `is_whole` when it sees unread rows too."""
+    is_empty = {base: not (is_whole and rows) for base in bases if (rows := store.unread(base)) is not None}
+    return is_shipped(store.content, view) and any(is_empty.values()) and gives_nothing(read_recipe(store.content, view), is_empty)
+
+
+def _select(store: Store, view: str, reading: Reading | None, dark: Mapping[str, Mapping[tuple[str, str], str]]) -> list[tuple[str, str]]:
+    """Put in the rows that a view's SELECT finds. Gives the places of those that could not be told to be what they are."""
+    spec = store.content.views[view]
+    if reading is None:
+        key = "NULL" if dark else "v.key"  # where nothing can be told of a view, none of its rows is certain
+        _insert(store, view, f"(\n{spec.select}\n) AS v", key, "NULL", {name: f"v.{quoted(name)}" for name in spec.columns})
+    for part in reading.parts if reading is not None else ():
+        seen = _Seen(store, part.made, dark)
+        values = {name: seen.value(name) for name in spec.columns}
+        _insert(
+            store,
+            view,
+            f"(\n{part_sql(store.content, view, part.number, frozenset(dark))}\n) AS v{part.names}",
+            seen.key(),
+            seen.ghost(),
+            values,
+        )
+    found = list(
+        store.rows(
+            "SELECT target, region, bool_or(key IS NULL), bool_or(key IS NULL AND _ghost IS NULL), bool_and(key IS NULL)"
+            f" FROM {quoted(view)} GROUP BY ALL"
+        )
+    )
+    if any(some for _, _, some, _, _ in found):
+        store.run(f"DELETE FROM {quoted(view)} WHERE key IS NULL")
+    if all(every for *_, every in found):
+        store.holds_none(view)
+    return [(target, region) for target, region, _, is_lost, _ in found if is_lost] if dark else []
 
 
 def _insert(store: Store, view: str, source: str, key: str, ghost: str, values: Mapping[str, str]) -> None:
@@ -177,13 +207,15 @@ def _decisive(store: Store, over: Sequence[str]) -> list[str]:
 
 def _add_unread(store: Store, view: str, bases: Sequence[str]) -> None:
     """Leave an unread row in each place where one of these tables has some: a shadow where all are."""
-    unread = " UNION ALL ".join(_UNREAD.format(quoted(base)) for base in bases)
-    store.run(
-        f"INSERT INTO {quoted(view)} BY NAME SELECT target, region, TIMESTAMP '{store.scan_time}' AS scan_time, '' AS _fact, _ghost,"
-        f" MAP([CASE WHEN _rest THEN '{REST_PART}' ELSE '{GHOST_PART}' END], [_ghost]) AS _gaps,"
-        " _shadow, _weight FROM (SELECT target, region, min(_ghost) AS _ghost,"
-        " bool_and(_shadow) AS _shadow, bool_or(_rest) AS _rest, max(_weight) AS _weight"
-        f" FROM ({unread}) GROUP BY ALL) AS d"
+    places = merged(place for base in bases for place in store.unread_places(base))
+    store.add_unread(
+        view,
+        [
+            Unread(
+                each.target, each.region, each.why, ((REST_PART if each.rest else GHOST_PART, each.why),), each.shadow, weight=each.weight
+            )
+            for each in places
+        ],
     )
 
 

@@ -6,15 +6,15 @@ and which of its values could be another one if more of these had been seen. Wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
 
 from cnamm_scan.content import columns_of
 from cnamm_scan.engine import parser
 from cnamm_scan.engine.doubt import CERTAIN, FALSE, NOTHING, TRUE, Tables, Worth, combined, together, within
 from cnamm_scan.engine.functions import ALLOWED_AGGREGATES, BY_ORDER
 from cnamm_scan.engine.parser import Node, children, nodes
+from cnamm_scan.engine.readings import reading
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.model import ESTATE_TABLE, Content
 
@@ -54,8 +54,8 @@ class Part:
     made: Relation
     names: str
     """How its columns are called in the view, as SQL behind an alias; empty where they are called so themselves."""
-    sql: Callable[[Tables], str]
-    """Tables with unread rows -> the SELECT in which these are left out."""
+    number: int
+    """Its place among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,30 @@ class Reading:
     parts: tuple[Part, ...]
 
 
-@lru_cache(maxsize=512)
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A reading, or why there is none."""
+
+    reading: Reading | None
+    why: str = ""
+
+
 def read_worth(content: Content, view: str) -> Reading:
     """Read a view's SELECT. Raises CannotTellError."""
+    told = reading(content, f"worth {view}", _Told, lambda: _told(content, view))
+    if told.reading is None:
+        raise CannotTellError(told.why)
+    return told.reading
+
+
+def _told(content: Content, view: str) -> _Told:
+    try:
+        return _Told(_read_worth(content, view))
+    except CannotTellError as error:
+        return _Told(None, str(error))
+
+
+def _read_worth(content: Content, view: str) -> Reading:
     spec = content.views[view]
     (node,) = parser.statements(spec.select, where=f"{spec.source} ({view})", do="write one SELECT")
     reader = _Reader(content, read_view(content, view).tables)
@@ -77,19 +98,26 @@ def read_worth(content: Content, view: str) -> Reading:
         raise CannotTellError(f"columns of {view}")
     by_name = node.get("setop_type") == "UNION_BY_NAME"
     parts = []
-    for each in _united(node):
+    for number, each in enumerate(_united(node)):
         relation, names = reader.query(each, {}), ""
         if not by_name and list(relation.columns) != list(made.columns):
             if len(relation.columns) != len(made.columns):
                 raise CannotTellError(f"columns of {view}")
             relation = replace(relation, columns=dict(zip(made.columns, relation.columns.values(), strict=True)))
             names = "(" + ", ".join('"' + name.replace('"', '""') + '"' for name in made.columns) + ")"
-        parts.append(Part(relation, names, partial(_sql, each)))
+        parts.append(Part(relation, names, number))
     return Reading(made, tuple(parts))
 
 
-def _sql(node: Node, dark: Tables) -> str:
-    return parser.text(_without_unread(node, dark))
+def part_sql(content: Content, view: str, number: int, dark: Tables) -> str:
+    """The SELECT of a view's part in which the unread rows of these tables are left out."""
+
+    def written() -> str:
+        spec = content.views[view]
+        (node,) = parser.statements(spec.select, where=f"{spec.source} ({view})", do="write one SELECT")
+        return parser.text(_without_unread(_united(node)[number], dark))
+
+    return reading(content, f"part {view} {number} without {' '.join(sorted(dark))}", str, written)
 
 
 def _united(node: Node) -> list[Node]:

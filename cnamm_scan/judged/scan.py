@@ -14,7 +14,7 @@ from cnamm_scan.content import ENGINE_TABLES
 from cnamm_scan.errors import BundleError, UsageError, did_you_mean
 from cnamm_scan.evidence.bundle import Bundle
 from cnamm_scan.judged.places import Places, are_written
-from cnamm_scan.judged.scoring import Judged, scored
+from cnamm_scan.judged.scoring import Judged, models_of
 from cnamm_scan.model import FIRST_JUDGING, Content, Coverage, ModelScore, Result, ResultBlock, Roadmap, Tally, Target, Verdict
 
 if TYPE_CHECKING:
@@ -103,7 +103,9 @@ class Scan:
     def models_of(self, target: Target) -> list[ModelScore]:
         """The scores of one target by itself."""
         own = [tally for tally in self.tallies if tally.target == target.id]
-        return list(scored(self.content, own, [target]).models)
+        if len(own) == len(self.tallies) and [each.id for each in self.targets] == [target.id]:
+            return list(self.models)  # it is all there is
+        return models_of(self.content, own, [target])
 
     def unknown_rules(self) -> dict[str, set[str]]:
         """Table -> the rules that were run, have unknowns and read it, straight or through a view."""

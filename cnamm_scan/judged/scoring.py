@@ -44,13 +44,23 @@ def _rules_of(content: Content, targets: Sequence[Target]) -> list[Rule]:
 
 def scored(content: Content, tallies: Sequence[Tally], targets: Sequence[Target]) -> Judged:
     """The scores of every model, and the ways up, from what each rule counted in each target."""
-    named = {tally.rule for tally in tallies}
-    rules = {rule.id: rule for rule in _rules_of(content, targets)}
-    rules.update({name: content.rules[name] for name in named if name in content.rules})
-    scorer = Scorer(rules.values(), tallies)
+    scorer = _scorer(content, tallies, targets)
     models = [scorer.model(model) for model in content.models]
     ways = {model.id: roadmap(scorer, model, score) for model, score in zip(content.models, models, strict=True)}
     return Judged(content, targets, tallies, models, ways)
+
+
+def models_of(content: Content, tallies: Sequence[Tally], targets: Sequence[Target]) -> list[ModelScore]:
+    """The scores alone: nobody asks for the ways up of one target among several."""
+    scorer = _scorer(content, tallies, targets)
+    return [scorer.model(model) for model in content.models]
+
+
+def _scorer(content: Content, tallies: Sequence[Tally], targets: Sequence[Target]) -> Scorer:
+    named = {tally.rule for tally in tallies}
+    rules = {rule.id: rule for rule in _rules_of(content, targets)}
+    rules.update({name: content.rules[name] for name in named if name in content.rules})
+    return Scorer(rules.values(), tallies)
 
 
 def write_scores(writer: ScoreWriter, judged: Judged) -> None:

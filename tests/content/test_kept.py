@@ -1,0 +1,68 @@
+"""Content out of the user's cache is the content that its files hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cnamm_scan import cache
+from cnamm_scan import content as reader
+from cnamm_scan.content import source
+from cnamm_scan.model import Content
+
+
+@pytest.fixture
+def parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are parsed, with an empty cache."""
+    monkeypatch.setenv(cache.SWITCH, str(tmp_path / "cache"))
+    names: list[str] = []
+    parse: Callable[..., object] = source.Source.parse
+
+    def noted(self: source.Source, shape: type) -> object:
+        names.append(self.name)
+        return parse(self, shape)
+
+    monkeypatch.setattr(source.Source, "parse", noted)
+    return names
+
+
+def _said(content: Content) -> list[str]:
+    """All that a content holds, types and order too."""
+    held = {name: getattr(content, name) for name in content.__slots__}
+    return [repr(sorted(each) if isinstance(each, frozenset) else each) for each in held.values()]
+
+
+def test_what_is_kept_says_the_same_in_the_same_order_and_types(parsed: list[str]) -> None:
+    first = reader.load()
+    assert parsed
+    parsed.clear()
+    again = reader.load()
+    assert not parsed
+    assert _said(again) == _said(first)
+    assert first.shipped == {*first.rules, *first.tables, *first.views}
+    method = reader.load_files(first.files)
+    assert _said(reader.load_files(first.files)) == _said(method)
+    assert method.shipped == first.shipped
+
+
+def test_files_are_shown_from_where_one_stands(parsed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(reader.bundled_pack())
+    near = reader.load()
+    monkeypatch.chdir(tmp_path)
+    parsed.clear()
+    far = reader.load()
+    assert not parsed
+    rule = next(iter(near.rules))
+    assert far.rules[rule].source == str(reader.bundled_pack() / near.rules[rule].source)
+
+
+def test_a_changed_file_is_read_anew_and_is_not_what_shipped(parsed: list[str]) -> None:
+    whole = reader.load()
+    rule = next(iter(whole.rules.values()))
+    name = f"rules/{rule.id.replace('.', '/')}.yaml"
+    changed = {**whole.files, name: whole.files[name] + b"\n"}
+    parsed.clear()
+    assert rule.id not in reader.load_files(changed).shipped
+    assert name in parsed
