@@ -137,6 +137,28 @@ class Maker:
     """What its rows hold: types and meanings, for every view that it makes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One small request in place of a listing."""
+
+    needs: str
+    """The right that it takes, as the provider spells rights, and where it takes it: what somebody would have to grant."""
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """What a person has named and is not there."""
+
+    name: str
+    flag: str
+    """How it was named: `--namespace`."""
+    noun: str
+    """What it should be: `namespace`."""
+    known: Sequence[str] = ()
+    """What there is of the kind, as far as it may be known."""
+
+
 class Provider(Protocol):
     """One connection, through which one target or many are asked. Made by the command line, used from many threads."""
 
@@ -181,6 +203,24 @@ class Provider(Protocol):
 
     def read(self, name: str, request: Request) -> Answer:
         """A named reader: the items that no path can say, as a list in `data`. Raises CallFailedError."""
+        ...
+
+    def trials(self, request: Request) -> Sequence[Trial] | None:
+        """The smallest requests that tell how a listing would fare, where rights are by what is listed; `call` then asks them.
+
+        None: one right stands for many calls, and one of them is tried. Raises CallFailedError: NotServed where there is no such thing.
+        """
+        ...
+
+    def sent(self) -> Mapping[str, int]:
+        """Requests that were sent since the connection was opened, by the id of the target that they were for; "" for the whole connection.
+
+        What a server would count: signing in, each attempt, each page. What was answered from memory was not sent.
+        """
+        ...
+
+    def absentees(self) -> Sequence[Absent]:
+        """What a person has named and this connection does not have: a scan would say nothing of it, without a word."""
         ...
 
     def matches(self, failure: CallFailedError, codes: Sequence[str]) -> bool:

@@ -22,7 +22,7 @@ from cnamm_scan.demo.cluster.bed.server import Cluster, ClusterBed
 from cnamm_scan.engine import schedule
 from cnamm_scan.evidence.bundle import open_bundle
 from cnamm_scan.providers.kubernetes.kind import KIND
-from tests.clusters import asked, cluster, pod, rule, scan, thing, verdicts, write_pack
+from tests.clusters import asked, cluster, guarded_bed, pod, rule, scan, thing, verdicts, write_pack
 from tests.least import TOKEN, compare, files_of, rights_of, told
 
 SCHEMA = Draft202012Validator(json.loads((files("cnamm_scan.report") / "report-1.schema.json").read_text()))
@@ -136,7 +136,7 @@ def test_the_least_rights_are_what_the_scan_asks(tmp_path: Path, opted: tuple[st
     role = json.loads(out)
     assert (role["apiVersion"], role["kind"]) == ("rbac.authorization.k8s.io/v1", "ClusterRole")
     with (
-        ClusterBed(small(), tokens={TOKEN: rights_of(role)}) as bed,
+        guarded_bed(small(), {TOKEN: rights_of(role)}) as bed,
         scan(bed, tmp_path, how={"token": TOKEN}, options={f"with_{name}": True for name in opted}, rules=["kubernetes.probe"]) as done,
     ):
         compare(bed, role)
@@ -150,7 +150,7 @@ def test_the_least_rights_are_what_the_scan_asks(tmp_path: Path, opted: tuple[st
 def test_the_least_rights_of_a_plan_suffice_for_the_older_discovery(tmp_path: Path) -> None:
     role = json.loads(told("plan", "kubernetes", "--permissions")[1])
     with (
-        ClusterBed(small(), tokens={TOKEN: rights_of(role)}, aggregated_discovery=False) as bed,
+        guarded_bed(small(), {TOKEN: rights_of(role)}, aggregated_discovery=False) as bed,
         scan(bed, tmp_path, how={"token": TOKEN}) as done,
     ):
         assert 403 not in {seen.status for seen in bed.requests}
