@@ -36,6 +36,15 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Items that are known to be there and were not read, and what is known of each of them: where they are."""
+
+    known: Mapping[str, Any]
+    """As an item's document would say it, with nothing in it but this."""
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What came back: the parsed body, the provider's id of the request, and how to ask for the next page (None: no more)."""
 
@@ -47,6 +56,8 @@ class Answer:
     left_out: Reason | None = None
     """Why there is more of this kind that was not read: an unread row stands for each of `left_out_count`."""
     left_out_count: int = 1
+    left_out_where: Sequence[LeftOut] = ()
+    """Where they are, when that is known of all of them: it stands in place of their count."""
     blind: Mapping[str, Reason] = field(default_factory=dict)
     """Heads of paths that this source never shows, by why; `silence` for whatever else it does not say."""
     decode: Callable[[Any], Any] | None = None

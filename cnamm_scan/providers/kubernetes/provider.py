@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from cnamm_scan.errors import UsageError, did_you_mean
 from cnamm_scan.model import Reason, Target
 from cnamm_scan.providers.bounds import BOUNDS, Bounds
-from cnamm_scan.providers.interface import Absent, Answer, CallFailedError, Provider, Request, Trial, code_matches
+from cnamm_scan.providers.interface import Absent, Answer, CallFailedError, LeftOut, Provider, Request, Trial, code_matches
 from cnamm_scan.providers.kubernetes.answers import METADATA_ONLY, ServerSaidError, items_of, object_of
 from cnamm_scan.providers.kubernetes.discovery import Discovery, Served
 from cnamm_scan.providers.kubernetes.door import enter, look_for, notes_of
@@ -242,39 +242,63 @@ class KubernetesProvider(OnePlace):
             raise
         api, kind = f"{resource.group}/{version}".lstrip("/"), served.kind if served is not None else ""
         items, token = items_of(body, metadata_only, api, kind, name)
-        scoped = self.options.namespaces or self.options.excluded_namespaces
         is_namespaces = resource.full == "namespaces"
         left = page.outside
-        if scoped and is_namespaces:
+        if self._is_scoped and is_namespaces:
             there, items = len(items), [item for item in items if self._in_scope(object_of(item))]
             left += there - len(items)
         seen = page.seen + len(items)
         following = replace(page, token=token) if token else next_place
+        where: Sequence[LeftOut] = ()
         if following is not None:
             following = replace(following, seen=seen, outside=left)
-        elif scoped and not is_namespaces and not page.alone and (served is None or served.namespaced):
+        elif self._is_scoped and not is_namespaces and not page.alone and (served is None or served.namespaced):
             # the server counts what remains for whole listings only
             selects = "labelSelector" in wanted or "fieldSelector" in wanted
-            left = 1 if selects else self._outside(f"{_root(resource.group, version)}/{name}", seen, metadata_only)
+            left, where = (1, ()) if selects else self._outside(_root(resource.group, version), name, seen, metadata_only)
         return Answer(
             {"items": items},
             request_id,
             following,
             left_out=Reason.EXCLUDED if following is None and left else None,
             left_out_count=left if following is None else 0,
+            left_out_where=where,
             decode=lambda raw: self._stamped(object_of(raw), is_namespaces),
         )
 
-    def _outside(self, path: str, seen: int, metadata_only: bool) -> int:
-        """How many objects a scope leaves out, as the server counts what remains after the first; 1 where it does not say."""
+    @property
+    def _is_scoped(self) -> bool:
+        return bool(self.options.namespaces or self.options.excluded_namespaces)
+
+    def _outside(self, root: str, name: str, seen: int, metadata_only: bool) -> tuple[int, Sequence[LeftOut]]:
+        """How many objects a scope leaves out, and how many in each namespace where only some are left out.
+
+        A count is the server's of what remains after the first object. 1, and nothing of where they are, where it does not say.
+        """
+        left_out = self.options.excluded_namespaces
+        left = 1
+        if len(left_out) != 1:
+            whole = self._count(f"{root}/{name}", metadata_only)
+            left = max(0, whole - seen) if whole is not None else 1
+        where = []
+        for namespace in left_out if left else ():
+            count = self._count(f"{root}/namespaces/{quote(namespace, safe='')}/{name}", metadata_only)
+            if count is None:
+                return left, ()
+            if count:
+                known = {"metadata": {"namespace": namespace}, "inSystemNamespace": namespace in self._system}
+                where.append(LeftOut(known, count))
+        return (sum(each.count for each in where), where) if left_out else (left, ())
+
+    def _count(self, path: str, metadata_only: bool) -> int | None:
+        """How many objects a listing has; None where the server does not say."""
         try:
             body, _ = self._link.get(f"{path}?limit=1", accept=METADATA_ONLY if metadata_only else "application/json")
             metadata = _mapping(body.get("metadata"))
-            first = len(body["items"])
             remaining = metadata.get("remainingItemCount", 0 if not metadata.get("continue") else None)
-            return max(0, first + int(remaining) - seen)
-        except (CallFailedError, AttributeError, KeyError, TypeError):
-            return 1
+            return len(body["items"]) + max(0, int(remaining))
+        except (CallFailedError, AttributeError, KeyError, TypeError, ValueError):
+            return None
 
     def _in_scope(self, item: Json) -> bool:
         metadata = item.get("metadata") if isinstance(item, Mapping) else None
