@@ -84,6 +84,7 @@ def scan(
             for spec, provider in zip(targets, providers, strict=True)
         ]
         _refuse_twins(connected)
+        refuse_absent(connected)
         for provider in connected:
             provider.hear(whole)
         for provider in {provider.name: provider for provider in connected}.values():  # one SDK a kind
@@ -218,6 +219,20 @@ def _refuse_twins(connected: Sequence[Provider]) -> None:
         if target.id in seen:
             raise UsageError(f"target '{target.id}' is named twice", do="name each account once")
         seen.add(target.id)
+
+
+def refuse_absent(connected: Sequence[Provider]) -> None:
+    """Raise UsageError for a name that no connection of its kind has; of one that some have, the others' scopes say that they have not."""
+    for provider in connected:
+        alike = [each for each in connected if each.name == provider.name]
+        for absent in provider.absentees():
+            lacking = [each for each in alike if any((own.name, own.flag) == (absent.name, absent.flag) for own in each.absentees())]
+            if len(lacking) == len(alike):
+                raise UsageError(
+                    f"no {absent.noun} '{absent.name}'",
+                    where=f"{absent.flag}, in {', '.join(target.id for each in alike for target in each.targets)}",
+                    do=did_you_mean(absent.name, absent.known) if absent.known else f"name one that is there, or leave {absent.flag} out",
+                )
 
 
 def _refuse_unknown_regions(connected: Sequence[Provider], regions: Sequence[str]) -> None:

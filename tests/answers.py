@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnamm_scan.model import Content, Reason, Region, Target
-from cnamm_scan.providers.interface import Answer, CallFailedError, Request, Unread, code_matches
+from cnamm_scan.providers.interface import Absent, Answer, CallFailedError, Request, Unread, code_matches
 
 Told = Answer | CallFailedError
 OWN = Target("aws:lab", "aws", "lab")
@@ -68,6 +69,15 @@ class Teller:
         if isinstance(answer, CallFailedError):
             raise answer
         return replace(answer, next_page=page + 1) if page + 1 < len(pages) else answer
+
+    def trials(self, request: Request) -> None:
+        return None
+
+    def absentees(self) -> Sequence[Absent]:
+        return ()
+
+    def sent(self) -> Mapping[str, int]:
+        return Counter(request.target for request in self.asked)
 
     def matches(self, failure: CallFailedError, codes: Sequence[str]) -> bool:
         return code_matches(failure, codes)

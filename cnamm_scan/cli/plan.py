@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +13,11 @@ import click
 
 from cnamm_scan.cli.common import Reach, console, parsed_parameters, reach, selection
 from cnamm_scan.errors import UsageError
+from cnamm_scan.model import Reason
 
 if TYPE_CHECKING:
     from cnamm_scan.engine.plan import Plan, Source
+    from cnamm_scan.engine.preflight import Preflight
 
 
 @click.command("plan")
@@ -27,7 +31,11 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="With --permissions: write as many files as the provider's size limit asks for.",
 )
-@click.option("--preflight", is_flag=True, help="Try one cheap call for each service and say what would be unknown. Needs credentials.")
+@click.option(
+    "--preflight",
+    is_flag=True,
+    help="Try one small call for each kind of object, or for each service, and say what would be unknown. Needs credentials.",
+)
 @click.option("--format", "out_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_context
 def command(
@@ -69,8 +77,7 @@ def command(
             _permissions(provider, plan.needs(provider), split_into)
         return
     if preflight:
-        for spec in targets:
-            _preflight(context, plan, spec, options, out_format)
+        _preflight(context, plan, targets, options, out_format)
         return
     described = [_described(plan, provider, len(reached.regions)) for provider in dict.fromkeys(providers)]
     if out_format == "json":
@@ -176,31 +183,62 @@ def _print(context: click.Context, described: dict[str, Any]) -> None:
     out.print(f"{len(described['needs'])} rights: cnamm-scan plan {described['provider']} --permissions")
 
 
-def _preflight(context: click.Context, plan: Plan, spec: str, options: Any, out_format: str) -> None:
+def _preflight(context: click.Context, plan: Plan, specs: Sequence[str], options: Any, out_format: str) -> None:
+    from cnamm_scan.api import refuse_absent
     from cnamm_scan.engine.preflight import preflight
     from cnamm_scan.providers.catalog import connect
 
-    provider = connect(spec, options)
-    try:
-        tried = list(preflight(plan, provider, datetime.now(UTC)))
-    finally:
-        provider.close()
+    with ExitStack() as stack:
+        connected = [stack.enter_context(closing(connect(spec, options))) for spec in specs]
+        refuse_absent(connected)
+        made = [(provider.name, preflight(plan, provider, datetime.now(UTC))) for provider in connected]
     if out_format == "json":
-        click.echo(json.dumps(tried, indent=2))
-        return
+        click.echo(json.dumps([each.row() for _, done in made for each in done.tried], indent=2))
+    for provider, done in made:
+        if out_format != "json":
+            _print_tried(context, done)
+        for line in _told_of(provider, done):
+            click.echo(line, err=True)
+
+
+def _print_tried(context: click.Context, done: Preflight) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    several = ["target"] if len({each["target"] for each in tried}) > 1 else []
-    for name in (*several, "service", "tried", "answer", "objectives that would be unknown"):
+    several = len({each.target for each in done.tried}) > 1
+    for name in (
+        *(["target"] if several else []),
+        "right" if done.by_kind else "service",
+        "tried",
+        "answer",
+        "objectives that would be unknown",
+    ):
         table.add_column(name, overflow="fold")
-    for each in tried:
-        unseen = "\n".join(each["objectives"]) if each["status"] != "ok" else ""
-        table.add_row(*(each[name] for name in several), each["service"], each["operation"], each["status"], unseen)
+    for each in done.tried:
+        if each.status == "not installed":
+            continue
+        first = ", ".join(each.needs) if done.by_kind else ", ".join(each.services)
+        unseen = "\n".join(each.objectives) if each.is_refused else ""
+        table.add_row(*([each.target] if several else []), first, each.operation, each.status, unseen)
     console(context).print(table)
-    refused = [each for each in tried if each["status"] != "ok"]
-    unknown = {objective for each in refused for objective in each["objectives"]}
-    click.echo(
-        f"{len(tried) - len(refused)} of {len(tried)} services answer; {len(unknown)} objectives would be unknown in part or whole",
-        err=True,
-    )
+
+
+def _told_of(provider: str, done: Preflight) -> Iterator[str]:
+    """What it comes to: how many answer, what rests on those that do not, what to grant, and what nobody tried."""
+    asked = [each for each in done.tried if each.status != "not installed"]
+    refused = [each for each in asked if each.is_refused]
+    missing = len(done.tried) - len(asked)
+    none = f" ({missing} kinds are not installed)" if missing else ""
+    yield f"{len(asked) - len(refused)} of {len(asked)} {'kinds' if done.by_kind else 'services'} answer{none}"
+    if refused:
+        rules = {rule for each in refused for rule in each.rules}
+        objectives = {objective for each in refused for objective in each.objectives}
+        yield f"{len(rules)} rules, of {len(objectives)} objectives, would be unknown in part or whole"
+    denied = sorted({right for each in refused if each.status.startswith(Reason.DENIED) for right in each.needs})
+    if denied:
+        yield f"grant: {', '.join(denied)}"
+        yield f"all rights of the scan: cnamm-scan plan {provider} --permissions"
+    if done.untried:
+        few = ", ".join(done.untried[:5]) + (" …" if len(done.untried) > 5 else "")
+        why = "asked of one object each" if done.by_kind else "one call stands for its service"
+        yield f"not tried, and not promised ({why}): {len(done.untried)} further rights: {few}"

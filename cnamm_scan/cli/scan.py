@@ -9,7 +9,7 @@ import click
 
 from cnamm_scan.cli.common import FORMAT, Number, Reach, check_gates, console, gates, parsed_parameters, reach, selection, show
 from cnamm_scan.cli.streams import say
-from cnamm_scan.errors import InterruptedScanError
+from cnamm_scan.errors import CredentialsError, InterruptedScanError
 from cnamm_scan.model import Coverage, Reason
 
 
@@ -103,12 +103,14 @@ def command(
         if out_format != "text":
             click.echo(f"evidence bundle: {done.path}", err=True)
         stopped = credentials_ended(done.coverage)
-        if stopped:
-            click.echo(stopped, err=True)
         if done.interrupted:
+            if stopped:
+                click.echo(stopped, err=True)
             raise InterruptedScanError(
                 "stopped before its end", where=str(done.path), do="what was collected is in the bundle: cnamm-scan report BUNDLE"
             )
+        if stopped:
+            raise CredentialsError(stopped, where=str(done.path), do="sign in again and scan once more; what was read is in the bundle")
         check_gates(done, fail_under=fail_under, fail_on=fail_on, min_coverage=min_coverage)
 
 
@@ -122,4 +124,4 @@ def credentials_ended(coverage: Iterable[Coverage]) -> str:
     if not lines:
         return ""
     code = next((line.code for line in lines if line.code not in ("", "NotAsked")), "")
-    return f"credentials ended during the scan ({code}): {len(lines)} planned calls became gaps; sign in again and scan once more"
+    return f"credentials ended during the scan ({code}): {len(lines)} planned calls became gaps"

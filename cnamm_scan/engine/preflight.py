@@ -1,8 +1,9 @@
-"""One cheap call for each service and target: which objectives would these credentials leave unknown."""
+"""Asks as little as tells what these credentials would leave unknown: of each kind where rights are by kind, else of each service."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,35 +11,161 @@ from cnamm_scan.engine.collect.calls import Values
 from cnamm_scan.engine.plan import Plan, Source, split_operation, tables_of
 from cnamm_scan.engine.schedule import answered
 from cnamm_scan.model import Target
-from cnamm_scan.providers.interface import CallFailedError, Provider, Request
+from cnamm_scan.providers.interface import Answer, CallFailedError, Provider, Request
+
+OK = "ok"
+NOT_INSTALLED = "not installed"
+"""There is no such thing to ask for, which is an answer."""
 
 
-def preflight(plan: Plan, provider: Provider, started: datetime) -> Iterator[dict[str, Any]]:
-    """For each service and target: the call that was tried, `ok` or why not, and the objectives that rest on the service's tables.
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One small call that was made in place of those of the scan, and what rests on its answer."""
 
-    The call is a listing without parameters of an item, in the home region, first page only: what is denied there is denied to the scan.
+    services: tuple[str, ...]
+    target: str
+    """The target's id."""
+    operation: str
+    status: str
+    """`ok`, `not installed`, or why not: `denied (Forbidden)`."""
+    needs: tuple[str, ...]
+    """The rights that it takes."""
+    tables: tuple[str, ...]
+    """The tables that it fills."""
+    rules: tuple[str, ...]
+    """The rules that may be unknown without it."""
+    objectives: tuple[str, ...]
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether something would be unknown."""
+        return self.status not in (OK, NOT_INSTALLED)
+
+    def row(self) -> dict[str, Any]:
+        """As JSON tells it."""
+        return {
+            "service": ", ".join(self.services),
+            "target": self.target,
+            "operation": self.operation,
+            "status": self.status,
+            "needs": list(self.needs),
+            "tables": list(self.tables),
+            "rules": list(self.rules),
+            "objectives": list(self.objectives),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What was tried, and what was not: nothing is promised of that."""
+
+    tried: tuple[Tried, ...]
+    untried: tuple[str, ...]
+    """Rights that the scan needs besides those that were tried."""
+    by_kind: bool
+    """Whether every kind that is listed was tried, and not one call for a whole service."""
+
+
+def preflight(plan: Plan, provider: Provider, started: datetime) -> Preflight:
+    """Try it. Listings are asked without the parameters of an item, in the home region, their first page only.
+
     What is listed once for the whole connection is tried once, and told of each target.
     """
-    objectives = _objectives(plan)
-    tried: dict[str, Source] = {}
-    for root in plan.sources.get(provider.name, ()):
-        for each in root.tables:
-            if root.call.call and (each.table.service not in tried or _cost(root) < _cost(tried[each.table.service])):
-                tried[each.table.service] = root
+    rests = _Rests(plan)
     values = Values(provider, started)
-    for service, source in sorted(tried.items()):
+    roots = [root for root in plan.sources.get(provider.name, ()) if root.call.call]
+    by_kind, tried = _of_kinds(provider, roots, rests, values)
+    tried += _of_services(provider, [root for root in roots if id(root) not in by_kind], rests, values)
+    had = {right for each in tried for right in each.needs}
+    # a kind that is not installed takes no right, and a right in one namespace is the right to that kind
+    had = {right.partition(" in ")[0] for right in had}
+    untried = sorted(set(plan.needs(provider.name)) - had)
+    return Preflight(tuple(tried), tuple(untried), bool(by_kind))
+
+
+class _Rests:
+    """Which rules and objectives rest on which tables."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._rules: dict[str, set[str]] = {}
+        self._objective: dict[str, str] = {}
+        for rule in plan.rules:
+            self._objective[rule.rule.id] = rule.rule.objective
+            for table in tables_of(plan.content, rule):
+                if table in plan.tables:
+                    self._rules.setdefault(table, set()).add(rule.rule.id)
+
+    def on(self, tables: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """(rules, objectives)."""
+        rules = sorted({rule for table in tables for rule in self._rules.get(table, ())})
+        return tuple(rules), tuple(sorted({self._objective[rule] for rule in rules}))
+
+
+def _of_kinds(provider: Provider, roots: Sequence[Source], rests: _Rests, values: Values) -> tuple[set[int], list[Tried]]:
+    """Every kind that is listed, each once: (the sources that were tried so, how it went)."""
+    alike: dict[tuple[str, str], list[Source]] = {}
+    for root in roots:
+        alike.setdefault(split_operation(root.call, root.client), []).append(root)
+    done: set[int] = set()
+    found: list[Tried] = []
+    for (client, operation), sources in sorted(alike.items()):
+        for target in provider.targets:
+            place = provider.home_region()
+            parameters, _ = values.parameters(sources[0].call, {}, target, place)
+            whole = Request(client, operation, place, parameters, target=target.id)
+            needs = tuple(sorted({right for source in sources for right in source.call.needs}))
+
+            def told(
+                status: str, needs: tuple[str, ...], asked: str, sources: Sequence[Source] = sources, target: Target = target
+            ) -> Tried:
+                return _tried(sources, target, asked, status, needs, rests)
+
+            try:
+                trials = provider.trials(whole)
+            except CallFailedError as failure:
+                is_none = provider.matches(failure, sources[0].call.absent_on)
+                found.append(told(NOT_INSTALLED if is_none else _told(failure), needs, f"{client}:{operation}"))
+                done |= set(map(id, sources))
+                continue
+            if trials is None:
+                break
+            done |= set(map(id, sources))
+            for trial in trials:
+                try:
+                    answered(provider.call, trial.request)
+                    status = OK
+                except CallFailedError as failure:
+                    status = NOT_INSTALLED if provider.matches(failure, sources[0].call.absent_on) else _told(failure)
+                found.append(told(status, (trial.needs,), f"{client}:{operation}"))
+    return done, found
+
+
+def _of_services(provider: Provider, roots: Sequence[Source], rests: _Rests, values: Values) -> list[Tried]:
+    """The cheapest call of each service, on which its other tables are then taken to rest too."""
+    of: dict[str, list[Source]] = {}
+    for root in roots:
+        for service in {each.table.service for each in root.tables}:
+            of.setdefault(service, []).append(root)
+    found: list[Tried] = []
+    for service, sources in sorted(of.items()):
+        source = min(sources, key=_cost)
         client, operation = split_operation(source.call, source.client)
-        for target, status in _tried(provider, source, values):
-            yield {
-                "service": service,
-                "target": target.id,
-                "operation": f"{client}:{operation}",
-                "status": status,
-                "objectives": sorted(objectives.get(service, ())),
-            }
+        for target, status in _each(provider, source, values):
+            made = _tried(sources, target, f"{client}:{operation}", status, tuple(sorted(source.call.needs)), rests, service)
+            found.append(made)
+    return found
 
 
-def _tried(provider: Provider, source: Source, values: Values) -> Iterator[tuple[Target, str]]:
+def _tried(
+    sources: Sequence[Source], target: Target, operation: str, status: str, needs: tuple[str, ...], rests: _Rests, service: str = ""
+) -> Tried:
+    plans = [table for root in sources for source in root.walk() for table in source.tables]
+    tables = sorted({each.table.id for each in plans if service in ("", each.table.service)})
+    services = (service,) if service else tuple(sorted({each.table.service for each in plans}))
+    return Tried(services, target.id, operation, status, needs, tuple(tables), *rests.on(tables))
+
+
+def _each(provider: Provider, source: Source, values: Values) -> Iterator[tuple[Target, str]]:
     """Each target, and how the call went for it."""
     if source.once_per == "connection":
         said, dark = _asked(provider, source, values, None)
@@ -49,16 +176,18 @@ def _tried(provider: Provider, source: Source, values: Values) -> Iterator[tuple
         yield target, _asked(provider, source, values, target)[0]
 
 
-def _asked(provider: Provider, source: Source, values: Values, target: Target | None) -> tuple[str, dict[str, str]]:
+def _asked(provider: Provider, source: Source, values: Values, target: Target | None) -> tuple[str, Mapping[str, str]]:
     """How the call went, and how for targets whose share is missing, by name."""
     client, operation = split_operation(source.call, source.client)
     place = provider.home_region()
     parameters, _ = values.parameters(source.call, {}, target, place)
     try:
-        answer = answered(provider.call, Request(client, operation, place, parameters, target=target.id if target is not None else ""))
+        answer: Answer = answered(
+            provider.call, Request(client, operation, place, parameters, target=target.id if target is not None else "")
+        )
     except CallFailedError as failure:
-        return "ok" if provider.matches(failure, source.call.absent_on) else _told(failure), {}
-    return "ok", {name: _told(failure) for name, failure in answer.dark.items()}
+        return OK if provider.matches(failure, source.call.absent_on) else _told(failure), {}
+    return OK, {name: _told(failure) for name, failure in answer.dark.items()}
 
 
 def _told(failure: CallFailedError) -> str:
@@ -68,12 +197,3 @@ def _told(failure: CallFailedError) -> str:
 def _cost(source: Source) -> int:
     """Calls with time windows or that start work come last."""
     return len(source.call.with_) * 2 + len(source.call.fixed)
-
-
-def _objectives(plan: Plan) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for rule in plan.rules:
-        for table in tables_of(plan.content, rule):
-            if table in plan.tables:
-                found.setdefault(plan.tables[table].table.service, set()).add(rule.rule.objective)
-    return found

@@ -81,6 +81,19 @@ def answered(ask: Ask, request: Request) -> Answer:
         raise CallFailedError(Reason.COLLECTOR_BUG, type(error).__name__) from error
 
 
+def pause_before(attempts: int, after: float | None, left: float) -> float | None:
+    """Seconds until a call that failed so often is asked again; None where it has less than that `left`.
+
+    `after` is what the provider wants. Nobody comes back before it; and as all who were turned away together were told the same, they
+    come back spread over as long again.
+    """
+    if after is None:
+        # full jitter: callers that were turned away together must not come back together
+        pause = random.uniform(0, min(RETRY_CAP, RETRY_BASE * 2**attempts))
+        return pause if pause <= left else None
+    return after + random.uniform(0, min(RETRY_CAP, after, left - after)) if after <= left else None
+
+
 class _Bucket:
     """A token bucket whose rate halves when the provider throttles, and grows back by and by."""
 
@@ -126,9 +139,8 @@ class Scheduler:
         """`wanted` is asked now and then: whether somebody wants it all to end."""
         self.limits = limits
         self._is_wanted = wanted
-        self.calls_of: Counter[str] = Counter()
-        """Calls by target; those for a whole connection under the empty name."""
         self.retries_of: Counter[str] = Counter()
+        """Calls that were asked again, by target; those for a whole connection under the empty name."""
         self._ready: list[_Task] = []
         self._waiting: list[tuple[float, int, _Task]] = []
         self._asking: dict[int, _Task] = {}
@@ -144,13 +156,8 @@ class Scheduler:
         self._broken: BaseException | None = None
 
     @property
-    def calls(self) -> int:
-        """Calls made, of all targets."""
-        return self.calls_of.total()
-
-    @property
     def retries(self) -> int:
-        """Those of them that were asked again."""
+        """How often calls were asked again, of all targets."""
         return self.retries_of.total()
 
     def submit(self, request: Request, ask: Ask, then: Then, *, depth: int) -> None:
@@ -203,7 +210,6 @@ class Scheduler:
         with self._wake:
             left = list(self._asking.values())
             self._asking.clear()
-            self.calls_of.update(task.request.target for task in left)
         for task in left:
             self._end(task, None, CallFailedError(Reason.INTERRUPTED, "NotWaitedFor"))
         self._work()  # what they had yet to ask: it is not asked, and says so
@@ -286,7 +292,6 @@ class Scheduler:
         with self._wake:
             if self._asking.pop(task.number, None) is None:
                 return False
-            self.calls_of[request.target] += 1
             bucket = self._bucket(request)
             if failure is None or failure.reason not in (Reason.UNREACHABLE, Reason.TIMED_OUT):
                 self._reached.add(place)
@@ -301,10 +306,8 @@ class Scheduler:
             if failure.reason is Reason.CREDENTIALS:
                 self._stopped = self._stopped or Reason.CREDENTIALS
             now = time.monotonic()
-            # full jitter: callers that were turned away together must not come back together
-            pause = failure.after if failure.after is not None else random.uniform(0, min(RETRY_CAP, RETRY_BASE * 2**task.attempts))
-            spent = now - task.started
-            if not failure.retry or self._stopped or task.attempts >= self.limits.attempts or spent + pause > self.limits.deadline:
+            pause = pause_before(task.attempts, failure.after, self.limits.deadline - (now - task.started))
+            if not failure.retry or self._stopped or task.attempts >= self.limits.attempts or pause is None:
                 return True
             self.retries_of[request.target] += 1
             heapq.heappush(self._waiting, (now + pause, task.number, task))

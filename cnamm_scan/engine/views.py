@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from cnamm_scan.content import columns_of
 from cnamm_scan.engine.bounds import BoundError, StoreError
 from cnamm_scan.engine.doubt import Tables
 from cnamm_scan.engine.extract import SQL_TYPES, literal
@@ -17,7 +18,7 @@ from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import quoted
 from cnamm_scan.engine.store import NO_GAPS, Store
 from cnamm_scan.engine.unread import Unread, is_shipped, merged
-from cnamm_scan.engine.worth import CannotTellError, Reading, Relation, is_by_region, part_sql, read_worth
+from cnamm_scan.engine.worth import ROOM, CannotTellError, Reading, Relation, is_by_region, part_sql, read_worth
 from cnamm_scan.model import GHOST_PART, REST_PART, SILENCE_PART, Content, MadeRow, Reason, View, fact_id
 
 ROWS_AT_ONCE = 2000
@@ -150,6 +151,15 @@ class _Seen:
         return " OR ".join(each for each in either if each != "false") or None
 
     def _is_dark(self, table: str, why: str | None) -> str:
+        place = self._is_dark_place(table, why)
+        rooms = dark_rooms(self.store, table) if place != "false" and table in self.made.tied.get(ROOM, ()) else None
+        if rooms is None or ROOM not in self.made.columns:
+            return place
+        # of a row whose own room is not known any may be the one
+        inside = f"COALESCE(v.{ROOM} IN ({', '.join(map(literal, sorted(rooms)))}), true)"
+        return inside if place == "true" else f"({place} AND {inside})"
+
+    def _is_dark_place(self, table: str, why: str | None) -> str:
         places = sorted(place for place, reason in self.dark[table].items() if why in (None, reason))
         if not places:
             return "false"
@@ -171,6 +181,15 @@ def dark_places(store: Store, table: str) -> dict[tuple[str, str], str]:
     return {(target, region): why for (target, region), why in store.dark(table, ()).items() if region is not None}
 
 
+def dark_rooms(store: Store, table: str) -> frozenset[str] | None:
+    """The namespaces in which rows of a table were not read; None where that may be any."""
+    columns = columns_of(store.content, table)
+    if ROOM not in columns or columns[ROOM].type != "text" or store.unread(table):
+        return None
+    found = {room for (room,) in store.rows(f"SELECT DISTINCT {ROOM} FROM {quoted(table)} WHERE _ghost IS NOT NULL")}
+    return None if None in found else frozenset(found)
+
+
 def _add_missing(store: Store, view: str, made: Relation, dark: Mapping[str, Mapping[tuple[str, str], str]]) -> None:
     """Leave unread rows where one of the tables could have added rows: in its own place, or wherever a row of it may end up."""
     adding = sorted(made.adds & dark.keys())
@@ -185,7 +204,9 @@ def _add_missing(store: Store, view: str, made: Relation, dark: Mapping[str, Map
                 is_here = place[1] == region or not is_met_by_region(store.content, table, made)
                 if place != (target, region) and is_here and (place[0] == target or not is_tied):
                     spread.setdefault(place, why)
-    _add_unread(store, view, adding)
+    has_rooms = ROOM in store.content.views[view].columns and not spread
+    keeps = has_rooms and all(table in made.tied.get(ROOM, ()) and dark_rooms(store, table) is not None for table in adding)
+    (_add_unread_in_rooms if keeps else _add_unread)(store, view, adding)
     store.add_ghosts(view, [(target, region, Reason(why), True) for (target, region), why in sorted(spread.items())])
 
 
@@ -216,6 +237,21 @@ def _add_unread(store: Store, view: str, bases: Sequence[str]) -> None:
             )
             for each in places
         ],
+    )
+
+
+def _add_unread_in_rooms(store: Store, view: str, bases: Sequence[str]) -> None:
+    """The same for each namespace by itself, where all of these tables tell in which something was not read."""
+    columns = f"target, region, {ROOM}"
+    each = " UNION ALL ".join(
+        f"SELECT {columns}, _ghost, _shadow, _weight, _gaps['{REST_PART}'] IS NOT NULL AS _rest FROM {quoted(base)} WHERE _ghost IS NOT NULL"
+        for base in bases
+    )
+    store.run(
+        f"INSERT INTO {quoted(view)} BY NAME SELECT {columns}, TIMESTAMP '{store.scan_time}' AS scan_time, '' AS _fact, _ghost,"
+        f" MAP([CASE WHEN _rest THEN '{REST_PART}' ELSE '{GHOST_PART}' END], [_ghost]) AS _gaps, _shadow, _weight"
+        f" FROM (SELECT {columns}, min(_ghost) AS _ghost, bool_and(_shadow) AS _shadow, bool_or(_rest) AS _rest,"
+        f" max(_weight) AS _weight FROM ({each}) GROUP BY ALL) AS d"
     )
 
 

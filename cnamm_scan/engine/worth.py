@@ -20,6 +20,9 @@ from cnamm_scan.model import ESTATE_TABLE, Content
 
 _AGGREGATES = (ALLOWED_AGGREGATES | BY_ORDER) - {"coalesce", "nullif", "ifnull", "if", "greatest", "least", "concat", "unnest"}
 PLACES = ("target", "region")
+ROOM = "namespace"
+"""The column that says where in a target a row is, in tables that have one: an unread row of which it is known darkens no other room."""
+TIES = (*PLACES, ROOM)
 INTERNAL = ("_fact", "_ghost", "_gaps", "_shadow", "_weight")
 """Columns that every table has and no content names; a star has them."""
 
@@ -42,7 +45,7 @@ class Relation:
     repeats: Tables = NOTHING
     """Those whose unread rows could change how often a row comes."""
     tied: Mapping[str, Tables] = field(default_factory=dict)
-    """`target`, `region` -> the tables whose darkness in one touches only rows of the same."""
+    """`target`, `region`, `namespace` -> the tables whose darkness in one touches only rows of the same."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Column -> the table whose key it is, at most one row of this relation for each row of that table but for what `repeats`."""
 
@@ -223,7 +226,7 @@ class _Reader:
             place: frozenset(
                 table for table in tables if all(table in each.tied.get(place, NOTHING) for each in several if table in each.tables)
             )
-            for place in PLACES
+            for place in TIES
         }
         return Relation(
             columns,
@@ -313,7 +316,7 @@ class _Reader:
         """Of each place the tables whose rows meet only rows of the same one."""
         scope = _Scope(aliases)
         tied: dict[str, Tables] = {}
-        for place in PLACES:
+        for place in TIES:
             start = places.get(place)
             if start is None or start[1] != place:
                 tied[place] = NOTHING
@@ -364,7 +367,7 @@ class _Reader:
                 worth.tables,
                 worth.tables if worth.unsure is None else NOTHING,
                 worth.tables,
-                dict.fromkeys(PLACES, worth.tables),
+                dict.fromkeys(TIES, worth.tables),
             )
         else:
             raise CannotTellError(kind)
@@ -377,7 +380,8 @@ class _Reader:
     def _table(self, table: str) -> Relation:
         columns = dict.fromkeys((*columns_of(self.content, table), *INTERNAL), CERTAIN)
         own = frozenset({table})
-        return Relation(columns, own, own, tied=dict.fromkeys(PLACES, own), keys={"key": table})
+        ties = [place for place in TIES if place in columns]
+        return Relation(columns, own, own, tied=dict.fromkeys(ties, own), keys={"key": table})
 
     def _join(self, node: Node, known: Mapping[str, Relation], aliases: dict[str, Relation], equal: list[Node]) -> Relation:
         if node["join_type"] not in ("INNER", "LEFT") or node["ref_type"] not in ("REGULAR", "CROSS"):

@@ -36,6 +36,15 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Items that are known to be there and were not read, and what is known of each of them: where they are."""
+
+    known: Mapping[str, Any]
+    """As an item's document would say it, with nothing in it but this."""
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What came back: the parsed body, the provider's id of the request, and how to ask for the next page (None: no more)."""
 
@@ -47,6 +56,8 @@ class Answer:
     left_out: Reason | None = None
     """Why there is more of this kind that was not read: an unread row stands for each of `left_out_count`."""
     left_out_count: int = 1
+    left_out_where: Sequence[LeftOut] = ()
+    """Where they are, when that is known of all of them: it stands in place of their count."""
     blind: Mapping[str, Reason] = field(default_factory=dict)
     """Heads of paths that this source never shows, by why; `silence` for whatever else it does not say."""
     decode: Callable[[Any], Any] | None = None
@@ -137,6 +148,28 @@ class Maker:
     """What its rows hold: types and meanings, for every view that it makes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One small request in place of a listing."""
+
+    needs: str
+    """The right that it takes, as the provider spells rights, and where it takes it: what somebody would have to grant."""
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """What a person has named and is not there."""
+
+    name: str
+    flag: str
+    """How it was named: `--namespace`."""
+    noun: str
+    """What it should be: `namespace`."""
+    known: Sequence[str] = ()
+    """What there is of the kind, as far as it may be known."""
+
+
 class Provider(Protocol):
     """One connection, through which one target or many are asked. Made by the command line, used from many threads."""
 
@@ -181,6 +214,24 @@ class Provider(Protocol):
 
     def read(self, name: str, request: Request) -> Answer:
         """A named reader: the items that no path can say, as a list in `data`. Raises CallFailedError."""
+        ...
+
+    def trials(self, request: Request) -> Sequence[Trial] | None:
+        """The smallest requests that tell how a listing would fare, where rights are by what is listed; `call` then asks them.
+
+        None: one right stands for many calls, and one of them is tried. Raises CallFailedError: NotServed where there is no such thing.
+        """
+        ...
+
+    def sent(self) -> Mapping[str, int]:
+        """Requests that were sent since the connection was opened, by the id of the target that they were for; "" for the whole connection.
+
+        What a server would count: signing in, each attempt, each page. What was answered from memory was not sent.
+        """
+        ...
+
+    def absentees(self) -> Sequence[Absent]:
+        """What a person has named and this connection does not have: a scan would say nothing of it, without a word."""
         ...
 
     def matches(self, failure: CallFailedError, codes: Sequence[str]) -> bool:

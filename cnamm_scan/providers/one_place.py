@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from cnamm_scan.model import Content, Region, Target
+from cnamm_scan.providers.defaults import Defaults
 from cnamm_scan.providers.interface import Unread
 
 EVERYWHERE = "global"
 """Where everything of such a target is."""
 
 
-class OnePlace:
+class OnePlace(Defaults):
     """A target without regions. Its heirs set `target`."""
 
     region_table: str | None = None
@@ -38,8 +39,9 @@ class OnePlace:
         """`$account` (the target's own name), `$region` and `$target`."""
         return {"$account": target.name, "$region": region, "$partition": "", "$target": target.id}
 
-    def hear(self, content: Content) -> None:
-        """Nothing depends on it."""
+    def sent(self) -> Mapping[str, int]:
+        """Nothing."""
+        return {}
 
     def unread(self, content: Content, tables: Iterable[str]) -> Mapping[str, Unread]:
         """Nothing: answers are read as they come, by no SDK's description."""

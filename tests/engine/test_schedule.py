@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cnamm_scan.engine import schedule
-from cnamm_scan.engine.schedule import DARK_AFTER, Limits, Outcome, Scheduler, _Bucket
+from cnamm_scan.engine.schedule import DARK_AFTER, RETRY_BASE, RETRY_CAP, Limits, Outcome, Scheduler, _Bucket, pause_before
 from cnamm_scan.errors import CredentialsError
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request
@@ -72,7 +74,7 @@ def test_every_call_ends_exactly_once(concurrency: int) -> None:
     limits = Limits(concurrency=concurrency, rate=10_000, burst=10_000)
     scheduler, outcomes = run(limits, *[(request(n), answered) for n in range(300)])
     assert [outcome.answer.data["n"] for outcome in outcomes if outcome.answer] == list(range(300))
-    assert (scheduler.calls, scheduler.retries) == (300, 0)
+    assert scheduler.retries == 0
     assert all(outcome.failure is None and outcome.retries == 0 for outcome in outcomes)
 
 
@@ -115,11 +117,17 @@ def test_a_bug_in_a_callback_ends_the_run_and_is_raised() -> None:
     def then(outcome: Outcome) -> None:
         raise ZeroDivisionError("planted")
 
+    asked: list[Request] = []
+
+    def ask(request: Request) -> Answer:
+        asked.append(request)
+        return answered(request)
+
     for number in range(20):
-        scheduler.submit(request(number), answered, then, depth=0)
+        scheduler.submit(request(number), ask, then, depth=0)
     with pytest.raises(ZeroDivisionError, match="planted"):
         scheduler.run()
-    assert scheduler.calls < 20  # and no more calls are made for nothing
+    assert len(asked) < 20  # and no more calls are made for nothing
 
 
 RAISED: dict[str, tuple[BaseException, Reason, str]] = {
@@ -157,7 +165,7 @@ def test_what_ends_the_process_is_no_answer(error: BaseException) -> None:
 
 def test_nothing_to_do_is_done() -> None:
     scheduler, outcomes = run(QUICK)
-    assert (scheduler.calls, outcomes) == (0, [])
+    assert (scheduler.retries, outcomes) == (0, [])
 
 
 # ---- retries -------------------------------------------------------------------------------------------------------------
@@ -168,7 +176,7 @@ def test_a_retry_that_helps_is_counted() -> None:
     scheduler, (outcome,) = run(QUICK, (request(), ask))
     assert outcome.answer is not None
     assert outcome.failure is None
-    assert (outcome.retries, scheduler.retries, scheduler.calls, ask.calls) == (2, 2, 3, 3)
+    assert (outcome.retries, scheduler.retries, ask.calls) == (2, 2, 3)
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 5])
@@ -223,6 +231,50 @@ def test_a_waiting_retry_holds_no_thread() -> None:
     assert order == ["slow", *["quick"] * 5, "slow"]
 
 
+@given(
+    attempts=st.integers(1, 12),
+    after=st.none() | st.floats(0, 120, exclude_min=True),
+    left=st.floats(0, 200),
+)
+def test_nobody_comes_back_too_soon_or_too_late(attempts: int, after: float | None, left: float) -> None:
+    pause = pause_before(attempts, after, left)
+    if pause is None:
+        assert after is None or after > left
+    else:
+        assert (after or 0.0) <= pause <= left
+
+
+@pytest.mark.parametrize("after", [None, 0.5, 1.0, 30.0])
+def test_who_were_turned_away_together_do_not_come_back_together(after: float | None) -> None:
+    """All were told the same `Retry-After`: they share a while after it, and no tenth of it has more than a fair part of them twice."""
+    pauses = [pause_before(1, after, 60.0) for _ in range(1000)]
+    known = sorted(pause for pause in pauses if pause is not None)
+    assert len(known) == 1000
+    assert len(set(known)) > 990
+    begin, width = (after, min(after, RETRY_CAP)) if after is not None else (0.0, RETRY_BASE * 2)
+    tenths = Counter(min(9, int((pause - begin) / width * 10)) for pause in known)
+    assert set(tenths) == set(range(10))
+    assert max(tenths.values()) < 200
+
+
+def test_a_retry_after_goes_through_the_schedule_with_its_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen calls that were told to wait as long ask again at sixteen moments, none before its time."""
+    pauses: list[float | None] = []
+    lock = threading.Lock()
+
+    def noted(attempts: int, after: float | None, left: float) -> float | None:
+        with lock:
+            pauses.append(pause_before(attempts, after, left))
+            return pauses[-1]
+
+    monkeypatch.setattr(schedule, "pause_before", noted)
+    asks = [Failing(Reason.THROTTLED, times=1, after=0.05) for _ in range(16)]
+    _, outcomes = run(QUICK, *[(request(number), ask) for number, ask in enumerate(asks)])
+    assert all(outcome.answer is not None and outcome.retries == 1 for outcome in outcomes)
+    assert len(set(pauses)) == len(pauses) == 16
+    assert all(pause is not None and 0.05 <= pause <= 0.1 for pause in pauses)
+
+
 # ---- stopping ------------------------------------------------------------------------------------------------------------
 
 
@@ -234,7 +286,7 @@ def test_credentials_that_end_stop_everything_still_queued() -> None:
     for number in range(10):
         scheduler.submit(request(number), answered, outcomes.append, depth=0)
     scheduler.run()
-    assert scheduler.calls == 1
+    assert ended.calls == 1
     assert scheduler.stopped is Reason.CREDENTIALS
     failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
     assert [(failure.reason, failure.code) for failure in failures] == [
@@ -300,11 +352,9 @@ def test_nobody_who_interrupts_waits_for_an_answer_that_does_not_come(monkeypatc
     assert all(len(found) == 1 for found in said.values())
     assert len(said) == len(asks)
     assert all(each.failure.reason is Reason.INTERRUPTED for number in (0, 1) for each in outcomes[number] if each.failure)
-    calls = scheduler.calls
     come.set()
     assert late.wait(10)
     assert {number: len(found) for number, found in outcomes.items()} == dict.fromkeys(range(len(asks)), 1)
-    assert scheduler.calls == calls
 
 
 def test_what_would_have_been_asked_next_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,10 +405,10 @@ def test_who_wants_it_to_end_waits_for_nobody_either(monkeypatch: pytest.MonkeyP
 # ---- by target -----------------------------------------------------------------------------------------------------------
 
 
-def test_calls_are_counted_and_slowed_by_target() -> None:
+def test_retries_are_counted_and_slowed_by_target() -> None:
     one, two = (replace(request(number), target=f"aws:{number}") for number in (1, 2))
     scheduler, _ = run(QUICK, (one, Failing(Reason.THROTTLED, times=1)), (two, answered), (request(3), answered))
-    assert scheduler.calls_of == {"aws:1": 2, "aws:2": 1, "": 1}
+    assert scheduler.retries_of == {"aws:1": 1}
     assert scheduler.retries_of == {"aws:1": 1}
     slowed = {place for (place, _), bucket in scheduler._buckets.items() if bucket.rate < bucket.ceiling}
     assert slowed == {("aws:1", "us-east-1")}

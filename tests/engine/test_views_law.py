@@ -23,7 +23,7 @@ from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import quoted
 from cnamm_scan.engine.store import Store
 from cnamm_scan.engine.views import make_view
-from cnamm_scan.engine.worth import CannotTellError, is_by_region, read_worth
+from cnamm_scan.engine.worth import ROOM, CannotTellError, is_by_region, read_worth
 from cnamm_scan.model import GHOST_PART, REST_PART
 
 CONTENT = reader.load()
@@ -32,6 +32,8 @@ NOW = "2026-01-02T03:04:05"
 TARGETS, REGIONS = ("t:1", "t:2"), ("r1", "r2")
 Row = Mapping[str, Any]
 Place = tuple[str, str]
+Dark = bool | frozenset[str]
+"""How a place is dark: a rest of which nothing is known but that there may be more, something unread, or that of some namespaces."""
 
 
 def _places(table: str) -> list[Place]:
@@ -65,23 +67,40 @@ def _rows(random: Random, table: str, words: Sequence[str], nulls: float) -> lis
     return made
 
 
-def _asked(store: Store, view: str, tables: Mapping[str, Sequence[Row]], dark: Mapping[str, Mapping[Place, bool]]) -> list[dict[str, Any]]:
-    """The view's rows; `dark` places are told by whether they are a rest of which nothing is known but that there may be more."""
+def _asked(store: Store, view: str, tables: Mapping[str, Sequence[Row]], dark: Mapping[str, Mapping[Place, Dark]]) -> list[dict[str, Any]]:
+    """The view's rows."""
     for table in (*tables, view):
         store.clear(table)
     for table, rows in tables.items():
         if rows:
             store.add_rows(table, rows)
-        for (target, region), is_rest in dark.get(table, {}).items():
-            part = REST_PART if is_rest else GHOST_PART
-            store.run(
-                f"INSERT INTO {quoted(table)} BY NAME SELECT {literal(target)} AS target, {literal(region)} AS region, '' AS _fact,"
-                f" 'denied' AS _ghost, MAP([{literal(part)}], ['denied']) AS _gaps, {is_rest} AS _shadow"
-            )
+        for (target, region), how in dark.get(table, {}).items():
+            part = REST_PART if how is True else GHOST_PART
+            for room in sorted(how) if isinstance(how, frozenset) else (None,):
+                where = f", {literal(room)} AS {ROOM}" if room is not None else ""
+                place = f"{literal(target)} AS target, {literal(region)} AS region{where}"
+                store.run(
+                    f"INSERT INTO {quoted(table)} BY NAME SELECT {place}, '' AS _fact, 'denied' AS _ghost,"
+                    f" MAP([{literal(part)}], ['denied']) AS _gaps, {how is True} AS _shadow"
+                )
     make_view(store, view)
     names = ["target", "region", "key", "_ghost", *(name for name in CONTENT.views[view].columns)]
     found = store.rows(f"SELECT {', '.join(map(quoted, names))} FROM {quoted(view)}")
     return [dict(zip(names, row, strict=True)) for row in found]
+
+
+def _dark(random: Random, table: str, rows: Sequence[Row]) -> dict[Place, Dark]:
+    """Places of a table that are dark; of one with namespaces now and then only some of these."""
+    rooms = sorted({str(row[ROOM]) for row in rows if row.get(ROOM) is not None})
+    has_rooms = bool(rooms) and columns_of(CONTENT, table)[ROOM].type == "text" and random.random() < 0.6
+    made: dict[Place, Dark] = {}
+    for place in random.sample(_places(table), random.choice([1, 2])):
+        made[place] = frozenset(random.sample(rooms, random.choice([1, min(2, len(rooms))]))) if has_rooms else random.random() < 0.4
+    return made
+
+
+def _may_be_unread(row: Row, how: Dark | None) -> bool:
+    return row.get(ROOM) in how if isinstance(how, frozenset) else how is not None
 
 
 def _place(row: Row) -> tuple[str, str, str]:
@@ -113,11 +132,15 @@ def test_a_view_says_nothing_that_a_completion_denies(view: str, tries: int) -> 
             for row in full:
                 if row["key"] is not None:
                     there.setdefault(_place(row), []).append(row)
-            dark: dict[str, dict[Place, bool]] = {}
+            dark: dict[str, dict[Place, Dark]] = {}
             for table in random.sample(bases, random.choice([1, 1, min(2, len(bases))])):
-                dark[table] = {place: random.random() < 0.4 for place in random.sample(_places(table), random.choice([1, 2]))}
+                dark[table] = _dark(random, table, whole[table])
             seen = {
-                table: [row for row in rows if (row["target"], row["region"]) not in dark.get(table, {}) or random.random() < 0.6]
+                table: [
+                    row
+                    for row in rows
+                    if not _may_be_unread(row, dark.get(table, {}).get((row["target"], row["region"]))) or random.random() < 0.6
+                ]
                 for table, rows in whole.items()
             }
             said = (view, seen, dark, whole)
@@ -127,7 +150,7 @@ def test_a_view_says_nothing_that_a_completion_denies(view: str, tries: int) -> 
                 counts["broken"] += 1
                 continue
             counts["tried"] += 1
-            unread = {(row["target"], row["region"]) for row in found if row["key"] is None}
+            unread = {(row["target"], row["region"], row.get(ROOM)) for row in found if row["key"] is None}
             named = {_place(row) for row in found if row["key"] is not None}
             for row in found:
                 if row["key"] is None:
@@ -136,8 +159,9 @@ def test_a_view_says_nothing_that_a_completion_denies(view: str, tries: int) -> 
                     assert _place(row) in there, (row, *said)
                     known = {name: value for name, value in row.items() if value is not None}
                     assert any(all(each[name] == value for name, value in known.items()) for each in there[_place(row)]), (row, *said)
-            for place in there:
-                assert place in named or place[:2] in unread, (place, *said)
+            for place, rows in there.items():
+                rooms = {None, *(row.get(ROOM) for row in rows)}
+                assert place in named or any((*place[:2], room) in unread for room in rooms), (place, *said)
     assert counts["tried"] >= tries / 4, counts
 
 

@@ -16,7 +16,7 @@ from cnamm_scan import content as reader
 from cnamm_scan.demo.cluster.bed.server import Cluster, ClusterBed, Resource
 from cnamm_scan.engine.plan import Selection, make_plan, split_operation
 from cnamm_scan.providers.kubernetes.needs import resource_of
-from tests.clusters import asked, cluster, pod, thing
+from tests.clusters import asked, cluster, config_of, guarded_bed, pod, thing
 from tests.least import TOKEN, compare, files_of, rights_of, told
 
 CANARY = "canary-51c9"
@@ -79,8 +79,8 @@ class Shipped:
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipped]:
     folder = tmp_path_factory.mktemp("shipped")
     role = json.loads(told("plan", "kubernetes", "--permissions")[1])
-    with ClusterBed(everything(), tokens={TOKEN: rights_of(role)}) as bed:
-        config = str(bed.kubeconfig(folder, token=TOKEN))
+    with guarded_bed(everything(), {TOKEN: rights_of(role)}) as bed:
+        config = config_of(bed, folder, token=TOKEN)
         code, out, err = told("scan", "kubernetes", "--kubeconfig", config, "--output", str(folder / "out"), "--api-budget", "1000")
         assert code == 0, err
         (bundle,) = (folder / "out").iterdir()

@@ -31,10 +31,9 @@ VERSION: Mapping[str, str] = {
 
 CONTEXT = "shop"
 """The one context of the demo's kubeconfig."""
-TOKEN = "shop-auditors"
-"""What it signs in with: a word, as nobody but the fake server takes it."""
 AUDITOR = "arn:aws:sts::123456789012:assumed-role/audit/cnamm-scan"
-"""Who that is."""
+"""Who asks: without a token, since none is ever sent to a server that does not speak TLS. The bed takes whoever comes for the auditor,
+as `kubectl proxy` does."""
 
 _PARTLY = {
     "": "configmaps endpoints events limitranges namespaces nodes nodes/proxy persistentvolumeclaims persistentvolumes pods podtemplates"
@@ -42,7 +41,7 @@ _PARTLY = {
     "admissionregistration.k8s.io": "validatingwebhookconfigurations validatingadmissionpolicies validatingadmissionpolicybindings"
     " mutatingadmissionpolicies mutatingadmissionpolicybindings",
 }
-"""API groups of which the token reads these kinds only; of all others it reads everything."""
+"""API groups of which the auditor reads these kinds only; of all others it reads everything."""
 _CANARY = re.compile(r"CANARY-(?P<name>[a-z-]+)-[0-9a-f]{8}\b")
 
 
@@ -53,7 +52,7 @@ def planted() -> dict[str, str]:
 
 
 def auditor(cluster: Cluster) -> Rights:
-    """The rights behind the demo's token: to read, but neither secrets nor what changes objects on their way in."""
+    """The rights of the demo's auditor: to read, but neither secrets nor what changes objects on their way in."""
     whole = [group for group in cluster.groups() if group not in _PARTLY]
     grants: list[Grant] = [(verb, group, "*", None) for group in whole for verb in ("get", "list")]
     grants += [(verb, group, name, None) for group, names in _PARTLY.items() for name in names.split() for verb in ("get", "list")]
@@ -68,5 +67,5 @@ def shop(now: datetime | None = None) -> Cluster:
 @contextmanager
 def served(cluster: Cluster, folder: Path) -> Iterator[Path]:
     """Serve the cluster on a free port of 127.0.0.1, and write a kubeconfig for it into the folder: its path."""
-    with ClusterBed(cluster, tokens={TOKEN: auditor(cluster)}, version=VERSION) as bed:
-        yield bed.kubeconfig(folder, context=CONTEXT, token=TOKEN)
+    with ClusterBed(cluster, tokens={"": auditor(cluster)}, version=VERSION) as bed:
+        yield bed.kubeconfig(folder, context=CONTEXT)

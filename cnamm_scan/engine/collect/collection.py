@@ -20,7 +20,7 @@ from cnamm_scan.providers.interface import Answer, Provider, Request
 
 @dataclass(frozen=True, slots=True)
 class TargetCollected:
-    """What the collection of one target was: its regions, and how many calls and retries were made for it alone."""
+    """What the collection of one target was: its regions, how many requests were sent for it alone, and how many calls were asked again."""
 
     target: Target
     regions: tuple[Region, ...]
@@ -30,7 +30,7 @@ class TargetCollected:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a collection was. The calls of all targets and those made once for all of them add up to the calls that were made."""
+    """What a collection was. The calls of all targets and those made once for all of them add up to the requests that were sent."""
 
     targets: tuple[TargetCollected, ...]
     calls: int
@@ -102,9 +102,9 @@ class _Collection:
             self._own_facts(target, made_of[target.id])
         for line in self.ledger.lines():
             self.writer.coverage(line)
-        calls, retries = self.scheduler.calls_of, self.scheduler.retries_of
-        told_of = (TargetCollected(each, made_of[each.id], calls[each.id], retries[each.id]) for each in self.targets)
-        return Collected(tuple(told_of), calls[""], retries[""], self.interrupted)
+        calls, retries = self.provider.sent(), self.scheduler.retries_of
+        told_of = (TargetCollected(each, made_of[each.id], calls.get(each.id, 0), retries[each.id]) for each in self.targets)
+        return Collected(tuple(told_of), calls.get("", 0), retries[""], self.interrupted)
 
     def _places(self, source: Source, regions: Mapping[str, Sequence[Region]]) -> Iterator[tuple[str, str, Target | None]]:
         """Where a listing is asked, where its rows say that they are, and for whom."""

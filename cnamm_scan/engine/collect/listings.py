@@ -15,7 +15,7 @@ from cnamm_scan.engine.collect.rows import Item, Rows
 from cnamm_scan.engine.collect.streams import Stream
 from cnamm_scan.engine.schedule import Limits, Outcome
 from cnamm_scan.model import GHOST_PART, REST_PART, Call, Reason, Target
-from cnamm_scan.providers.interface import Answer, CallFailedError, Origin, Provider, Request
+from cnamm_scan.providers.interface import Answer, CallFailedError, LeftOut, Origin, Provider, Request
 
 Json = Any
 
@@ -144,7 +144,8 @@ class Listings:
         if answer is not None and answer.rest is not None:
             self._more_unseen(listing, answer.rest, REST_PART)
         if answer is not None and answer.left_out is not None:
-            self._more_unseen(listing, answer.left_out, GHOST_PART, answer.left_out_count)
+            for each in answer.left_out_where or (LeftOut({}, answer.left_out_count),):
+                self._more_unseen(listing, answer.left_out, GHOST_PART, each.count, known=each.known)
         if answer is None or following is None:
             self._listed(listing)
             return
@@ -196,17 +197,31 @@ class Listings:
             self._more_unseen(listing, Reason.MALFORMED, GHOST_PART, nobodys, code="NoTarget")
         return made
 
-    def _more_unseen(self, listing: _Listing, reason: Reason, part: str, count: int = 1, code: str = "Partial") -> None:
-        """There is more than the rows that were read, or may be: they are judged, and lookups into them take nothing to be absent."""
-        for target in self._whose(listing.target):
-            self._unseen(listing.stream, target, listing.region, CallFailedError(reason, code), part, count)
+    def _more_unseen(
+        self, listing: _Listing, reason: Reason, part: str, count: int = 1, code: str = "Partial", known: Mapping[str, Json] | None = None
+    ) -> None:
+        """There is more than the rows that were read, or may be: they are judged, and lookups into them take nothing to be absent.
 
-    def _unseen(self, stream: Stream, target: Target, region: str, failure: CallFailedError, part: str, count: int) -> None:
+        `known` is what an item of it would say, as far as that is known.
+        """
+        for target in self._whose(listing.target):
+            self._unseen(listing.stream, target, listing.region, CallFailedError(reason, code), part, count, known or {})
+
+    def _unseen(
+        self,
+        stream: Stream,
+        target: Target,
+        region: str,
+        failure: CallFailedError,
+        part: str,
+        count: int,
+        known: Mapping[str, Json],
+    ) -> None:
         for plan in stream.source.tables:
             self.ledger.note(target.id, region, plan.table.id, part, stream.operation, outcome=None, failure=failure)
-            self.rows.ghost(plan, target, region, failure.reason, {}, part=part, count=count)
+            self.rows.ghost(plan, target, region, failure.reason, known, part=part, count=count)
         for child in stream.children:
-            self._unseen(child, target, region, failure, part, count)
+            self._unseen(child, target, region, failure, part, count, {"parent": known} if known else {})
 
     def _listed(self, listing: _Listing) -> None:
         if self.progress:

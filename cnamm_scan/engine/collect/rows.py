@@ -217,14 +217,13 @@ class Rows:
         part: str = GHOST_PART,
         count: int = 1,
     ) -> None:
-        """A row for what was not read. It keeps what is known of whom it belongs to, so that a join by that id darkens no other."""
+        """A row for what was not read. It keeps what is known of whom it belongs to and where it is: a join by that darkens no other."""
         shape = self._shapes[plan.table.id]
         document: Mapping[str, Json] = item
         for _ in range(shape.hops):
             document = {"parent": document}
-        keep = {name: subtree for name, subtree in shape.keep.items() if name == "parent"}
         try:
-            known = paths.project(document, keep)
+            known = paths.project(document, shape.keep)
         except paths.MalformedError:  # what it belongs to is odd too
             known = {}
         if count > 1:

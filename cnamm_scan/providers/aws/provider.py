@@ -19,6 +19,7 @@ from cnamm_scan.providers.aws.documents import NORMALISERS
 from cnamm_scan.providers.aws.errors import translated
 from cnamm_scan.providers.aws.pages import Pager, pager_of
 from cnamm_scan.providers.bounds import BOUNDS, Bounds
+from cnamm_scan.providers.defaults import Defaults
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, Unread, code_matches
 from cnamm_scan.providers.reading import Within, bounded
 from cnamm_scan.providers.sdk import need
@@ -56,7 +57,7 @@ class Options:
     bounds: Bounds = BOUNDS
 
 
-class AwsProvider:
+class AwsProvider(Defaults):
     """One AWS account. Raises CredentialsError when there is nobody to ask as, ProviderError when AWS does not answer."""
 
     name = "aws"
@@ -67,10 +68,12 @@ class AwsProvider:
         need("boto3", "aws")
         self.options = options
         self._lock = threading.Lock()
+        self._counting = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
         self._pagers: dict[tuple[str, str], Pager] = {}
         self._raw = threading.local()
         self._known: dict[tuple[str, str], Answer] = {}
+        self._sent = 0
         self._session = self._open()
         self.target = self._identify()
 
@@ -82,6 +85,7 @@ class AwsProvider:
         from botocore.session import Session
 
         inner = Session(profile=self.options.profile)
+        inner.register("request-created", self._count)
         try:
             if self.options.operations is not None:
                 from cnamm_scan.providers.aws.loader import LeanLoader
@@ -125,6 +129,7 @@ class AwsProvider:
             extra_args=extra,
         )
         inner = Session()
+        inner.register("request-created", self._count)
         inner.register_component("data_loader", base._session.get_component("data_loader"))
         inner._credentials = DeferredRefreshableCredentials(method="assume-role", refresh_using=fetcher.fetch_credentials)
         inner.set_config_variable("region", base.region_name or HOME["aws"])
@@ -199,9 +204,6 @@ class AwsProvider:
     def variables(self, target: Target, region: str) -> Mapping[str, str]:
         """`$account`, `$region` and `$partition`."""
         return {"$account": target.name, "$region": region, "$partition": self.partition, "$target": target.id}
-
-    def hear(self, content: Content) -> None:
-        """Nothing depends on it."""
 
     def unread(self, content: Content, tables: Iterable[str]) -> Mapping[str, Unread]:
         """What the loaded botocore does not have of these tables."""
@@ -278,6 +280,15 @@ class AwsProvider:
                     client.meta.events.register("before-call.s3-control", _keep_host(client.meta.endpoint_url))
                 self._clients[key] = client
         return client
+
+    def _count(self, **_: Any) -> None:
+        """botocore makes a request for each attempt, its own redirects and the calls that sign in among them."""
+        with self._counting:
+            self._sent += 1
+
+    def sent(self) -> Mapping[str, int]:
+        """Requests that were made, all for the one account."""
+        return {self.target.id: self._sent}
 
     def _keep_raw(self, response_dict: Mapping[str, Any], **_: Any) -> None:
         self._raw.body = response_dict.get("body")

@@ -10,11 +10,23 @@ import msgspec
 
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import CallFailedError
-from cnamm_scan.providers.kubernetes.discovery import not_served
 from cnamm_scan.providers.kubernetes.names import plural
 from cnamm_scan.providers.reading import refused
 
 Json = Any
+
+
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""What Accept says for names, labels and dates alone."""
+
+
+class ServerSaidError(CallFailedError):
+    """A call that the server answered with an error."""
+
+    is_status = False
+    """Whether the answer was a Status, as an API server gives, and not another program's page."""
+    token = ""
+    """With an expired page: where the listing goes on."""
 
 
 class _List(msgspec.Struct):
@@ -69,7 +81,7 @@ def items_of(body: bytes, metadata_only: bool, api: str, kind: str, name: str) -
     return found.items or [], token  # an empty list of a Go server may be null
 
 
-def failure_of(status: int, headers: Mapping[str, str], data: bytes) -> CallFailedError:
+def failure_of(status: int, headers: Mapping[str, str], data: bytes) -> ServerSaidError:
     """An HTTP error as a reason. A `Status` object says more than the number; a plain 404 is a path that nobody serves."""
     try:
         said = decode(data)
@@ -77,6 +89,12 @@ def failure_of(status: int, headers: Mapping[str, str], data: bytes) -> CallFail
         said = None
     if not (isinstance(said, dict) and said.get("kind") == "Status"):
         said = {}
+    failure = _meant(status, headers, said)
+    failure.is_status = bool(said)
+    return failure
+
+
+def _meant(status: int, headers: Mapping[str, str], said: Mapping[str, Json]) -> ServerSaidError:
     code, message = str(said.get("reason") or status), str(said.get("message") or "")
     told = said.get("details")
     details: dict[str, Any] = told if isinstance(told, dict) else {}
@@ -84,29 +102,30 @@ def failure_of(status: int, headers: Mapping[str, str], data: bytes) -> CallFail
     causes = details.get("causes")
     why = [cause.get("reason") for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
     if status == 401:
-        return CallFailedError(Reason.CREDENTIALS, code, message)
+        return ServerSaidError(Reason.CREDENTIALS, code, message)
     if status == 403:
-        return CallFailedError(Reason.DENIED, code, message)
+        return ServerSaidError(Reason.DENIED, code, message)
     if status == 404:
         # beneath an object the object is gone; a listing is of something that is not there
-        return CallFailedError(Reason.UNSUPPORTED, "NotFound", message) if details.get("name") else not_served(message or "this path")
+        code = "NotFound" if details.get("name") else "NotServed"
+        return ServerSaidError(Reason.UNSUPPORTED, code, message or "this path is not served")
     if status == 410:
-        failure = CallFailedError(Reason.TRUNCATED, "Expired", message)
+        failure = ServerSaidError(Reason.TRUNCATED, "Expired", message)
         metadata = said.get("metadata")
-        failure.token = str(metadata.get("continue") or "") if isinstance(metadata, dict) else ""  # type: ignore[attr-defined]
+        failure.token = str(metadata.get("continue") or "") if isinstance(metadata, dict) else ""
         return failure
     if status == 429:
-        return CallFailedError(Reason.THROTTLED, code, message, retry=True, after=after)
+        return ServerSaidError(Reason.THROTTLED, code, message, retry=True, after=after)
     if "ResourceVersionTooLarge" in why:
         # the server's cache is behind what it has promised: it asks for a moment
-        return CallFailedError(Reason.SERVER_ERROR, "ResourceVersionTooLarge", message, retry=True, after=after)
+        return ServerSaidError(Reason.SERVER_ERROR, "ResourceVersionTooLarge", message, retry=True, after=after)
     if status == 504 or code == "Timeout":
-        return CallFailedError(Reason.TIMED_OUT, code, message, retry=True, after=after)
+        return ServerSaidError(Reason.TIMED_OUT, code, message, retry=True, after=after)
     if status >= 500:
-        return CallFailedError(Reason.SERVER_ERROR, code, message, retry=True, after=after)
+        return ServerSaidError(Reason.SERVER_ERROR, code, message, retry=True, after=after)
     if status in (405, 406) or status < 400:  # nobody is followed to another host: who asks is told to this one alone
-        return CallFailedError(Reason.UNSUPPORTED, code, message)
-    return CallFailedError(Reason.COLLECTOR_BUG, code, message)
+        return ServerSaidError(Reason.UNSUPPORTED, code, message)
+    return ServerSaidError(Reason.COLLECTOR_BUG, code, message)
 
 
 def _seconds(text: Any) -> float | None:

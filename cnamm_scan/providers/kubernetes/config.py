@@ -7,10 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException, load_incluster_config
@@ -18,9 +19,15 @@ from kubernetes.config.exec_provider import ExecProvider
 from kubernetes.config.kube_config import FileOrData, KubeConfigLoader, KubeConfigMerger
 
 from cnamm_scan.errors import CnammError, CredentialsError, UsageError, did_you_mean
+from cnamm_scan.providers.kubernetes.link import Access, Impersonation
 from cnamm_scan.text import safe
 
 IN_CLUSTER = "in-cluster"
+_CREDENTIALS = (
+    "token", "tokenFile", "username", "password", "exec", "auth-provider",
+    "client-certificate", "client-certificate-data", "client-key", "client-key-data",
+)  # fmt: skip
+"""What a kubeconfig says of a user that only the server may know."""
 INTERACTIVE_TIMEOUT = 300.0
 """Seconds for a plugin that may talk to a person, who may have to find their key."""
 
@@ -52,8 +59,8 @@ class Kubeconfig:
         except Exception as error:
             raise UsageError("the kubeconfig cannot be read", where=self.where, do="check it with: kubectl config view") from error
 
-    def client(self, context: str, *, timeout: float, connections: int) -> ApiClient:
-        """A client for a context. Raises CredentialsError or UsageError."""
+    def access(self, context: str, *, timeout: float, connections: int) -> Access:
+        """How a context's server is reached. Raises CredentialsError or UsageError."""
         if context not in self.contexts:
             raise UsageError(f"no context '{context}'", where=self.where, do=did_you_mean(context, self.contexts))
         configuration = _configuration(connections)
@@ -61,17 +68,19 @@ class Kubeconfig:
             loader = _Loader(config_dict=self._merged, active_context=context, config_base_path=None)
             loader.plugin_timeout = timeout
             loader.load_and_set(configuration)
+            impersonation = loader.impersonation
         except CnammError:
             raise
         except Exception as error:
             raise UsageError(
                 f"context '{context}' cannot be used: {_first_line(error)}", where=self.where, do="check it with: kubectl config view"
             ) from error
-        return ApiClient(configuration)
+        renew = (lambda: loader.renew(configuration)) if loader.is_renewable else None
+        return Access(ApiClient(configuration), impersonation, renew, loader.withheld)
 
 
-def in_cluster_client(*, connections: int) -> ApiClient:
-    """A client for the cluster that this process runs in. Raises CredentialsError where it runs in none."""
+def in_cluster_access(*, connections: int) -> Access:
+    """How the cluster that this process runs in is reached. Raises CredentialsError where it runs in none."""
     configuration = _configuration(connections)
     try:
         load_incluster_config(configuration)
@@ -81,7 +90,8 @@ def in_cluster_client(*, connections: int) -> ApiClient:
             where="kubernetes; tried KUBECONFIG, ~/.kube/config and the service account of a pod",
             do="name a context with kubernetes:CONTEXT, or a kubeconfig with --kubeconfig",
         ) from error
-    return ApiClient(configuration)
+    # its token is a file, which is written anew long before the token in it runs out
+    return Access(ApiClient(configuration), renew=lambda: load_incluster_config(configuration))
 
 
 def _configuration(connections: int) -> Configuration:
@@ -92,9 +102,57 @@ def _configuration(connections: int) -> Configuration:
 
 
 class _Loader(KubeConfigLoader):  # type: ignore[misc]
-    """The client's loader, which logs a plugin's failure and goes on as nobody; this one says it."""
+    """The client's loader, which logs a plugin's failure and goes on as nobody; this one says it.
+
+    As with kubectl, a server that does not speak TLS is asked as nobody: neither is a token made for it nor a certificate shown to it.
+    """
 
     plugin_timeout = 20.0
+
+    @property
+    def _user_says(self) -> Mapping[str, Any]:
+        return self._user.value if self._user is not None and isinstance(self._user.value, dict) else {}
+
+    @property
+    def _is_private(self) -> bool:
+        return urlsplit(str(self._cluster.safe_get("server") or "")).scheme.lower() == "https"
+
+    @property
+    def withheld(self) -> bool:
+        """Whether there are credentials that the server is not told."""
+        return not self._is_private and any(self._user_says.get(name) for name in _CREDENTIALS)
+
+    @property
+    def is_renewable(self) -> bool:
+        """Whether newer credentials can be had: from a plugin or a provider, or out of a file that others write."""
+        return self._is_private and any(self._user_says.get(name) for name in ("exec", "auth-provider", "tokenFile"))
+
+    def renew(self, configuration: Configuration) -> None:
+        """Get credentials anew. Raises CredentialsError."""
+        self._load_authentication()
+        self._set_config(configuration)
+
+    @property
+    def impersonation(self) -> Impersonation | None:
+        """As whom the user of the context asks. Raises ConfigException for what cannot be meant."""
+        said = {name: self._user_says[name] for name in ("as", "as-uid", "as-groups", "as-user-extra") if self._user_says.get(name)}
+        if not said:
+            return None
+        groups, extra = said.get("as-groups", []), said.get("as-user-extra", {})
+        is_listed = isinstance(extra, dict) and all(isinstance(values, list) for values in extra.values())
+        if not isinstance(groups, list) or not is_listed:
+            raise ConfigException("as-groups is a list of names, as-user-extra has one for each key")
+        pairs = [(key, value) for key, values in extra.items() for value in values]
+        for text in (said.get("as", ""), said.get("as-uid", ""), *groups, *(each for pair in pairs for each in pair)):
+            if not isinstance(text, str) or not text.isprintable():
+                raise ConfigException("what stands under as, as-uid, as-groups and as-user-extra is printable text")
+        if "as" not in said:
+            raise ConfigException(f"{' and '.join(said)} without as: nobody is named to ask as")
+        return Impersonation(said["as"], said.get("as-uid", ""), tuple(groups), tuple(pairs))
+
+    def _load_authentication(self) -> None:
+        if self._is_private:
+            super()._load_authentication()
 
     def _load_from_exec_plugin(self) -> bool | None:
         if "exec" not in self._user:

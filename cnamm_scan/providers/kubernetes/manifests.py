@@ -13,7 +13,7 @@ from typing import Any
 
 from cnamm_scan.errors import UsageError
 from cnamm_scan.model import ASSUME_WHOLE, Content, Reason, Target
-from cnamm_scan.providers.interface import Answer, CallFailedError, Origin, Request, code_matches
+from cnamm_scan.providers.interface import Absent, Answer, CallFailedError, Origin, Request, code_matches
 from cnamm_scan.providers.kubernetes import files, templates
 from cnamm_scan.providers.kubernetes.files import Written
 from cnamm_scan.providers.kubernetes.names import COPIES, SYSTEM_NAMESPACES, plural
@@ -93,7 +93,11 @@ class ManifestProvider(OnePlace):
         scope.update({name: sorted(values) for name, values in named.items() if values})
         if assume_whole:
             scope[ASSUME_WHOLE] = True
-        notes = [*_of_files(found), *_of_pods(self._unjudged)]
+        there = {_namespace_of(each) for each in self._every()}
+        self._absent = [Absent(name, "--namespace", "namespace", sorted(there - {""})) for name in sorted(self._namespaces - there)]
+        lacking = [(name, "--namespace") for name in sorted(self._namespaces - there)]
+        lacking += [(name, "--exclude-namespace") for name in sorted(self._excluded - there)]
+        notes = [*_of_files(found), *_of_pods(self._unjudged), *(f"there is no namespace {name} ({flag})" for name, flag in lacking)]
         if assume_whole and self._is_partial:
             notes.append("what was not read may hold anything: in spite of --assume-whole nothing is taken to be absent")
         if found.unread:
@@ -101,6 +105,10 @@ class ManifestProvider(OnePlace):
         if notes:
             scope["notes"] = notes
         self.target = Target(f"kubernetes:{source}", "kubernetes", source, "", scope)
+
+    def absentees(self) -> Sequence[Absent]:
+        """Namespaces that alone were to be looked at, and that no object is in. One that is to be left out may have gone already."""
+        return self._absent
 
     def _every(self) -> Iterator[_Object]:
         for _, several in sorted(self._objects.items()):
@@ -304,6 +312,12 @@ def _name_of(document: Mapping[str, Json]) -> tuple[str, str]:
     if not isinstance(metadata, Mapping):
         return "", ""
     return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
+
+
+def _namespace_of(each: _Object) -> str:
+    """The namespace that an object is in, or makes; empty for neither."""
+    namespace, name = _name_of(each.document)
+    return name if each.written.kind == "Namespace" else namespace
 
 
 def _free(mark: str, taken: set[str]) -> str:

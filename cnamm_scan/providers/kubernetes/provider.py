@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from cnamm_scan import __version__
-from cnamm_scan.errors import CredentialsError, ProviderError, UsageError, did_you_mean
+from cnamm_scan.errors import UsageError, did_you_mean
 from cnamm_scan.model import Reason, Target
 from cnamm_scan.providers.bounds import BOUNDS, Bounds
-from cnamm_scan.providers.interface import Answer, CallFailedError, Provider, Request, code_matches
-from cnamm_scan.providers.kubernetes.answers import decode, failure_of, items_of, object_of, translated
+from cnamm_scan.providers.interface import Absent, Answer, CallFailedError, LeftOut, Provider, Request, Trial, code_matches
+from cnamm_scan.providers.kubernetes.answers import METADATA_ONLY, ServerSaidError, items_of, object_of
 from cnamm_scan.providers.kubernetes.discovery import Discovery, Served
+from cnamm_scan.providers.kubernetes.door import enter, look_for, notes_of
+from cnamm_scan.providers.kubernetes.link import Access, Impersonation, Link
 from cnamm_scan.providers.kubernetes.names import COPIES, SYSTEM_NAMESPACES
 from cnamm_scan.providers.kubernetes.needs import Resource, resource_of
 from cnamm_scan.providers.kubernetes.pods import NORMALISERS
 from cnamm_scan.providers.one_place import OnePlace
-from cnamm_scan.providers.reading import Within, bounded, read_body
+from cnamm_scan.providers.reading import Within
 from cnamm_scan.providers.sdk import need
 from cnamm_scan.text import address
-
-if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
 
 Json = Any
 
@@ -35,8 +31,6 @@ PAGE = 500
 """Objects asked at once: what kubectl asks too."""
 SMALLEST_PAGE = 5
 """So many are asked at once before a page that is too large is given up."""
-ANONYMOUS = "system:anonymous"
-METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +64,13 @@ def connect(name: str, options: Options) -> Provider:
     if not name or not Path(name).exists():
         _refuse_of_manifests(options)
     need("kubernetes", "kubernetes")
-    from cnamm_scan.providers.kubernetes.config import IN_CLUSTER, Kubeconfig, in_cluster_client, kubeconfig_files
+    from cnamm_scan.providers.kubernetes.config import IN_CLUSTER, Kubeconfig, in_cluster_access, kubeconfig_files
 
     files = kubeconfig_files(options.kubeconfig)
     known = Kubeconfig(files) if files else None
     if name and known is not None and name in known.contexts:
         _refuse_of_manifests(options)
-        return KubernetesProvider(name, known.client(name, timeout=options.call_timeout, connections=options.connections), options)
+        return KubernetesProvider(name, known.access(name, timeout=options.call_timeout, connections=options.connections), options)
     if name and name != IN_CLUSTER:
         if Path(name).exists():
             return _manifests(name, options)
@@ -93,9 +87,9 @@ def connect(name: str, options: Options) -> Provider:
                 where=known.where,
                 do=f"name one: kubernetes:{'|'.join(known.contexts) or 'CONTEXT'}",
             )
-        client = known.client(known.current, timeout=options.call_timeout, connections=options.connections)
-        return KubernetesProvider(known.current, client, options)
-    return KubernetesProvider(IN_CLUSTER, in_cluster_client(connections=options.connections), options)
+        access = known.access(known.current, timeout=options.call_timeout, connections=options.connections)
+        return KubernetesProvider(known.current, access, options)
+    return KubernetesProvider(IN_CLUSTER, in_cluster_access(connections=options.connections), options)
 
 
 def _is_path(name: str) -> bool:
@@ -135,6 +129,8 @@ class _Page:
     """Namespaces before that are not in the scope."""
     size: int = PAGE
     """Objects asked at once."""
+    alone: bool = False
+    """Whether nothing else is asked after it."""
 
     @property
     def asked(self) -> tuple[int, str, int]:
@@ -148,45 +144,21 @@ class KubernetesProvider(OnePlace):
     name = "kubernetes"
     normalisers = NORMALISERS
 
-    def __init__(self, context: str, client: ApiClient, options: Options) -> None:
+    def __init__(self, context: str, access: Access, options: Options) -> None:
         self.options = options
-        self._client = client
-        self._lock = threading.Lock()
-        self._host = str(client.configuration.host).rstrip("/")
-        self._pool = client.rest_client.pool_manager
-        self._pool.pool_classes_by_scheme = bounded(self._pool.pool_classes_by_scheme)
+        self._link = Link(access, options.call_timeout, options.bounds)
         self._system = SYSTEM_NAMESPACES | frozenset(options.system_namespaces)
-        self._discovery = Discovery(lambda path, accept: self._get(path, accept=accept)[0])
-        self._version: Mapping[str, Json] = {}
-        self.target = Target(f"kubernetes:{context}", "kubernetes", context, self._identify(context), _scope(options))
+        self._discovery = Discovery(lambda path, accept: self._link.get(path, accept=accept)[0])
+        entered = enter(self._link, f"kubernetes:{context} ({address(self._link.host)})")
+        self._version = entered.version
+        named = {"--namespace": options.namespaces, "--exclude-namespace": options.excluded_namespaces}
+        self._absent, unsure = look_for(self._link, named)
+        scope = _scope(options, access.impersonation, [*notes_of(self._link), *unsure])
+        self.target = Target(f"kubernetes:{context}", "kubernetes", context, entered.user, scope)
 
-    # ---- who, and whom -----------------------------------------------------------------------------------------------
-
-    def _identify(self, context: str) -> str:
-        """Who the server takes us for. Raises CredentialsError or ProviderError: nothing else of a scan would work either."""
-        where = f"kubernetes:{context} ({address(self._host)})"
-        try:
-            self._version = _mapping(self._get("/version")[0])
-        except CallFailedError as failure:
-            if failure.reason is Reason.CREDENTIALS:
-                raise _refused(where, failure) from failure
-            if failure.reason in (Reason.UNREACHABLE, Reason.TIMED_OUT):
-                raise ProviderError(
-                    f"the API server does not answer: {failure.message or failure.code}", where=where, do=_advice(failure)
-                ) from failure
-        try:
-            review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-            body, _ = self._get("/apis/authentication.k8s.io/v1/selfsubjectreviews", body=review)
-        except CallFailedError as failure:
-            if failure.reason is Reason.CREDENTIALS:
-                raise _refused(where, failure) from failure
-            # servers before 1.28 do not say, and some may not be asked; a refusal names who asked
-            user = ANONYMOUS if f'"{ANONYMOUS}"' in failure.message else ""
-        else:
-            user = _username(body)
-        if user == ANONYMOUS:
-            raise CredentialsError("the API server does not know who asks", where=where, do="sign in, and check with: kubectl auth whoami")
-        return user
+    def absentees(self) -> Sequence[Absent]:
+        """Namespaces that were named and are not there."""
+        return self._absent
 
     # ---- asking ------------------------------------------------------------------------------------------------------
 
@@ -204,12 +176,29 @@ class KubernetesProvider(OnePlace):
         if resource.sub:
             return self._beneath(resource, str(request.parameters["name"]))
         page = request.page or _Page(0)
+        places = self._places(resource)
+        found, namespace = places[page.place]
+        return self._list(resource, found, namespace, request.parameters, page, len(places))
+
+    def _places(self, resource: Resource) -> list[tuple[Served | None, str]]:
+        """What a listing asks, one after the other: which resource, in which namespace. Raises CallFailedError."""
         served: Sequence[Served | None] = (
             self._discovery.everything(resource.group, resource.versions[0]) if resource.name == "*" else [self._discovery.find(resource)]
         )
-        places = [(each, namespace) for each in served for namespace in self._namespaces(each)]
-        found, namespace = places[page.place]
-        return self._list(resource, found, namespace, request.parameters, page, len(places))
+        return [(each, namespace) for each in served for namespace in self._namespaces(each)]
+
+    def trials(self, request: Request) -> Sequence[Trial]:
+        """One object of each kind, in each namespace that is asked by itself: rights are by kind. Raises CallFailedError."""
+        resource = resource_of(request.client, request.operation)
+        asked = replace(request, parameters={**request.parameters, "limit": 1})
+        return [
+            Trial(
+                f"list {replace(resource, name=served.name if served is not None else resource.name).full}"
+                + (f" in {namespace}" if namespace else ""),
+                replace(asked, page=_Page(number, alone=True)),
+            )
+            for number, (served, namespace) in enumerate(self._places(resource))
+        ]
 
     def _namespaces(self, served: Served | None) -> Sequence[str]:
         """The namespaces to ask one by one; an empty one asks in all of them."""
@@ -227,15 +216,15 @@ class KubernetesProvider(OnePlace):
             query["fieldSelector"] = f"{query['fieldSelector']},{outside}" if "fieldSelector" in query else outside
         if page.token:
             query["continue"] = page.token
-        next_place = replace(page, place=page.place + 1, token="") if page.place + 1 < places else None
+        next_place = replace(page, place=page.place + 1, token="") if page.place + 1 < places and not page.alone else None
         inside = f"namespaces/{quote(namespace, safe='')}/" if namespace else ""
         path = f"{_root(resource.group, version)}/{inside}{name}?{urlencode(query)}"
         try:
-            body, request_id = self._ask(path, accept=METADATA_ONLY if metadata_only else "application/json")
+            body, request_id = self._link.ask(path, accept=METADATA_ONLY if metadata_only else "application/json")
         except CallFailedError as failure:
             if failure.code == "TooLarge" and page.size > SMALLEST_PAGE and "limit" not in wanted:
                 return Answer({"items": []}, next_page=replace(page, size=max(SMALLEST_PAGE, page.size // 10)), note="SmallerPages")
-            again = getattr(failure, "token", "")
+            again = failure.token if isinstance(failure, ServerSaidError) else ""
             if failure.code == "Expired" and again and again != page.token:
                 # the snapshot that the token stood for is gone: the server goes on from there in a newer one
                 return Answer({"items": []}, next_page=replace(page, token=again), note="ExpiredContinueToken")
@@ -253,39 +242,63 @@ class KubernetesProvider(OnePlace):
             raise
         api, kind = f"{resource.group}/{version}".lstrip("/"), served.kind if served is not None else ""
         items, token = items_of(body, metadata_only, api, kind, name)
-        scoped = self.options.namespaces or self.options.excluded_namespaces
         is_namespaces = resource.full == "namespaces"
         left = page.outside
-        if scoped and is_namespaces:
+        if self._is_scoped and is_namespaces:
             there, items = len(items), [item for item in items if self._in_scope(object_of(item))]
             left += there - len(items)
         seen = page.seen + len(items)
         following = replace(page, token=token) if token else next_place
+        where: Sequence[LeftOut] = ()
         if following is not None:
             following = replace(following, seen=seen, outside=left)
-        elif scoped and not is_namespaces and (served is None or served.namespaced):
+        elif self._is_scoped and not is_namespaces and not page.alone and (served is None or served.namespaced):
             # the server counts what remains for whole listings only
             selects = "labelSelector" in wanted or "fieldSelector" in wanted
-            left = 1 if selects else self._outside(f"{_root(resource.group, version)}/{name}", seen, metadata_only)
+            left, where = (1, ()) if selects else self._outside(_root(resource.group, version), name, seen, metadata_only)
         return Answer(
             {"items": items},
             request_id,
             following,
             left_out=Reason.EXCLUDED if following is None and left else None,
             left_out_count=left if following is None else 0,
+            left_out_where=where,
             decode=lambda raw: self._stamped(object_of(raw), is_namespaces),
         )
 
-    def _outside(self, path: str, seen: int, metadata_only: bool) -> int:
-        """How many objects a scope leaves out, as the server counts what remains after the first; 1 where it does not say."""
+    @property
+    def _is_scoped(self) -> bool:
+        return bool(self.options.namespaces or self.options.excluded_namespaces)
+
+    def _outside(self, root: str, name: str, seen: int, metadata_only: bool) -> tuple[int, Sequence[LeftOut]]:
+        """How many objects a scope leaves out, and how many in each namespace where only some are left out.
+
+        A count is the server's of what remains after the first object. 1, and nothing of where they are, where it does not say.
+        """
+        left_out = self.options.excluded_namespaces
+        left = 1
+        if len(left_out) != 1:
+            whole = self._count(f"{root}/{name}", metadata_only)
+            left = max(0, whole - seen) if whole is not None else 1
+        where = []
+        for namespace in left_out if left else ():
+            count = self._count(f"{root}/namespaces/{quote(namespace, safe='')}/{name}", metadata_only)
+            if count is None:
+                return left, ()
+            if count:
+                known = {"metadata": {"namespace": namespace}, "inSystemNamespace": namespace in self._system}
+                where.append(LeftOut(known, count))
+        return (sum(each.count for each in where), where) if left_out else (left, ())
+
+    def _count(self, path: str, metadata_only: bool) -> int | None:
+        """How many objects a listing has; None where the server does not say."""
         try:
-            body, _ = self._get(f"{path}?limit=1", accept=METADATA_ONLY if metadata_only else "application/json")
+            body, _ = self._link.get(f"{path}?limit=1", accept=METADATA_ONLY if metadata_only else "application/json")
             metadata = _mapping(body.get("metadata"))
-            first = len(body["items"])
             remaining = metadata.get("remainingItemCount", 0 if not metadata.get("continue") else None)
-            return max(0, first + int(remaining) - seen)
-        except (CallFailedError, AttributeError, KeyError, TypeError):
-            return 1
+            return len(body["items"]) + max(0, int(remaining))
+        except (CallFailedError, AttributeError, KeyError, TypeError, ValueError):
+            return None
 
     def _in_scope(self, item: Json) -> bool:
         metadata = item.get("metadata") if isinstance(item, Mapping) else None
@@ -309,7 +322,7 @@ class KubernetesProvider(OnePlace):
     def _beneath(self, resource: Resource, name: str) -> Answer:
         path = f"{_root(resource.group, resource.versions[0])}/{resource.name}/{quote(name, safe='')}/{resource.sub}"
         try:
-            body, request_id = self._get(path)
+            body, request_id = self._link.get(path)
         except CallFailedError as failure:
             if failure.code == "NotServed":  # said of one object's, not of a kind that is not installed
                 raise CallFailedError(Reason.UNSUPPORTED, "NotFound", failure.message) from failure
@@ -317,53 +330,6 @@ class KubernetesProvider(OnePlace):
         if _mapping(body).get("kind") == "Status":
             raise CallFailedError(Reason.MALFORMED, "NoAnswer", retry=True)
         return Answer(body, request_id)
-
-    def _get(self, path: str, *, accept: str = "application/json", body: Json = None) -> tuple[Json, str]:
-        """(parsed body, audit id) of a GET, or of a POST of one of the API's own questions. Raises CallFailedError."""
-        raw, request_id = self._ask(path, accept=accept, body=body)
-        try:
-            return decode(raw), request_id
-        except ValueError as error:
-            raise CallFailedError(Reason.MALFORMED, "MalformedBody", retry=True) from error
-
-    def _ask(self, path: str, *, accept: str, body: Json = None) -> tuple[bytes, str]:
-        """As `_get`, the body as it came."""
-        headers = {"Accept": accept, "User-Agent": f"cnamm-scan/{__version__}"}
-        self._sign(headers, path)
-        raw = None
-        if body is not None:
-            raw = json.dumps(body).encode()
-            headers["Content-Type"] = "application/json"
-        with translated():
-            import urllib3
-
-            response = self._pool.request(
-                "GET" if raw is None else "POST",
-                self._host + path,
-                headers=headers,
-                body=raw,
-                retries=False,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-                timeout=urllib3.Timeout(connect=min(5.0, self.options.call_timeout), read=self.options.call_timeout),
-            )
-            data = read_body(response, self.options.bounds)
-        if response.status >= 300:
-            raise failure_of(response.status, response.headers, data)
-        return data, response.headers.get("Audit-Id", "")
-
-    def _sign(self, headers: dict[str, str], path: str) -> None:
-        """Put in who asks. Raises CallFailedError: a token that runs out while we scan is asked for again, which may fail."""
-        try:
-            with self._lock:  # a token that has run out is renewed once, not by every thread
-                self._client.update_params_for_auth(headers, [], ["BearerToken"], path, "GET", None)
-        except Exception as error:  # a plugin's, or of a file that holds the token
-            raise CallFailedError(Reason.CREDENTIALS, "NotRenewed", str(error)) from error
-        if "authorization" in headers:
-            headers["authorization"] = token = headers["authorization"].strip()  # a token's file often ends its line
-            if not (token.isascii() and token.isprintable()):
-                raise CallFailedError(Reason.CREDENTIALS, "MalformedToken")
 
     def matches(self, failure: CallFailedError, codes: Sequence[str]) -> bool:
         """What is not served is not installed, whatever the collector says; else as `absent_on:` says."""
@@ -380,9 +346,9 @@ class KubernetesProvider(OnePlace):
             return Answer(readers[name]())
 
     def _cluster(self) -> list[Mapping[str, Any]]:
-        version = self._version or _mapping(self._get("/version")[0])
-        host = urlsplit(self._host).hostname or ""
-        made = {"name": self.target.name, "server": address(self._host), "serverHost": host, "version": version}
+        version = self._version or _mapping(self._link.get("/version")[0])
+        host = urlsplit(self._link.host).hostname or ""
+        made = {"name": self.target.name, "server": address(self._link.host), "serverHost": host, "version": version}
         digits = re.match(r"\d+", str(version.get("minor", "")))
         return [
             {**made, "minor": int(digits.group()) if digits else None, "managedBy": managed_by(str(version.get("gitVersion", "")), host)}
@@ -403,7 +369,11 @@ class KubernetesProvider(OnePlace):
 
     def close(self) -> None:
         """Give connections back."""
-        self._pool.clear()
+        self._link.close()
+
+    def sent(self) -> Mapping[str, int]:
+        """Requests that were sent, all for the one cluster."""
+        return {self.target.id: self._link.sent}
 
 
 def managed_by(git_version: str, host: str) -> str:
@@ -415,41 +385,24 @@ def managed_by(git_version: str, host: str) -> str:
     return "aks" if host.endswith((".azmk8s.io", ".azmk8s.us", ".azmk8s.cn")) else ""
 
 
-def _scope(options: Options) -> dict[str, Any]:
+def _scope(options: Options, impersonation: Impersonation | None, notes: Sequence[str]) -> dict[str, Any]:
     named = {
         "namespaces": options.namespaces,
         "excluded_namespaces": options.excluded_namespaces,
         "system_namespaces": options.system_namespaces,
     }
-    return {name: sorted(values) for name, values in named.items() if values}
+    made: dict[str, Any] = {name: sorted(values) for name, values in named.items() if values}
+    if impersonation is not None:
+        made["impersonated"] = {"user": impersonation.user, "uid": impersonation.uid, "groups": list(impersonation.groups)}
+        made["impersonated"]["extra"] = sorted({key for key, _ in impersonation.extra})
+    return {**made, "notes": list(notes)} if notes else made
 
 
 def _root(group: str, version: str) -> str:
     return f"/apis/{group}/{version}" if group else f"/api/{version}"
 
 
-def _username(review: Json) -> str:
-    """Who a SelfSubjectReview says that we are; empty where it does not."""
-    for step in ("status", "userInfo", "username"):
-        review = review.get(step) if isinstance(review, Mapping) else None
-    return str(review or "")
-
-
 def _mapping(body: Json) -> Mapping[str, Json]:
     if not isinstance(body, Mapping):
         raise CallFailedError(Reason.MALFORMED, "MalformedBody", retry=True)
     return body
-
-
-def _refused(where: str, failure: CallFailedError) -> CredentialsError:
-    return CredentialsError(
-        f"the API server does not accept the credentials ({failure.code})",
-        where=where,
-        do="sign in again, and check with: kubectl auth whoami",
-    )
-
-
-def _advice(failure: CallFailedError) -> str:
-    if failure.code == "TLS":
-        return "set certificate-authority-data of the cluster in the kubeconfig to the authority that signed it"
-    return "check the address of the cluster in the kubeconfig, VPN and proxy, with: kubectl version"

@@ -25,7 +25,7 @@ from cnamm_scan.errors import CnammError, CredentialsError, ProviderError, Usage
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import CallFailedError, Provider, Request
 from cnamm_scan.providers.kubernetes.provider import Options, connect, managed_by
-from tests.clusters import Pair, asked, certificate, cluster, crd, items, names, pages, pod, reached, thing
+from tests.clusters import Pair, asked, certificate, cluster, config_of, crd, guarded_bed, items, names, pages, pod, reached, thing
 from tests.servers import BadServer, kubeconfig
 
 TOKEN = "secret-token-of-the-scanner"
@@ -243,7 +243,7 @@ def test_no_cluster_around_us() -> None:
 
 
 def test_the_identity_is_the_servers_word(tmp_path: Path) -> None:
-    with ClusterBed(cluster(), tokens={TOKEN: READER}) as bed, reached(bed, tmp_path, token=TOKEN) as provider:
+    with guarded_bed(cluster(), {TOKEN: READER}) as bed, reached(bed, tmp_path, token=TOKEN) as provider:
         assert provider.targets[0].identity == "system:serviceaccount:cnamm:scanner"
         assert [seen.path for seen in bed.requests if seen.method == "POST"] == ["/apis/authentication.k8s.io/v1/selfsubjectreviews"]
         assert all(seen.agent.startswith("cnamm-scan/") for seen in bed.requests)
@@ -268,16 +268,16 @@ def test_an_odd_word_of_who_we_are_is_none(bed: ClusterBed, tmp_path: Path, body
 @pytest.mark.parametrize("rights", [None, ANONYMOUS])
 def test_nobody_is_not_let_in(tmp_path: Path, rights: Rights | None) -> None:
     """With and without anonymous access of the server's."""
-    with ClusterBed(cluster(), tokens={TOKEN: READER} | ({"": rights} if rights else {})) as bed:
-        what, where, do = refused(CredentialsError, kubeconfig=str(bed.kubeconfig(tmp_path)))
+    with guarded_bed(cluster(), {TOKEN: READER} | ({"": rights} if rights else {})) as bed:
+        what, where, do = refused(CredentialsError, kubeconfig=config_of(bed, tmp_path))
     assert "does not know who asks" in what if rights else "does not accept the credentials" in what
     assert bed.url in where
     assert "kubectl auth whoami" in do
 
 
 def test_a_wrong_token(tmp_path: Path) -> None:
-    with ClusterBed(cluster(), tokens={TOKEN: READER}) as bed:
-        what, where, do = refused(CredentialsError, kubeconfig=str(bed.kubeconfig(tmp_path, token="a-wrong-one")))
+    with guarded_bed(cluster(), {TOKEN: READER}) as bed:
+        what, where, do = refused(CredentialsError, kubeconfig=config_of(bed, tmp_path, token="a-wrong-one"))
     assert what == "the API server does not accept the credentials (Unauthorized)"
     assert "a-wrong-one" not in what + where + do
 
@@ -304,7 +304,7 @@ def printing(folder: Path, text: str) -> list[str]:
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[ClusterBed]:
     """A cluster that asks for a token."""
-    with ClusterBed(cluster(pod("web")), tokens={TOKEN: READER}) as bed:
+    with guarded_bed(cluster(pod("web")), {TOKEN: READER}) as bed:
         yield bed
 
 
@@ -320,7 +320,7 @@ def test_a_plugin_gives_a_token(guarded: ClusterBed, tmp_path: Path) -> None:
 def test_a_plugin_that_fails(guarded: ClusterBed, tmp_path: Path) -> None:
     """What it complains of may hold what it was given: nobody repeats it."""
     command = plugin(tmp_path, "printf '\\033[31mno session; sign in\\n' >&2; echo the rest is long >&2; exit 3")
-    what, where, do = refused(CredentialsError, kubeconfig=str(guarded.kubeconfig(tmp_path, exec_command=command)))
+    what, where, do = refused(CredentialsError, kubeconfig=config_of(guarded, tmp_path, exec_command=command))
     assert what == "the plugin 'plugin' ended with 3"  # what it says of it may hold what it was given
     assert where == "kubeconfig"
     assert "plugin" in do
@@ -337,7 +337,7 @@ def test_an_error_does_not_say_how_to_log_in_at_a_server(tmp_path: Path) -> None
 
 
 def test_a_plugin_that_is_not_there(guarded: ClusterBed, tmp_path: Path) -> None:
-    file = guarded.kubeconfig(tmp_path, exec_command=[str(tmp_path / "none")])
+    file = config_of(guarded, tmp_path, exec_command=[str(tmp_path / "none")])
     assert refused(CredentialsError, kubeconfig=str(file))[0] == "the plugin 'none' could not be started: No such file or directory"
 
 
@@ -355,14 +355,14 @@ RUBBISH = {
 
 @pytest.mark.parametrize("said", RUBBISH)
 def test_a_plugin_that_prints_something_else(guarded: ClusterBed, tmp_path: Path, said: str) -> None:
-    file = guarded.kubeconfig(tmp_path, exec_command=printing(tmp_path, RUBBISH[said]))
+    file = config_of(guarded, tmp_path, exec_command=printing(tmp_path, RUBBISH[said]))
     what, where, do = refused(CredentialsError, kubeconfig=str(file))
     assert what.startswith("the plugin 'plugin' ")
     assert TOKEN not in what + where + do
 
 
 def test_a_plugin_that_prints_bytes(guarded: ClusterBed, tmp_path: Path) -> None:
-    file = guarded.kubeconfig(tmp_path, exec_command=plugin(tmp_path, "printf '\\377\\376'"))
+    file = config_of(guarded, tmp_path, exec_command=plugin(tmp_path, "printf '\\377\\376'"))
     assert refused(CredentialsError, kubeconfig=str(file))[0] == "the plugin 'plugin' printed no ExecCredential"
 
 
@@ -379,7 +379,7 @@ def test_a_plugin_that_hangs_ends_with_its_children(guarded: ClusterBed, tmp_pat
     """Also when it has gone itself, and a child of it keeps what we read from open."""
     command = plugin(tmp_path, f"sleep 60 & echo $! > {tmp_path}/child; {parent}")
     began = time.monotonic()
-    file = guarded.kubeconfig(tmp_path, exec_command=command)
+    file = config_of(guarded, tmp_path, exec_command=command)
     what, _, _ = refused(CredentialsError, kubeconfig=str(file), call_timeout=0.4)
     assert what == "the plugin 'plugin' did not answer in 0.4 seconds"
     assert time.monotonic() - began < 5
@@ -416,7 +416,7 @@ def renewed(folder: Path) -> list[str]:
 
 def test_a_token_that_runs_out_is_renewed_once(tmp_path: Path) -> None:
     with (
-        ClusterBed(cluster(pod("web")), tokens={"another": READER}) as bed,
+        guarded_bed(cluster(pod("web")), {"another": READER}) as bed,
         reached(bed, tmp_path, exec_command=renewed(tmp_path)) as provider,
         ThreadPoolExecutor(8) as threads,
     ):
@@ -674,7 +674,7 @@ def test_discovery_that_is_refused(tmp_path: Path) -> None:
     """What exists is listed all the same. What answers 404 may be served in another version: that is not known to be nothing."""
     rights = Rights((("list", "*", "*", None),), paths=("/version",), basic=False)
     made = cluster(pod("web"), crd("widgets", "Widget", "v2"))
-    with ClusterBed(made, tokens={TOKEN: rights}) as bed, reached(bed, tmp_path, token=TOKEN) as provider:
+    with guarded_bed(made, {TOKEN: rights}) as bed, reached(bed, tmp_path, token=TOKEN) as provider:
         assert names(pages(provider, "v1", "pods")) == ["web"]
         for client, call in (("example.com/v1", "widgets"), ("kyverno.io/v1", "policies")):
             failure = fails(provider, client, call)
@@ -1052,7 +1052,7 @@ def test_all_but_some_namespaces(spread: ClusterBed, tmp_path: Path) -> None:
 def test_one_namespace_that_may_not_be_read_costs_itself(tmp_path: Path) -> None:
     """Whoever has rights in some namespaces only sees these."""
     rights = Rights((("list", "", "pods", "shop"), ("list", "", "pods", "bank")))
-    with ClusterBed(_spread().cluster, tokens={TOKEN: rights}) as bed:
+    with guarded_bed(_spread().cluster, {TOKEN: rights}) as bed:
         with reached(bed, tmp_path, {"namespaces": ("kube-system", "shop", "bank")}, token=TOKEN) as provider:
             found = pages(provider, "v1", "pods")
             assert names(found) == ["shop-0", "shop-1", "bank-0", "bank-1"]
@@ -1170,6 +1170,6 @@ def test_many_threads_share_discovery_and_connections(bed: ClusterBed, tmp_path:
 
 def test_the_address_and_the_token_are_in_no_error(tmp_path: Path) -> None:
     """What a failure says in its text is its reason and code."""
-    with ClusterBed(cluster(), tokens={TOKEN: Rights(())}) as bed, reached(bed, tmp_path, token=TOKEN) as provider:
+    with guarded_bed(cluster(), {TOKEN: Rights(())}) as bed, reached(bed, tmp_path, token=TOKEN) as provider:
         failure = fails(provider, "v1", "pods")
         assert re.fullmatch(r"denied: Forbidden", str(failure))

@@ -14,7 +14,7 @@ import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,7 +25,7 @@ from cnamm_scan.demo.cluster.bed.answers import EXPIRED_LIST, TOO_LARGE, VERSION
 from cnamm_scan.demo.cluster.bed.contents import Cluster
 from cnamm_scan.demo.cluster.bed.groups import Resource
 from cnamm_scan.demo.cluster.bed.requests import Answer, Request, plain, status
-from cnamm_scan.demo.cluster.bed.rights import ADMIN, ANONYMOUS, Grant, Rights
+from cnamm_scan.demo.cluster.bed.rights import ADMIN, ANONYMOUS, Ask, Grant, Rights
 
 __all__ = ["ADMIN", "ANONYMOUS", "Cluster", "ClusterBed", "Grant", "Resource", "Rights", "Seen", "Trouble", "stale_read"]
 
@@ -34,6 +34,8 @@ GZIP_ABOVE = 128 * 1024
 CHUNKED_ABOVE = 2048
 """Go sends what is larger in chunks, without a Content-Length."""
 CHUNK = 4096
+IMPERSONATE = "impersonate-"
+"""How the headers begin that say as whom somebody asks."""
 RST_ON_CLOSE = struct.pack("ii", 1, 0)  # struct linger: on, 0 seconds
 MESSAGES = {
     401: "Unauthorized",
@@ -53,6 +55,8 @@ class Seen(NamedTuple):
     query: str  # as it was sent, without the ?
     status: int
     agent: str
+    who: Mapping[str, str] = {}
+    """The headers that say who asks, names in lower case; those that came several times a line each."""
 
 
 @dataclass
@@ -78,6 +82,7 @@ class Trouble:
     delay: float = 0.0  # seconds before the answer
     body: bytes | None = None
     content_type: str = ""
+    location: str = ""  # where a redirect points
     cut: bool = False  # send half of the answer, then close
     hang_up: bool = False  # close without an answer
     fired: int = 0  # counts itself
@@ -117,7 +122,8 @@ class ClusterBed:
     """Serves a cluster on a free port of 127.0.0.1 for the length of a `with` block.
 
     `tokens` maps bearer tokens to what they may do; without it all requests are an administrator's. The
-    token "" is for requests that send none (`ANONYMOUS`); without that entry they get 401. `certificate` is a
+    token "" is for requests that send none (`ANONYMOUS`); without that entry they get 401. `users` are those who may
+    be impersonated, by name, by whoever has the right to. `certificate` is a
     certificate and its key in PEM, for TLS. All pages of a list come from one state of the cluster, for
     `page_snapshot_seconds`; after that their tokens are expired. Without `aggregated_discovery` /api and
     /apis give the legacy documents only. `troubles` may be changed at any time; `requests` grows by one for
@@ -129,6 +135,7 @@ class ClusterBed:
         cluster: Cluster,
         *,
         tokens: Mapping[str, Rights] | None = None,
+        users: Mapping[str, Rights] | None = None,
         certificate: tuple[Path, Path] | None = None,
         page_snapshot_seconds: float = 300.0,
         aggregated_discovery: bool = True,
@@ -138,6 +145,7 @@ class ClusterBed:
         """Nothing starts before the `with`."""
         self.cluster = cluster
         self.tokens = tokens
+        self.users = users or {}
         self.certificate = certificate
         self.api = Api(cluster, Pages(page_snapshot_seconds), aggregated_discovery, version)
         self.url = ""
@@ -233,7 +241,7 @@ class ClusterBed:
             self.closing.wait(trouble.delay)
         answer: Answer | None = None
         if trouble is None or not (trouble.hang_up or trouble.status):
-            answer = self.api.answer(rights, request)
+            answer = self._answer(rights, request)
         elif not trouble.hang_up:
             answer = trouble.refusal(rights or ANONYMOUS, request)
         if trouble is not None and answer is not None:
@@ -241,12 +249,29 @@ class ClusterBed:
                 answer.headers["Retry-After"] = str(trouble.retry_after)
             answer.body = answer.body if trouble.body is None else trouble.body
             answer.content_type = trouble.content_type or answer.content_type
-        seen = Seen(request.method, request.path, query, answer.status if answer else 0, request.headers.get("user-agent", ""))
+            if trouble.location:
+                answer.headers["Location"] = trouble.location
+        who = {name: value for name, value in request.headers.items() if name == "authorization" or name.startswith(IMPERSONATE)}
+        seen = Seen(request.method, request.path, query, answer.status if answer else 0, request.headers.get("user-agent", ""), who)
         with self._lock:
             self.requests.append(seen)
             if request.is_write:
                 self.writes.append((request.method, request.path))
         return answer, trouble
+
+    def _answer(self, rights: Rights | None, request: Request) -> Answer:
+        """The true answer: to who asks, or to whom they ask as, if they may."""
+        user = request.headers.get("impersonate-user", "")
+        groups = request.headers.get("impersonate-group", "").splitlines()
+        if rights is not None and (user or groups):
+            for resource, names in (("users", [user]), ("groups", groups)):
+                for name in names:
+                    ask = Ask("impersonate", resource=resource, name=name)
+                    if not rights.allows(ask):
+                        return status(403, ask.refusal(rights.user))
+            known = self.users.get(user, Rights((), user))
+            rights = replace(known, user=user, groups=(*(groups or known.groups), "system:authenticated"))
+        return self.api.answer(rights, request)
 
     def _who(self, authorization: str) -> Rights | None:
         """The rights behind an Authorization header; None: unauthorized."""
@@ -308,7 +333,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.raw_requestline or not self.parse_request():
             self.close_connection = True
             return
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        headers = {name.lower(): "\n".join(self.headers.get_all(name, [])) for name in self.headers}
         body = self.rfile.read(int(headers.get("content-length") or 0))
         self.close_connection |= "transfer-encoding" in headers  # a body in chunks stays unread
         request = Request.of(self.command, self.path, headers, body)
