@@ -34,5 +34,13 @@ def test_no_port_number_is_compared() -> None:
     assert not found, "ask a view by the name of a list of ports: see 'Open to the world' in docs/content.md"
 
 
+def test_used_is_whether_there_ever_was_a_use_and_in_use_that_something_names_it() -> None:
+    tables = reader.load().tables.values()
+    used = {f"{table.id}.{name}" for table in tables for name, column in table.columns.items() if name.endswith("is_used") and not column.exists}
+    assert not used, "a column is_used has exists: the moment of the last use; what is named by something else is_in_use"
+    spelled = {f"{table.id}.{name}" for table in tables for name in table.columns if name in ("in_use", "used", "is_attached", "is_unattached")}
+    assert not spelled
+
+
 def test_where_a_load_balancer_stands_is_read_in_one_place() -> None:
     assert not [where for where, text in expressions() if DOOR_ANNOTATIONS in text]
