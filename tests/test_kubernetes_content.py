@@ -316,11 +316,11 @@ def test_the_nightly_scan_does_as_we_say(tmp_path: Path) -> None:
 
 
 def test_what_a_machine_is_called_is_said_in_one_way() -> None:
-    """Rules about objects that come from code ask the same list of tools; guardrails of admission have writers of their own."""
+    """Rules about objects that come from code ask the same list of tools."""
     asked = {
         name: parameter.default
         for name, rule in content().rules.items()
-        if name.startswith("kubernetes.") and not name.startswith("kubernetes.admission.")
+        if name.startswith("kubernetes.")
         for key, parameter in rule.parameters.items()
         if key == "machines"
     }

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 import duckdb
 
+from cnamm_scan.engine import ages
 from cnamm_scan.engine.bounds import BoundError, Bounds, Runner, StoreError, Timer, leave_behind
 from cnamm_scan.errors import did_you_mean
 
@@ -47,6 +48,7 @@ class Database:
         }
         made = duckdb.connect(":memory:", config=settings)
         made.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false; SET TimeZone = 'UTC'")
+        made.execute(ages.definitions())
         # what a rule has used goes back to the system, not into a reserve: a scan's peak is what its owner notices
         for name, value in (("flush_threshold", "'1MB'"), ("bulk_deallocation_flush_threshold", "'1MB'"), ("background_threads", "true")):
             made.execute(f"SET allocator_{name} = {value}")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-ALLOWED_FUNCTIONS = frozenset(
+from cnamm_scan.engine.ages import AGES
+
+ALLOWED_FUNCTIONS = frozenset(AGES) | frozenset(
     # comparison, text and patterns
     "~~ !~~ ~~* !~~* ~~~ ! lower upper trim ltrim rtrim length strlen substring substr left right replace split_part split string_split"
     " starts_with prefix ends_with suffix contains instr position regexp_matches regexp_full_match regexp_extract regexp_replace"

@@ -31,7 +31,8 @@ _NO_TEXT = frozenset(
     "regexp_matches regexp_full_match ~~ !~~ ~~* !~~* ~~~ ~~~~ starts_with ^@ prefix suffix ends_with contains instr position strpos"
     " len length strlen array_length cardinality json_array_length list_contains list_has array_contains list_has_any list_has_all"
     " array_has_any array_has_all && @> <@ list_position json_contains json_exists json_valid json_type bool_or bool_and count count_star"
-    " count_if date_diff datediff date_sub epoch ! + - * / // %".split()
+    " count_if date_diff datediff date_sub"
+    " seconds_since hours_since days_since days_until was_used is_used_or_new epoch ! + - * / // %".split()
 )
 """Functions whose value is a truth, a number or a time, whatever they are given."""
 _LOOK = re.compile(

@@ -91,10 +91,10 @@ LISTS: Mapping[str, Ports] = {
         "22 23 2323 512-514 3389 u3389 5900-5909 5985 5986 135 u135 593 5631 u5632 4899 6000-6009 u177 10000 u623 16992-16995"
         " u161 u162 u69 3283 8291 830"
     ),
-    # Docker, swarm, API server, kubelet, kube-proxy, controller manager, scheduler, etcd, kubectl proxy, cadvisor, Consul, Vault, Nomad,
-    # Portainer, registry. https://kubernetes.io/docs/reference/networking/ports-and-protocols/
+    # Docker, swarm, API server, kubelet, kube-proxy, controller manager and scheduler (10251 and 10252 of old), etcd, kubectl proxy, cadvisor,
+    # Consul, Vault, Nomad, Portainer, registry. https://kubernetes.io/docs/reference/networking/ports-and-protocols/
     "cluster_control": _written(
-        "2375-2377 6443 10250 10255 10256 10257 10259 2379 2380 8001 4194 8500 u8600 8600 8200 4646-4648 9000 9443 5000"
+        "2375-2377 6443 10249-10252 10255 10256 10257 10259 2379 2380 8001 4194 8500 u8600 8600 8200 4646-4648 9000 9443 5000"
     ),
     # SQL Server, Oracle, MySQL, PostgreSQL and PgBouncer, MongoDB, Cassandra, Redshift, Db2, Derby, Firebird, CouchDB, InfluxDB, Neo4j,
     # ClickHouse, CockroachDB, TiDB, RethinkDB, ArangoDB, HANA, Neptune, Milvus, Qdrant
@@ -119,8 +119,9 @@ LISTS: Mapping[str, Ports] = {
     "mail": _written("25 110 143"),
     # Kibana, Grafana, Prometheus, Alertmanager, Jaeger, Spark, Hadoop, Ray, TensorBoard, Jupyter, RabbitMQ
     "dashboards": _written("5601 3000 9090 9093 16686 4040 7077 8088 50070 9870 8265 6006 8888 15672"),
-    # DNS, NTP, chargen, quotd, SSDP, mDNS, WS-Discovery, memcached, CLDAP, RIP: answers that are larger than the question
-    "amplifiers": _written("u53 u123 u19 u17 u1900 u5353 u3702 u11211 u389 u520"),
+    # DNS, NTP, chargen, quotd, SSDP, mDNS, WS-Discovery, memcached, CLDAP, RIP, SNMP, NetBIOS, portmap, TFTP: answers that are larger than
+    # the question. https://www.cisa.gov/news-events/alerts/2014/01/17/udp-based-amplification-attacks
+    "amplifiers": _written("u53 u123 u19 u17 u1900 u5353 u3702 u11211 u389 u520 u161 u137 u111 u69"),
     # S7, Modbus, DNP3, EtherNet/IP, BACnet, Fox, IEC 104, OPC UA, PCWorx, Red Lion, FINS, SRTP, HART, PROFINET
     "industrial": _written(
         "102 502 802 20000 u20000 44818 u44818 u2222 u47808 1911 4911 2404 4840 1962 789 9600 u9600 18245 5094 u5094 34962-34964"

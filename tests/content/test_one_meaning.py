@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import pytest
+
 from cnamm_scan import content as reader
 
 NETWORK = re.compile(r"\d+\.\d+\.\d+\.\d+/\d|::/\d|['\"]/\[0")
@@ -32,6 +34,69 @@ def test_no_network_is_compared_as_text() -> None:
 def test_no_port_number_is_compared() -> None:
     found = [(where, match.group()) for where, text in expressions() if (match := PORTS.search(text))]
     assert not found, "ask a view by the name of a list of ports: see 'Open to the world' in docs/content.md"
+
+
+def test_used_is_whether_there_ever_was_a_use_and_in_use_that_something_names_it() -> None:
+    tables = reader.load().tables.values()
+    used = {
+        f"{table.id}.{name}" for table in tables for name, column in table.columns.items() if name.endswith("is_used") and not column.exists
+    }
+    assert not used, "a column is_used has exists: the moment of the last use; what is named by something else is_in_use"
+    spelled = {f"{table.id}.{name}" for table in tables for name in table.columns if name in ("in_use", "is_attached", "is_unattached")}
+    assert not spelled
+
+
+HOME_MADE = {
+    # names and values of secrets: providers/secrets
+    "secret": re.compile(r"pass(?:wo?r?d|wd|phrase|_)[|)(]|api[_?-]*key[|%]|[|(](?:secret|token|credential)s?[|)]", re.IGNORECASE),
+    # whose registry, pinned or moving: providers/images
+    "registry": re.compile(r"docker\[?[.]\]?io[|)'/]|quay\[?[.]\]?io[|)]|ghcr\[?[.]\]?io[|)]|gcr\[?[.]\]?io[|)]", re.IGNORECASE),
+    "pinned": re.compile(r"@?sha(?:256|512):\[|:latest\b", re.IGNORECASE),
+    # what of its host a container reaches: providers/host_paths
+    "path": re.compile(r"/var/run\b|docker\.sock|containerd\.sock|'/etc'|'/proc'|/var/lib/(?:kubelet|docker)"),
+}
+EXEMPT = {
+    ("secret", "aws.apigateway.caller_is_known"),  # names of doors that sign in by themselves
+    ("secret", "aws.apigatewayv2.caller_is_known"),
+    ("secret", "kubernetes.core.secret_no_database_passwords"),  # by which names a program is told of its database
+    ("secret", "kubernetes.node.sensitive_pods_are_confidential"),  # a label's word for what is confidential
+    ("secret", "kubernetes.storage.class_use"),  # the same
+    ("registry", "kubernetes.core.running_image"),  # a scanner's own spelling of Docker Hub
+    ("registry", "kubernetes.olm.catalogue_is_ours"),  # indexes of operators, which others fill; not whose images anybody may pull
+    ("registry", "kubernetes.admission.running_image"),  # Sigstore's own spelling of Docker Hub
+    ("pinned", "kubernetes.apps.image_tag"),  # what a runtime says that it pulled
+}
+
+
+def asked() -> Iterator[tuple[str, str]]:
+    """The same with the lists that rules have as parameters."""
+    yield from expressions()
+    for rule in reader.load().rules.values():
+        yield from ((rule.id, str(parameter.default)) for parameter in rule.parameters.values())
+
+
+@pytest.mark.parametrize("thing", sorted(HOME_MADE))
+def test_no_rule_and_no_column_says_again_what_is_said_once(thing: str) -> None:
+    found = {where for where, text in asked() if HOME_MADE[thing].search(text) and (thing, where) not in EXEMPT}
+    assert not found, "read the column: see 'One meaning for each thing' in docs/content.md"
+
+
+@pytest.mark.parametrize(
+    ("thing", "text"),
+    [
+        ("secret", "regexp_matches(lower(name), '(password|passwd|secret)[^/]*$')"),
+        ("secret", "regexp_matches(name, '(PASSWORD|PASSWD|PASSPHRASE|_PASS)($|_)')"),
+        ("secret", "name LIKE '%api_key%'"),
+        ("registry", "regexp_matches(image, '^(docker[.]io|quay[.]io)/')"),
+        ("registry", "starts_with(image, 'docker.io/')"),
+        ("pinned", "regexp_matches(package, '@sha256:[0-9a-f]{64}$')"),
+        ("pinned", "NOT package LIKE '%:latest'"),
+        ("path", "list_has_any(host_paths, ['/', '/etc'])"),
+        ("path", "list_contains(host_paths, '/var/run/docker.sock')"),
+    ],
+)
+def test_the_gate_sees_what_was_written_before(thing: str, text: str) -> None:
+    assert HOME_MADE[thing].search(text)
 
 
 def test_where_a_load_balancer_stands_is_read_in_one_place() -> None:

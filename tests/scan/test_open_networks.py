@@ -79,6 +79,8 @@ def account(**more: Told) -> dict[str, Told]:
         "GetManagedPrefixListEntries pl-own": listed("Entries", {"Cidr": "0.0.0.0/2"}, {"Cidr": "64.0.0.0/2"}, {"Cidr": "128.0.0.0/1"}),
         "GetManagedPrefixListEntries pl-front": refused(),
         "DescribeNetworkAcls": listed("NetworkAcls", {**acl, "Entries": [allow, {**allow, "RuleNumber": 32767, "RuleAction": "deny"}]}),
+        "DescribeVpcBlockPublicAccessOptions": block("off"),
+        "DescribeVpcBlockPublicAccessExclusions": listed("VpcBlockPublicAccessExclusions"),
         "DescribeRouteTables": listed("RouteTables", table),
         "DescribeSubnets": listed("Subnets", {"SubnetArn": "s", "SubnetId": "subnet-1", "VpcId": "vpc-1"}),
         "DescribeDBInstances": listed("DBInstances", *(database(name, group) for name, group in (("open", "sg-db"), ("shut", "sg-6")))),
@@ -93,6 +95,10 @@ def account(**more: Told) -> dict[str, Told]:
         "DescribeCluster office": cluster("93.184.216.0/24"),
         **more,
     }
+
+
+def block(mode: str, state: str = "default-state") -> Answer:
+    return Answer({"VpcBlockPublicAccessOptions": {"InternetGatewayBlockMode": mode, "State": state}})
 
 
 def database(name: str, group: str) -> Json:
@@ -155,3 +161,76 @@ def test_what_may_not_be_read_is_unknown(tmp_path: Path) -> None:
     told = account(DescribeRouteTables=refused(Reason.DENIED))
     told["DescribeDBInstances"] = listed("DBInstances", database("open", "sg-1"), database("shut", "sg-6"))
     assert named(judged(told, RULES, tmp_path / "routes"), "rds.instance_not_exposed") == {"open": "unknown", "shut": "pass"}
+
+
+def exclusion(resource: str, mode: str = "allow-bidirectional", state: str = "create-complete") -> Json:
+    return {"ExclusionId": "x-1", "ResourceArn": arn("ec2", resource), "InternetGatewayExclusionMode": mode, "State": state}
+
+
+def entries(*rules: tuple[int, str, bool, str, str, int, int]) -> Answer:
+    """A network ACL of subnet-1: number, action, outwards, protocol, range, first and last port; and the last rules, which refuse."""
+    made = []
+    for number, action, outwards, protocol, cidr, first, last in (
+        *rules,
+        *((32767, "deny", out, "-1", "0.0.0.0/0", -1, -1) for out in (True, False)),
+    ):
+        one = {"RuleNumber": number, "RuleAction": action, "Egress": outwards, "Protocol": protocol}
+        one["Ipv6CidrBlock" if ":" in cidr else "CidrBlock"] = cidr
+        made.append({**one, **({} if first < 0 else {"PortRange": {"From": first, "To": last}})})
+    acl = {"NetworkAclId": "acl-1", "VpcId": "vpc-1", "IsDefault": False, "Associations": [{"SubnetId": "subnet-1"}], "Entries": made}
+    return listed("NetworkAcls", acl)
+
+
+IN = (100, "allow", False, "6", "0.0.0.0/0", 22, 22)
+OPTIONS, EXCLUSIONS = "DescribeVpcBlockPublicAccessOptions", "DescribeVpcBlockPublicAccessExclusions"
+LEFT_OUT = "VpcBlockPublicAccessExclusions"
+WAYS: dict[str, tuple[dict[str, Told], str]] = {
+    "nothing is blocked": ({}, "fail"),
+    "callers are blocked": ({OPTIONS: block("block-ingress", "update-complete")}, "pass"),
+    "both ways are": ({OPTIONS: block("block-bidirectional")}, "pass"),
+    "it is being set": ({OPTIONS: block("block-ingress", "update-in-progress")}, "unknown"),
+    "a mode of tomorrow": ({OPTIONS: block("block-some")}, "unknown"),
+    "nobody may look": ({OPTIONS: refused()}, "unknown"),
+    "the subnet is left out": ({OPTIONS: block("block-ingress"), EXCLUSIONS: listed(LEFT_OUT, exclusion("subnet/subnet-1"))}, "fail"),
+    "its VPC is": ({OPTIONS: block("block-ingress"), EXCLUSIONS: listed(LEFT_OUT, exclusion("vpc/vpc-1"))}, "fail"),
+    "another one is": ({OPTIONS: block("block-ingress"), EXCLUSIONS: listed(LEFT_OUT, exclusion("vpc/vpc-10"))}, "pass"),
+    "for what leaves": ({OPTIONS: block("block-ingress"), EXCLUSIONS: listed(LEFT_OUT, exclusion("vpc/vpc-1", "allow-egress"))}, "pass"),
+    "no longer": (
+        {OPTIONS: block("block-ingress"), EXCLUSIONS: listed(LEFT_OUT, exclusion("vpc/vpc-1", state="delete-complete"))},
+        "pass",
+    ),
+    "soon": (
+        {OPTIONS: block("block-ingress"), EXCLUSIONS: listed(LEFT_OUT, exclusion("vpc/vpc-1", state="create-in-progress"))},
+        "unknown",
+    ),
+    "nobody may see what is left out": ({OPTIONS: block("block-ingress"), EXCLUSIONS: refused()}, "unknown"),
+    "answers leave": ({"DescribeNetworkAcls": entries(IN, (100, "allow", True, "6", "0.0.0.0/0", 1024, 65535))}, "fail"),
+    "answers leave on all ports": ({"DescribeNetworkAcls": entries(IN, (100, "allow", True, "-1", "0.0.0.0/0", -1, -1))}, "fail"),
+    "no answer leaves": ({"DescribeNetworkAcls": entries(IN)}, "pass"),
+    "answers to the office alone": ({"DescribeNetworkAcls": entries(IN, (100, "allow", True, "6", "93.184.216.0/24", 0, 65535))}, "pass"),
+    "answers by datagrams alone": ({"DescribeNetworkAcls": entries(IN, (100, "allow", True, "17", "0.0.0.0/0", 0, 65535))}, "pass"),
+    "answers by IPv6 alone": ({"DescribeNetworkAcls": entries(IN, (100, "allow", True, "6", "::/0", 0, 65535))}, "pass"),
+    "refused first": (
+        {
+            "DescribeNetworkAcls": entries(
+                IN, (90, "deny", True, "6", "0.0.0.0/0", 0, 65535), (100, "allow", True, "-1", "0.0.0.0/0", -1, -1)
+            )
+        },
+        "pass",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_database_is_reached_where_callers_get_in_and_are_answered(tmp_path: Path, way: str) -> None:
+    more, verdict = WAYS[way]
+    told = account(DescribeDBInstances=listed("DBInstances", database("open", "sg-1"), database("shut", "sg-6")), **more)
+    found = named(judged(told, ["aws.rds.instance_not_exposed"], tmp_path), "rds.instance_not_exposed")
+    assert found == {"open": verdict, "shut": "pass"}
+
+
+def test_who_comes_by_a_version_that_no_route_answers_gets_nowhere(tmp_path: Path) -> None:
+    table = {"RouteTableId": "rtb-1", "VpcId": "vpc-1", "Associations": [{"Main": True}]}
+    table["Routes"] = [{"DestinationIpv6CidrBlock": "::/0", "GatewayId": "igw-1", "State": "active"}]
+    told = account(DescribeDBInstances=listed("DBInstances", database("open", "sg-1")), DescribeRouteTables=listed("RouteTables", table))
+    assert named(judged(told, ["aws.rds.instance_not_exposed"], tmp_path), "rds.instance_not_exposed") == {"open": "pass"}

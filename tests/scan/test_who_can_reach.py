@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cnamm_scan.demo.cluster.bed.server import ClusterBed, Trouble
+from cnamm_scan.demo.cluster.bed.server import ClusterBed, Resource, Trouble
 from tests.clusters import cluster, crd, pod, scan, thing, verdicts
 
 Json = dict[str, Any]
@@ -302,3 +302,45 @@ def test_wide_ranges_are_told_apart_from_the_world_and_an_ingress_leads_to_no_da
     assert found["service_ranges_are_bounded", "orders/wide"][0] == "fail"
     assert found["ingress_leads_to_no_data_port", "orders/web db"][0] == "fail"
     assert found["ingress_leads_to_no_data_port", "orders/web web"][0] == "pass"
+
+
+# ---- products whose policies are not Kubernetes' own -----------------------------------------------------------------------------
+
+OUTSIDE = [policy("out", "shop", podSelector={}, policyTypes=["Egress"], egress=[{}])]
+PRODUCTS: Mapping[str, tuple[str, str, str, str, bool]] = {
+    "Antrea": ("crd.antrea.io/v1beta1", "clusternetworkpolicies", "ClusterNetworkPolicy", "", True),
+    "Antrea in a namespace": ("crd.antrea.io/v1beta1", "networkpolicies", "NetworkPolicy", "shop", True),
+    "EKS": ("networking.k8s.aws/v1alpha1", "clusternetworkpolicies", "ClusterNetworkPolicy", "", True),
+    "EKS in a namespace": ("networking.k8s.aws/v1alpha1", "applicationnetworkpolicies", "ApplicationNetworkPolicy", "shop", True),
+    "GKE": ("networking.gke.io/v1alpha1", "fqdnnetworkpolicies", "FQDNNetworkPolicy", "shop", False),
+    "NSX": ("crd.nsx.vmware.com/v1alpha1", "securitypolicies", "SecurityPolicy", "shop", True),
+    "NeuVector": ("neuvector.com/v1", "nvsecurityrules", "NvSecurityRule", "shop", True),
+    "OVN-Kubernetes": ("k8s.ovn.org/v1", "egressfirewalls", "EgressFirewall", "shop", False),
+    "OpenShift SDN": ("network.openshift.io/v1", "egressnetworkpolicies", "EgressNetworkPolicy", "shop", False),
+}
+
+
+@pytest.mark.parametrize(
+    ("product", "state"),
+    [
+        ("EKS", "not installed"),
+        ("EKS", "installed"),
+        *((product, "in use") for product in PRODUCTS),
+        *((product, "denied") for product in ("Antrea", "GKE", "OVN-Kubernetes")),
+    ],
+)
+def test_a_product_that_may_shut_what_kubernetes_leaves_open_is_a_doubt_only_where_it_may(tmp_path: Path, product: str, state: str) -> None:
+    version, plural, kind, namespace, both_ways = PRODUCTS[product]
+    made = cluster(pod("p", "shop"), pod("p", "bank"), *OUTSIDE)
+    if state != "not installed":
+        made.serve(version, Resource(plural, kind, namespaced=bool(namespace)))
+    if state == "in use":
+        made.add(thing(kind, "default", namespace, api=version, spec={}) if namespace else thing(kind, "default", api=version, spec={}))
+    troubles = [Trouble(resource=f"{plural}.{version.split('/')[0]}", status=403)] if state == "denied" else []
+    with ClusterBed(made, troubles=troubles) as bed, scan(bed, tmp_path, rules=RULES) as done:
+        found = verdicts(done)
+    is_doubt = state in ("in use", "denied")
+    assert found["namespace_denies_egress", "shop"][0] == ("fail" if not is_doubt or "Firewall" in kind or "Egress" in kind else "unknown")
+    assert found["namespace_denies_ingress", "shop"][0] == ("unknown" if is_doubt and both_ways else "fail")
+    other = is_doubt and (not namespace or state == "denied")
+    assert found["namespace_denies_ingress", "bank"][0] == ("unknown" if other and both_ways else "fail")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from cnamm_scan.providers.host_paths import is_critical, is_disk, reaches_socket
 from cnamm_scan.providers.images import reference
 from cnamm_scan.providers.secrets.found import of_script, of_settings, of_words
+from cnamm_scan.providers.secrets.names import Says, says
 from cnamm_scan.providers.secrets.verdict import Is, judge
 
 Json = Any
@@ -40,6 +42,42 @@ def ecs_container(value: Json) -> Json:
     return {**value, "found": found.document(), "imageReference": reference(value.get("image"))}
 
 
+def ecs_task_definition(value: Json) -> Json:
+    """A task definition with `coreHostPaths`: the paths of its host by which one of its containers owns that."""
+    if not isinstance(value, Mapping):
+        return None
+    paths = {str(each.get("name")): _host_path(each) for each in _mappings(value, "volumes")}
+    kept = {name for name in paths if not _is_only_read(name, value)}
+    core = [
+        path
+        for name, path in paths.items()
+        if path and (reaches_socket(path) or is_disk(path) or (name in kept and is_critical(path)))
+    ]  # fmt: skip
+    return {**value, **({"coreHostPaths": core} if core else {})}
+
+
+def _mappings(value: Mapping[str, Json], field: str) -> list[Mapping[str, Json]]:
+    listed = value.get(field)
+    return [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+
+
+def _host_path(volume: Mapping[str, Json]) -> str:
+    host = volume.get("host")
+    return str(host.get("sourcePath") or "") if isinstance(host, Mapping) else ""
+
+
+def _is_only_read(volume: str, task: Mapping[str, Json]) -> bool:
+    """Whether containers mount it, and none of them to write; what nobody is told of may still be written."""
+    mounts = [each for one in _mappings(task, "containerDefinitions") for each in _mappings(one, "mountPoints")]
+    modes = [each.get("readOnly") is True for each in mounts if each.get("sourceVolume") == volume]
+    return bool(modes) and all(modes)
+
+
+def setting_name(value: Json) -> Json:
+    """The name of a setting whose value nobody asks for, as `{name, saysSecret}`."""
+    return {"name": value, "saysSecret": says(value) is Says.SECRET} if isinstance(value, str) else None
+
+
 def codebuild_variable(value: Json) -> Json:
     """A variable of a build as `{name, type, says, byName}`: what its value is, and whether its name says that it is a secret."""
     if not isinstance(value, Mapping):
@@ -59,6 +97,8 @@ def start_script(value: Json) -> Json:
 NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     "lambda_environment": lambda_environment,
     "ecs_container": ecs_container,
+    "ecs_task_definition": ecs_task_definition,
+    "setting_name": setting_name,
     "codebuild_variable": codebuild_variable,
     "start_script": start_script,
 }

@@ -11,11 +11,12 @@ from functools import lru_cache
 from typing import Any
 
 from cnamm_scan.paths import MalformedError
+from cnamm_scan.providers import host_paths
 from cnamm_scan.providers.embedded import parse_json
 from cnamm_scan.providers.images import reference
-from cnamm_scan.providers.kubernetes import host_paths
 from cnamm_scan.providers.kubernetes.amounts import amounts
 from cnamm_scan.providers.secrets.found import of_files, of_settings, of_words
+from cnamm_scan.providers.secrets.names import is_password
 
 Json = Any
 
@@ -187,6 +188,9 @@ def _secrets_of(
             yield "mountedSecrets", mounted
     if secret:
         yield "secretEnv", secret
+    passwords = [str(each["name"]) for each in container.get("env") or () if is_password(str(each.get("name")))]
+    if passwords:
+        yield "passwordEnv", passwords
     if plain:
         yield "plainEnv", [name for name, _ in plain]
     if plain or words:
@@ -245,7 +249,7 @@ def changes(document: Json) -> Json:
     """The same with `changes` beside it: who wrote fields of the object when, its status left out: [{manager, operation, time}].
 
     And with `flags`: the names of its containers' flags, with true or false where that is all they say; and `movingImages`: those of their
-    images that are named by nothing but a tag that is meant to move.
+    images that are named by nothing but a tag that is meant to move, `publicImages` those of registries for everybody.
     """
     entries = _list(_optional(_object(document), "metadata"), "managedFields")
     made = [
@@ -263,8 +267,17 @@ def changes(document: Json) -> Json:
     moving = [
         str(each["image"]) for each in _mappings(template, "containers") if (image := reference(each.get("image"))) and image["moves"]
     ]
-    told = (("changes", made, entries), ("flags", flags, flags), ("movingImages", moving, moving))
+    public = [
+        str(each["image"]) for each in _mappings(template, "containers") if (image := reference(each.get("image"))) and image["isPublic"]
+    ]
+    told = (("changes", made, entries), ("flags", flags, flags), ("movingImages", moving, moving), ("publicImages", public, public))
     return {**document, **{name: value for name, value, there in told if there}}
+
+
+def package(document: Json) -> Json:
+    """An object that installs a package by the name of an image, with `packageReference`: what that name says."""
+    made = reference(_optional(_object(document), "spec").get("package"))
+    return {**document, "packageReference": made} if made else document
 
 
 TELLING = (
@@ -347,6 +360,7 @@ NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     "json": parse_json,
     "pod": pod,
     "changes": changes,
+    "package": package,
     "config_map": config_map,
     "service": service,
     "bare_url": bare_url,

@@ -26,6 +26,11 @@ _STRONG = frozenset(
     " privatekey jwt kennwort contrasena requirepass masterauth sshpass mypwd pgpassword".split()
 )
 """A last word that names a secret by itself."""
+_PASSWORDS = frozenset(
+    "password passwords passwd pw passphrase passcode passwort pwd pass pswd psw kennwort contrasena requirepass masterauth sshpass mypwd"
+    " pgpassword".split()
+)
+"""Those of them by which somebody signs in with a name, as databases ask."""
 _JOINED = {
     "apikey": "api key",
     "apikeys": "api keys",
@@ -159,6 +164,13 @@ def says(name: str) -> Says:
     if last in ("hash", "hashed") and before and before[-1] in _STRONG:
         return Says.HASH
     return Says.SECRET if _is_secret(last, before) else Says.NOTHING
+
+
+@lru_cache(maxsize=16384)
+def is_password(name: str) -> bool:
+    """Whether a setting by its name is a password, and no other kind of secret."""
+    words = _shortened(words_of(name))
+    return says(name) is Says.SECRET and bool(words) and words[-1] in _PASSWORDS
 
 
 def _is_secret(last: str, before: tuple[str, ...]) -> bool:

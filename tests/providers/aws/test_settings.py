@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnamm_scan.providers.aws.settings import NORMALISERS, codebuild_variable, ecs_container, lambda_environment, start_script
+from cnamm_scan.providers.aws.settings import (
+    NORMALISERS,
+    codebuild_variable,
+    ecs_container,
+    ecs_task_definition,
+    lambda_environment,
+    setting_name,
+    start_script,
+)
 
 PASSWORD = "hunter2hunter2"
 
@@ -68,9 +76,69 @@ def test_user_data(pack: Any) -> None:
     assert start_script("*")["unsure"] == ["user data"]
 
 
+def task(path: str, *modes: bool | None, **more: Any) -> dict[str, Any]:
+    """A task definition that mounts a path of its host into a container for each mode: True is read-only."""
+    mounts = [{"sourceVolume": "v", "containerPath": "/in", **({} if mode is None else {"readOnly": mode})} for mode in modes]
+    containers = [{"name": f"c{number}", "mountPoints": [mount]} for number, mount in enumerate(mounts)]
+    return {"volumes": [{"name": "v", "host": {"sourcePath": path}}], "containerDefinitions": containers, **more}
+
+
+@pytest.mark.parametrize(
+    ("definition", "owned"),
+    [
+        (task("/var/run/docker.sock", True), True),  # whoever speaks to it is root, read-only or not
+        (task("/var//run/./docker.sock", True), True),
+        (task("/run", True), True),
+        (task("/opt/mine/docker.sock", True), True),
+        (task("/var/lib/docker/volumes", None), True),
+        (task("/usr/bin", False), True),
+        (task("/", False), True),
+        (task("/dev/nvme1n1", True), True),
+        (task("/etc", True), False),
+        (task("/proc", True, True), False),
+        (task("/etc", True, False), True),
+        (task("/etc"), True),  # no mount is told of
+        (task("/data/cache", False), False),
+        (task("/etcetera", False), False),
+        (task("", False), False),
+        ({"volumes": [{"name": "v"}], "containerDefinitions": []}, False),
+        ({}, False),
+    ],
+)
+def test_paths_by_which_a_task_owns_its_host(definition: dict[str, Any], owned: bool) -> None:
+    made = ecs_task_definition(definition)
+    assert bool(made.get("coreHostPaths")) is owned
+    assert {name: value for name, value in made.items() if name != "coreHostPaths"} == definition
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("/app/db-password", True),
+        ("/prod/stripe/api_key", True),
+        ("GITHUB_TOKEN", True),
+        ("/app/DB_PWD", True),
+        ("/shop/signing-key", True),
+        ("/shop/password/prod", True),
+        ("/app/redis.auth", True),
+        ("/app/token-url", False),
+        ("/app/TOKEN_TTL", False),
+        ("/app/kms-key-id", False),
+        ("/secrets/region", False),
+        ("/app/password_policy", False),
+        ("/app/public-key", False),
+    ],
+)
+def test_names_of_parameters_are_read_as_all_names_of_settings(name: str, secret: bool) -> None:
+    assert setting_name(name) == {"name": name, "saysSecret": secret}
+
+
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=9), lambda x: st.lists(x, max_size=3), max_leaves=5)
 
 
-@given(st.sampled_from(sorted(NORMALISERS)), JSON | st.dictionaries(st.sampled_from(["Variables", "name", "value", "type"]), JSON))
+@given(
+    st.sampled_from(sorted(NORMALISERS)),
+    JSON | st.dictionaries(st.sampled_from(["Variables", "name", "value", "type", "volumes", "containerDefinitions"]), JSON),
+)
 def test_anything_at_all_gives_a_document_or_nothing(name: str, value: Any) -> None:
     json.dumps(NORMALISERS[name](value))

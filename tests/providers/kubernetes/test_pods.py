@@ -231,6 +231,23 @@ def test_what_fills_variables_whole_is_told() -> None:
     assert found["envFromNames"] == ["Secret db", "ConfigMap map"]
 
 
+def test_variables_named_like_a_password_are_told_wherever_their_value_comes_from() -> None:
+    names = ["DB_HOST", "DB_PWD", "PASSWORD_FILE", "API_TOKEN", "mysql.password", "DB_PASSWORD_PROD"]
+    env = [{"name": name, "valueFrom": {"secretKeyRef": {"name": "db", "key": "x"}}} for name in names]
+    assert only({"env": env})["passwordEnv"] == ["DB_PWD", "mysql.password", "DB_PASSWORD_PROD"]
+    assert "passwordEnv" not in only({"env": env[:1]})
+
+
+def test_packages_and_templates_say_what_their_images_names_say() -> None:
+    made = NORMALISERS["package"]({"spec": {"package": "xpkg.example.com/a/b:v1.2.0"}})["packageReference"]
+    assert (made["moves"], made["digest"]) == (False, "")
+    assert NORMALISERS["package"]({"spec": {"package": "xpkg.example.com:5000/a/b"}})["packageReference"]["moves"] is True
+    assert NORMALISERS["package"]({"spec": {}}) == {"spec": {}}
+    images = ["nginx", "registry.shop.example/web:1", "QUAY.io/a/b:2", "index.docker.io/x/y:1"]
+    template = {"spec": {"containers": [{"image": image} for image in images]}}
+    assert NORMALISERS["changes"]({"spec": {"template": template}})["publicImages"] == [images[0], *images[2:]]
+
+
 def test_commands_keep_the_names_of_flags_and_nothing_behind_them() -> None:
     container = {"command": ["run"], "args": ["--token=abc=def", "plain", 5, "--password", "hunter2", "-c", "-pSecret", "echo secret"]}
     assert only(container)["commandNames"] == ["run", "--token", "--password", "-c"]

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cnamm_scan.model import MadeRow
-from cnamm_scan.providers.aws.made.networks import Groups, Paths, Truth, either
+from cnamm_scan.providers.aws.made.networks import Groups
+from cnamm_scan.providers.aws.made.paths import Paths, Truth, either
 from cnamm_scan.providers.aws.networks.rules import ANYBODY, Through
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.openness import EVERYWHERE, Openness, addresses, judge
@@ -64,7 +65,9 @@ def _reached(groups: Groups, paths: Paths, row: SeenRow, subnets: Sequence[str] 
         wall = paths.let_in(row.target, row.region, subnet, at)
         passed = Through(grouped.sure.within(wall.sure), grouped.possible.within(wall.possible))
         levels.append((judge(passed.sure), judge(passed.possible)))
-        answers.append(both(paths.reaches_internet(row.target, row.region, subnet), _is_world(passed)))
+        back = paths.let_back(row.target, row.region, subnet)
+        answered = Through(passed.sure.within(back.sure), passed.possible.within(back.possible))
+        answers.append(both(paths.reaches_internet(row.target, row.region, subnet), _is_world(answered)))
     low, high = (max(levels, key=lambda pair: pair[n].rank)[n] for n in (0, 1))
     return either(answers), (low.value if low is high else None)
 

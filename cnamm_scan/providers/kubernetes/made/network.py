@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.kubernetes.policies.labels import Labels, Truth, selector
-from cnamm_scan.providers.kubernetes.policies.network import calico, cilium, kubernetes
+from cnamm_scan.providers.kubernetes.policies.network import antrea, calico, cilium, kubernetes, openshift
 from cnamm_scan.providers.kubernetes.policies.network.evaluate import Network, unread
 from cnamm_scan.providers.kubernetes.policies.network.model import NAME_LABEL, Direction, Layer, Level, Pod, Policy
 from cnamm_scan.providers.openness import NO_ADDRESSES, Openness, addresses, judge
@@ -25,13 +25,38 @@ KINDS: Mapping[str, str] = {
     "kubernetes.network_policy_api.admin_network_policy": "AdminNetworkPolicy",
     "kubernetes.network_policy_api.baseline_admin_network_policy": "BaselineAdminNetworkPolicy",
     "kubernetes.network_policy_api.cluster_network_policy": "ClusterNetworkPolicy",
+    "kubernetes.antrea.cluster_network_policy": "Antrea ClusterNetworkPolicy",
+    "kubernetes.antrea.network_policy": "Antrea NetworkPolicy",
+    "kubernetes.ovn.egress_firewall": "EgressFirewall",
+    "kubernetes.openshift_sdn.egress_network_policy": "EgressNetworkPolicy",
+    "kubernetes.network_products.aws_cluster_network_policy": "ClusterNetworkPolicy of Amazon EKS",
+    "kubernetes.network_products.aws_application_network_policy": "ApplicationNetworkPolicy",
+    "kubernetes.network_products.fqdn_network_policy": "FQDNNetworkPolicy",
+    "kubernetes.network_products.nsx_security_policy": "SecurityPolicy of NSX",
+    "kubernetes.network_products.neuvector_rule": "NvSecurityRule",
+    "kubernetes.network_products.neuvector_cluster_rule": "NvClusterSecurityRule",
 }
+OPAQUE: Mapping[str, tuple[Direction, ...]] = {
+    "ClusterNetworkPolicy of Amazon EKS": tuple(Direction),
+    "ApplicationNetworkPolicy": tuple(Direction),
+    "FQDNNetworkPolicy": (Direction.EGRESS,),
+    "SecurityPolicy of NSX": tuple(Direction),
+    "NvSecurityRule": tuple(Direction),
+    "NvClusterSecurityRule": tuple(Direction),
+}
+"""Kinds whose rules nobody reads -> the directions in which one that is there leaves everything open to doubt."""
+FIREWALLS = {"EgressFirewall", "EgressNetworkPolicy"}
+ADMINS = ("kubernetes.network_policy_api.admin_network_policy", "kubernetes.network_policy_api.cluster_network_policy")
+TIER = "kubernetes.antrea.tier"
 AGENTS: Mapping[str, str] = {
     "cilium": "cilium",
     "anetd": "cilium",
     "calico-node": "calico",
     "canal": "calico",
     "rke2-canal": "calico",
+    "antrea-agent": "antrea",
+    "ovnkube-node": "ovn",
+    "sdn": "openshift_sdn",
 }
 """Daemon sets by which a product is known to run: its policies mean nothing without it."""
 NAMESPACE, POD, DAEMON_SET = "kubernetes.core.namespace", "kubernetes.core.pod", "kubernetes.apps.daemon_set"
@@ -55,7 +80,7 @@ class Cluster:
         for row in self.listed(NAMESPACE):
             name, given = str(row.values["name"]), _labels(row)
             labels[name] = None if given is None else {**given, NAME_LABEL: name}
-        hidden = [unread(f"unseen {kind}", kind) for table, kind in KINDS.items() if table != NETWORK_POLICY and self._is_hidden(table)]
+        hidden = [_opaque(f"unseen {kind}", kind) for table, kind in KINDS.items() if table != NETWORK_POLICY and self._is_hidden(table)]
         self.network = Network([*policies, *hidden], labels, not self.seen.dark(NAMESPACE, self.target.id))
 
     def listed(self, table: str) -> list[SeenRow]:
@@ -77,6 +102,12 @@ class Cluster:
             return namespace is not None and (namespace in left or bool(named and namespace not in named))
         return True
 
+    @property
+    def _tiers(self) -> Mapping[str, float]:
+        """Antrea's tiers that somebody made, by name in small letters."""
+        rows = ((row.values["name"], row.values["priority"]) for row in self.listed(TIER))
+        return {str(name).lower(): float(priority) for name, priority in rows if priority is not None}
+
     def hidden(self, namespace: str) -> Truth:
         """Whether NetworkPolicies of a namespace may be there that were not seen; None where files do not hold them."""
         if self.is_files:
@@ -85,23 +116,37 @@ class Cluster:
 
     def _policies(self) -> Iterator[Policy]:
         agents = {AGENTS[str(row.values["name"])] for row in self.listed(DAEMON_SET) if row.values["name"] in AGENTS}
+        admins = any(self.listed(table) for table in ADMINS)
         for table, kind in KINDS.items():
             product = table.split(".")[1]
             for row in self.listed(table):
                 key = f"{kind}/{row.key}"
                 self.facts[key], self.rows[key] = row.fact, row
-                for policy in _read(key, kind, row):
-                    yield policy if product in (*agents, "networking", "network_policy_api") else _doubted(policy)
+                for policy in _read(key, kind, row, self._tiers):
+                    sure = product in (*agents, "networking", "network_policy_api") and not (kind in FIREWALLS and admins)
+                    yield policy if sure else _doubted(policy)
+
+
+def _opaque(key: str, kind: str, namespace: str = "") -> Policy:
+    """A policy whose rules nobody reads: in each direction in which its kind speaks it may shut and open whatever there is."""
+    if kind in FIREWALLS:
+        return openshift.unseen(key, kind)
+    made, told = unread(key, kind, namespace), OPAQUE.get(kind, tuple(Direction))
+    return replace(made, sides={direction: made.sides[direction] for direction in told})
 
 
 def _doubted(policy: Policy) -> Policy:
-    return Policy(
-        policy.key, policy.kind, policy.namespace, policy.namespaces, policy.pods, policy.sides, policy.layer, policy.order, is_sure=False
-    )
+    return replace(policy, is_sure=False)
 
 
-def _read(key: str, kind: str, row: SeenRow) -> Iterable[Policy]:
-    namespace, spec = str(row.values.get("namespace") or ""), row.values["spec"]
+def _read(key: str, kind: str, row: SeenRow, tiers: Mapping[str, float]) -> Iterable[Policy]:
+    namespace, spec = str(row.values.get("namespace") or ""), row.values.get("spec")
+    if kind in OPAQUE:
+        return [_opaque(key, kind, namespace)]
+    if kind in FIREWALLS:
+        return [openshift.firewall(key, kind, namespace, spec)]
+    if kind.startswith("Antrea"):
+        return antrea.policies(key, kind, namespace, spec, tiers)
     if kind.startswith("Cilium"):
         if row.values["specs"] is None or spec is None:
             return [unread(key, kind, namespace)]
@@ -119,10 +164,14 @@ def _clusters(seen: SeenTables) -> Iterator[Cluster]:
 
 
 def _selector(row: SeenRow) -> str | None:
-    spec = row.values["spec"]
+    spec = row.values.get("spec")
     if not isinstance(spec, Mapping):
         return None
-    named = {name: spec[name] for name in ("podSelector", "endpointSelector", "selector", "namespaceSelector", "subject") if name in spec}
+    named = {
+        name: spec[name]
+        for name in ("podSelector", "endpointSelector", "selector", "namespaceSelector", "subject", "appliedTo")
+        if name in spec
+    }
     return json.dumps(named, sort_keys=True)
 
 
@@ -130,7 +179,7 @@ def _said(cluster: Cluster, key: str, policies: Sequence[Policy], *, by_letter: 
     """What the policies of one object say: the columns of one row. `by_letter`: whether or not the product runs that makes them true."""
     row, first = cluster.rows[key], policies[0]
     made: dict[str, Any] = {"kind": first.kind, "namespace": first.namespace, "selector": _selector(row)}
-    made["selects_all"] = None if row.values["spec"] is None else all(each.is_for_all for each in policies)
+    made["selects_all"] = None if row.values.get("spec") is None else all(each.is_for_all for each in policies)
     for direction in Direction:
         sides = [each.sides[direction] for each in policies if direction in each.sides]
         answers = [

@@ -147,6 +147,7 @@ def paths(*routes: Json, subnets: tuple[str, ...] = (), is_main: bool = True) ->
         "aws.ec2.subnet": {"s": {"subnet_id": "subnet-a", "vpc_id": "vpc"}},
         "aws.ec2.route_table": {"t": {"route_table_id": "rtb", "vpc_id": "vpc", "subnets": list(subnets), "is_main": is_main}},
         ROUTE: {str(n): each for n, each in enumerate(routes)},
+        "aws.ec2.internet_block": {"b": {"mode": "off", "is_settled": True}},
         **LISTED_ENTRIES,
     }
 

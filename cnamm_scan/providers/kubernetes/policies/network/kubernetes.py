@@ -60,7 +60,7 @@ def _network_policy(key: str, namespace: str, spec: Mapping[str, Json]) -> Polic
 
 def _rule(rule: Mapping[str, Json], peers: str) -> Rule:
     """One rule. No peers are everybody, no ports are all."""
-    held, names, whole = _ports(items(rule.get("ports"))) if rule.get("ports") else (ALL_PORTS, frozenset[str](), True)
+    held, names, whole = port_list(items(rule.get("ports"))) if rule.get("ports") else (ALL_PORTS, frozenset[str](), True)
     if not rule.get(peers):
         return Rule(everybody=True, ports=held, port_names=names, may_match_more=not whole)
     found = [_peer(each) for each in items(rule[peers])]
@@ -78,7 +78,7 @@ def _peer(peer: Mapping[str, Json]) -> PodPeer | Addresses:
     return PodPeer(where, selector(peer.get("podSelector")))
 
 
-def _ports(listed: Sequence[Mapping[str, Json]]) -> tuple[Ports, frozenset[str], bool]:
+def port_list(listed: Sequence[Mapping[str, Json]]) -> tuple[Ports, frozenset[str], bool]:
     """Ports by number and by name, and whether all could be read. A port that is not given is all of its protocol."""
     made: list[Ports] = [NO_PORTS]
     names = set()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from cnamm_scan.providers.kubernetes.policies.labels import selector
-from cnamm_scan.providers.kubernetes.policies.network import calico, cilium
+from cnamm_scan.providers.kubernetes.policies.network import antrea, calico, cilium, openshift
 from cnamm_scan.providers.kubernetes.policies.network.balancers import admitted, is_internal
 from cnamm_scan.providers.kubernetes.policies.network.evaluate import Network
 from cnamm_scan.providers.kubernetes.policies.network.kubernetes import admin_policy, network_policy
@@ -268,3 +269,141 @@ def test_whom_a_load_balancer_lets_in() -> None:
     assert admitted([], {"service.beta.kubernetes.io/azure-allowed-service-tags": "AzureCloud"}) is None
     assert admitted(["odd"], {}) is None
     assert admitted(None, {}) is None
+
+
+# ---- Antrea ----------------------------------------------------------------------------------------------------------------------
+
+
+def of_antrea(
+    ingress: list[Json] | None = None,
+    *,
+    applied: list[Json] | None = None,
+    tier: str = "",
+    priority: float = 5,
+    namespace: str = "",
+    egress: list[Json] | None = None,
+    tiers: Mapping[str, float] | None = None,
+    **more: Any,
+) -> list[Policy]:
+    spec = {"priority": priority, "appliedTo": [{"namespaceSelector": {}}] if applied is None else applied, **more}
+    spec.update({"ingress": ingress or []}, **({"egress": egress} if egress else {}), **({"tier": tier} if tier else {}))
+    return antrea.policies("a", "Antrea NetworkPolicy" if namespace else "Antrea ClusterNetworkPolicy", namespace, spec, tiers or {})
+
+
+DROP: Json = {"action": "Drop"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ([], "world"),  # a policy of Antrea isolates nobody
+        ([DROP], "nobody"),
+        ([{"action": "Reject"}], "nobody"),
+        ([{"action": "Drop", "from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}, {"ipBlock": {"cidr": "::/0"}}]}], "cluster"),
+        ([{"action": "Allow", "from": [{"namespaces": {"match": "Self"}}]}, DROP], "namespace"),
+        ([{"action": "Allow", "from": [{"podSelector": {"matchLabels": {"app": "web"}}}]}, DROP], "named"),
+        ([{"action": "Allow", "from": [{"podSelector": {}}]}, DROP], "cluster"),
+        ([{"action": "Allow", "from": [{"namespaceSelector": {}}]}, DROP], "cluster"),
+        (
+            [{"action": "Allow", "from": [{"ipBlock": {"cidr": "0.0.0.0/1"}}, {"ipBlock": {"cidr": "128.0.0.0/1"}}]}, DROP],
+            "?",
+        ),  # at least what no pod is
+        ([{"action": "Allow", "from": [{"group": "office"}]}, DROP], "?"),
+        ([{"action": "Allow", "from": [{"serviceAccount": {"name": "a", "namespace": "b"}}]}, DROP], "?"),
+        ([{"action": "Allow", "from": [{"namespaces": {"sameLabels": ["team"]}}]}, DROP], "?"),
+        ([DROP, {"action": "Allow"}], "nobody"),
+        ([{"action": "Drop", "ports": [{"protocol": "TCP"}]}], "world"),
+        ([{"action": "Drop", "protocols": [{"icmp": {}}]}], "?"),
+        ([{"action": "Log"}], "?"),
+        ([{**DROP, "appliedTo": [{"podSelector": {}}]}], "?"),
+        ("odd", "?"),
+    ],
+)
+def test_rules_of_antrea(rules: Any, expected: str) -> None:
+    assert told(*of_antrea(rules)) == expected
+
+
+def test_antrea_passes_to_the_policies_of_kubernetes_which_come_before_its_baseline() -> None:
+    anybody = network_policy("n", "shop", {"podSelector": {}, "ingress": [{}]})
+    assert told(*of_antrea([{"action": "Allow"}]), DENY) == "world"  # what it allows nobody takes back
+    assert told(*of_antrea([{"action": "Pass"}, DROP]), DENY) == "nobody"
+    assert told(*of_antrea([{"action": "Pass"}, DROP]), anybody) == "world"
+    assert told(*of_antrea([DROP], tier="baseline")) == "nobody"
+    assert told(*of_antrea([DROP], tier="Baseline"), anybody) == "world"
+    assert told(*of_antrea([{"action": "Allow"}], tier="baseline"), DENY) == "nobody"
+
+
+def test_tiers_of_antrea_come_before_priorities() -> None:
+    drop, allow = of_antrea([DROP], tier="application", priority=1), of_antrea([{"action": "Allow"}], tier="Emergency", priority=9)
+    assert told(*drop, *allow) == "world"
+    [allowed] = of_antrea([{"action": "Allow"}])
+    assert told(*of_antrea([DROP], tier="ours"), allowed) == "?"
+    assert told(*of_antrea([DROP], tier="ours", tiers={"ours": 20}), allowed) == "nobody"
+    assert told(*of_antrea([DROP], tier="ours", tiers={"ours": 252}), allowed) == "world"
+
+
+def test_whom_a_policy_of_antrea_applies_to() -> None:
+    assert told(*of_antrea([DROP], applied=[{"podSelector": {"matchLabels": {"app": "web"}}}])) == "world"
+    assert told(*of_antrea([DROP], applied=[{"podSelector": {"matchLabels": {"app": "web"}}}]), labels={"app": "web"}) == "nobody"
+    assert told(*of_antrea([DROP], applied=[{"namespaceSelector": {"matchLabels": {"team": "a"}}}, {"group": "x"}])) == "nobody"
+    assert told(*of_antrea([DROP], applied=[{"namespaceSelector": {"matchLabels": {"team": "b"}}}])) == "world"
+    assert told(*of_antrea([DROP], applied=[{"group": "x"}])) == "?"
+    assert told(*of_antrea([DROP], applied=[{"nodeSelector": {}}])) == "world"
+    assert told(*of_antrea([DROP], applied=[])) == "?"
+    assert told(*of_antrea([DROP], applied=[{"podSelector": {}}], namespace="shop")) == "nobody"
+    assert told(*of_antrea([DROP], applied=[{"podSelector": {}}], namespace="bank")) == "world"
+    inside = [{"action": "Allow", "from": [{"podSelector": {}}]}, DROP]
+    assert told(*of_antrea(inside, applied=[{"podSelector": {}}], namespace="shop")) == "namespace"
+
+
+def test_where_antrea_lets_pods_out_to() -> None:
+    named = [{"action": "Allow", "to": [{"fqdn": "*.example.com"}]}, DROP]
+    assert told(*of_antrea(egress=named), direction=OUT) == "named"
+    assert told(*of_antrea(egress=[{"action": "Allow", "to": [{"fqdn": "*.com"}]}, DROP]), direction=OUT) == "?"
+    assert (
+        told(*of_antrea(egress=[{"action": "Allow", "toServices": [{"name": "db", "namespace": "bank"}]}, DROP]), direction=OUT) == "named"
+    )
+    assert told(*of_antrea(egress=[DROP])) == "world"
+
+
+# ---- egress firewalls of OpenShift ----------------------------------------------------------------------------------------------
+
+
+def fire(*rules: Json, namespace: str = "shop") -> Policy:
+    return openshift.firewall("f", "EgressFirewall", namespace, {"egress": list(rules)})
+
+
+REFUSED: Json = {"type": "Deny", "to": {"cidrSelector": "0.0.0.0/0"}}
+REFUSED_6: Json = {"type": "Deny", "to": {"cidrSelector": "::/0"}}
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ([], "world"),
+        ([REFUSED, REFUSED_6], "cluster"),  # of the cluster's own pods it does not speak
+        ([REFUSED], "world"),  # IPv6 is left
+        ([{"type": "Deny", "to": {"cidrSelector": "10.0.0.0/8"}}], "world"),
+        ([{"type": "Allow", "to": {"cidrSelector": "0.0.0.0/0"}}, REFUSED, REFUSED_6], "world"),
+        ([{"type": "Allow", "to": {"dnsName": "www.example.com"}}, REFUSED, REFUSED_6], "cluster"),
+        ([{"type": "Deny", "to": {"dnsName": "www.example.com"}}], "world"),
+        ([{**REFUSED, "ports": [{"protocol": "TCP", "port": 80}]}, REFUSED_6], "world"),
+        ([{**REFUSED, "ports": [{"protocol": each} for each in ("TCP", "UDP", "SCTP")]}, REFUSED_6], "cluster"),
+        ([{"type": "Deny", "to": {}}], "?"),
+        ([{"type": "Maybe", "to": {"cidrSelector": "0.0.0.0/0"}}], "?"),
+    ],
+)
+def test_egress_firewalls(rules: list[Json], expected: str) -> None:
+    assert told(fire(*rules), direction=OUT) == expected
+    assert told(fire(*rules)) == "world"  # and never of who gets in
+
+
+def test_an_egress_firewall_opens_nothing_that_a_policy_shuts() -> None:
+    allowed = {"type": "Allow", "to": {"cidrSelector": "0.0.0.0/0"}}
+    assert told(fire(allowed), DENY, direction=OUT) == "nobody"
+    outside = network_policy(
+        "n", "shop", {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}
+    )
+    assert told(outside, direction=OUT) == "world"
+    assert told(fire(REFUSED), outside, direction=OUT) == "nobody"
+    assert told(fire(REFUSED, REFUSED_6, namespace="bank"), direction=OUT) == "world"

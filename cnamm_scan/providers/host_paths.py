@@ -1,4 +1,4 @@
-"""What of its node a pod reaches by a path: sockets that start containers, folders that the node runs from, disks."""
+"""What of its host a container reaches by a path, on any platform: sockets that start containers, folders that it runs from, disks."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnamm_scan.providers.kubernetes.host_paths import SOCKETS, clean, is_critical, is_disk, reaches_socket
+from cnamm_scan.providers.host_paths import SOCKETS, clean, is_critical, is_disk, reaches_socket
 
 SPELLINGS = (
     lambda path: path,

@@ -1,0 +1,230 @@
+"""The way between the internet and a subnet: routes to an internet gateway, network ACLs in and out, and the block on public access.
+
+Whoever asks from outside has to be answered: an answer leaves by a route and through the network ACL, to whatever port the asker chose.
+https://docs.aws.amazon.com/vpc/latest/userguide/nacl-ephemeral-ports.html, https://docs.aws.amazon.com/vpc/latest/userguide/security-vpc-bpa.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from cnamm_scan.providers.aws.networks.rules import ANYBODY, Entry, Through, admitted_at, ports_of, through
+from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Addresses, Openness, addresses, judge
+from cnamm_scan.providers.ports import ALL_PORTS, Ports, ports
+
+PREFIX_LIST = "aws.ec2.prefix_list"
+PREFIX_ENTRY = "aws.ec2.prefix_list_entry"
+ACL = "aws.ec2.network_acl"
+ACL_ENTRY = "aws.ec2.network_acl_entry"
+ROUTE_TABLE = "aws.ec2.route_table"
+ROUTE = "aws.ec2.route"
+SUBNET = "aws.ec2.subnet"
+BLOCK = "aws.ec2.internet_block"
+EXCLUSION = "aws.ec2.internet_block_exclusion"
+BLOCKS = frozenset({"block-ingress", "block-bidirectional"})
+_ANSWERS = ports("tcp", 0, 65535)
+_UNSAID = [(ALL_PORTS, Through(EVERYWHERE, EVERYWHERE))]
+"""Each direction has at least its last rule: told of none, the rules for what comes in decide."""
+_SETTLED = frozenset({"create-complete", "update-complete"})
+_GONE = frozenset({"delete-complete", "disable-complete", "create-failed"})
+Place = tuple[str, str]
+Truth = bool | None
+
+
+@lru_cache(maxsize=8192)
+def address_set(*cidrs: str) -> Addresses | None:
+    """The addresses of these networks together; None where one is none."""
+    try:
+        return addresses(each for each in cidrs if each)
+    except ValueError:
+        return None
+
+
+def either(answers: Iterable[Truth]) -> Truth:
+    """Whether one is true; None where one that is not known decides."""
+    held = list(answers)
+    return True if True in held else None if None in held else False
+
+
+@dataclass
+class PrefixLists:
+    """What the entries of prefix lists come to."""
+
+    seen: SeenTables
+    _entries: dict[tuple[str, str, str], list[str | None]] = field(default_factory=dict)
+    _owners: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for row in self.seen.rows(PREFIX_LIST):
+            self._owners[row.target, row.region, str(row.values["list_id"])] = row.values["owner_id"]
+        for row in self.seen.rows(PREFIX_ENTRY):
+            self._entries.setdefault((row.target, row.region, str(row.values["list_id"])), []).append(row.values["cidr"])
+
+    def of(self, target: str, region: str, name: str) -> Addresses | None:
+        """Its addresses. None where they were not read; AWS's own lists are addresses of AWS, never the world's."""
+        at = (target, region, name)
+        if at not in self._owners:
+            return None
+        if self._owners[at] == "AWS":
+            return NO_ADDRESSES
+        held = self._entries.get(at, [])
+        known = address_set(*(each or "" for each in held))
+        hidden = None in held or self.seen.dark(PREFIX_ENTRY, target, region) or self._owners[at] is None
+        if hidden and known is not None and judge(known) is not Openness.WORLD:  # more entries could not take the world back
+            return None
+        return known
+
+
+def ports_in(row: SeenRow) -> Ports:
+    """The ports of a rule; all where it was not read whole."""
+    values = row.values
+    if None in (values["protocol"], values["from_port"], values["to_port"]):
+        return ALL_PORTS
+    return ports_of(values["protocol"], values["from_port"], values["to_port"])
+
+
+def destination(row: SeenRow, lists: PrefixLists) -> Addresses | None:
+    """Where a route leads."""
+    four, six, named = (row.values[name] for name in ("destination_ipv4", "destination_ipv6", "destination_list"))
+    if named:
+        return lists.of(row.target, row.region, named)
+    return None if None in (four, six, named) else address_set(four, six)
+
+
+@dataclass
+class Paths:
+    """Which subnets the internet reaches and is answered from, and whom their network ACLs let in."""
+
+    seen: SeenTables
+    _tables: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    _main: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    _leads: dict[tuple[str, str, str], Through] = field(default_factory=dict)
+    _acls: dict[tuple[str, str, str], tuple[list[tuple[Ports, Through]], list[tuple[Ports, Through]]]] = field(default_factory=dict)
+    _vpcs: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        seen = self.seen
+        for row in seen.rows(SUBNET):
+            self._vpcs[row.target, row.region, str(row.values["subnet_id"])] = row.values["vpc_id"]
+        for row in seen.rows(ROUTE_TABLE):
+            for subnet in row.values["subnets"] or ():
+                self._tables[row.target, row.region, subnet] = str(row.values["route_table_id"])
+            if row.values["is_main"]:
+                self._main[row.target, row.region, str(row.values["vpc_id"])] = str(row.values["route_table_id"])
+        self._read_routes()
+        inward, outward = acl_entries(seen), acl_entries(seen, egress=True)
+        for at, (row, entries) in inward.items():
+            leaving = outward[at][1]
+            back = read_through(seen, at, leaving) if leaving else _UNSAID
+            pieces = (read_through(seen, at, entries), back)
+            for subnet in row.values["subnets"] or ():
+                self._acls[at[0], at[1], subnet] = pieces
+        self._blocks = {(row.target, row.region): row.values for row in seen.rows(BLOCK)}
+        self._excluded: dict[Place, list[tuple[str | None, Truth]]] = {}
+        for row in seen.rows(EXCLUSION):
+            told = (row.values["resource"], _lets_in(row.values["mode"], row.values["state"]))
+            self._excluded.setdefault((row.target, row.region), []).append(told)
+
+    def _read_routes(self) -> None:
+        lists = PrefixLists(self.seen)
+        held: dict[tuple[str, str, str], list[Addresses | None]] = {}
+        for row in self.seen.rows(ROUTE):
+            values = row.values
+            if values["state"] == "blackhole" or is_internet(values["gateway_id"]) is False:
+                continue
+            sure = values["state"] is not None and values["gateway_id"] is not None
+            at = (row.target, row.region, str(values["route_table_id"]))
+            held.setdefault(at, []).append(destination(row, lists) if sure else None)
+        for at, found in held.items():
+            whole = NO_ADDRESSES
+            for each in found:
+                whole = whole.joined(each or NO_ADDRESSES)
+            self._leads[at] = Through(whole, EVERYWHERE if None in found else whole)
+
+    def answers(self, target: str, region: str, subnet: str) -> Through:
+        """Whom the subnet's route table leads to through an internet gateway."""
+        if self.seen.dark(ROUTE_TABLE, target, region):
+            return ANYBODY
+        table = self._tables.get((target, region, subnet))
+        if table is None:
+            vpc = self._vpcs.get((target, region, subnet))
+            table = None if vpc is None else self._main.get((target, region, vpc))
+        if table is None:
+            return ANYBODY
+        found = self._leads.get((target, region, table), Through(NO_ADDRESSES, NO_ADDRESSES))
+        return Through(found.sure, EVERYWHERE) if self.seen.dark(ROUTE, target, region) else found
+
+    def reaches_internet(self, target: str, region: str, subnet: str) -> Truth:
+        """Whether what has a public address there can be answered: a route leads to an internet gateway, and nothing blocks that."""
+        led = self.answers(target, region, subnet)
+        routed = True if judge(led.sure) is Openness.WORLD else None if judge(led.possible) is Openness.WORLD else False
+        blocked = False if routed is False else self.is_blocked(target, region, subnet)
+        return False if routed is False or blocked else None if None in (routed, blocked) else True
+
+    def is_blocked(self, target: str, region: str, subnet: str) -> Truth:
+        """Whether the region's block on public access keeps callers from a subnet that no exclusion names."""
+        if self.seen.dark(BLOCK, target, region):
+            return None
+        told = self._blocks.get((target, region))
+        if told is None or told["mode"] is None or told["is_settled"] is not True:
+            return None
+        if told["mode"] not in BLOCKS:
+            return False if told["mode"] == "off" else None
+        vpc = self._vpcs.get((target, region, subnet))
+        answers: list[Truth] = [None if vpc is None or self.seen.dark(EXCLUSION, target, region) else False]
+        for resource, lets_in in self._excluded.get((target, region), ()):
+            name = None if resource is None else resource.rpartition("/")[2]
+            answers.append(
+                lets_in if name is not None and name in (subnet, vpc) else None if name is None and lets_in is not False else False
+            )
+        excluded = either(answers)
+        return None if excluded is None else not excluded
+
+    def let_in(self, target: str, region: str, subnet: str, at: Ports) -> Through:
+        """Whom the subnet's network ACL lets in on one of these ports."""
+        pieces = self._acls.get((target, region, subnet))
+        return ANYBODY if pieces is None else admitted_at(pieces[0], at)
+
+    def let_back(self, target: str, region: str, subnet: str) -> Through:
+        """Who can be answered from there: by a route, and through the network ACL on the port that the asker chose."""
+        pieces, led = self._acls.get((target, region, subnet)), self.answers(target, region, subnet)
+        wall = ANYBODY if pieces is None else admitted_at(pieces[1], _ANSWERS)
+        return Through(wall.sure.within(led.sure), wall.possible.within(led.possible))
+
+
+def _lets_in(mode: str | None, state: str | None) -> Truth:
+    """Whether an exclusion lets callers in: one for what goes out alone does not, and one that is being made or taken away may."""
+    if state in _GONE or mode == "allow-egress":
+        return False
+    return True if mode == "allow-bidirectional" and state in _SETTLED else None
+
+
+def acl_entries(seen: SeenTables, *, egress: bool = False) -> dict[tuple[str, str, str], tuple[SeenRow, list[Entry]]]:
+    """The rules of each network ACL for what comes in, or goes out, by (target, region, id)."""
+    made: dict[tuple[str, str, str], tuple[SeenRow, list[Entry]]] = {
+        (row.target, row.region, str(row.values["acl_id"])): (row, []) for row in seen.rows(ACL)
+    }
+    for row in seen.rows(ACL_ENTRY):
+        values = row.values
+        at = (row.target, row.region, str(values["acl_id"]))
+        if values["is_egress"] is (not egress) or at not in made:
+            continue
+        four, six = values["cidr_ipv4"], values["cidr_ipv6"]
+        who = None if None in (four, six, values["is_egress"]) else address_set(four, six)
+        allows = None if values["action"] is None else values["action"].lower() == "allow"
+        number = -1 if values["number"] is None else values["number"]
+        made[at][1].append(Entry(number, None if values["number"] is None else allows, ports_in(row), who))
+    return made
+
+
+def read_through(seen: SeenTables, at: tuple[str, str, str], entries: Sequence[Entry]) -> list[tuple[Ports, Through]]:
+    """Pieces of ports with whom a network ACL lets through; anybody, maybe, where its rules were not all read."""
+    return [(ALL_PORTS, ANYBODY)] if seen.dark(ACL_ENTRY, at[0], at[1]) else through(entries)
+
+
+def is_internet(gateway: str | None) -> Truth:
+    """Whether what a route leads to is an internet gateway."""
+    return None if gateway is None else gateway.startswith("igw-")
