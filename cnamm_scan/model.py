@@ -109,6 +109,8 @@ class Column:
     exists: str | None = None
     is_: str | None = None
     about: str = ""
+    renewed_by: str | None = None
+    """Of a date: the column that says whether what it dates may have ended and begun anew since. Whoever reads the date reads it too."""
 
     @property
     def path(self) -> str | None:

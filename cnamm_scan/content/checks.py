@@ -97,6 +97,10 @@ def _column_problems(name: str, column: Column, columns: Mapping[str, Column]) -
         yield from _path_problem(column.path, location)
     if column.absent is not UNSET and column.from_ is None:
         yield f"column '{name}': 'absent' goes with 'from'", "remove it", location
+    if column.renewed_by is not None and column.type != "timestamp":
+        yield f"column '{name}': 'renewed_by' is for dates", "remove it", location
+    elif column.renewed_by is not None and column.renewed_by not in columns:
+        yield f"no column '{column.renewed_by}'", did_you_mean(column.renewed_by, columns), location
     if column.exists is not None and column.type != "boolean":
         yield f"column '{name}': 'exists' is boolean", "write type: boolean", location
     if column.absent is None:

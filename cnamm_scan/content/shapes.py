@@ -81,10 +81,11 @@ class ColumnFile(_File):
     exists: str | None = None
     is_: str | None = Field(None, alias="is")
     about: str = ""
+    renewed_by: str | None = None
 
     def model(self) -> Column:
         """The frozen form."""
-        return Column(self.type, self.from_, self.absent, self.exists, self.is_, self.about)
+        return Column(self.type, self.from_, self.absent, self.exists, self.is_, self.about, self.renewed_by)
 
 
 class TableFile(_File):

@@ -14,7 +14,7 @@ from cnamm_scan.engine import ages, lineage
 from cnamm_scan.engine.bounds import Bounds, StoreError
 from cnamm_scan.engine.evaluate import CompiledRule, compile_rule, results
 from cnamm_scan.engine.select import read_view
-from cnamm_scan.engine.sql import quoted, read_column
+from cnamm_scan.engine.sql import quoted, read_column, read_expression
 from cnamm_scan.engine.store import Store
 from cnamm_scan.errors import ContentError, did_you_mean
 from cnamm_scan.model import Column, Content, Reason, Rule, Table, Target, Verdict
@@ -23,6 +23,9 @@ TEST_TIME = "2026-01-01T00:00:00"
 TEST_REGION = "test-region"
 BOUNDS = Bounds(seconds=20.0, memory="500MB", spill="1GB", growth=2 << 30)
 """For SQL over no rows, or over those of a rule's own tests."""
+
+NOTHING_SEEN = "a row of which nothing was seen"
+"""A case of every rule: where it passes all the same no value turns it, since what holds of nothing seen holds of whatever is there."""
 
 Case = tuple[str, Verdict, Mapping[str, Any]]
 """(name, expected verdict, row) of one case of a rule's tests."""
@@ -208,6 +211,8 @@ def _rule(content: Content, store: Store, rule: Rule) -> Iterator[ContentError]:
     except StoreError as error:
         what = "'where' or 'pass' is not true or false" if "bool_and(" in error.what else error.what
         yield ContentError(what, where=where, do="write a comparison" if what != error.what else error.do)
+    else:
+        yield from _turns(content, rule, where)
     for group in (rule.title, rule.why, rule.message, rule.fix):
         if not group.strip():
             yield ContentError("title, why, message and fix must say something", where=where, do="write a sentence")
@@ -216,9 +221,29 @@ def _rule(content: Content, store: Store, rule: Rule) -> Iterator[ContentError]:
         yield ContentError("a title has no full stop", where=where, do="remove it")
     for _, case in rule.tests.cases():
         yield from _case(content, compiled, case, where)
-    read = {name for columns in compiled.reads.values() for name in columns}
-    if not read:
-        yield ContentError("the rule reads nothing", where=where, do="a rule judges a column")
+
+
+def _turns(content: Content, rule: Rule, where: str) -> Iterator[ContentError]:
+    """A verdict that no value turns, and an age that begins before what it is the age of."""
+    estate = rule.scope == "estate"
+    decides = read_expression(content, rule.for_each, rule.pass_, where=where, estate=estate).reads
+    selects = {} if rule.where is None else read_expression(content, rule.for_each, rule.where, where=where, estate=estate).reads
+    if not any(decides.values()):
+        yield ContentError("'pass' reads nothing, so nothing can turn it", where=where, do="a rule judges a column")
+    for table in decides.keys() | selects.keys():
+        columns = decides.get(table, frozenset()) | selects.get(table, frozenset())
+        for name, column in _dated(content, table).items():
+            if name in columns and column.renewed_by not in columns:
+                yield ContentError(
+                    f"'{table}.{name}' may be older than what it dates, and '{column.renewed_by}' is not asked",
+                    where=where,
+                    do=f"leave open what may be new: … OR ({column.renewed_by} AND NULL)",
+                )
+
+
+def _dated(content: Content, table: str) -> Mapping[str, Column]:
+    """The dates of a table beside which another column must be read."""
+    return {name: column for name, column in columns_of(content, table).items() if column.renewed_by is not None}
 
 
 def _case(content: Content, compiled: CompiledRule, case: Mapping[str, Any], where: str) -> Iterator[ContentError]:
@@ -281,7 +306,11 @@ def _run_rule(store: Store, compiled: CompiledRule) -> Iterator[CaseResult]:
         for case in cases:
             yield from _run_cases(store, compiled, [case])
     else:
-        yield from _run_cases(store, compiled, cases)
+        if rule.where is None:
+            cases.append((NOTHING_SEEN, Verdict.UNKNOWN, {table: [{}] for table in compiled.reads if table != rule.for_each}))
+        for result in _run_cases(store, compiled, cases):
+            if result.case != NOTHING_SEEN or result.got == Verdict.PASS.value:
+                yield result
 
 
 def _run_cases(store: Store, compiled: CompiledRule, cases: list[Case]) -> Iterator[CaseResult]:

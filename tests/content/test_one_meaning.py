@@ -101,3 +101,13 @@ def test_the_gate_sees_what_was_written_before(thing: str, text: str) -> None:
 
 def test_where_a_load_balancer_stands_is_read_in_one_place() -> None:
     assert not [where for where, text in expressions() if DOOR_ANNOTATIONS in text]
+
+
+def test_no_low_rule_of_aws_stands_alone_for_an_objective_of_the_first_levels() -> None:
+    content = reader.load()
+    levels = {name: objective.level for name, objective in content.objectives.items()}
+    severities: dict[str, list[str]] = {}
+    for rule in content.rules.values():
+        if rule.provider == "aws":
+            severities.setdefault(rule.objective, []).append(rule.severity)
+    assert [name for name, found in severities.items() if levels[name] <= 2 and found == ["low"]] == []

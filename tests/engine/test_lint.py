@@ -86,8 +86,9 @@ def test_a_part_may_feed_a_later_part_a_child_or_each() -> None:
         ({"message": "{nam}"}, "'{nam}' in message or fix"),
         ({"title": "Boxes are on."}, "a title has no full stop"),
         ({"why": " "}, "title, why, message and fix must say something"),
-        ({"pass": "true", "message": "x", "fix": "y"}, "the rule reads nothing"),
-        ({"pass": "[1] = [1] AND 1 = 1", "message": "x", "fix": "y"}, "the rule reads nothing"),
+        ({"pass": "true", "message": "x", "fix": "y"}, "'pass' reads nothing, so nothing can turn it"),
+        ({"pass": "true"}, "'pass' reads nothing, so nothing can turn it"),
+        ({"pass": "[1] = [1] AND 1 = 1", "message": "x", "fix": "y"}, "'pass' reads nothing, so nothing can turn it"),
         ({"tests": {"pass": [{"stat": "On"}], "fail": [{}], "unknown": [{}]}}, f"test: '{BOX}' has no column 'stat'"),
         ({"tests": {"pass": [{LOCK: []}], "fail": [{}], "unknown": [{}]}}, f"test names table '{LOCK}', which the rule does not read"),
     ],
@@ -274,3 +275,59 @@ def test_the_example_of_the_docs_lints_and_passes() -> None:
     found = _cases(made)
     assert len(found) == 5
     assert all(case.passed for case in found)
+
+
+# ---- what nothing can turn, and what is younger than its date ---------------------------------------------------------------------
+
+
+def test_a_where_does_not_hide_a_pass_that_reads_nothing() -> None:
+    document = asked("true", where="sealed")
+    document["tests"]["not_applicable"] = [{"sealed": False}]
+    assert _whats(content(document)) == ["'pass' reads nothing, so nothing can turn it"]
+
+
+@pytest.mark.parametrize("text", ["sealed OR true", "sealed OR 1 = 1", f"{ANY} OR true"])
+def test_a_rule_that_nothing_can_fail_is_found_though_its_pass_reads_columns(text: str) -> None:
+    made = content(asked(text))
+    assert [result.case for result in _cases(made) if result.got == "pass" and not result.passed][-1] == "a row of which nothing was seen"
+
+
+def test_a_rule_that_values_turn_has_no_such_case() -> None:
+    assert "a row of which nothing was seen" not in {result.case for result in _cases(content(rule()))}
+
+
+DATES = {
+    "failed_at": {"type": "timestamp", "from": "failedAt", "renewed_by": "is_back"},
+    "is_back": {"type": "boolean", "from": "isBack"},
+}
+YOUNG = "failed_at >= scan_time - INTERVAL 7 DAY"
+
+
+def _aged(pass_: str, where: str | None = None) -> Content:
+    document = rule(message="x", fix="y", **{"pass": pass_}, **({} if where is None else {"where": where}))
+    given = {"failed_at": "2025-12-31T00:00:00", "is_back": False}
+    document["tests"] = {"pass": [given], "fail": [{**given, "failed_at": "2020-01-01T00:00:00"}], "unknown": [{}], "not_applicable": [{}]}
+    return content(document, collector=collector({BOX: table(DATES)}))
+
+
+def test_an_age_of_what_may_have_begun_anew_asks_whether_it_has() -> None:
+    [problem] = lint(_aged(YOUNG))
+    assert problem.what == f"'{BOX}.failed_at' may be older than what it dates, and 'is_back' is not asked"
+    assert "OR (is_back AND NULL)" in problem.do
+
+
+@pytest.mark.parametrize(("pass_", "where"), [(f"{YOUNG} OR (is_back AND NULL)", None), (YOUNG, "NOT is_back"), ("is_back", None)])
+def test_an_age_that_asks_or_is_not_read_is_sound(pass_: str, where: str | None) -> None:
+    assert _whats(_aged(pass_, where)) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "what"),
+    [
+        ({"type": "timestamp", "from": "failedAt", "renewed_by": "is_bak"}, "no column 'is_bak'"),
+        ({"type": "boolean", "from": "failedAt", "renewed_by": "is_back"}, "column 'failed_at': 'renewed_by' is for dates"),
+    ],
+)
+def test_what_renews_a_date_is_a_column_of_its_table(column: dict[str, Any], what: str) -> None:
+    with pytest.raises(Exception, match=re.escape(what)):
+        content(rule(), collector=collector({BOX: table({**DATES, "failed_at": column})}))

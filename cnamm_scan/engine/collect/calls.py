@@ -51,12 +51,21 @@ class Values:
             value = self.variable(text, target, place) if text.startswith("$") else paths.get(document, paths.parse(text))
             if value is None or value == []:
                 return {}, text
-            parameters[name] = value
+            _put(parameters, name, value)
         if call.many:
             for text in call.many.values():
                 if paths.get(document, paths.parse(text)) is None:
                     return {}, text
         return parameters, None
+
+
+def _put(parameters: dict[str, Any], name: str, value: Any) -> None:
+    """Set a parameter, or with dots in its name a member of one that is a structure."""
+    *outer, last = name.split(".")
+    for step in outer:
+        parameters[step] = dict(parameters.get(step, {}))  # what is fixed belongs to every call
+        parameters = parameters[step]
+    parameters[last] = value
 
 
 @dataclass(slots=True)

@@ -20,6 +20,13 @@ _ANY: Any = object()
 """A place about which the description says nothing: documents in strings, maps, readers."""
 
 
+def _member(shape: Any, parameter: str) -> Any:
+    """The shape of a parameter, with dots that of a member of one that is a structure; None where there is no such thing."""
+    for step in parameter.split("."):
+        shape = getattr(shape, "members", {}).get(step)
+    return shape
+
+
 def check(content: Content) -> Iterator[Problem]:
     """Every call, parameter and path of the AWS tables that botocore does not know."""
     linter = _Linter(content)
@@ -84,8 +91,7 @@ class _Linter:
         operation = self._operation(table, call)
         if operation is None or isinstance(operation, tuple):
             return False
-        known = operation.input_shape.members if operation.input_shape else {}
-        if any(parameter not in known for parameter in (*call.with_, *call.fixed, *call.many)):
+        if any(_member(operation.input_shape, parameter) is None for parameter in (*call.with_, *call.fixed, *call.many)):
             return True
         texts = [text for text in (*call.with_.values(), *call.many.values()) if not text.startswith("$")]
         return any(self._is_unknown(table, item, text) for text in texts)
@@ -127,11 +133,12 @@ class _Linter:
             return
         known = operation.input_shape.members if operation.input_shape else {}
         given = {*call.with_, *call.fixed, *call.many}
-        for parameter in given:
-            if parameter not in known:
+        for parameter in sorted(given):
+            if _member(operation.input_shape, parameter) is None:
                 yield table.id, f"{operation.name} has no parameter '{parameter}'", did_you_mean(parameter, known)
+        heads = {parameter.split(".", 1)[0] for parameter in given}
         for parameter in operation.input_shape.required_members if operation.input_shape else ():
-            if parameter not in given:
+            if parameter not in heads:
                 yield table.id, f"{operation.name} needs parameter '{parameter}'", "give it under with: or fixed:"
 
     def _item(self, table: Table, *, each: bool = True) -> Any:
