@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnamm_scan import paths
-from cnamm_scan.content import ENGINE_TABLES, columns_of, line_of
+from cnamm_scan.content import ENGINE_TABLES, alternatives, columns_of, line_of
 from cnamm_scan.engine import lineage
 from cnamm_scan.engine.bounds import Bounds, StoreError
 from cnamm_scan.engine.evaluate import CompiledRule, compile_rule, results
@@ -219,6 +219,7 @@ def _rule(content: Content, store: Store, rule: Rule) -> Iterator[ContentError]:
     read = {name for columns in compiled.reads.values() for name in columns}
     if not read:
         yield ContentError("the rule reads nothing", where=where, do="a rule judges a column")
+    yield from alternatives.one_product(content, rule)
 
 
 def _case(content: Content, compiled: CompiledRule, case: Mapping[str, Any], where: str) -> Iterator[ContentError]:
