@@ -61,7 +61,22 @@ STRICT = thing("PeerAuthentication", "default", "istio-system", api="security.is
     ],
 )
 def test_a_mesh_is_one_where_its_controller_runs(tmp_path: Path, more: tuple[Document, ...], verdict: str) -> None:
-    assert one(tmp_path, "kubernetes.networking.pod_traffic_is_encrypted", STRICT, *more) == verdict
+    assert one(tmp_path, "kubernetes.istio.no_exception_from_mtls", STRICT, *more) == verdict
+
+
+@pytest.mark.parametrize(
+    ("names", "verdict"),
+    [((), "unknown"), (("istio-proxy",), "pass"), (("istio-proxy", ""), "unknown")],
+    ids=["nothing in the mesh", "all in the mesh", "one pod beside the mesh"],
+)
+def test_a_strict_mesh_encrypts_only_what_is_in_it(tmp_path: Path, names: tuple[str, ...], verdict: str) -> None:
+    pods = []
+    for number, proxy in enumerate(names):
+        made = pod(f"web-{number}", "shop")
+        made["spec"]["containers"] += [{"name": proxy, "image": "docker.io/istio/proxyv2:1.27.0"}] if proxy else []
+        pods.append(made)
+    running = (controller("docker.io/istio/pilot:1.27.0"), STRICT, *pods)
+    assert one(tmp_path, "kubernetes.networking.pod_traffic_is_encrypted", *running) == verdict
 
 
 def test_a_policy_of_no_mesh_passes_nothing_and_a_weak_one_fails(tmp_path: Path) -> None:
