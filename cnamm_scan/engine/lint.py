@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnamm_scan import paths
-from cnamm_scan.content import ENGINE_TABLES, columns_of, line_of
+from cnamm_scan.content import ENGINE_TABLES, alternatives, columns_of, line_of
 from cnamm_scan.engine import ages, lineage
 from cnamm_scan.engine.bounds import Bounds, StoreError
 from cnamm_scan.engine.evaluate import CompiledRule, compile_rule, results
@@ -221,6 +221,7 @@ def _rule(content: Content, store: Store, rule: Rule) -> Iterator[ContentError]:
         yield ContentError("a title has no full stop", where=where, do="remove it")
     for _, case in rule.tests.cases():
         yield from _case(content, compiled, case, where)
+    yield from alternatives.one_product(content, rule)
 
 
 def _turns(content: Content, rule: Rule, where: str) -> Iterator[ContentError]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cnamm_scan.model import Call
+from cnamm_scan.model import Call, Table
 from cnamm_scan.providers.rights import Rights
 
 if TYPE_CHECKING:
@@ -92,6 +92,12 @@ class Kind:
     """The rights of a call of a client, where they follow from its name; None where a collector must name them."""
     call_problem: Callable[[Call, str], tuple[str, str] | None] | None = None
     """What is wrong with how a call or its client is written: (what, what to do)."""
+    target_tables: frozenset[str] = frozenset()
+    """Tables of which a target has one row: itself."""
+    product: Callable[[Table], str] | None = None
+    """Whose objects a table holds: the product that must be installed, or nothing where they are the platform's own."""
+    recognisers: frozenset[str] = frozenset()
+    """Views that know products by their names. What they do not know is not in them, and may be there all the same."""
 
     @property
     def opt_ins(self) -> Mapping[str, str]:

@@ -61,7 +61,47 @@ STRICT = thing("PeerAuthentication", "default", "istio-system", api="security.is
     ],
 )
 def test_a_mesh_is_one_where_its_controller_runs(tmp_path: Path, more: tuple[Document, ...], verdict: str) -> None:
-    assert one(tmp_path, "kubernetes.networking.pod_traffic_is_encrypted", STRICT, *more) == verdict
+    assert one(tmp_path, "kubernetes.istio.no_exception_from_mtls", STRICT, *more) == verdict
+
+
+@pytest.mark.parametrize(
+    ("names", "verdict"),
+    [((), "unknown"), (("istio-proxy",), "pass"), (("istio-proxy", ""), "unknown")],
+    ids=["nothing in the mesh", "all in the mesh", "one pod beside the mesh"],
+)
+def test_a_strict_mesh_encrypts_only_what_is_in_it(tmp_path: Path, names: tuple[str, ...], verdict: str) -> None:
+    pods = []
+    for number, proxy in enumerate(names):
+        made = pod(f"web-{number}", "shop")
+        made["spec"]["containers"] += [{"name": proxy, "image": "docker.io/istio/proxyv2:1.27.0"}] if proxy else []
+        pods.append(made)
+    running = (controller("docker.io/istio/pilot:1.27.0"), STRICT, *pods)
+    assert one(tmp_path, "kubernetes.networking.pod_traffic_is_encrypted", *running) == verdict
+
+
+def agent(name: str, *arguments: str) -> Document:
+    """A daemon set of the network, as it stands on every node."""
+    template = {"metadata": {"labels": {"a": name}}, "spec": {"containers": [{"name": "main", "image": "x:1", "args": list(arguments)}]}}
+    spec = {"selector": {"matchLabels": {"a": name}}, "template": template}
+    return thing("DaemonSet", name, "kube-system", api="apps/v1", spec=spec, status={"desiredNumberScheduled": 1, "numberReady": 1})
+
+
+@pytest.mark.parametrize(
+    ("agents", "verdict"),
+    [
+        ((), "pass"),
+        ((agent("kube-flannel-ds"),), "unknown"),
+        ((agent("kube-flannel-ds"), agent("kube-network-policies")), "pass"),
+        ((agent("aws-node", "--enable-network-policy=true"),), "pass"),
+        ((agent("aws-node", "--enable-network-policy=false"),), "unknown"),
+        ((agent("somebodys-network"),), "pass"),
+    ],
+    ids=["none is seen", "flannel", "flannel and one that enforces", "AWS, switched on", "AWS, switched off", "one that is not known"],
+)
+def test_a_network_policy_is_a_text_where_the_network_heeds_none(tmp_path: Path, agents: tuple[Document, ...], verdict: str) -> None:
+    deny = thing("NetworkPolicy", "deny", "shop", api="networking.k8s.io/v1", spec={"podSelector": {}, "policyTypes": ["Ingress"]})
+    found = judged(tmp_path, ["kubernetes.networking.namespace_denies_ingress"], deny, pod("web", "shop"), *agents)
+    assert found[("namespace_denies_ingress", "shop")] == verdict
 
 
 def test_a_policy_of_no_mesh_passes_nothing_and_a_weak_one_fails(tmp_path: Path) -> None:

@@ -6,9 +6,32 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cnamm_scan.model import Call, Content
+from cnamm_scan.model import Call, Content, Table
 
 _CLIENT = re.compile(r"(?:(?P<group>[a-z0-9.-]+)/)?(?P<versions>v\d\w*(?:,v\d\w*)*)")
+_OWN = frozenset(
+    f"{name}.k8s.io"
+    for name in (
+        "admissionregistration",
+        "apiextensions",
+        "apiregistration",
+        "authentication",
+        "authorization",
+        "certificates",
+        "coordination",
+        "discovery",
+        "events",
+        "flowcontrol.apiserver",
+        "networking",
+        "node",
+        "policy",
+        "rbac.authorization",
+        "resource",
+        "scheduling",
+        "storage",
+    )
+)
+"""Groups that come with the API server. Other groups of k8s.io are installed, as products are."""
 _CALL = re.compile(r"(?P<resource>[a-z0-9]+|\*)(?P<sub>(?:/[A-Za-z0-9]+)*)")
 
 
@@ -40,6 +63,15 @@ def resource_of(client: str, operation: str) -> Resource:
 def _named(call: Call, client: str) -> tuple[str, str]:
     named, colon, operation = (call.call or "").partition(":")
     return (named, operation) if colon else (client, named)
+
+
+def product(table: Table) -> str:
+    """The group of API that must be installed for a table to hold anything; empty for what every API server has."""
+    if table.list.call is None:
+        return ""
+    named, _ = _named(table.list, table.client)
+    group, slash, _ = named.partition("/")
+    return group if slash and "." in group and group not in _OWN else ""
 
 
 def read_by(content: Content) -> Callable[[str, str, str], bool]:

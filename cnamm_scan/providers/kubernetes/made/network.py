@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -59,6 +60,10 @@ AGENTS: Mapping[str, str] = {
     "sdn": "openshift_sdn",
 }
 """Daemon sets by which a product is known to run: its policies mean nothing without it."""
+_ENFORCES = re.compile(
+    "cilium|anetd|calico-node|canal|rke2-canal|antrea-agent|kube-router|ovnkube-node|azure-npm|weave-net|kube-network-policies|ovs-cni"
+)
+"""Daemon sets of which any enforces the API's own policies; kubernetes.networking.policy_engine tells them by the same names."""
 NAMESPACE, POD, DAEMON_SET = "kubernetes.core.namespace", "kubernetes.core.pod", "kubernetes.apps.daemon_set"
 EGRESS_GATEWAY = "kubernetes.cilium.egress_gateway_policy"
 
@@ -115,7 +120,9 @@ class Cluster:
         return self._is_hidden(NETWORK_POLICY, namespace)
 
     def _policies(self) -> Iterator[Policy]:
-        agents = {AGENTS[str(row.values["name"])] for row in self.listed(DAEMON_SET) if row.values["name"] in AGENTS}
+        running = list(self.listed(DAEMON_SET))
+        agents = {AGENTS[str(row.values["name"])] for row in running if row.values["name"] in AGENTS}
+        heeded = () if _heeds_none(running) else ("networking", "network_policy_api")
         admins = any(self.listed(table) for table in ADMINS)
         for table, kind in KINDS.items():
             product = table.split(".")[1]
@@ -123,7 +130,7 @@ class Cluster:
                 key = f"{kind}/{row.key}"
                 self.facts[key], self.rows[key] = row.fact, row
                 for policy in _read(key, kind, row, self._tiers):
-                    sure = product in (*agents, "networking", "network_policy_api") and not (kind in FIREWALLS and admins)
+                    sure = product in (*agents, *heeded) and not (kind in FIREWALLS and admins)
                     yield policy if sure else _doubted(policy)
 
 
@@ -133,6 +140,19 @@ def _opaque(key: str, kind: str, namespace: str = "") -> Policy:
         return openshift.unseen(key, kind)
     made, told = unread(key, kind, namespace), OPAQUE.get(kind, tuple(Direction))
     return replace(made, sides={direction: made.sides[direction] for direction in told})
+
+
+def _heeds_none(agents: Sequence[SeenRow]) -> bool:
+    """Whether the network is one that is known to enforce no policy, with nothing beside it that does: then policies are texts."""
+    if any(_ENFORCES.fullmatch(str(row.values["name"])) for row in agents):
+        return False
+    for row in agents:
+        flags = row.values["arguments"]
+        if str(row.values["name"]).startswith("kube-flannel"):
+            return True
+        if row.values["name"] == "aws-node" and flags is not None and "--enable-network-policy=true" not in flags:
+            return True
+    return False
 
 
 def _doubted(policy: Policy) -> Policy:

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from cnamm_scan import content as reader
+from cnamm_scan.content.alternatives import one_product
+from cnamm_scan.model import Content, Rule
+from cnamm_scan.providers.catalog import KINDS
+
+CLUSTER = "kubernetes.cluster.cluster"
+SWEPT = "true = ANY (SELECT s.has_run FROM kubernetes.kyverno.sweeper s WHERE s.target = this.target)"
+WATCHED = "true = ANY (SELECT s.is_ready FROM kubernetes.apps.sensor s WHERE s.target = this.target)"
+
+
+@cache
+def shipped() -> Content:
+    return reader.load()
+
+
+def _rule(judged: str, where: str | None = None, for_each: str = CLUSTER) -> Rule:
+    return replace(shipped().rules["kubernetes.kyverno.rights_are_swept"], pass_=judged, where=where, for_each=for_each)
+
+
+def _whats(rule: Rule) -> list[str]:
+    return [problem.what for problem in one_product(shipped(), rule)]
+
+
+def test_the_shipped_rules_leave_open_what_other_products_do() -> None:
+    assert [problem.where for rule in shipped().rules.values() for problem in one_product(shipped(), rule)] == []
+
+
+@pytest.mark.parametrize(
+    ("judged", "product"),
+    [
+        (SWEPT, "kyverno.io, policies.kyverno.io"),
+        (WATCHED, "kubernetes.apps.sensor"),
+        (f"{SWEPT} OR {WATCHED}", "kubernetes.apps.sensor, kyverno.io, policies.kyverno.io"),
+        (SWEPT.replace("s.has_run", "s.has_run IS NOT NULL AND s.name <> 'NULL'"), "kyverno.io, policies.kyverno.io"),
+        ("true = ANY (SELECT g.name <> '' FROM kubernetes.gateway.gateway g WHERE g.target = this.target)", "gateway.networking.k8s.io"),
+    ],
+)
+def test_a_rule_that_asks_for_a_product_and_knows_no_doubt(judged: str, product: str) -> None:
+    assert _whats(_rule(judged)) == [f"looks for {product} alone: what another product does would count as not done"]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        _rule(f"{SWEPT} OR (NOT ({SWEPT}) AND NULL)"),
+        _rule(SWEPT, where=SWEPT),
+        _rule(SWEPT, for_each="kubernetes.core.namespace"),
+        _rule("true = ANY (SELECT n.zone <> '' FROM kubernetes.core.node n WHERE n.target = this.target)"),
+        _rule("true = ANY (SELECT b.has_expiry FROM kubernetes.rbac.binding b WHERE b.target = this.target)"),
+        _rule("true = ANY (SELECT g.is_enforcing FROM kubernetes.admission.guard g WHERE g.target = this.target)"),
+        _rule("name = 'kubernetes.kyverno.sweeper'"),
+        _rule("server = ANY (SELECT c.endpoint FROM aws.eks.cluster c)"),
+    ],
+    ids=[
+        "left open",
+        "asked for first",
+        "of something else",
+        "of the platform",
+        "made of the platform's",
+        "made of both",
+        "in a text",
+        "of another provider",
+    ],
+)
+def test_a_rule_that_is_right(rule: Rule) -> None:
+    assert _whats(rule) == []
+
+
+def test_only_what_comes_with_the_server_is_the_platforms_own() -> None:
+    product = KINDS["kubernetes"].product
+    assert product is not None
+    found = {table.id: product(table) for table in shipped().tables.values() if table.provider == "kubernetes"}
+    assert {found[name] for name in ("kubernetes.core.pod", "kubernetes.apps.deployment", "kubernetes.rbac.role", CLUSTER)} == {""}
+    assert found["kubernetes.velero.schedule"] == "velero.io"
+    assert found["kubernetes.snapshots.volume_snapshot"] == "snapshot.storage.k8s.io"
+    assert found["kubernetes.gateway.gateway"] == "gateway.networking.k8s.io"
