@@ -244,7 +244,8 @@ def _add_unread_in_rooms(store: Store, view: str, bases: Sequence[str]) -> None:
     """The same for each namespace by itself, where all of these tables tell in which something was not read."""
     columns = f"target, region, {ROOM}"
     each = " UNION ALL ".join(
-        f"SELECT {columns}, _ghost, _shadow, _weight, _gaps['{REST_PART}'] IS NOT NULL AS _rest FROM {quoted(base)} WHERE _ghost IS NOT NULL"
+        f"SELECT {columns}, _ghost, _shadow, _weight, _gaps['{REST_PART}'] IS NOT NULL AS _rest"
+        f" FROM {quoted(base)} WHERE _ghost IS NOT NULL"
         for base in bases
     )
     store.run(

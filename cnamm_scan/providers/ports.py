@@ -91,8 +91,8 @@ LISTS: Mapping[str, Ports] = {
         "22 23 2323 512-514 3389 u3389 5900-5909 5985 5986 135 u135 593 5631 u5632 4899 6000-6009 u177 10000 u623 16992-16995"
         " u161 u162 u69 3283 8291 830"
     ),
-    # Docker, swarm, API server, kubelet, kube-proxy, controller manager and scheduler (10251 and 10252 of old), etcd, kubectl proxy, cadvisor,
-    # Consul, Vault, Nomad, Portainer, registry. https://kubernetes.io/docs/reference/networking/ports-and-protocols/
+    # Docker, swarm, API server, kubelet, kube-proxy, controller manager and scheduler (10251 and 10252 of old), etcd, kubectl proxy,
+    # cadvisor, Consul, Vault, Nomad, Portainer, registry. https://kubernetes.io/docs/reference/networking/ports-and-protocols/
     "cluster_control": _written(
         "2375-2377 6443 10249-10252 10255 10256 10257 10259 2379 2380 8001 4194 8500 u8600 8600 8200 4646-4648 9000 9443 5000"
     ),
