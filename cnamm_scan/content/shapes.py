@@ -65,6 +65,7 @@ class CallFile(_File):
     many: dict[str, str] = {}
     size: int = Field(1, gt=0)
     by: str | None = None
+    left_out: Literal["no_row"] | None = None
     unless: str | None = None
 
     def model(self) -> Call:

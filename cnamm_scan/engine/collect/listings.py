@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from cnamm_scan import paths
 from cnamm_scan.engine.collect.calls import Calls, Pages, Values, told
+from cnamm_scan.engine.collect.gone import Gone
 from cnamm_scan.engine.collect.ledger import OUTSIDE_PART, Ledger
 from cnamm_scan.engine.collect.parts import Parts
 from cnamm_scan.engine.collect.rows import Item, Rows
@@ -39,6 +40,9 @@ class _Parent:
     document: Mapping[str, Json]
     gaps: Mapping[str, Reason]
     calls: Sequence[Mapping[str, Any]]
+    stream: Stream
+    item: Item
+    """By which it can be listed once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class Listings:
         self.limits = limits
         self.progress = progress
         self.parts = Parts(provider, calls, ledger, values, limits, self._finished)
+        self.gone = Gone(provider, calls, values, rows, limits, lambda call, answer: _documents(_items(call, answer), answer))
 
     def begin(self, stream: Stream, place: str, region: str, target: Target | None, parent: _Parent | None = None) -> None:
         """Ask for a listing in a place; `region` is what its rows say (GLOBAL for once-per-target things). No target: of all."""
@@ -117,7 +122,10 @@ class Listings:
 
     def _paged(self, listing: _Listing, outcome: Outcome) -> None:
         stream, call, failure, answer = listing.stream, listing.stream.source.call, outcome.failure, outcome.answer
-        if failure is not None and not self.provider.matches(failure, (*call.absent_on, *call.gone_on)):
+        if failure is not None and self.provider.matches(failure, call.gone_on) and listing.parent is not None:
+            self._parent_gone(listing, listing.parent, failure, outcome)
+            return
+        if failure is not None and not self.provider.matches(failure, call.absent_on):
             self._dark(stream, self._whose(listing.target), listing.region, failure, listing.parent, outcome)
             self._listed(listing)
             return
@@ -229,7 +237,8 @@ class Listings:
             where = paths.get(document, paths.parse(listing.stream.source.call.in_region))
             if isinstance(where, str) and where:
                 region = place = where
-        return Item(document, target, region, place, list(calls) if listing.stream.parts else calls, above=above, origin=origin)
+        own = list(calls) if listing.stream.parts else calls
+        return Item(document, target, region, place, own, above=above, origin=origin, listed=listing.request)
 
     def _dark(
         self,
@@ -264,20 +273,56 @@ class Listings:
 
     def _finished(self, stream: Stream, item: Item) -> None:
         """An item has all its parts: write its facts, and list what lives beneath it."""
-        if item.gone:
+        if item.passed_over:
             return
+        if item.said_gone:
+            self.gone.say(stream, item, gone=lambda: self._count_gone(stream, item), there=lambda: self._still_there(stream, item))
+            return
+        self._write(stream, item)
+
+    def _write(self, stream: Stream, item: Item) -> None:
         for plan in stream.source.tables:
             if plan.unread is None or not plan.unread.each:
                 self.rows.write(plan, stream, item)
         for child in stream.children:
             self.begin(child, item.place, item.region, item.target, self._as_parent(stream, child, item))
 
+    def _count_gone(self, stream: Stream, item: Item) -> None:
+        """It went away since it was listed: no row, and a number in the ledger."""
+        (key, _), *_ = item.said_gone.items()
+        part = stream.parts[key]
+        for plan in stream.source.tables:
+            self.ledger.gone(item.target.id, item.region, plan.table.id, dict(part.users).get(plan.table.id, GHOST_PART), part.operation)
+
+    def _still_there(self, stream: Stream, item: Item) -> None:
+        """What was said of it is no proof: its row stays, and of the parts that said so it is not known what they are."""
+        for key, failure in item.said_gone.items():
+            part = stream.parts[key]
+            for table, name in part.users:
+                self.ledger.note(item.target.id, item.region, table, name, part.operation, outcome=None, failure=failure)
+        self._write(stream, item)
+
+    def _parent_gone(self, listing: _Listing, parent: _Parent, failure: CallFailedError, outcome: Outcome) -> None:
+        """What a listing was for is said to be gone: nothing is beneath it if that is so, and unread it is if not."""
+        stream, item = listing.stream, parent.item
+        told = CallFailedError(Reason.NOT_FOUND, failure.code)
+        self._note_page(listing, item.target, outcome, 0)
+
+        def gone() -> None:
+            for plan in stream.source.tables:
+                self.ledger.gone(item.target.id, listing.region, plan.table.id, GHOST_PART, stream.operation)
+
+        self.gone.say(
+            parent.stream, item, gone=gone, there=lambda: self._dark(stream, (item.target,), listing.region, told, listing.parent)
+        )
+        self._listed(listing)
+
     def _as_parent(self, stream: Stream, child: Stream, item: Item) -> _Parent:
         """The item as its children see it: with the parts under the names that the table of `for:` gives them."""
         names = stream.names.get(child.source.call.for_ or "", {})
         document = {**item.document, **{name: item.parts[key] for name, key in names.items() if key in item.parts}}
         gaps = {name: item.gaps[key] for name, key in names.items() if key in item.gaps}
-        return _Parent(document, {**gaps, **item.above}, item.calls)
+        return _Parent(document, {**gaps, **item.above}, item.calls, stream, item)
 
 
 def _items(call: Call, answer: Answer) -> list[Json]:
