@@ -196,6 +196,8 @@ class View:
     select: str = ""
     source: str = ""
     made: Made | None = None
+    across_regions: Mapping[str, str] = field(default_factory=dict)
+    """Tables whose rows of every region may be meant for a row of one, each with why."""
 
     @property
     def provider(self) -> str:
@@ -265,6 +267,8 @@ class Rule:
     scope: Literal["target", "estate"] = "target"
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     overrides: str | None = None
+    across_regions: Mapping[str, str] = field(default_factory=dict)
+    """Tables whose rows of every region may be meant for a row of one, each with why."""
     source: str = ""
     sha256: str = ""
 

@@ -122,6 +122,7 @@ class ViewFile(_File):
     columns: dict[Name, ColumnFile] = {}
     select: str = ""
     made: MadeFile | None = None
+    across_regions: dict[TableId, Line] = {}
 
 
 class CollectorFile(_File):
@@ -169,6 +170,7 @@ class RuleFile(_File):
     scope: Literal["target", "estate"] = "target"
     parameters: dict[Name, ParameterFile] = {}
     tests: TestsFile
+    across_regions: dict[TableId, Line] = {}
     overrides: str | None = None
 
 

@@ -35,7 +35,7 @@ REASON_WORDS = {
     "interrupted": "not asked: the scan was stopped",
     "not_collected": "not collected in this scan",
     "not_in_answer": "the answer did not say",
-    "not_found": "not found, though it is still listed",
+    "not_found": "not found when asked by its name, which proves nothing",
     "not_in_manifests": "not in the manifests",
     "only_in_cluster": "said by a running cluster only",
     "collector_bug": "a bug in our collector (please report it)",

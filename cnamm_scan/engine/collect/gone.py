@@ -14,10 +14,11 @@ from typing import Any, Protocol
 
 from cnamm_scan import paths
 from cnamm_scan.engine.collect.calls import Pages, Values
+from cnamm_scan.engine.collect.ledger import Ledger
 from cnamm_scan.engine.collect.rows import Item, Rows
 from cnamm_scan.engine.collect.streams import Stream, canonical
 from cnamm_scan.engine.schedule import Limits, Outcome
-from cnamm_scan.model import Call, Target
+from cnamm_scan.model import GHOST_PART, Call, Target
 from cnamm_scan.providers.interface import Answer, Provider, Request
 
 Json = Any
@@ -41,6 +42,7 @@ class _Missing:
     item: Item
     gone: Callable[[], None]
     there: Callable[[], None]
+    """For whatever is not proven: the listing names it again, could not be read to its end, or was a sample."""
 
 
 @dataclass(slots=True)
@@ -58,23 +60,51 @@ class _Asked:
 class Gone:
     """Keeps what was said to have gone until all is asked; then `ask` has it proven. Used from many threads."""
 
-    def __init__(self, provider: Provider, asker: Asker, values: Values, rows: Rows, limits: Limits, documents: Documents) -> None:
+    def __init__(
+        self, provider: Provider, asker: Asker, values: Values, rows: Rows, ledger: Ledger, limits: Limits, documents: Documents
+    ) -> None:
         self._provider = provider
         self._asker = asker
         self._values = values
         self._rows = rows
+        self._ledger = ledger
         self._limits = limits
         self._documents = documents
         self._waiting: list[_Missing] = []
         self._lock = threading.Lock()
 
-    def say(self, stream: Stream, item: Item, *, gone: Callable[[], None], there: Callable[[], None]) -> None:
-        """An item of a stream was said to have gone. One of the two is called when it is known, on a worker thread.
+    def say_item(self, stream: Stream, item: Item, write: Callable[[Stream, Item], None]) -> None:
+        """Parts of an item say that it has gone: it is counted when that is proven, and else written with these parts unread."""
+        (key, _), *_ = item.said_gone.items()
+        part = stream.parts[key]
+        names = dict(part.users)
 
-        `there` is for whatever is not proven: the listing names it again, could not be read to its end, or was a sample.
-        """
+        def gone() -> None:
+            for plan in stream.source.tables:
+                name = names.get(plan.table.id, GHOST_PART)
+                self._ledger.gone(item.target.id, item.region, plan.table.id, name, part.operation)
+
+        def there() -> None:
+            for each, failure in item.said_gone.items():
+                asked = stream.parts[each]
+                for table, name in asked.users:
+                    self._ledger.note(item.target.id, item.region, table, name, asked.operation, outcome=None, failure=failure)
+            write(stream, item)
+
+        self._say(_Missing(stream, item, gone, there))
+
+    def say_parent(self, stream: Stream, item: Item, child: Stream, region: str, unread: Callable[[], None]) -> None:
+        """Who lists what lives beneath an item is told that the item has gone: nothing is there if so, and it is `unread` if not."""
+
+        def gone() -> None:
+            for plan in child.source.tables:
+                self._ledger.gone(item.target.id, region, plan.table.id, GHOST_PART, child.operation)
+
+        self._say(_Missing(stream, item, gone, unread))
+
+    def _say(self, missing: _Missing) -> None:
         with self._lock:
-            self._waiting.append(_Missing(stream, item, gone, there))
+            self._waiting.append(missing)
 
     def ask(self) -> bool:
         """Queue each listing that named one of them once more. Whether there was any."""

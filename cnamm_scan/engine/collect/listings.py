@@ -77,7 +77,7 @@ class Listings:
         self.limits = limits
         self.progress = progress
         self.parts = Parts(provider, calls, ledger, values, limits, self._finished)
-        self.gone = Gone(provider, calls, values, rows, limits, lambda call, answer: _documents(_items(call, answer), answer))
+        self.gone = Gone(provider, calls, values, rows, ledger, limits, lambda call, answer: _documents(_items(call, answer), answer))
 
     def begin(self, stream: Stream, place: str, region: str, target: Target | None, parent: _Parent | None = None) -> None:
         """Ask for a listing in a place; `region` is what its rows say (GLOBAL for once-per-target things). No target: of all."""
@@ -123,7 +123,17 @@ class Listings:
     def _paged(self, listing: _Listing, outcome: Outcome) -> None:
         stream, call, failure, answer = listing.stream, listing.stream.source.call, outcome.failure, outcome.answer
         if failure is not None and self.provider.matches(failure, call.gone_on) and listing.parent is not None:
-            self._parent_gone(listing, listing.parent, failure, outcome)
+            parent = listing.parent
+            self._note_page(listing, parent.item.target, outcome, 0)
+            unproven = CallFailedError(Reason.NOT_FOUND, failure.code)
+            self.gone.say_parent(
+                parent.stream,
+                parent.item,
+                stream,
+                listing.region,
+                lambda: self._dark(stream, (parent.item.target,), listing.region, unproven, parent),
+            )
+            self._listed(listing)
             return
         if failure is not None and not self.provider.matches(failure, call.absent_on):
             self._dark(stream, self._whose(listing.target), listing.region, failure, listing.parent, outcome)
@@ -276,7 +286,7 @@ class Listings:
         if item.passed_over:
             return
         if item.said_gone:
-            self.gone.say(stream, item, gone=lambda: self._count_gone(stream, item), there=lambda: self._still_there(stream, item))
+            self.gone.say_item(stream, item, self._write)
             return
         self._write(stream, item)
 
@@ -286,36 +296,6 @@ class Listings:
                 self.rows.write(plan, stream, item)
         for child in stream.children:
             self.begin(child, item.place, item.region, item.target, self._as_parent(stream, child, item))
-
-    def _count_gone(self, stream: Stream, item: Item) -> None:
-        """It went away since it was listed: no row, and a number in the ledger."""
-        (key, _), *_ = item.said_gone.items()
-        part = stream.parts[key]
-        for plan in stream.source.tables:
-            self.ledger.gone(item.target.id, item.region, plan.table.id, dict(part.users).get(plan.table.id, GHOST_PART), part.operation)
-
-    def _still_there(self, stream: Stream, item: Item) -> None:
-        """What was said of it is no proof: its row stays, and of the parts that said so it is not known what they are."""
-        for key, failure in item.said_gone.items():
-            part = stream.parts[key]
-            for table, name in part.users:
-                self.ledger.note(item.target.id, item.region, table, name, part.operation, outcome=None, failure=failure)
-        self._write(stream, item)
-
-    def _parent_gone(self, listing: _Listing, parent: _Parent, failure: CallFailedError, outcome: Outcome) -> None:
-        """What a listing was for is said to be gone: nothing is beneath it if that is so, and unread it is if not."""
-        stream, item = listing.stream, parent.item
-        told = CallFailedError(Reason.NOT_FOUND, failure.code)
-        self._note_page(listing, item.target, outcome, 0)
-
-        def gone() -> None:
-            for plan in stream.source.tables:
-                self.ledger.gone(item.target.id, listing.region, plan.table.id, GHOST_PART, stream.operation)
-
-        self.gone.say(
-            parent.stream, item, gone=gone, there=lambda: self._dark(stream, (item.target,), listing.region, told, listing.parent)
-        )
-        self._listed(listing)
 
     def _as_parent(self, stream: Stream, child: Stream, item: Item) -> _Parent:
         """The item as its children see it: with the parts under the names that the table of `for:` gives them."""
