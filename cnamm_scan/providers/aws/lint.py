@@ -139,8 +139,9 @@ class _Linter:
     @staticmethod
     def _silences(table: Table, call: Call, operation: Any) -> Iterator[Problem]:
         """Errors that are taken for something else than unread, without anybody knowing that they are."""
-        asked = f"{operation.service_model.service_name}:{operation.name}"
-        for entry in absences.unknown(*asked.split(":"), call):
+        client = str(operation.service_model.service_name)
+        asked = f"{client}:{operation.name}"
+        for entry in absences.unknown(client, operation.name, call):
             yield (
                 table.id,
                 f"nobody has said that '{entry}' of {asked} means that there is none",
