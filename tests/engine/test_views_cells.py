@@ -105,6 +105,7 @@ def denied(found: Sequence[Row], whole: Sequence[Row]) -> str | None:
         if _place(row) not in there:
             if len(known) == len(row) - 1:  # all but `_ghost`: it is known to be there, and is not
                 return f"is not there: {row}"
+            unread.add((row["target"], row["region"]))  # it stands for what may be there under another name
         elif not any(all(each[name] == value for name, value in known.items()) for each in there[_place(row)]):
             return f"is another: {row}, {there[_place(row)]}"
     missing = [place for place in there if place not in named and place[:2] not in unread]
