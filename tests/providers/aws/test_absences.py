@@ -11,6 +11,7 @@ from cnamm_scan.engine.plan import split_operation
 from cnamm_scan.model import Call, Content, Reason
 from cnamm_scan.providers.aws import absences, errors
 from cnamm_scan.providers.aws.lint import check
+from cnamm_scan.providers.interface import CallFailedError
 
 CONTENT = reader.load()
 USED = {
@@ -62,6 +63,6 @@ def test_what_nobody_knows_is_refused(values: dict[str, object], said: str | Non
 def test_not_found_is_unread_for_what_it_is(code: str) -> None:
     from botocore.exceptions import ClientError
 
-    with pytest.raises(errors.CallFailedError) as raised, errors.translated():
+    with pytest.raises(CallFailedError) as raised, errors.translated():
         raise ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "GetThing")
     assert (raised.value.reason, raised.value.retry) == (Reason.NOT_FOUND, False)
