@@ -60,6 +60,7 @@ class Reason(StrEnum):
     INTERRUPTED = "interrupted"
     NOT_COLLECTED = "not_collected"
     NOT_IN_ANSWER = "not_in_answer"
+    NOT_FOUND = "not_found"
     NOT_IN_MANIFESTS = "not_in_manifests"
     ONLY_IN_CLUSTER = "only_in_cluster"
     COLLECTOR_BUG = "collector_bug"
@@ -138,6 +139,8 @@ class Call:
     many: Mapping[str, str] = field(default_factory=dict)
     size: int = 1
     by: str | None = None
+    left_out: str | None = None
+    """Of `many`: what it means that an answer does not name an item. `no_row`: there is nothing of it to tell; None: it was not read."""
     unless: str | None = None
     """Of a listing: a table that tells the same in fewer calls. It is asked only where that table could not be read whole."""
 
@@ -195,6 +198,8 @@ class View:
     select: str = ""
     source: str = ""
     made: Made | None = None
+    across_regions: Mapping[str, str] = field(default_factory=dict)
+    """Tables whose rows of every region may be meant for a row of one, each with why."""
 
     @property
     def provider(self) -> str:
@@ -264,6 +269,8 @@ class Rule:
     scope: Literal["target", "estate"] = "target"
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     overrides: str | None = None
+    across_regions: Mapping[str, str] = field(default_factory=dict)
+    """Tables whose rows of every region may be meant for a row of one, each with why."""
     source: str = ""
     sha256: str = ""
 
@@ -387,6 +394,8 @@ class Coverage:
     gaps: Mapping[str, int] = field(default_factory=dict)
     code: str = ""
     """The provider's own error code of the first gap."""
+    gone: int = 0
+    """Items that were listed and had gone when they were asked about, as their listing, asked again, proved."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ class Teller:
     places: Mapping[str, Sequence[Region] | CallFailedError] = field(default_factory=dict)
     """The regions of targets, by their names."""
     hidden: Mapping[str, Unread] = field(default_factory=dict)
+    later: Mapping[str, Told | Sequence[Told]] = field(default_factory=dict)
+    """What the same question is answered when it is asked again."""
     asked: list[Request] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -54,16 +56,18 @@ class Teller:
 
     def call(self, request: Request) -> Answer:
         with self._lock:
+            is_again = request in self.asked or (request.page is not None and self.asked.count(replace(request, page=None)) > 1)
             self.asked.append(request)
+        answers = {**self.answers, **self.later} if is_again else self.answers
         asked = " ".join([request.operation, *map(str, request.parameters.values())])
         names = (f"{asked} @ {request.target}", f"{request.operation} @ {request.target}", asked, request.operation)
-        return self._told(next(name for name in names if name in self.answers), request.page or 0)
+        return self._told(answers, next(name for name in names if name in answers), request.page or 0)
 
     def read(self, name: str, request: Request) -> Answer:
-        return self._told(name, 0)
+        return self._told(self.answers, name, 0)
 
-    def _told(self, name: str, page: int) -> Answer:
-        told = self.answers[name]
+    def _told(self, answers: Mapping[str, Told | Sequence[Told]], name: str, page: int) -> Answer:
+        told = answers[name]
         pages = told if isinstance(told, Sequence) else [told]
         answer = pages[page]
         if isinstance(answer, CallFailedError):

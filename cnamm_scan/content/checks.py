@@ -48,6 +48,15 @@ def _call_problems(call: Call, location: tuple[str | int, ...], *, is_list: bool
         yield "'many' needs one parameter, 'items' and 'by'", "see docs/content.md", location
     if not is_list and (call.for_ or call.in_region or call.target or call.at_most or call.unless):
         yield "'for', 'in_region', 'target', 'at_most' and 'unless' belong to a list", "move them", location
+    if call.left_out and not call.many:
+        yield "'left_out' belongs to a part with 'many'", "remove it", location
+    if call.gone_on and is_list and not call.for_:
+        yield "'gone_on' says that what was listed has gone, and nothing was listed before", "use absent_on, or remove it", location
+    if call.gone_on and call.many and call.size > 1:
+        yield "'gone_on' of a call for many says of none of them that it has gone", "write size: 1, or remove it", location
+    codes = ({each.partition(":")[0].strip() for each in said} for said in (call.absent_on, call.gone_on))
+    for code in sorted(set.intersection(*codes)):
+        yield f"'{code}' cannot mean both that it has none and that it has gone", "keep one of absent_on and gone_on", location
     if call.by and is_list:
         yield "'by' belongs to a part with 'many'", "remove it", location
 

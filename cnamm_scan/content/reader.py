@@ -208,7 +208,9 @@ class _Builder:
             columns: Mapping[str, Column] = {name: column.model() for name, column in view.columns.items()}
             made_by = view.made.model() if view.made else None
             maker = kind.makers.get(made_by.by) if kind and made_by else None
-            self.views[view_id] = View(view_id, view.about, maker.columns if maker else columns, view.select, source.shown, made_by)
+            self.views[view_id] = View(
+                view_id, view.about, maker.columns if maker else columns, view.select, source.shown, made_by, view.across_regions
+            )
             self._mark(source, view_id)
             for what, do, location in view_problems(view, kind):
                 self._fail(source, f"{view_id}: {what}", do, ("views", view_id, *location))
@@ -247,6 +249,7 @@ class _Builder:
             parameters={name: Parameter(spec.default, spec.source) for name, spec in file.parameters.items()},
             tests=tests,
             overrides=file.overrides,
+            across_regions=file.across_regions,
             source=source.shown,
             sha256=hashlib.sha256(source.raw).hexdigest(),
         )

@@ -65,6 +65,7 @@ class CallFile(_File):
     many: dict[str, str] = {}
     size: int = Field(1, gt=0)
     by: str | None = None
+    left_out: Literal["no_row"] | None = None
     unless: str | None = None
 
     def model(self) -> Call:
@@ -122,6 +123,7 @@ class ViewFile(_File):
     columns: dict[Name, ColumnFile] = {}
     select: str = ""
     made: MadeFile | None = None
+    across_regions: dict[TableId, Line] = {}
 
 
 class CollectorFile(_File):
@@ -169,6 +171,7 @@ class RuleFile(_File):
     scope: Literal["target", "estate"] = "target"
     parameters: dict[Name, ParameterFile] = {}
     tests: TestsFile
+    across_regions: dict[TableId, Line] = {}
     overrides: str | None = None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from cnamm_scan import paths
 from cnamm_scan.content import ENGINE_TABLES, alternatives, columns_of, line_of
-from cnamm_scan.engine import ages, lineage
+from cnamm_scan.engine import ages, lineage, regions
 from cnamm_scan.engine.bounds import Bounds, StoreError
 from cnamm_scan.engine.evaluate import CompiledRule, compile_rule, results
 from cnamm_scan.engine.select import read_view
@@ -75,7 +75,7 @@ def _problems(content: Content) -> list[ContentError]:
         for rule in content.rules.values():
             if rule.for_each in known:  # else the reader of content has said so
                 problems += _rule(content, store, rule)
-    return problems or [*_spared(content), *lineage.problems(content), *ages.problems(content)]
+    return problems or [*_spared(content), *regions.problems(content), *lineage.problems(content), *ages.problems(content)]
 
 
 def _spared(content: Content) -> Iterator[ContentError]:

@@ -25,6 +25,8 @@ class Subquery:
     joins: tuple[tuple[str, str], ...]
     """(column, column of `this`) pairs that the WHERE joins by."""
     by_target: bool = True
+    asks_region: bool = False
+    """Whether its condition asks the region of the inner row, so that rows of others are none."""
 
 
 def is_exact(content: Content, lookup: Subquery) -> bool:

@@ -223,7 +223,9 @@ class _Reader:
                 "an unread row would count as one that was found: the condition does not ask the inner row",
                 "ask a column of the inner table; that there is a row at all is t.key = t.key",
             )
-        self.subqueries.append((node, Subquery(table, by_region, tuple(joins), by_target)))
+        asked = [list(each["column_names"]) for each in nodes(select["select_list"][0]) if each.get("class") == "COLUMN_REF"]
+        asks_region = any(names[-1] == "region" and names[0] != "this" for names in asked)
+        self.subqueries.append((node, Subquery(table, by_region, tuple(joins), by_target, asks_region)))
         self.inner = None
 
     def _would_be_found(self, node: Node, condition: Node) -> bool:

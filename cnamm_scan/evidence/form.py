@@ -229,6 +229,7 @@ class CoverageForm(Struct):
     retries: Count
     gaps: dict[str, Count]
     code: str
+    gone: Count = 0
 
 
 class ResultForm(Struct):

@@ -183,7 +183,7 @@ def of_bundle(judged: Judged, account: Mapping[str, Any], bundle: Bundle) -> Sca
         tallies=judged.tallies,
         models=judged.models,
         roadmaps=judged.roadmaps,
-        coverage=[Coverage(**{name: line[name] for name in Coverage.__slots__}) for line in bundle.entries("coverage")],
+        coverage=[Coverage(**{name: line[name] for name in Coverage.__slots__ if name in line}) for line in bundle.entries("coverage")],
         path=bundle.path,
         bundle=bundle,
         interrupted=bool(account.get("interrupted")),

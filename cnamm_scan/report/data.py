@@ -65,6 +65,7 @@ def report(scan: Scan) -> dict[str, Any]:
         "targets": _targets(scan),
         "roadmap": [{"model": model.id, **_roadmap(scan, model, scan.roadmaps[model.id], findings)} for model in scan.content.models],
         "gaps": gaps(scan),
+        "gone": gone(scan),
         "findings": findings,
         "findings_left_out": left_out,
         "findings_by_severity": _by_severity(scan),
@@ -300,6 +301,18 @@ def gaps(scan: Scan) -> list[dict[str, Any]]:
         if region["seen"] == "excluded"
     )
     return found
+
+
+def gone(scan: Scan) -> list[dict[str, Any]]:
+    """What was listed and had gone when it was asked about, by (target, region, operation). It is no gap: it is not there any more."""
+    counts: dict[tuple[str, str, str], dict[str, int]] = {}
+    for line in scan.coverage:
+        if line.gone:
+            counts.setdefault((line.target, line.region, line.operation), {})[line.table] = line.gone
+    return [
+        {"target": target, "region": region, "operation": operation, "tables": sorted(tables), "count": max(tables.values())}
+        for (target, region, operation), tables in sorted(counts.items())
+    ]
 
 
 def _not_asked_for(scan: Scan, reading: Mapping[str, set[str]]) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cnamm_scan.report.text import REASON_WORDS, attained, interval, notes, percent, place
+from cnamm_scan.report.text import REASON_WORDS, attained, gone_line, interval, notes, percent, place
 from cnamm_scan.text import safe
 
 
@@ -119,9 +119,18 @@ def _gaps(report: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     if not report["gaps"]:
         yield "Nothing: every planned call was answered."
+        yield from _went(report)
         return
     yield "| where | call | why | rules with unknowns |"
     yield "|---|---|---|---|"
     for gap in report["gaps"]:
         why = REASON_WORDS.get(gap["reason"], gap["reason"])
         yield f"| {cell(gap['target'])} {cell(gap['region'])} | {cell(gap['operation'])} | {cell(why)} | {len(gap['rules'])} |"
+    yield from _went(report)
+
+
+def _went(report: Mapping[str, Any]) -> Iterator[str]:
+    line = gone_line(report)
+    if line:
+        yield ""
+        yield f"{line}."

@@ -35,6 +35,7 @@ REASON_WORDS = {
     "interrupted": "not asked: the scan was stopped",
     "not_collected": "not collected in this scan",
     "not_in_answer": "the answer did not say",
+    "not_found": "not found when asked by its name, which proves nothing",
     "not_in_manifests": "not in the manifests",
     "only_in_cluster": "said by a running cluster only",
     "collector_bug": "a bug in our collector (please report it)",
@@ -233,8 +234,9 @@ def _gaps(report: Mapping[str, Any]) -> RenderableType:
             else {f"{service}:{gap['operation']}" for service in services or ({""} if gap["operation"] else ())}
         )
         rules.update(gap["rules"])
+    went = [Text(line, style="dim") for line in [gone_line(report)] if line]
     if not places:
-        return Group(Text.assemble(("What could not be seen", "bold"), "  nothing: every planned call was answered"), "")
+        return Group(Text.assemble(("What could not be seen", "bold"), "  nothing: every planned call was answered"), *went, "")
     alike: dict[tuple[str, str], list[str]] = {}  # places that were refused the same way stand together
     for (reason, where), (operations, rules) in sorted(places.items()):
         alike.setdefault((reason, _what(operations, rules)), []).append(where)
@@ -244,7 +246,14 @@ def _gaps(report: Mapping[str, Any]) -> RenderableType:
     for (reason, what), there in alike.items():
         where = ", ".join(there[:3]) + (f" and {len(there) - 3} more places" if len(there) > 3 else "")
         table.add_row(REASON_WORDS.get(reason, reason), Text(safe(f"{where}: {what}" if what else where)))
-    return Group(Text("What could not be seen, and why", style="bold"), table, "")
+    return Group(Text("What could not be seen, and why", style="bold"), table, *went, "")
+
+
+def gone_line(report: Mapping[str, Any]) -> str:
+    """How many of the things that were listed had gone when they were asked about; empty for none."""
+    number = sum(each["count"] for each in report["gone"])
+    services = sorted({table.split(".")[1] for each in report["gone"] for table in each["tables"]})
+    return f"{number} {'was' if number == 1 else 'were'} gone when asked: {', '.join(services)}" if number else ""
 
 
 def _what(operations: set[str], rules: set[str]) -> str:

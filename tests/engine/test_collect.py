@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import textwrap
 import threading
 import urllib.request
@@ -363,11 +365,30 @@ def test_any_other_code_is_a_gap(lab: Lab) -> None:
     assert done.line("bucket", "block", AWAY).code == "AccessDenied"
 
 
-def test_what_went_away_since_it_was_listed_is_dropped(lab: Lab) -> None:
+def test_what_is_said_to_be_gone_and_is_listed_still_was_not_read(lab: Lab) -> None:
+    lab.proxy.faults[:] = [Fault("gone", operation="GetBucketVersioning", param="bucket-here")]
+    done = lab.run(BUCKETS, "bucket", reads={"bucket": "versioning"})
+    gaps = {fact["key"]: fact["gaps"] for fact in done.of("bucket")}
+    assert gaps == {"bucket-there": {}, "bucket-here": {"versioning": Reason.NOT_FOUND}}
+    assert len(lab.asked("ListBuckets")) == 2
+    line = done.line("bucket", "versioning", "global")
+    assert (line.complete, line.code, line.gone) == (False, "NoSuchBucket", 0)
+
+
+def test_what_went_away_since_it_was_listed_is_dropped_and_counted(lab: Lab) -> None:
+    lists = itertools.count()
+
+    def without(call: Call, status: int, body: bytes) -> bytes:
+        if call.operation == "ListBuckets" and next(lists):
+            return re.sub(rb"<Bucket>(?:(?!</Bucket>).)*bucket-here.*?</Bucket>", b"", body, flags=re.S)
+        return as_aws(call, status, body)
+
+    lab.proxy.rewrite = without
     lab.proxy.faults[:] = [Fault("gone", operation="GetBucketVersioning", param="bucket-here")]
     done = lab.run(BUCKETS, "bucket", reads={"bucket": "versioning"})
     assert [fact["key"] for fact in done.of("bucket")] == ["bucket-there"]
     assert all(line.complete for line in done.kept.lines)
+    assert done.line("bucket", "versioning", "global").gone == 1
 
 
 def test_items_with_several_parts_are_written_once(lab: Lab) -> None:
@@ -428,7 +449,7 @@ def test_a_batch_that_fails_leaves_its_own_items_unread(lab: Lab) -> None:
     assert {f["key"]: f["gaps"] for f in done.of("project") if f["gaps"]} == {"project-4": {"detail": Reason.DENIED}}
 
 
-def test_an_item_that_a_batch_does_not_name_has_gone(lab: Lab) -> None:
+def test_an_item_that_a_batch_does_not_name_was_not_read(lab: Lab) -> None:
     def without(call: Call, status: int, body: bytes) -> bytes:
         return (
             body.replace(b'"name": "project-4"', b'"name": "other"')
@@ -438,7 +459,8 @@ def test_an_item_that_a_batch_does_not_name_has_gone(lab: Lab) -> None:
 
     lab.proxy.rewrite = without
     done = lab.run(PROJECTS, "project", reads={"project": "source"})
-    assert [fact["key"] for fact in done.of("project")] == [f"project-{n}" for n in range(4)]
+    assert {fact["key"]: fact["gaps"] for fact in done.of("project") if fact["gaps"]} == {"project-4": {"detail": Reason.NOT_FOUND}}
+    assert done.line("project", "detail").code == "NotNamed"
 
 
 # ---- children, elements, shared calls --------------------------------------------------------------------------------------
@@ -693,7 +715,8 @@ MANY = """
 def test_what_stands_among_many_answers_and_is_none_is_nobodys(tmp_path: Path, odd: Any) -> None:
     answers = {"ListThings": listed("Things", {"Name": "a"}, {"Name": "b"}), "GetAll": listed("All", odd, {"Name": "a", "State": "On"})}
     done = tell(tmp_path, MANY, answers, "thing")
-    assert [(fact["key"], fact["data"]) for fact in done.of("thing")] == [("a", {"status": {"State": "On"}})]
+    assert [(fact["key"], fact["data"]) for fact in done.of("thing")] == [("a", {"status": {"State": "On"}}), ("b", {})]
+    assert [fact["gaps"] for fact in done.of("thing")] == [{}, {"status": Reason.NOT_FOUND}]
 
 
 TWICE = """
@@ -713,10 +736,11 @@ TWICE = """
 
 
 @pytest.mark.parametrize(("first", "second"), [("GetAll", "GetMarks"), ("GetMarks", "GetAll")])
-def test_what_one_part_of_many_leaves_out_is_gone_whatever_another_finds(tmp_path: Path, first: str, second: str) -> None:
+def test_what_one_part_of_many_leaves_out_is_unread_in_that_part(tmp_path: Path, first: str, second: str) -> None:
     both = listed("All", {"Name": "a", "State": "On"}, {"Name": "b"})
     answers = {"ListThings": listed("Things", {"Name": "a"}, {"Name": "b"}), first: listed("All", {"Name": "a"}), second: both}
-    assert [fact["key"] for fact in tell(tmp_path, TWICE, answers, "thing").of("thing")] == ["a"]
+    part = "status" if first == "GetAll" else "mark"
+    assert [fact["gaps"] for fact in tell(tmp_path, TWICE, answers, "thing").of("thing")] == [{}, {part: Reason.NOT_FOUND}]
 
 
 # ---- what a source says of what it does not show ---------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from cnamm_scan.engine.lint import CaseResult, lint, run_tests
 from cnamm_scan.model import Content, Verdict
 from tests.packs import ACCOUNT, BOX, LOCK, asked, collector, content, lab, part, rule, table
 
-LOCKS = f"FROM {LOCK} t WHERE t.target = this.target"
+LOCKS = f"FROM {LOCK} t WHERE t.target = this.target AND t.region = this.region"
 ANY = f"true = ANY (SELECT t.strong {LOCKS})"
 
 

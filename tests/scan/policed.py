@@ -376,11 +376,18 @@ def verdicts(done: api.Scan) -> dict[tuple[str, str], tuple[str, str]]:
     return {(each.rule, each.resource): (each.verdict.value, each.reason) for each in done.results()}
 
 
-def judged(told: Mapping[str, Told], rules: Sequence[str], output: Path) -> dict[tuple[str, str], tuple[str, str]]:
-    """What is said of the account that answers so, and said again of its bundle."""
+def judged(
+    told: Mapping[str, Told], rules: Sequence[str], output: Path, *, later: Mapping[str, Told] | None = None
+) -> dict[tuple[str, str], tuple[str, str]]:
+    """What is said of the account that answers so, `later` to what it is asked again, and said again of its bundle."""
     target = Target(f"aws:{ME}", "aws", ME)
     teller = Account(
-        told, targets=(target,), region_table="aws.account.region", normalisers=NORMALISERS, places={ME: [Region(PLACE, "enabled")]}
+        told,
+        targets=(target,),
+        region_table="aws.account.region",
+        normalisers=NORMALISERS,
+        places={ME: [Region(PLACE, "enabled")]},
+        later=later or {},
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(KINDS, "aws", replace(KINDS["aws"], connect=lambda *_: teller))

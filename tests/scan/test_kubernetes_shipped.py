@@ -120,3 +120,18 @@ def test_no_planted_secret_is_in_the_bundle_or_printed(shipped: Shipped) -> None
         code, out, err = told(*arguments)
         assert code == 0, err
         assert CANARY not in out + err, arguments
+
+
+# ---- what shipped rules say of what is said to be whole ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("whole", "verdict"), [(False, "unknown"), (True, "fail")])
+def test_a_pod_that_no_policy_selects_is_open_where_nothing_more_can_be(tmp_path: Path, whole: bool, verdict: str) -> None:
+    (tmp_path / "web.yaml").write_text(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop, labels: {app: web}}\n"
+        "spec: {containers: [{name: a, image: 'x:1'}]}\n"
+    )
+    options = api.TargetOptions(assume_whole=whole)
+    with api.scan([f"kubernetes:{tmp_path}"], rules=["kubernetes.networking.pod_is_selected"], options=options) as done:
+        found = [result.verdict.value for result in done.results() if result.resource == "shop/web"]
+    assert found == [verdict]

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import Answer
 from tests.answers import Told, refused
@@ -199,8 +201,9 @@ def test_lattice_policies_in_force_name_their_callers_for_services_and_networks(
     assert len(said) == 20
 
 
-def test_a_key_is_gone_only_where_describing_it_says_so(tmp_path: Path) -> None:
-    """A policy that is not found under a name proves nothing of the key."""
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_key_is_gone_only_where_it_is_not_listed_any_more(tmp_path: Path, is_listed: bool) -> None:
+    """A policy that is not found under a name proves nothing of the key, nor does what describing it says alone."""
     missing = refused(Reason.UNSUPPORTED, "NotFoundException")
     keys = [{"KeyId": name, "KeyArn": arn("kms", f"key/{name}")} for name in ("there", "gone")]
     told: dict[str, Told] = {
@@ -211,9 +214,7 @@ def test_a_key_is_gone_only_where_describing_it_says_so(tmp_path: Path) -> None:
         "DescribeKey there": Answer({"KeyMetadata": {"KeyManager": "CUSTOMER", "KeyState": "Enabled"}}),
         "GetResources": Answer({"ResourceTagMappingList": []}),
     }
-    found = judged(told, ["aws.kms.key_rights_are_split", "aws.kms.key_policy_not_open"], tmp_path)
-    there = arn("kms", "key/there")
-    assert {key: verdict for key, (verdict, _) in found.items()} == {
-        ("aws.kms.key_rights_are_split", there): "unknown",
-        ("aws.kms.key_policy_not_open", there): "unknown",
-    }
+    rules = ["aws.kms.key_rights_are_split", "aws.kms.key_policy_not_open"]
+    found = judged(told, rules, tmp_path, later={} if is_listed else {"ListKeys": Answer({"Keys": keys[:1]})})
+    there = [arn("kms", f"key/{name}") for name in (("there", "gone") if is_listed else ("there",))]
+    assert {key: verdict for key, (verdict, _) in found.items()} == {(rule, key): "unknown" for rule in rules for key in there}

@@ -117,6 +117,10 @@ class Calls:
 
         self._scheduler.submit(request, ask, done, depth=depth)
 
+    def anew(self, call: Call, request: Request, then: Then, depth: int) -> None:
+        """Queue a call though somebody else made the same: the answer of now is wanted."""
+        self._scheduler.submit(request, self._provider.call if call.read is None else self._reader(call.read), then, depth=depth)
+
     def _reader(self, name: str) -> Callable[[Request], Answer]:
         return lambda request: self._provider.read(name, request)
 

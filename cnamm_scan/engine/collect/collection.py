@@ -119,6 +119,12 @@ class _Collection:
                 yield home, GLOBAL, target
 
     def _work(self) -> None:
+        """Ask all that is queued; then have it proven what was said to have gone, until nothing is."""
+        self._ask_all()
+        while self.listings.gone.ask():
+            self._ask_all()
+
+    def _ask_all(self) -> None:
         try:
             self.scheduler.run()
         except KeyboardInterrupt:
@@ -136,7 +142,7 @@ class _Collection:
         outcomes: dict[str, Outcome] = {}
         for target in self.targets:
             self._ask_regions(target, outcomes)
-        self._work()  # with their retries
+        self._ask_all()  # with their retries
         for target in self.targets:
             outcome = outcomes[target.id]
             if outcome.failure is not None:

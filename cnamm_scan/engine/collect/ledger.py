@@ -31,6 +31,7 @@ class _Line:
     complete: bool = True
     gaps: Counter[str] = field(default_factory=Counter)
     code: str = ""
+    gone: int = 0
 
 
 class Ledger:
@@ -75,6 +76,11 @@ class Ledger:
                 line.code = failure.code if line.complete else line.code  # the first gap's, before any note
                 line.complete = False
 
+    def gone(self, target: str, region: str, table: str, part: str, operation: str) -> None:
+        """Count an item that went away since it was listed: proven, and so no gap."""
+        with self._lock:
+            self._lines.setdefault((target, region, table, part), _Line(operation)).gone += 1
+
     def whole(self, target: str, region: str, table: str) -> bool:
         """Whether a table was read whole there, with all its parts."""
         with self._lock:
@@ -103,6 +109,7 @@ class Ledger:
                 retries=line.retries,
                 gaps=dict(sorted(line.gaps.items())),
                 code=line.code,
+                gone=line.gone,
             )
 
     def seen(self) -> Mapping[tuple[str, str], str]:

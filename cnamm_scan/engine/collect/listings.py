@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from cnamm_scan import paths
 from cnamm_scan.engine.collect.calls import Calls, Pages, Values, told
+from cnamm_scan.engine.collect.gone import Gone
 from cnamm_scan.engine.collect.ledger import OUTSIDE_PART, Ledger
 from cnamm_scan.engine.collect.parts import Parts
 from cnamm_scan.engine.collect.rows import Item, Rows
@@ -39,6 +40,9 @@ class _Parent:
     document: Mapping[str, Json]
     gaps: Mapping[str, Reason]
     calls: Sequence[Mapping[str, Any]]
+    stream: Stream
+    item: Item
+    """By which it can be listed once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class Listings:
         self.limits = limits
         self.progress = progress
         self.parts = Parts(provider, calls, ledger, values, limits, self._finished)
+        self.gone = Gone(provider, calls, values, rows, ledger, limits, lambda call, answer: _documents(_items(call, answer), answer))
 
     def begin(self, stream: Stream, place: str, region: str, target: Target | None, parent: _Parent | None = None) -> None:
         """Ask for a listing in a place; `region` is what its rows say (GLOBAL for once-per-target things). No target: of all."""
@@ -117,7 +122,20 @@ class Listings:
 
     def _paged(self, listing: _Listing, outcome: Outcome) -> None:
         stream, call, failure, answer = listing.stream, listing.stream.source.call, outcome.failure, outcome.answer
-        if failure is not None and not self.provider.matches(failure, (*call.absent_on, *call.gone_on)):
+        if failure is not None and self.provider.matches(failure, call.gone_on) and listing.parent is not None:
+            parent = listing.parent
+            self._note_page(listing, parent.item.target, outcome, 0)
+            unproven = CallFailedError(Reason.NOT_FOUND, failure.code)
+            self.gone.say_parent(
+                parent.stream,
+                parent.item,
+                stream,
+                listing.region,
+                lambda: self._dark(stream, (parent.item.target,), listing.region, unproven, parent),
+            )
+            self._listed(listing)
+            return
+        if failure is not None and not self.provider.matches(failure, call.absent_on):
             self._dark(stream, self._whose(listing.target), listing.region, failure, listing.parent, outcome)
             self._listed(listing)
             return
@@ -244,7 +262,8 @@ class Listings:
             where = paths.get(document, paths.parse(listing.stream.source.call.in_region))
             if isinstance(where, str) and where:
                 region = place = where
-        return Item(document, target, region, place, list(calls) if listing.stream.parts else calls, above=above, origin=origin)
+        own = list(calls) if listing.stream.parts else calls
+        return Item(document, target, region, place, own, above=above, origin=origin, listed=listing.request)
 
     def _dark(
         self,
@@ -279,8 +298,14 @@ class Listings:
 
     def _finished(self, stream: Stream, item: Item) -> None:
         """An item has all its parts: write its facts, and list what lives beneath it."""
-        if item.gone:
+        if item.passed_over:
             return
+        if item.said_gone:
+            self.gone.say_item(stream, item, self._write)
+            return
+        self._write(stream, item)
+
+    def _write(self, stream: Stream, item: Item) -> None:
         for plan in stream.source.tables:
             if plan.unread is None or not plan.unread.each:
                 self.rows.write(plan, stream, item)
@@ -292,7 +317,7 @@ class Listings:
         names = stream.names.get(child.source.call.for_ or "", {})
         document = {**item.document, **{name: item.parts[key] for name, key in names.items() if key in item.parts}}
         gaps = {name: item.gaps[key] for name, key in names.items() if key in item.gaps}
-        return _Parent(document, {**gaps, **item.above}, item.calls)
+        return _Parent(document, {**gaps, **item.above}, item.calls, stream, item)
 
 
 def _items(call: Call, answer: Answer) -> list[Json]:

@@ -124,8 +124,7 @@ class Parts:
                 item.parts[part.key] = {}
                 failure = None
             elif failure is not None and self._provider.matches(failure, part.call.gone_on):
-                item.parts[part.key] = {}
-                item.gone = True
+                _say_gone(part, item, failure)
                 failure = None
             elif failure is not None:
                 item.gaps[part.key] = failure.reason
@@ -143,23 +142,34 @@ class Parts:
 
         def then(outcome: Outcome) -> None:
             failure = outcome.failure
-            if failure is not None and self._provider.matches(failure, part.call.absent_on):
-                failure = None
+            is_gone = failure is not None and len(members) == 1 and self._provider.matches(failure, part.call.gone_on)
+            is_none = failure is not None and self._provider.matches(failure, part.call.absent_on)
             found = _by_value(part.call, outcome.answer.data) if outcome.answer is not None else {}
             for item, value in members:
                 own = found.get(canonical(value))
                 with item.lock:
                     item.calls.append(told(request, outcome))
-                    if failure is not None:
+                    if failure is not None and is_gone:
+                        _say_gone(part, item, failure)
+                    elif failure is not None and not is_none:
                         item.gaps[part.key] = failure.reason
-                    else:
+                    elif own is not None or is_none:
                         item.parts[part.key] = {} if own is None else own
-                        # what one part says is gone is gone, whatever another still finds
-                        item.gone = item.gone or (own is None and outcome.answer is not None)
-            self._note(part, first, outcome, failure)
+                    elif part.call.left_out == "no_row":
+                        item.parts[part.key] = {}
+                        item.passed_over = True
+                    else:
+                        _say_gone(part, item, CallFailedError(Reason.NOT_FOUND, "NotNamed"))
+            self._note(part, first, outcome, None if is_gone or is_none else failure)
             self.ask(stream, [item for item, _ in members])
 
         self._calls.ask(part.call, request, then, stream.depth + 1)
+
+
+def _say_gone(part: Part, item: Item, failure: CallFailedError) -> None:
+    """Until it is proven a part that says so was not read: nobody takes what it would have told for silence."""
+    item.gaps[part.key] = Reason.NOT_FOUND
+    item.said_gone[part.key] = CallFailedError(Reason.NOT_FOUND, failure.code)
 
 
 def _by_value(call: Call, data: Json) -> dict[str, Json]:

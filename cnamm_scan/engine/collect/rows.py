@@ -15,7 +15,7 @@ from cnamm_scan.engine.collect.ledger import Ledger
 from cnamm_scan.engine.collect.streams import Stream
 from cnamm_scan.engine.plan import TablePlan
 from cnamm_scan.model import GHOST_PART, SILENCE_PART, UNREAD, Coverage, Place, Reason, Target
-from cnamm_scan.providers.interface import CallFailedError, Origin
+from cnamm_scan.providers.interface import CallFailedError, Origin, Request
 
 GLOBAL = "global"
 """The region of what exists once for a target."""
@@ -73,7 +73,12 @@ class Item:
     """Gaps of the item that this one was listed for, by the names that a path would use."""
     origin: Origin | None = None
     """Where it was written, of a source that is text."""
-    gone: bool = False
+    listed: Request | None = None
+    """The page of the listing that named it."""
+    said_gone: dict[str, CallFailedError] = field(default_factory=dict)
+    """Part key -> what was answered, of parts that say that the item has gone. Until that is proven they are gaps."""
+    passed_over: bool = False
+    """There is nothing of it to tell: an answer for many leaves out whom it has nothing for."""
     finished: bool = False
     asked: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -194,18 +199,31 @@ class Rows:
             place=Place(item.origin.file, item.origin.line) if item.origin is not None else None,
         )
 
+    def name(self, plan: TablePlan, document: Mapping[str, Json], target: Target, place: str) -> str | None:
+        """The key of an item as it was listed; None where that takes more than the listing says."""
+        shape = self._shapes[plan.table.id]
+        for _ in range(shape.hops):
+            document = {"parent": document}
+        try:
+            return self._said(shape, document, target, place)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+            return None
+
     def _key(self, shape: Shape, document: Mapping[str, Json], item: Item) -> str:
+        made = self._said(shape, document, item.target, item.place)
+        return made + item.origin.mark if item.origin is not None else made
+
+    def _said(self, shape: Shape, document: Mapping[str, Json], target: Target, place: str) -> str:
         made = ""
         for text, path in shape.key:
             made += text
             if path is None:
                 continue
-            is_variable = path.text.startswith("$")
-            value = self._values.variable(path.text, item.target, item.place) if is_variable else paths.get(document, path)
+            value = self._values.variable(path.text, target, place) if path.text.startswith("$") else paths.get(document, path)
             if value is None:
                 raise KeyError(path.text)
             made += str(value)
-        return made + item.origin.mark if item.origin is not None else made
+        return made
 
     def ghost(
         self,

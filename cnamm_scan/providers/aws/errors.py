@@ -31,6 +31,15 @@ _UNSUPPORTED = frozenset(
 _DISABLED = frozenset("SubscriptionRequiredException OptInRequiredException AWSOrganizationsNotInUseException".split())
 
 
+_NOT_FOUND = ("NotFound", "NotFoundException", "NotFoundFault", "DoesNotExist", "DoesNotExistException", "NonExistentQueue")
+"""How the codes end that say that what was named is not there, for whoever asks."""
+
+
+def is_refusal(code: str) -> bool:
+    """Whether a code says something of who asks or of where, and nothing of what was asked for."""
+    return code in _DENIED | _THROTTLED | _EXPIRED | _REGION_OFF | _UNSUPPORTED | _DISABLED or "AccessDenied" in code
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Every error of botocore as one of our reasons."""
@@ -97,6 +106,8 @@ def _from_client_error(error: Any) -> CallFailedError:
         return CallFailedError(Reason.API_DISABLED, code, message)
     if status == 403:
         return CallFailedError(Reason.DENIED, code, message)
+    if code.endswith(_NOT_FOUND) or code.startswith("NoSuch"):
+        return CallFailedError(Reason.NOT_FOUND, code, message)
     if 300 <= status < 400:  # nobody is followed to another host: what was signed is for this one
         return CallFailedError(Reason.UNSUPPORTED, code, message)
     return CallFailedError(Reason.UNSUPPORTED if status == 404 else Reason.COLLECTOR_BUG, code, message)

@@ -11,6 +11,7 @@ from typing import Any
 from cnamm_scan import paths
 from cnamm_scan.errors import did_you_mean
 from cnamm_scan.model import Call, Content, Table
+from cnamm_scan.providers.aws import absences, errors
 from cnamm_scan.providers.interface import Unread
 
 Problem = tuple[str, str, str]
@@ -140,6 +141,25 @@ class _Linter:
         for parameter in operation.input_shape.required_members if operation.input_shape else ():
             if parameter not in heads:
                 yield table.id, f"{operation.name} needs parameter '{parameter}'", "give it under with: or fixed:"
+        yield from self._silences(table, call, operation)
+
+    @staticmethod
+    def _silences(table: Table, call: Call, operation: Any) -> Iterator[Problem]:
+        """Errors that are taken for something else than unread, without anybody knowing that they are."""
+        client = str(operation.service_model.service_name)
+        asked = f"{client}:{operation.name}"
+        for entry in absences.unknown(client, operation.name, call):
+            yield (
+                table.id,
+                f"nobody has said that '{entry}' of {asked} means that there is none",
+                "leave it unread, or add it to absences.py",
+            )
+        declared = frozenset(str(shape.metadata.get("error", {}).get("code") or shape.name) for shape in operation.error_shapes)
+        for code in absences.undeclared(call, declared):
+            yield table.id, f"{asked} does not answer '{code}'", did_you_mean(code, declared)
+        for code in call.gone_on:
+            if errors.is_refusal(code):
+                yield table.id, f"'{code}' is a refusal, not a proof that something has gone", "remove it from gone_on"
 
     def _item(self, table: Table, *, each: bool = True) -> Any:
         """The shape of a row's document: a dict of names -> shapes for what we add, over the item's own shape."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cnamm_scan.model import MadeRow, Target
+from cnamm_scan.model import ASSUME_WHOLE, MadeRow, Target
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.kubernetes.policies.labels import Labels, Truth, selector
 from cnamm_scan.providers.kubernetes.policies.network import antrea, calico, cilium, kubernetes, openshift
@@ -114,9 +114,12 @@ class Cluster:
         return {str(name).lower(): float(priority) for name, priority in rows if priority is not None}
 
     def hidden(self, namespace: str) -> Truth:
-        """Whether NetworkPolicies of a namespace may be there that were not seen; None where files do not hold them."""
+        """Whether NetworkPolicies of a namespace may be there that were not seen; None where files do not hold them.
+
+        Files that are said to be all there is hold them all.
+        """
         if self.is_files:
-            return None
+            return False if self.target.scope.get(ASSUME_WHOLE) else None
         return self._is_hidden(NETWORK_POLICY, namespace)
 
     def _policies(self) -> Iterator[Policy]:
