@@ -114,9 +114,7 @@ class _Seen:
             f"SELECT target, min({{'region': COALESCE(region, ''), 'key': key, 'fact': _fact, 'reason': {self._gaps(table)}}}), count(*)"
             f"{columns} FROM {quoted(table)} WHERE _ghost IS NULL AND key IS NOT NULL GROUP BY target{columns} ORDER BY 1, 2"
         )
-        return [
-            SeenGroup(row(target, tuple(first.values()), values), count) for target, first, count, *values in self._store.rows(sql)
-        ]
+        return [SeenGroup(row(target, tuple(first.values()), values), count) for target, first, count, *values in self._store.rows(sql)]
 
     def _columns(self, table: str) -> str:
         return "".join(f", {quoted(name)}" for name in self.reads[table])

@@ -118,7 +118,7 @@ class _Room:
 
 
 _TELLING = frozenset(
-    "name image securityContext command args env envFrom resources restartPolicy livenessProbe readinessProbe startupProbe lifecycle".split()
+    "image securityContext command args env envFrom resources restartPolicy livenessProbe readinessProbe startupProbe lifecycle".split()
 )
 """Fields of a container that `_made` reads; its mounts too, where its pod has volumes that tell: their names differ from pod to pod."""
 _TELLING_MOUNTS = _TELLING | {"volumeMounts"}
@@ -130,7 +130,7 @@ def _told(container: Mapping[str, Json], kind: str, profile: Json, room: _Room) 
     given = {field: value for field, value in container.items() if field in telling}
     try:
         said = msgspec.msgpack.encode((given, kind, profile, room.settings, room.resources, room.volumes, room.secrets))
-    except OverflowError:  # a number beyond 64 bits
+    except (OverflowError, UnicodeEncodeError):  # a number beyond 64 bits, half of a letter
         return _made(container, kind, profile, room)
     return _of_alike(said)
 
