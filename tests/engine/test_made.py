@@ -85,7 +85,12 @@ def test_what_was_not_read_is_in_no_group() -> None:
 def test_the_document_of_a_thousand_rows_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     missing = engine._Documents.__missing__
-    monkeypatch.setattr(engine._Documents, "__missing__", lambda self, text: (read.append(text), missing(self, text))[1])
+
+    def reading(self: Any, text: str) -> Any:
+        read.append(text)
+        return missing(self, text)
+
+    monkeypatch.setattr(engine._Documents, "__missing__", reading)
     facts = [fact(BOX, {"Name": "x", "Doc": {"a": number % 2}}, key=f"k{number:04}") for number in range(1000)]
     rows, groups = _seen(facts)
     assert (len(rows), len(groups)) == (1000, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -470,9 +471,18 @@ def _of_one_template(number: int) -> Document:
 
 def test_the_pods_of_a_template_cost_the_detectors_no_more_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    for name in ("_made", "of_settings", "of_words"):
+
+    def counted(name: str) -> Callable[..., Any]:
         told = getattr(pods, name)
-        monkeypatch.setattr(pods, name, lambda *given, name=name, told=told: (asked.append(name), told(*given))[1])
+
+        def asking(*given: Any) -> Any:
+            asked.append(name)
+            return told(*given)
+
+        return asking
+
+    for name in ("_made", "of_settings", "of_words"):
+        monkeypatch.setattr(pods, name, counted(name))
     pods._of_alike.cache_clear()
     pods._judged.cache_clear()
     found = [pod(_of_one_template(number))["effectiveContainers"][0] for number in range(50)]
@@ -508,7 +518,7 @@ class _Asked(dict[str, Any]):
         super().__init__(given)
         self.fields: set[str] = set()
 
-    def get(self, name: str, otherwise: Any = None) -> Any:  # type: ignore[override]
+    def get(self, name: str, otherwise: Any = None) -> Any:
         self.fields.add(name)
         return super().get(name, otherwise)
 
