@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -19,9 +20,9 @@ from cnamm_scan.engine.bounds import StoreError
 from cnamm_scan.engine.extract import gap_key, literal
 from cnamm_scan.engine.sql import expand, quoted
 from cnamm_scan.engine.store import Store
-from cnamm_scan.engine.views import fill
+from cnamm_scan.engine.views import ROWS_AT_ONCE, fill
 from cnamm_scan.model import SILENCE_PART, Content, MadeRow, Target, View
-from cnamm_scan.providers.interface import Maker, SeenRow
+from cnamm_scan.providers.interface import Maker, SeenGroup, SeenRow
 
 Heard = Callable[[str, MadeRow], None]
 """Told of each row as it is made: (view, row). The evidence writer keeps it."""
@@ -41,13 +42,14 @@ class Makers:
         assert view.made is not None
         seen = _Seen(store, view, self.targets)
         columns = {name: column.type for name, column in view.columns.items()}
+        rows = self._made(store.content, view, seen, columns)
         try:
-            rows = list(self._made(store.content, view, seen, columns))
+            while part := list(islice(rows, ROWS_AT_ONCE)):  # memory holds no more; who breaks later is given up with all that went in
+                fill(store, view.id, part)
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise StoreError(
                 f"{view.made.by} broke: {type(error).__name__}: {error}", where=view.id, do="report it with the facts that it read"
             ) from error
-        fill(store, view.id, rows)
 
     def _made(self, content: Content, view: View, seen: _Seen, columns: Mapping[str, str]) -> Iterator[tuple[MadeRow, str]]:
         assert view.made is not None
@@ -99,22 +101,48 @@ class _Seen:
     def _read(self, table: str) -> Iterator[SeenRow]:
         if self._store.unread(table) is not None:
             return
-        content, names = self._store.content, self.reads[table]
-        kinds = columns_of(content, table)
-        whole = {name for name in names if kinds[name].type == "json"}
-        gaps = ", ".join(f"_gaps[{literal(part)}]" for part in _heads(content, table, names))
+        row = self._row(table)
         sql = (
-            f"SELECT target, COALESCE(region, ''), key, _fact, COALESCE({gaps}, ''){''.join(', ' + quoted(name) for name in names)}"
+            f"SELECT target, COALESCE(region, ''), key, _fact, {self._gaps(table)}{self._columns(table)}"
             f" FROM {quoted(table)} WHERE _ghost IS NULL AND key IS NOT NULL ORDER BY 1, 2, 3, 4"
         )
-        documents = _Documents()
         for target, region, key, fact, reason, *values in self._store.rows(sql):
+            yield row(target, (region, key, fact, reason), values)
+
+    def groups(self, table: str) -> Sequence[SeenGroup]:
+        """Rows that are alike as one, in the order of the first of each. Only the first of a group becomes an object here."""
+        if self._store.unread(table) is not None:
+            return ()
+        row, columns = self._row(table), self._columns(table)
+        sql = (
+            f"SELECT target, min({{'region': COALESCE(region, ''), 'key': key, 'fact': _fact, 'reason': {self._gaps(table)}}}), count(*)"
+            f"{columns} FROM {quoted(table)} WHERE _ghost IS NULL AND key IS NOT NULL GROUP BY target{columns} ORDER BY 1, 2"
+        )
+        return [SeenGroup(row(target, tuple(first.values()), values), count) for target, first, count, *values in self._store.rows(sql)]
+
+    def _columns(self, table: str) -> str:
+        return "".join(f", {quoted(name)}" for name in self.reads[table])
+
+    def _gaps(self, table: str) -> str:
+        """Why something of a row was not read; empty when nothing was in the way."""
+        parts = [f"_gaps[{literal(part)}]" for part in _heads(self._store.content, table, self.reads[table])]
+        return f"COALESCE({', '.join(parts)}, '')"
+
+    def _row(self, table: str) -> Callable[[str, tuple[str, str, str, str], Sequence[Any]], SeenRow]:
+        """Makes a row of (target, (region, key, fact, reason), values), and remembers the reason."""
+        names, kinds = self.reads[table], columns_of(self._store.content, table)
+        whole = {name for name in names if kinds[name].type == "json"}
+        documents = _Documents()
+
+        def made(target: str, place: tuple[str, str, str, str], values: Sequence[Any]) -> SeenRow:
+            region, key, fact, reason = place
             if reason:
                 self._reasons[fact] = reason
-            given = {
-                name: documents[value] if name in whole and value is not None else value for name, value in zip(names, values, strict=True)
-            }
-            yield SeenRow(target, region, key, fact, given)
+            pairs = zip(names, values, strict=True)
+            given = {name: documents[value] if name in whole and value is not None else value for name, value in pairs}
+            return SeenRow(target, region, key, fact, given)
+
+        return made
 
     def dark(self, table: str, target: str, region: str | None = None) -> bool:
         """Whether more of a table may be there than was seen: in a target, or in a region of it."""

@@ -99,7 +99,7 @@ class Redactor:
                 continue
             if subtree is THERE:
                 made[name] = True
-            elif self._names_care(name):
+            elif self._tagged.get(name) is not False and self._names_care(name):
                 raise _NeedsCareError
             elif subtree is None:
                 made[name] = self._whole(part)
@@ -146,13 +146,13 @@ class Redactor:
             else:
                 label = f"t{len(scope)}"
                 scope[label] = subtree
-                scope[f"f{label}"] = self._walked
+                scope[f"f{label}"] = self._compiled(subtree)
                 yield f"{pad} if x.__class__ is dict:"
                 yield f"{pad}  v{depth + 1} = x"
                 yield f"{pad}  m{depth + 1} = {here} = {{}}"
                 yield from self._code(subtree, depth + 1, scope)
                 yield f"{pad} elif x.__class__ is list:"
-                yield f"{pad}  {here} = [f{label}(e, {label}) if e.__class__ is dict else odd(e, {label}) for e in x]"
+                yield f"{pad}  {here} = [f{label}(e) if e.__class__ is dict else odd(e, {label}) for e in x]"
                 yield f"{pad} else: {here} = odd(x, {label})"
 
     def _names_care(self, name: str) -> bool:

@@ -13,7 +13,7 @@ from cnamm_scan.evidence.parts import LINES_A_FILE, Part
 
 FILE_SIZE = 32 * 2**20
 """Bytes of a file from which on the next one is begun."""
-BUFFER = 64 * 1024
+BUFFER = 256 * 1024
 """Bytes of lines of one table that are kept back: smaller pieces pack badly."""
 _LEVEL = 4
 

@@ -114,6 +114,15 @@ class SeenRow:
     """Column -> text, number, boolean, datetime, list or parsed JSON."""
 
 
+@dataclass(frozen=True, slots=True)
+class SeenGroup:
+    """Rows of one target that are alike in every column that a maker reads of their table."""
+
+    first: SeenRow
+    """The first of them by region and key."""
+    count: int
+
+
 class SeenTables(Protocol):
     """The collected tables as a maker reads them: those that its view names under `reads:`, and no others."""
 
@@ -128,6 +137,10 @@ class SeenTables(Protocol):
 
     def rows(self, table: str) -> Sequence[SeenRow]:
         """What was seen of a table, in order of target, region and key."""
+        ...
+
+    def groups(self, table: str) -> Sequence[SeenGroup]:
+        """The same with rows that are alike as one, in the order of the first of each: of tables with far more rows than sorts of them."""
         ...
 
     def dark(self, table: str, target: str, region: str | None = None) -> bool:

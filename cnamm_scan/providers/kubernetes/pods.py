@@ -7,8 +7,11 @@ containers from the page about sidecar containers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from cnamm_scan.paths import MalformedError
 from cnamm_scan.providers import host_paths
@@ -85,37 +88,77 @@ def _containers(
 ) -> Iterator[dict[str, Json]]:
     above = _optional(spec, "securityContext")
     volumes = {_text(each, "name"): each["hostPath"].get("path") for each in there if isinstance(each.get("hostPath"), dict)}
-    resources = _optional(spec, "resources")
-    annotations = _optional(_optional(document, "metadata"), "annotations")
-    status = _optional(document, "status")
     if not spec.get("containers"):
         raise MalformedError("spec.containers")  # the API server refuses a pod without any
     inherited = {name: above[name] for name in INHERITED if above.get(name) is not None}
+    room = _Room(inherited, _optional(spec, "resources"), volumes, secrets)
+    annotations = _optional(_optional(document, "metadata"), "annotations")
+    status = _optional(document, "status")
     for field, kind in KINDS:
         if spec.get(field) is None:
             continue
         images = {_text(each, "name"): each.get("imageID") for each in _mappings(status, _STATUSES[field])}
         for container in _mappings(spec, field):
-            own = _optional(container, "securityContext")
-            context = {**inherited, **_said(own)}
-            if "windowsOptions" in inherited and own.get("windowsOptions"):  # these are laid over each other one by one
-                context["windowsOptions"] = {**_optional(inherited, "windowsOptions"), **_said(_optional(own, "windowsOptions"))}
             name = _text(container, "name")
-            profile = annotations.get(f"{APPARMOR}{name}")
-            if "appArmorProfile" not in context and isinstance(profile, str):
-                context["appArmorProfile"] = _apparmor(profile)
-            made = {**container, "securityContext": context, "imageReference": reference(container.get("image"))}
-            words = tuple(
-                str(word) for field in ("command", "args") if container.get(field) is not None for word in _list(container, field)
-            )
-            made.update(_seen_in(container, volumes, words))
-            made.update(_secrets_of(container, secrets, words))
-            if held := amounts(_optional(container, "resources"), resources):
-                made["amounts"] = held
-            made["kind"] = "sidecar" if kind == "init" and container.get("restartPolicy") == "Always" else kind
+            made = {**container, **_told(container, kind, annotations.get(f"{APPARMOR}{name}") if annotations else None, room)}
             if images.get(name):
                 made["imageID"] = images[name]
             yield made
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What a pod lays under each of its containers."""
+
+    settings: Mapping[str, Json]
+    resources: Mapping[str, Json]
+    volumes: Mapping[str | None, Json]
+    """Name of a volume -> the path of the node that it is."""
+    secrets: Mapping[str | None, list[str]]
+    """Name of a volume -> the secrets in it."""
+
+
+_TELLING = frozenset(
+    "image securityContext command args env envFrom resources restartPolicy livenessProbe readinessProbe startupProbe lifecycle".split()
+)
+"""Fields of a container that `_made` reads; its mounts too, where its pod has volumes that tell: their names differ from pod to pod."""
+_TELLING_MOUNTS = _TELLING | {"volumeMounts"}
+
+
+def _told(container: Mapping[str, Json], kind: str, profile: Json, room: _Room) -> Mapping[str, Json]:
+    """As `_made`, once for all containers that are alike: the pods of one template come one after the other."""
+    telling = _TELLING_MOUNTS if room.volumes or room.secrets else _TELLING
+    given = {field: value for field, value in container.items() if field in telling}
+    try:
+        said = msgspec.msgpack.encode((given, kind, profile, room.settings, room.resources, room.volumes, room.secrets))
+    except (OverflowError, UnicodeEncodeError):  # a number beyond 64 bits, half of a letter
+        return _made(container, kind, profile, room)
+    return _of_alike(said)
+
+
+@lru_cache(maxsize=4096)
+def _of_alike(said: bytes) -> Mapping[str, Json]:
+    """Worked out of the text alone, so that it holds for whatever was said in the same words."""
+    container, kind, profile, *room = msgspec.msgpack.decode(said)
+    return _made(container, kind, profile, _Room(*room))
+
+
+def _made(container: Mapping[str, Json], kind: str, profile: Json, room: _Room) -> Mapping[str, Json]:
+    """What a container has beside its own fields, and in place of them; but for what each pod of a template has for itself."""
+    own, inherited = _optional(container, "securityContext"), room.settings
+    context = {**inherited, **_said(own)}
+    if "windowsOptions" in inherited and own.get("windowsOptions"):  # these are laid over each other one by one
+        context["windowsOptions"] = {**_optional(inherited, "windowsOptions"), **_said(_optional(own, "windowsOptions"))}
+    if "appArmorProfile" not in context and isinstance(profile, str):
+        context["appArmorProfile"] = _apparmor(profile)
+    made: dict[str, Json] = {"securityContext": context, "imageReference": reference(container.get("image"))}
+    words = tuple(str(word) for field in ("command", "args") if container.get(field) is not None for word in _list(container, field))
+    made.update(_seen_in(container, room.volumes, words))
+    made.update(_secrets_of(container, room.secrets, words))
+    if held := amounts(_optional(container, "resources"), room.resources):
+        made["amounts"] = held
+    made["kind"] = "sidecar" if kind == "init" and container.get("restartPolicy") == "Always" else kind
+    return made
 
 
 def _seen_in(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cnamm_scan.paths import MalformedError
+from cnamm_scan.providers.kubernetes import pods
 from cnamm_scan.providers.kubernetes.pods import (
     APPARMOR,
     INHERITED,
@@ -464,3 +466,95 @@ def test_anything_at_all_gives_a_document_or_is_said_to_be_odd(name: str, docume
         assert len(found["effectiveContainers"]) == sum(len(document["spec"].get(field) or ()) for field, _ in KINDS)
         assert all(isinstance(each["securityContext"], dict) for each in found["effectiveContainers"])
         json.dumps(found)  # it can be stored
+
+
+# ---- once for a template -------------------------------------------------------------------------------------------------
+
+
+def _of_one_template(number: int) -> Document:
+    """A pod as a ReplicaSet makes many: of its own are its name, its node, its token's volume and what was pulled for it."""
+    volume = f"kube-api-access-{number}"
+    main = {
+        "name": "main",
+        "image": "registry.example.com/shop/web:1.2",
+        "args": ["--listen=:8080", "--password=hunter2hunter2"],
+        "env": [{"name": "DB_PASSWORD", "value": "correct-horse-battery"}],
+        "volumeMounts": [{"name": volume, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}],
+    }
+    spec = {"containers": [main], "nodeName": f"node-{number}", "volumes": [{"name": volume, "projected": {"sources": []}}]}
+    status = {"containerStatuses": [{"name": "main", "imageID": f"sha256:{number:064x}"}]}
+    return {**made(spec), "metadata": {"name": f"web-{number}", "namespace": "shop"}, "status": status}
+
+
+def test_the_pods_of_a_template_cost_the_detectors_no_more_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counted(name: str) -> Callable[..., Any]:
+        told = getattr(pods, name)
+
+        def asking(*given: Any) -> Any:
+            asked.append(name)
+            return told(*given)
+
+        return asking
+
+    for name in ("_made", "of_settings", "of_words"):
+        monkeypatch.setattr(pods, name, counted(name))
+    pods._of_alike.cache_clear()
+    pods._judged.cache_clear()
+    found = [pod(_of_one_template(number))["effectiveContainers"][0] for number in range(50)]
+    assert sorted(asked) == ["_made", "of_settings", "of_words"]
+    assert {tuple(each["holding"]) for each in found} == {("DB_PASSWORD", "--password")}
+    assert len({each["imageID"] for each in found}) == len({each["volumeMounts"][0]["name"] for each in found}) == 50
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, -(2**64)])
+def test_numbers_that_no_server_takes_are_kept_all_the_same(number: int) -> None:
+    assert only({"securityContext": {"runAsUser": number}})["securityContext"] == {"runAsUser": number}
+
+
+@settings(max_examples=150, deadline=None)
+@given(documents=st.lists(PODS, min_size=1, max_size=4))
+def test_what_was_seen_before_changes_nothing(documents: list[Any]) -> None:
+    def outcome(document: Any) -> str:
+        try:
+            return json.dumps(pod(document), sort_keys=True)
+        except MalformedError as error:
+            return repr(error)
+
+    remembered = [outcome(document) for document in (*documents, *documents)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pods, "_told", pods._made)
+        assert remembered == [outcome(document) for document in (*documents, *documents)]
+
+
+class _Asked(dict[str, Any]):
+    """A container that notes which of its fields somebody looks at."""
+
+    def __init__(self, given: Document) -> None:
+        super().__init__(given)
+        self.fields: set[str] = set()
+
+    def get(self, name: str, otherwise: Any = None) -> Any:
+        self.fields.add(name)
+        return super().get(name, otherwise)
+
+    def __getitem__(self, name: str) -> Any:
+        self.fields.add(name)
+        return super().__getitem__(name)
+
+
+def test_containers_are_alike_by_every_field_that_is_looked_at() -> None:
+    handler = {"httpGet": {"host": "10.0.0.1"}}
+    container = _Asked(
+        {
+            **dict.fromkeys(("livenessProbe", "readinessProbe", "startupProbe"), handler),
+            **{"name": "main", "image": "nginx", "command": ["a"], "args": ["--b"], "restartPolicy": "Always", "securityContext": {}},
+            **{"env": [{"name": "A", "value": "b"}], "envFrom": [{"secretRef": {"name": "s"}}], "lifecycle": {"preStop": handler}},
+            **{"resources": {"limits": {"cpu": "1"}}, "volumeMounts": [{"name": "v"}]},
+        }
+    )
+    pods._made(container, "init", None, pods._Room({}, {}, {}, {}))
+    assert container.fields == pods._TELLING
+    pods._made(container, "init", None, pods._Room({}, {}, {"v": "/etc"}, {"v": ["s"]}))
+    assert container.fields == pods._TELLING_MOUNTS

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnamm_scan.model import ASSUME_WHOLE, MadeRow, Target
-from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.interface import SeenGroup, SeenRow, SeenTables
 from cnamm_scan.providers.kubernetes.policies.labels import Labels, Truth, selector
 from cnamm_scan.providers.kubernetes.policies.network import antrea, calico, cilium, kubernetes, openshift
 from cnamm_scan.providers.kubernetes.policies.network.evaluate import Network, unread
@@ -276,19 +276,22 @@ def applied_policies(seen: SeenTables) -> Iterable[MadeRow]:
 def restricted_pods(seen: SeenTables) -> Iterable[MadeRow]:
     """A row for each group of pods that are alike: of one namespace, with the same labels, on their own network or their node's."""
     for cluster in _clusters(seen):
-        for rows in _groups(cluster).values():
-            first = rows[0]
+        for group in _groups(cluster):
+            first = group.first
             values = {name: first.values[name] for name in ("namespace", "label_text", "host_network")}
             yield MadeRow(first.target, first.region, first.key, {**values, **_restricted(cluster, first)}, (first.fact,))
 
 
-def _groups(cluster: Cluster) -> dict[tuple[Any, ...], list[SeenRow]]:
-    made: dict[tuple[Any, ...], list[SeenRow]] = {}
-    for row in cluster.listed(POD):
-        values = row.values
-        if not values["is_finished"]:
-            made.setdefault((values["namespace"], values["label_text"], values["host_network"]), []).append(row)
-    return made
+def _groups(cluster: Cluster) -> list[SeenGroup]:
+    """The pods that run, those that policies cannot tell apart as one."""
+    made: dict[tuple[Any, ...], SeenGroup] = {}
+    for group in cluster.seen.groups(POD):
+        values = group.first.values
+        if group.first.target == cluster.target.id and not values["is_finished"]:
+            kind = (values["namespace"], values["label_text"], values["host_network"])
+            known = made.get(kind)  # of those of which it is not known whether they have finished, and those that have not, the first leads
+            made[kind] = group if known is None else SeenGroup(known.first, known.count + group.count)
+    return list(made.values())
 
 
 def _labels(row: SeenRow) -> Labels | None:
@@ -326,14 +329,14 @@ def _restricted(cluster: Cluster, row: SeenRow) -> dict[str, Any]:
 def restricted_namespaces(seen: SeenTables) -> Iterable[MadeRow]:
     """A row for each namespace: whether its pods refuse what no policy names, and whether a policy lets them out to the world."""
     for cluster in _clusters(seen):
-        pods: dict[str, list[list[SeenRow]]] = {}
-        for key, rows in _groups(cluster).items():
-            pods.setdefault(str(key[0]), []).append(rows)
+        pods: dict[str, list[SeenGroup]] = {}
+        for group in _groups(cluster):
+            pods.setdefault(str(group.first.values["namespace"]), []).append(group)
         dark = seen.dark(POD, cluster.target.id)
         worlds = {key: _is_world(*_own_level(cluster, each, Direction.EGRESS)) for key, each in _by_object(cluster).items()}
         for row in cluster.listed(NAMESPACE):
             name = str(row.values["name"])
-            hidden, count = cluster.hidden(name), sum(map(len, pods.get(name, ())))
+            hidden, count = cluster.hidden(name), sum(group.count for group in pods.get(name, ()))
             held = cluster.network.applied(name)
             isolating = {each.key: _isolates(cluster, each) for each in held if _isolates(cluster, each) is not False}
             restricting = [key for key, sure in isolating.items() if sure]
@@ -344,7 +347,7 @@ def restricted_namespaces(seen: SeenTables) -> Iterable[MadeRow]:
                 "policies": len(restricting) or (0 if hidden is False and not isolating else None),
                 "denies_ingress": cluster.network.denies(name, Direction.INGRESS, hidden=hidden),
                 "denies_egress": cluster.network.denies(name, Direction.EGRESS, hidden=hidden),
-                "reaches_world": _reaches_world(cluster, name, [rows[0] for rows in pods.get(name, ())], worlds),
+                "reaches_world": _reaches_world(cluster, name, [group.first for group in pods.get(name, ())], worlds),
                 "leaves_by_gateway": _by_gateway(cluster, name),
             }
             yield MadeRow(row.target, row.region, row.key, made, (row.fact,))

@@ -43,8 +43,8 @@ class Pods:
         """The numbers that a name has in the pods that a selector picks, and whether that is all of them."""
         if self._by_space is None:
             self._by_space = {}
-            for row in self.seen.rows(POD):
-                self._by_space.setdefault((row.target, row.values["namespace"]), []).append(row)
+            for group in self.seen.groups(POD):  # the pods of a template have the same labels and ports
+                self._by_space.setdefault((group.first.target, group.first.values["namespace"]), []).append(group.first)
         if selector is None:
             return set(), False
         found: set[int] = set()
