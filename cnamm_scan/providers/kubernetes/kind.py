@@ -118,4 +118,5 @@ KIND = Kind(
     readers=frozenset({"cluster", "api_resources"}),
     needs=needs.needs,
     call_problem=needs.problem,
+    standing=frozenset({"kubernetes.cluster.cluster", "kubernetes.cluster.version_compared"}),
 )
