@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 
-from cnamm_scan.aggregator.score import BAR, STREAMS, UNIT, Cell, Found, Scorer, attained, is_enough, level
+from cnamm_scan.aggregator.score import BAR, STREAMS, UNIT, Cell, Found, Scorer, attained, is_enough, level, told
 from cnamm_scan.aggregator.whatif import WhatIf
 from cnamm_scan.model import LEVELS, Function, FunctionRoadmap, Model, ObjectiveScore, Placement, Practice, Roadmap, Step
 
@@ -40,8 +39,8 @@ def _step(what_if: WhatIf, number: int, practice: Practice, objective: str, at: 
         objective,
         at,
         practice.id,
-        Fraction(functions[number] - what_if.function(number), UNIT),
-        Fraction(overall - what_if.overall, UNIT),
+        told(functions[number]) - told(what_if.function(number)),
+        told(overall) - told(what_if.overall),
     )
 
 
@@ -66,7 +65,7 @@ def _way(what_if: WhatIf, model: Model, number: int) -> FunctionRoadmap | None:
     steps.sort(key=lambda step: (-step.function_gain, step.level, step.objective))
     _, after = what_if.changed({name: what_if.scorer.found[name].satisfied() for name in chosen})
     return FunctionRoadmap(
-        function.id, before, _attained(what_if, function, chosen), tuple(steps), Fraction(after.get(number, what_if.function(number)), UNIT)
+        function.id, before, _attained(what_if, function, chosen), tuple(steps), told(after.get(number, what_if.function(number)))
     )
 
 

@@ -1,8 +1,8 @@
 """The score, `staged/2`: every step of docs/auditors.md as a function, in whole numbers. Checkable with a pencil.
 
 Each step is done twice, for what the evidence supports (low) and for what it cannot rule out (high). A value is a whole number of
-`UNIT`s, and every division rounds down: sums are exact, so neither order nor size of an estate changes anything, and no step can turn
-more into less.
+millionths of millionths, and every division rounds down: sums are exact, so neither order nor size of an estate changes anything, and no
+step can turn more into less. What is told is rounded to six places, once, at the end: there it is what a pencil finds.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ from cnamm_scan.model import (
 
 UNIT = 10**12
 """A whole: 1 is so many units."""
-BAR = int(ATTAINED_AT * UNIT) - UNIT // 2_000_000
-"""What a level needs to be attained, as a report shows it: to six places."""
+SHOWN = UNIT // 10**6
+"""What scores are told to: six places."""
+BAR = int(ATTAINED_AT * UNIT) - SHOWN // 2
+"""What a level needs to be attained: to be told so."""
 STREAMS: Mapping[str, int] = {stream: int(weight * 10) for stream, weight in STREAM_WEIGHTS.items()}
 UNJUDGED_WEIGHT = Severity.MEDIUM.weight
 """What an objective without a rule weighs in coverage: the commonest weight of those that have one."""
@@ -231,9 +233,17 @@ def held(whole: Units, drags: Sequence[tuple[int, int]]) -> tuple[Units, tuple[i
     return Units(whole.low * (UNIT - most) // UNIT, whole.high * (UNIT - least) // UNIT, whole.coverage), (least, most)
 
 
+def told(units: int) -> Fraction:
+    """A value to six places, the nearest."""
+    return Fraction((units + SHOWN // 2) // SHOWN, UNIT // SHOWN)
+
+
 def interval(units: Units | None) -> Interval | None:
-    """Units as the fractions that they stand for."""
-    return None if units is None else Interval(*(Fraction(each, UNIT) for each in units))
+    """An interval as it is told. A coverage of 1 is whole: what is almost seen stays beneath."""
+    if units is None:
+        return None
+    coverage = told(units.coverage if units.coverage == UNIT else min(units.coverage, UNIT - SHOWN))
+    return Interval(told(units.low), told(units.high), coverage)
 
 
 def whole_numbers(weights: Mapping[str, Fraction]) -> tuple[dict[str, int], int]:
@@ -288,7 +298,7 @@ class Scorer:
         name, known = placed.objective, self.found.get(placed.objective)
         if known is None:
             return ObjectiveScore(name, placed.level, placed.stream, None, name not in self.with_rules, critical=False)
-        drag = Drag(Fraction(known.least, UNIT), Fraction(known.most, UNIT)) if known.can_drag else None
+        drag = Drag(told(known.least), told(known.most)) if known.can_drag else None
         return ObjectiveScore(
             name,
             placed.level,
@@ -352,7 +362,7 @@ class Scorer:
             return ModelScore(model.id, model.title, None, scores)
         drags = self.drags(model)
         left, (least, most) = held(whole, list(drags.values()))
-        drag = Drag(Fraction(least, UNIT), Fraction(most, UNIT)) if drags else None
+        drag = Drag(told(least), told(most)) if drags else None
         return ModelScore(model.id, model.title, interval(left), scores, interval(whole), drag)
 
     def drags(self, model: Model) -> dict[str, tuple[int, int]]:

@@ -55,7 +55,7 @@ def bounds(interval: Interval | None) -> dict[str, float | None]:
 
 
 def critical(drag: Drag | None) -> dict[str, float | None]:
-    """How much critical findings hold something down: what failed (`least`), and what failed or was not seen (`most`); null: no rule could."""
+    """How much critical findings hold something down: what failed (`least`), and what failed or was not seen (`most`)."""
     if drag is None:
         return {"least": None, "most": None}
     return {"least": number(drag.least), "most": number(drag.most)}

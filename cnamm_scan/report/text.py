@@ -146,16 +146,15 @@ def held(report: Mapping[str, Any]) -> list[str]:
         overall, mean, drag = model["overall"], model["mean"], model["critical"]
         if not drag["most"] or not overall["coverage"]:
             continue
-        of_high, of_low = f"{mean['high'] - overall['high']:.2f}", f"{mean['low'] - overall['low']:.2f}"
-        whole = f"the mean of its functions is {interval(mean)}"
+        least, most = (f"{drag[name] * 100:.3g} %" for name in ("least", "most"))
         if not drag["least"]:
-            why = f"what could not be seen may be critical, which holds the low bound down by {of_low}"
-        elif drag["least"] == drag["most"] and of_high == of_low:
-            why = f"critical findings hold it down by {of_low}"
+            why = f"what could not be seen may be critical, which takes {most} of the low bound"
+        elif drag["least"] == drag["most"]:
+            why = f"critical findings take {most} of it"
         else:
-            why = f"critical findings hold the high bound down by {of_high} and, with what could not be seen, the low one by {of_low}"
+            why = f"critical findings take {least} of the high bound and, with what could not be seen, {most} of the low one"
         name = f"overall of {model['title']}" if len(report["models"]) > 1 else "overall"
-        said.append(f"{name}: {why}; {whole}")
+        said.append(f"{name}: {why}; the mean of its functions is {interval(mean)}")
     return said
 
 

@@ -79,7 +79,7 @@ def test_a_critical_finding_must_go_even_above_the_bar() -> None:
     assert way.next_level == 1
     # one in a hundred is a drag of ½ + ½ · 1/100: level 1 is 0.495, of which half the drag is taken once more overall
     assert way.steps[0].function_gain == 1 - F(495, 1000)
-    assert way.steps[0].overall_gain == 1 - F(495, 1000) * (1 - F(2525, 10000))
+    assert way.steps[0].overall_gain == 1 - F(370013, 10**6)  # 0.495 · (1 - 0.2525), to six places
 
 
 def test_an_objective_that_serves_two_practices_is_done_once() -> None:

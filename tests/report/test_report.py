@@ -289,18 +289,22 @@ def test_the_numbers_add_up(reports: Mapping[str, Any], name: str) -> None:
 def test_the_numbers_by_hand(reports: Mapping[str, Any]) -> None:
     data, identity, runtime, detection = reports["one"]["models"][0]["functions"]
     storage, retention = data["practices"]
-    # level 1: 0.6 · (1 of 3, one unseen) + 0.4 · (3 of 4); level 2: 3 of 4, one unseen; level 3 has no rule
+    # level 1: a medium rule in A weighs 6 · 2 (1 of 3, one unseen), a low one in B 4 · 1 (3 of 4); level 2: 3 of 4, one unseen
+    # levels 3 … 5 have no rule: nothing in the low bound, what stands beneath in the high one
     first, second = storage["levels"][:2]
-    assert (first["low"], first["high"], first["coverage"]) == (0.5, 0.7, 0.8)
+    assert (first["low"], first["high"], first["coverage"]) == (0.4375, 0.6875, 0.75)
     assert (second["low"], second["high"], second["coverage"]) == (0.75, 1.0, 0.75)
-    assert (storage["low"], storage["high"], storage["coverage"]) == (1.0, 3.5, 0.31)
+    assert (storage["low"], storage["high"], storage["coverage"]) == (0.875, 3.4375, 0.3)
     assert retention["low"] is None
     assert retention["levels"][0]["objectives"][0]["unjudged"] == "no rule yet for aws"
-    # people: ½ (ann of ann and bob), ½, and logging ¾ capped by the ½ beneath
-    assert (identity["low"], identity["high"], identity["coverage"]) == (1.5, 2.5, 0.6)
+    # people: of ann and bob one fails critically, a drag of ½ + ½ · ½, so that no more than ¼ is left; ½ and ¾ are capped by it
+    assert (identity["low"], identity["high"], identity["coverage"]) == (0.75, 1.25, 0.6)
     assert (runtime["low"], runtime["attained_name"]) == (None, "not yet Foundation")
     assert (detection["low"], detection["high"], detection["coverage"]) == (0.0, 5.0, 0.0)
-    assert reports["one"]["models"][0]["overall"] == {"low": 0.833333, "high": 3.666667, "coverage": 0.303333}
+    # that one critical objective takes half its drag of the mean
+    assert reports["one"]["models"][0]["mean"] == {"low": 0.541667, "high": 3.229167, "coverage": 0.3}
+    assert reports["one"]["models"][0]["critical"] == {"least": 0.375, "most": 0.375}
+    assert reports["one"]["models"][0]["overall"] == {"low": 0.338542, "high": 2.018229, "coverage": 0.3}
 
 
 def test_counts_are_those_of_the_results(tmp_path: Path) -> None:
@@ -581,14 +585,35 @@ def test_the_text_report_obeys_no_name(nasty: Path) -> None:
         assert safe(name) in shown
 
 
+def _said(overall: Mapping[str, Any], least: float | None, most: float | None) -> list[str]:
+    model = {
+        "title": "M",
+        "overall": overall,
+        "mean": {"low": 2.0, "high": 4.0, "coverage": 0.5},
+        "critical": {"least": least, "most": most},
+    }
+    return text.held({"models": [model]})
+
+
+def test_a_report_says_why_the_overall_is_less_than_the_mean_of_its_functions(reports: Mapping[str, Any]) -> None:
+    shown = {"low": 1.0, "high": 3.0, "coverage": 0.5}
+    mean = "the mean of its functions is 2.0 … 4.0"
+    assert _said(shown, 0.25, 0.25) == [f"overall: critical findings take 25 % of it; {mean}"]
+    assert _said(shown, 0.0, 0.3333) == [f"overall: what could not be seen may be critical, which takes 33.3 % of the low bound; {mean}"]
+    both = f"overall: critical findings take 25 % of the high bound and, with what could not be seen, 50 % of the low one; {mean}"
+    assert _said(shown, 0.25, 0.5) == [both]
+    assert _said(shown, 0.0, 0.0) == _said(shown, None, None) == []
+    assert text.held(reports["good"]) == []
+
+
 # ---- the score tree as rows, and the same twice ----------------------------------------------------------------------------
 
 
 def test_the_score_tree_as_csv(reports: Mapping[str, Any]) -> None:
     rows = list(csv.DictReader(tabular.csv_lines(tabular.SCORE_COLUMNS, tabular.scores(reports["one"]))))
     by_node = {tuple(row[name] for name in ("function", "practice", "level", "objective")): row for row in rows}
-    assert by_node["", "", "", ""]["low"] == "0.833333"
-    assert (by_node["data", "storage", "1", ""]["low"], by_node["data", "storage", "1", ""]["high"]) == ("0.5", "0.7")
+    assert by_node["", "", "", ""]["low"] == "0.338542"
+    assert (by_node["data", "storage", "1", ""]["low"], by_node["data", "storage", "1", ""]["high"]) == ("0.4375", "0.6875")
     assert by_node["runtime", "", "", ""]["low"] == ""
     assert by_node["data", "storage", "1", "data.logged"]["coverage"] == "1.0"
     assert len(by_node) == len(rows) == 1 + 4 + 5 + 5 * 5 + 10
