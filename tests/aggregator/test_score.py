@@ -418,7 +418,7 @@ cells = st.lists(
     st.one_of(
         st.builds(Cell, st.none(), st.booleans()),
         st.builds(
-            lambda pair, critical: Cell(Units(*(UNIT * each // 10 for each in sorted(pair)), UNIT), True, critical),
+            lambda pair, critical: Cell(Units(UNIT * min(pair) // 10, UNIT * max(pair) // 10, UNIT), True, critical),
             st.tuples(st.integers(0, 10), st.integers(0, 10)),
             st.booleans(),
         ),
@@ -451,7 +451,7 @@ def test_a_level_that_does_not_apply_neither_gives_nor_takes(levels: list[Cell],
 def test_a_rule_for_a_level_that_has_none_lands_beneath_the_high_bound(levels: list[Cell], tenths: int) -> None:
     assume(levels[0].bounds is not None)
     scored = staged(levels)
-    ruled = staged([each if each.has_rule else Cell(Units(*[UNIT * tenths // 10] * 2, UNIT)) for each in levels])
+    ruled = staged([each if each.has_rule else Cell(Units(UNIT * tenths // 10, UNIT * tenths // 10, UNIT)) for each in levels])
     assert scored is not None
     assert ruled is not None
     assert ruled.high <= scored.high

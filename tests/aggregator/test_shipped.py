@@ -78,7 +78,7 @@ def test_a_flawless_estate_reads_five_but_for_the_levels_without_a_rule(provider
     for function in made.functions:
         for practice in function.practices:
             assert practice.interval is not None
-            assert (practice.interval.low, practice.interval.high) == (5 - missing[function.id, practice.id], 5)
+            assert (practice.interval.low, practice.interval.high) == (F(5 - missing[function.id, practice.id]), F(5))
     assert made.interval is not None
     assert made.interval.high == 5
 

@@ -207,7 +207,7 @@ def test_a_flawless_estate_lacks_only_the_levels_that_have_no_rule(tallies: Call
         for practice in function.practices:
             if practice.interval is not None:
                 own = sum(name == practice.id for name, _ in missing)
-                assert (practice.interval.low, practice.interval.high) == (5 - own, 5), practice.id
+                assert (practice.interval.low, practice.interval.high) == (F(5 - own), F(5)), practice.id
 
 
 def test_nine_of_it_beside_a_perfect_one_change_little() -> None:
