@@ -16,7 +16,8 @@ from cnamm_scan import content as reader
 from cnamm_scan.aggregator.roadmap import roadmap
 from cnamm_scan.aggregator.score import Scorer
 from cnamm_scan.aggregator.weights import Cost, all_criticals_failing, costs, flawless, gaps
-from cnamm_scan.judged.scoring import scored, standing
+from cnamm_scan.judged.scan import Scan
+from cnamm_scan.judged.scoring import Judged, scored, standing
 from cnamm_scan.model import Content, Interval, ModelScore, Rule, Severity, Tally, Target
 from tests.scores import nodes
 
@@ -215,11 +216,25 @@ def test_a_step_of_the_roadmap_adds_up_only_the_practices_that_it_touches(
     assert counted["ways"] <= 3 * len(practices) * (1 + max(len(way.steps) for way in made.functions))
 
 
-def test_the_scores_of_targets_read_the_counts_once() -> None:
-    """A target alone is scored from its own counts; that it is one of many costs nothing more."""
+def test_the_scores_of_targets_read_each_count_once_and_plan_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
     rules = rules_of(("kubernetes",))
     targets = [Target(f"kubernetes:{n}", "kubernetes", str(n)) for n in range(3)]
     tallies = [Tally(rule.id, target.id, pass_=1) for rule in rules for target in targets]
     whole = scored(shipped(), tallies, targets)
-    assert whole.weights == {target.id: whole.weights["kubernetes:0"] for target in targets}
-    assert scored(shipped(), tallies[::3], targets[:1]).models[0].interval == whole.models[0].interval
+    made = Scan(shipped(), {}, targets, tallies, whole.models, whole.roadmaps, (), weights=whole.weights)
+    read: list[int] = []
+
+    def count(content: Content, own: Sequence[Tally], of: Sequence[Target], method: str, *, ways: bool) -> Judged:
+        assert not ways
+        read.append(len(own))
+        return scored(content, own, of, method, ways=ways)
+
+    monkeypatch.setattr("cnamm_scan.judged.scan.scored", count)
+    for target in targets:
+        (alone,) = made.models_of(target)
+        assert alone.interval == whole.models[0].interval
+    assert read == [len(rules)] * 3
+    assert len(set(whole.weights.values())) == 1
+    of_one = Scan(shipped(), {}, targets[:1], tallies[::3], whole.models, whole.roadmaps, ())
+    assert of_one.models_of(targets[0]) == whole.models
+    assert len(read) == 3
