@@ -122,8 +122,11 @@ def scan(
 
 
 def load_bundle(path: Path | str) -> Scan:
-    """A scan as its bundle tells it: nothing is judged again. Raises BundleError for a bundle that is not as it was written."""
-    from cnamm_scan.judged.unfinished import method, refuse_unknown_rules
+    """A scan as its bundle tells it, scored by the method that scored it: nothing is judged again.
+
+    Raises BundleError for a bundle that is not as it was written.
+    """
+    from cnamm_scan.judged.unfinished import method, refuse_unknown_rules, scoring
 
     bundle = open_bundle(Path(path))
     content = method(bundle.method(), bundle.path)
@@ -132,7 +135,7 @@ def load_bundle(path: Path | str) -> Scan:
         for line in bundle.entries("tally")
     ]
     refuse_unknown_rules(bundle, content, [tally.rule for tally in tallies])
-    return _told(of_bundle(scored(content, tallies, bundle.targets()), bundle.scan, bundle))
+    return _told(of_bundle(scored(content, tallies, bundle.targets(), scoring(bundle)), bundle.scan, bundle))
 
 
 def evaluate(

@@ -13,7 +13,9 @@ LEVELS: tuple[int, ...] = (1, 2, 3, 4, 5)
 LEVEL_NAMES: Mapping[int, str] = {1: "Foundation", 2: "Standardized", 3: "Optimized", 4: "Leading", 5: "Transformative"}
 STREAM_WEIGHTS: Mapping[str, Fraction] = {"A": Fraction(6, 10), "B": Fraction(4, 10)}
 ATTAINED_AT = Fraction(8, 10)
-SCORING_MODEL = "staged/1"
+SCORING_MODEL = "staged/2"
+"""How verdicts become scores. Scores of different ids are never compared; a bundle is shown under the one that scored it."""
+FIRST_SCORING = "staged/1"
 JUDGING_MODEL = "judge/2"
 """How facts become verdicts. Those of different ids are not compared as if the world had changed; a bundle without one is of the first."""
 FIRST_JUDGING = "judge/1"
@@ -508,6 +510,14 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class Drag:
+    """How much critical findings hold something down, 0 … 1: what did fail (`least`), and what failed or could not be seen (`most`)."""
+
+    least: Fraction
+    most: Fraction
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectiveScore:
     """An objective in the estate. `interval` is None when it does not apply or has no rule (`unjudged`)."""
 
@@ -518,6 +528,10 @@ class ObjectiveScore:
     unjudged: bool
     critical: bool
     """Whether an unwaived critical finding stands against it."""
+    weight: int = 0
+    """What it weighs in its level, its stream aside: as its heaviest rule that applies (`staged/2`)."""
+    drag: Drag | None = None
+    """How its critical findings hold its level down; None where no critical rule applies (`staged/2`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -528,6 +542,8 @@ class LevelScore:
     interval: Interval | None
     objectives: tuple[ObjectiveScore, ...]
     has_critical: bool
+    has_rule: bool = True
+    """Whether some rule judges an objective of it. Without one nobody knows; with one and no interval it is known not to apply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -554,12 +570,16 @@ class FunctionScore:
 
 @dataclass(frozen=True, slots=True)
 class ModelScore:
-    """The mean of a model's functions."""
+    """The mean of a model's functions, less what critical findings take."""
 
     id: str
     title: str
     interval: Interval | None
     functions: tuple[FunctionScore, ...]
+    mean: Interval | None = None
+    """The mean of the functions, before anything is taken; None where the method takes nothing (`staged/1`)."""
+    drag: Drag | None = None
+    """The share of that which critical findings take; None where no critical rule applies, or the method takes nothing."""
 
 
 @dataclass(frozen=True, slots=True)

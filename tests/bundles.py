@@ -326,7 +326,12 @@ DARK = Found(ONE, {}, dict.fromkeys(TABLES, Reason.DENIED))
 
 
 def write_bundle(
-    folder: Path, *estate: Found, scan_id: str = SCAN_ID, interrupted: bool = False, also: Callable[[BundleWriter], Any] = lambda _: None
+    folder: Path,
+    *estate: Found,
+    scan_id: str = SCAN_ID,
+    interrupted: bool = False,
+    method: str = SCORING_MODEL,
+    also: Callable[[BundleWriter], Any] = lambda _: None,
 ) -> Path:
     """A whole bundle of the pocket pack, as a scan of these targets would have left it. `also` writes what the pocket pack has not."""
     content = pocket()
@@ -356,12 +361,12 @@ def write_bundle(
     score = Scorer(content.rules.values(), tallies).model(content.models[0])
     low = score.interval.low if score.interval else None
     also(writer)
-    writer.entry("score", "cnamm", {"of": "cnamm", "low": low, "method": SCORING_MODEL})
+    writer.entry("score", "cnamm", {"of": "cnamm", "low": low, "method": method})
     plan = make_plan(content, Selection(), ["aws"])
     return writer.finish(
         content,
         {
-            "scan": account(scan_id, *estate, interrupted=interrupted),
+            "scan": {**account(scan_id, *estate, interrupted=interrupted), "method": method},
             "plan": {"rules": [rule.id for rule in RULES], "tables": plan.describe()},
         },
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 from hypothesis import strategies as st
 
@@ -58,12 +58,15 @@ class Estate:
     model: Model
     rules: tuple[Rule, ...]
     tallies: tuple[Tally, ...]
+    by: Callable[..., Any] = Scorer
+    """What scores it: that of today, or an old one."""
 
-    def scorer(self) -> Scorer:
-        return Scorer(self.rules, self.tallies)
+    def scorer(self) -> Any:
+        return self.by(self.rules, self.tallies)
 
     def score(self) -> ModelScore:
-        return self.scorer().model(self.model)
+        made: ModelScore = self.scorer().model(self.model)
+        return made
 
     def function(self, name: str) -> FunctionScore:
         return next(each for each in self.score().functions if each.id == name)
@@ -127,12 +130,12 @@ def models(draw: st.DrawFn, *, shared: bool) -> Model:
 
 
 @st.composite
-def estates(draw: st.DrawFn, *, shared: bool = True) -> Estate:
+def estates(draw: st.DrawFn, *, shared: bool = True, by: Callable[..., Any] = Scorer) -> Estate:
     """A model, rules for most of its objectives, and what they found."""
     severities = st.sampled_from(list(Severity))
     pairs = draw(st.lists(st.tuples(st.sampled_from(_OBJECTIVES), severities), max_size=9))
     rules = tuple(rule(f"r{n}", objective, severity) for n, (objective, severity) in enumerate(pairs))
-    return Estate(draw(models(shared=shared)), rules, draw(tallies_of([each.id for each in rules])))
+    return Estate(draw(models(shared=shared)), rules, draw(tallies_of([each.id for each in rules])), by)
 
 
 def placed(objective: str, level: int, stream: Literal["A", "B"] = "A") -> Placement:

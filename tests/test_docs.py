@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from cnamm_scan import content as reader
+from cnamm_scan.aggregator.score import Scorer
 from cnamm_scan.cli.main import COMMANDS, run
 from cnamm_scan.engine.lint import lint
 from cnamm_scan.errors import CnammError
-from cnamm_scan.model import Reason
+from cnamm_scan.model import Function, Model, Placement, Practice, Reason, Severity, Tally
 from cnamm_scan.yamls import CONTENT
+from tests import scores
 from tests.packs import content, lab, rule, table
 
 ROOT = Path(__file__).parent.parent
@@ -165,3 +169,54 @@ def test_every_error_knows_its_exit_code() -> None:
         return [kind, *(each for child in kind.__subclasses__() for each in tree(child))]
 
     assert {kind.exit_code for kind in tree(CnammError)} == {1, 2, 3, 10}
+
+
+def _worked() -> tuple[Scorer, Model]:
+    """The example for auditors, from its table: a function and a practice for each practice that it names."""
+    page = (ROOT / "docs/auditors.md").read_text()
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if re.match(r"\| [a-z_]+ \|.*[0-9]/[0-9]", line)
+    ]
+    rules, tallies = [], []
+    practices: dict[str, list[Placement]] = {}
+    for name, judges, severity, objective, practice, level, prod, empty in rows:
+        table = "aws.account.account" if judges == "every account" else f"aws.lab.{judges}"
+        rules.append(replace(scores.rule(name, objective, Severity(severity)), for_each=table))
+        tallies += [Tally(name, target, *map(int, cell.split("/"))) for target, cell in (("prod", prod), ("empty", empty))]
+        practices.setdefault(practice, []).append(scores.placed(objective, int(level[0]), "A" if level[1] == "A" else "B"))
+    functions = tuple(Function(name, name, (Practice(name, name, tuple(placed)),)) for name, placed in practices.items())
+    return Scorer(rules, tallies, {"aws.account.account"}), Model("m", "M", "1", functions)
+
+
+def test_the_worked_example_for_auditors_is_what_the_package_computes() -> None:
+    scorer, model = _worked()
+    made = scorer.model(model)
+    assert made.interval
+    assert made.mean
+    assert made.drag
+    (text,) = blocks((ROOT / "docs/auditors.md").read_text(), "text")
+    lines = {line[:12].strip(): line[12:] for line in text.splitlines()}
+
+    def shown(value: Fraction) -> str:
+        return f"{float(value):g}" if float(f"{float(value):g}") == float(value) else f"{float(value):.6f}"
+
+    def tells(name: str, *values: Fraction) -> None:
+        for value in values:
+            assert shown(value) in lines[name], (name, shown(value), lines[name])
+
+    assert scorer.weights == {"prod": 15, "empty": 1}
+    assert len(lines) == 12
+    tells("weights", Fraction(15), Fraction(1))
+    for practice in (p for function in made.functions for p in function.practices):
+        assert practice.interval
+        tells(practice.id, practice.interval.low, practice.interval.high)
+        assert practice.attained == 0
+        for level in practice.levels[:2]:
+            assert level.interval
+            tells(f"{practice.id} {level.level}", level.interval.low, level.interval.high)
+        for objective in practice.levels[0].objectives:
+            if objective.drag and objective.interval:
+                tells(objective.objective, objective.interval.low, objective.interval.high, objective.drag.least, objective.drag.most)
+    tells("mean", made.mean.low, made.mean.high)
+    tells("critical", made.drag.least, made.drag.most)
+    tells("overall", made.interval.low, made.interval.high)

@@ -2,124 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from fractions import Fraction
-from itertools import combinations
+from collections.abc import Iterable, Sequence
 
-from cnamm_scan.aggregator.score import ONE, SATISFIED, Scorer, function_attained, level
-from cnamm_scan.model import (
-    ATTAINED_AT,
-    LEVELS,
-    Function,
-    FunctionRoadmap,
-    FunctionScore,
-    LevelScore,
-    Model,
-    ModelScore,
-    ObjectiveScore,
-    Practice,
-    Roadmap,
-    Step,
-)
+from cnamm_scan.aggregator.score import BAR, STREAMS, UNIT, Cell, Found, Scorer, attained, is_enough, level, told
+from cnamm_scan.aggregator.whatif import WhatIf
+from cnamm_scan.model import LEVELS, Function, FunctionRoadmap, Model, ObjectiveScore, Placement, Practice, Roadmap, Step
 
 
-def roadmap(scorer: Scorer, model: Model, score: ModelScore, most: int = 5) -> Roadmap:
-    """Plan the next steps of a scored model. `best` holds the `most` steps with the highest gain overall."""
-    ways = []
-    for function, scored in zip(model.functions, score.functions, strict=True):
-        if scored.interval is None:
-            continue
-        way = _way(scorer, model, score, function, scored)
-        if way is not None:
-            ways.append(way)
-    best = sorted(_single_steps(scorer, model, score), key=lambda step: (-step.overall_gain, step.level, step.objective))
-    return Roadmap(tuple(ways), tuple(step for step in best if step.overall_gain > 0)[:most])
-
-
-def _single_steps(scorer: Scorer, model: Model, score: ModelScore) -> list[Step]:
-    """Each open objective by itself."""
-    found = {}
-    for function in model.functions:
+def roadmap(scorer: Scorer, model: Model, most: int = 5) -> Roadmap:
+    """Plan the next steps of a model. `best` holds the `most` steps with the highest gain overall."""
+    what_if = WhatIf(scorer, model)
+    steps: dict[str, Step] = {}
+    for number, function in enumerate(model.functions):
         for practice in function.practices:
             for placed in practice.placements:
-                if placed.objective not in found and is_open(scorer.objective(placed)):
-                    found[placed.objective] = _step(scorer, model, score, function, practice, placed.objective, placed.level)
-    return list(found.values())
+                if placed.objective not in steps and _is_open(scorer.found.get(placed.objective)):
+                    steps[placed.objective] = _step(what_if, number, practice, placed.objective, placed.level)
+    ways = [way for number in range(len(model.functions)) if (way := _way(what_if, model, number)) is not None]
+    best = sorted(steps.values(), key=lambda step: (-step.overall_gain, step.level, step.objective))
+    return Roadmap(tuple(ways), tuple(step for step in best if step.overall_gain > 0)[:most])
 
 
 def is_open(objective: ObjectiveScore) -> bool:
     """Whether something is left to do or to see: it applies, is judged, and its low bound is not whole."""
-    return objective.interval is not None and objective.interval.low < ONE
+    return objective.interval is not None and objective.interval.low < 1
 
 
-def _step(scorer: Scorer, model: Model, score: ModelScore, function: Function, practice: Practice, objective: str, at: int) -> Step:
+def _is_open(known: Found | None) -> bool:
+    return known is not None and known.bounds.low < UNIT
+
+
+def _step(what_if: WhatIf, number: int, practice: Practice, objective: str, at: int) -> Step:
     """The gain of one objective, wherever in the model it is asked for."""
-    met = frozenset({objective})
-    changed = {}
-    for each, scored in zip(model.functions, score.functions, strict=True):
-        if any(placed.objective == objective for own in each.practices for placed in own.placements):
-            practices = [
-                scorer.practice(own, met) if any(placed.objective == objective for placed in own.placements) else before
-                for own, before in zip(each.practices, scored.practices, strict=True)
-            ]
-            changed[each.id] = scorer.fold(each, practices)
-    after = scorer.fold_model(model, [changed.get(each.id, each) for each in score.functions])
-    before = next(each for each in score.functions if each.id == function.id)
-    return Step(objective, at, practice.id, _low(changed[function.id]) - _low(before), _low(after) - _low(score))
-
-
-def _low(scored: FunctionScore | ModelScore) -> Fraction:
-    return scored.interval.low if scored.interval is not None else Fraction(0)
-
-
-def _way(scorer: Scorer, model: Model, score: ModelScore, function: Function, scored: FunctionScore) -> FunctionRoadmap | None:
-    goal = next(
-        (
-            number
-            for number in LEVELS
-            if number > scored.attained and any(p.levels[number - 1].interval is not None for p in scored.practices)
-        ),
-        None,
+    overall, functions = what_if.changed({objective: what_if.scorer.found[objective].satisfied()})
+    return Step(
+        objective,
+        at,
+        practice.id,
+        told(functions[number]) - told(what_if.function(number)),
+        told(overall) - told(what_if.overall),
     )
+
+
+def _way(what_if: WhatIf, model: Model, number: int) -> FunctionRoadmap | None:
+    function, cells = model.functions[number], what_if.cells[number]
+    before = attained(cells)
+    goal = _goal(cells, before)
     if goal is None:
         return None
     chosen: dict[str, tuple[Practice, int]] = {}
-    for practice, own in zip(function.practices, scored.practices, strict=True):
-        for each in own.levels[:goal]:
-            for objective in _smallest(each, frozenset(chosen)):
-                chosen.setdefault(objective, (practice, each.level))
+    for practice, own in zip(function.practices, cells, strict=True):
+        for at in LEVELS[:goal]:
+            if own[at - 1].bounds is not None:
+                placed = [each for each in practice.placements if each.level == at]
+                for objective in _smallest(what_if.scorer, placed, chosen):
+                    chosen.setdefault(objective, (practice, at))
     for name in list(chosen):  # an objective that a later practice needs too may make an earlier choice needless
         rest = {other: at for other, at in chosen.items() if other != name}
-        if function_attained(scorer.function(function, frozenset(rest)).practices) >= goal:
+        if _attained(what_if, function, rest) >= goal:
             chosen = rest
-    steps = [_step(scorer, model, score, function, practice, name, at) for name, (practice, at) in chosen.items()]
+    steps = [_step(what_if, number, practice, name, at) for name, (practice, at) in chosen.items()]
     steps.sort(key=lambda step: (-step.function_gain, step.level, step.objective))
-    after = scorer.function(function, frozenset(chosen))
-    return FunctionRoadmap(function.id, scored.attained, function_attained(after.practices), tuple(steps), _low(after))
+    _, after = what_if.changed({name: what_if.scorer.found[name].satisfied() for name in chosen})
+    return FunctionRoadmap(
+        function.id, before, _attained(what_if, function, chosen), tuple(steps), told(after.get(number, what_if.function(number)))
+    )
 
 
-def _smallest(each: LevelScore, met: frozenset[str]) -> Sequence[str]:
-    """The fewest open objectives that lift a level over the bar and clear its critical findings: subsets are tried, small ones first."""
-    if each.interval is None:
-        return ()
-    must = [o.objective for o in each.objectives if o.critical and o.objective not in met]
-    open_ones = [o for o in each.objectives if is_open(o) and o.objective not in met]
-    # most to gain first, so that among sets of one size the most telling is found
-    open_ones.sort(key=lambda o: (o.interval.low if o.interval else ONE, o.objective))
-    names = [o.objective for o in open_ones]
-    for size in range(len(must), len(names) + 1):
-        for subset in combinations(names, size):
-            if set(must) <= set(subset) and _reaches(each.objectives, frozenset(subset) | met):
-                return subset
-    return names
+def _attained(what_if: WhatIf, function: Function, met: Iterable[str]) -> int:
+    return attained(what_if.cells_met(function, frozenset(met)))
 
 
-def _reaches(objectives: Sequence[ObjectiveScore], met: frozenset[str]) -> bool:
-    tried = [
-        ObjectiveScore(
-            o.objective, o.level, o.stream, SATISFIED if o.objective in met and o.interval is not None else o.interval, o.unjudged, False
-        )
-        for o in objectives
-    ]
-    interval = level(tried)
-    return interval is None or interval.low >= ATTAINED_AT
+def _goal(practices: Sequence[Sequence[Cell]], before: int) -> int | None:
+    """The next level that can be attained at all: some practice judges it, and up to it enough was judged."""
+    applying = [cells for cells in practices if any(cell.bounds is not None for cell in cells)]
+    judged = 0
+    for number in LEVELS:
+        here = sum(cells[number - 1].bounds is not None for cells in applying)
+        judged += here
+        if number > before and here and is_enough(judged, number * len(applying)):
+            return number
+    return None
+
+
+def _smallest(scorer: Scorer, placed: Sequence[Placement], met: Iterable[str]) -> list[str]:
+    """The fewest open objectives that lift a level over the bar and clear its critical findings.
+
+    Whatever holds the level down must go; then what gains most goes first. A level is a sum of what its objectives give, so that none do
+    it in fewer.
+    """
+    known = {each.objective: scorer.found[each.objective] for each in placed if each.objective in scorer.found}
+    known.update({name: known[name].satisfied() for name in met if name in known})
+    weights = {each.objective: STREAMS[each.stream] * known[each.objective].weight for each in placed if each.objective in known}
+
+    def gain(name: str) -> int:
+        return weights[name] * (UNIT - known[name].bounds.low)
+
+    must = [name for name, each in known.items() if each.most]
+    others = sorted((name for name, each in known.items() if not each.most and _is_open(each)), key=lambda name: (-gain(name), name))
+    chosen: list[str] = []
+    for name in [*must, *others]:
+        reached = level([(weights[each], found) for each, found in known.items()])
+        if name not in must and reached is not None and reached.low >= BAR:
+            break
+        known[name] = known[name].satisfied()
+        chosen.append(name)
+    return chosen

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from cnamm_scan.cli.common import PACKS, written
+from cnamm_scan.cli.measures import coverage_command, weights_command
 from cnamm_scan.errors import ContentError, UsageError, did_you_mean
 from cnamm_scan.model import Content, Rule, Table, View
 
@@ -24,6 +25,10 @@ def command() -> None:
       cnamm-scan content new rule aws.s3.bucket_has_owner
       cnamm-scan content lint && cnamm-scan content test
     """
+
+
+command.add_command(weights_command)
+command.add_command(coverage_command)
 
 
 @command.command("lint")

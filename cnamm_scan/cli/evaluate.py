@@ -46,7 +46,7 @@ def command(
       cnamm-scan evaluate bundles/SCAN.cnamm.partial
     """
     from cnamm_scan import api
-    from cnamm_scan.model import FIRST_JUDGING
+    from cnamm_scan.model import FIRST_JUDGING, FIRST_SCORING
 
     with api.evaluate(
         bundle,
@@ -61,5 +61,8 @@ def command(
         before = done.bundle.scan.get("judging", FIRST_JUDGING) if done.bundle is not None else done.scan["judging"]
         if before != done.scan["judging"]:
             click.echo(f"judged by {done.scan['judging']}; the bundle itself by {before}, which knew less", err=True)
+        scored = done.bundle.scan.get("method", FIRST_SCORING) if done.bundle is not None else done.method
+        if scored != done.method:
+            click.echo(f"scored anew by {done.method}; the bundle itself by {scored}: their scores are not compared", err=True)
         show(done, out_format, context, functions=functions)
         check_gates(done, fail_under=fail_under, fail_on=fail_on, min_coverage=min_coverage)

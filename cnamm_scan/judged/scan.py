@@ -14,8 +14,20 @@ from cnamm_scan.content import ENGINE_TABLES
 from cnamm_scan.errors import BundleError, UsageError, did_you_mean
 from cnamm_scan.evidence.bundle import Bundle
 from cnamm_scan.judged.places import Places, are_written
-from cnamm_scan.judged.scoring import Judged, models_of
-from cnamm_scan.model import FIRST_JUDGING, Content, Coverage, ModelScore, Result, ResultBlock, Roadmap, Tally, Target, Verdict
+from cnamm_scan.judged.scoring import Judged, scored, standing
+from cnamm_scan.model import (
+    FIRST_JUDGING,
+    SCORING_MODEL,
+    Content,
+    Coverage,
+    ModelScore,
+    Result,
+    ResultBlock,
+    Roadmap,
+    Tally,
+    Target,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from cnamm_scan.engine.evaluate import CompiledRule
@@ -53,6 +65,11 @@ class Scan:
     """What makes the tables that no listing fills, when its facts are loaded."""
     stack: ExitStack = field(default_factory=ExitStack, repr=False)
     """What goes when the scan is closed: memory, spill space, a temporary bundle."""
+    method: str = SCORING_MODEL
+    """How its scores were made."""
+    weights: Mapping[str, int] = field(default_factory=dict)
+    """Target -> what it weighs in the whole; 1 where it is not named."""
+    _by_target: Mapping[str, Sequence[Tally]] | None = field(default=None, repr=False)
     _store: Store | None = field(default=None, repr=False)
     _places: Places | None = field(default=None, repr=False)
 
@@ -101,11 +118,19 @@ class Scan:
         return self.reporter(self)
 
     def models_of(self, target: Target) -> list[ModelScore]:
-        """The scores of one target by itself."""
-        own = [tally for tally in self.tallies if tally.target == target.id]
-        if len(own) == len(self.tallies) and [each.id for each in self.targets] == [target.id]:
-            return list(self.models)  # it is all there is
-        return models_of(self.content, own, [target])
+        """The scores of one target by itself, by the method of the whole."""
+        if len(self.targets) == 1:
+            return list(self.models)
+        if self._by_target is None:
+            found: dict[str, list[Tally]] = {}
+            for tally in self.tallies:
+                found.setdefault(tally.target, []).append(tally)
+            self._by_target = found
+        return list(scored(self.content, self._by_target.get(target.id, ()), [target], self.method, ways=False).models)
+
+    def standing(self) -> frozenset[str]:
+        """The tables with a row in every target, which count in no target's weight."""
+        return standing(self.content)
 
     def unknown_rules(self) -> dict[str, set[str]]:
         """Table -> the rules that were run, have unknowns and read it, straight or through a view."""
@@ -178,7 +203,7 @@ def of_bundle(judged: Judged, account: Mapping[str, Any], bundle: Bundle) -> Sca
     """A judged scan with its bundle: `account` is the manifest's."""
     return Scan(
         content=judged.content,
-        scan={"judging": FIRST_JUDGING, **account},
+        scan={"judging": FIRST_JUDGING, **account, "method": judged.method},
         targets=judged.targets,
         tallies=judged.tallies,
         models=judged.models,
@@ -187,6 +212,8 @@ def of_bundle(judged: Judged, account: Mapping[str, Any], bundle: Bundle) -> Sca
         path=bundle.path,
         bundle=bundle,
         interrupted=bool(account.get("interrupted")),
+        method=judged.method,
+        weights=judged.weights,
     )
 
 

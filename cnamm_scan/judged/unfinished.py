@@ -14,8 +14,9 @@ from cnamm_scan.engine.unfinished import darken
 from cnamm_scan.errors import BundleError, ContentError
 from cnamm_scan.evidence import recover
 from cnamm_scan.evidence.bundle import Bundle
+from cnamm_scan.judged.scoring import METHODS
 from cnamm_scan.judged.sealing import judge_and_seal
-from cnamm_scan.model import ESTATE_TABLE, Content, Region
+from cnamm_scan.model import ESTATE_TABLE, FIRST_SCORING, Content, Region
 from cnamm_scan.providers.catalog import KINDS
 from cnamm_scan.providers.interface import Unread
 from cnamm_scan.stopping import Stopping
@@ -80,3 +81,12 @@ def refuse_unknown_rules(bundle: Bundle, content: Content, rules: Iterable[str])
         if rule not in content.rules:
             what = f"the bundle speaks of the rule '{rule}', which its method does not have"
             raise BundleError(what, where=str(bundle.path), do="do not trust it; take another copy")
+
+
+def scoring(bundle: Bundle) -> str:
+    """The method that a bundle was scored by. Raises BundleError for one that is not known here."""
+    named = bundle.scan.get("method", FIRST_SCORING)
+    if named not in METHODS:
+        what = f"the bundle was scored by '{named}', which this version does not know"
+        raise BundleError(what, where=str(bundle.path), do="take a newer cnamm-scan, or score it anew: cnamm-scan evaluate BUNDLE")
+    return str(named)

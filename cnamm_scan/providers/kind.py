@@ -88,6 +88,9 @@ class Kind:
     region_table: str | None = None
     """The engine-made table with one row a region; None where a target has no regions."""
     region_about: str = ""
+    standing: frozenset[str] = frozenset()
+    """Tables and views with a row in every target, also in an empty one, besides those whose listing is one answer (`items: '@'`): that a
+    rule applies to these says nothing of what is in the target."""
     needs: Callable[[Call, str], tuple[str, ...]] | None = None
     """The rights of a call of a client, where they follow from its name; None where a collector must name them."""
     call_problem: Callable[[Call, str], tuple[str, str] | None] | None = None

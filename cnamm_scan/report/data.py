@@ -13,6 +13,7 @@ from cnamm_scan.model import (
     LEVEL_NAMES,
     Content,
     Coverage,
+    Drag,
     Function,
     FunctionScore,
     Interval,
@@ -51,6 +52,13 @@ def bounds(interval: Interval | None) -> dict[str, float | None]:
     if interval is None:
         return {"low": None, "high": None, "coverage": None}
     return {"low": number(interval.low), "high": number(interval.high), "coverage": number(interval.coverage)}
+
+
+def critical(drag: Drag | None) -> dict[str, float | None]:
+    """How much critical findings hold something down: what failed (`least`), and what failed or was not seen (`most`)."""
+    if drag is None:
+        return {"least": None, "most": None}
+    return {"least": number(drag.least), "most": number(drag.most)}
 
 
 def report(scan: Scan) -> dict[str, Any]:
@@ -124,12 +132,13 @@ def _rules(scan: Scan) -> dict[str, list[dict[str, Any]]]:
     for tally in scan.tallies:
         by_rule.setdefault(tally.rule, []).append(tally)
     found: dict[str, list[dict[str, Any]]] = {}
+    always = scan.standing()
     for name, tallies in sorted(by_rule.items()):
         rule = scan.content.rules.get(name)
         if rule is None:
             continue
-        counts: dict[str, Any] = {"id": name, "severity": rule.severity.value, **_counts(tallies)}
-        if len(tallies) > 1:
+        counts: dict[str, Any] = {"id": name, "severity": rule.severity.value, "standing": rule.for_each in always, **_counts(tallies)}
+        if len(scan.targets) > 1:
             counts["targets"] = [{"target": tally.target, **_counts([tally])} for tally in sorted(tallies, key=lambda t: t.target)]
         found.setdefault(rule.objective, []).append(counts)
     return found
@@ -151,6 +160,8 @@ def _model(scan: Scan, model: Model, score: ModelScore, rules: Mapping[str, list
         "title": model.title,
         "version": model.version,
         "overall": bounds(score.interval),
+        "mean": bounds(score.mean),
+        "critical": critical(score.drag),
         "functions": [_function(scan, function, own, rules) for function, own in zip(model.functions, score.functions, strict=True)],
     }
 
@@ -183,6 +194,7 @@ def _level(scan: Scan, level: LevelScore, rules: Mapping[str, list[dict[str, Any
         "low": shown["low"],
         "high": shown["high"],
         "coverage": shown["coverage"],
+        "state": "judged" if level.interval is not None else "not_applicable" if level.has_rule else "no_rule",
         "objectives": [_objective(scan, objective, rules) for objective in level.objectives],
     }
 
@@ -195,6 +207,8 @@ def _objective(scan: Scan, objective: ObjectiveScore, rules: Mapping[str, list[d
         "stream": objective.stream,
         "basis": spec.basis,
         **bounds(objective.interval),
+        "weight": objective.weight,
+        "critical": critical(objective.drag),
         "rules": rules.get(objective.objective, []),
     }
     if objective.unjudged:
@@ -213,6 +227,7 @@ def _targets(scan: Scan) -> list[dict[str, Any]]:
             "provider": target.provider,
             "name": target.name,
             "identity": target.identity,
+            "weight": scan.weights.get(target.id, 1),
             "models": [
                 {
                     "id": model.id,

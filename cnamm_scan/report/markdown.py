@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cnamm_scan.report.text import REASON_WORDS, attained, gone_line, interval, notes, percent, place
+from cnamm_scan.report.text import REASON_WORDS, attained, gone_line, held, interval, notes, percent, place
 from cnamm_scan.text import safe
 
 
@@ -53,9 +53,10 @@ def _lines(report: Mapping[str, Any], most: int) -> Iterator[str]:
             yield f"| {cell(function['title'])} | {interval(function)} | {attained(function)} | {percent(function['coverage'])} |"
         overall = model["overall"]
         yield f"| **overall** | **{interval(overall)}** | | {percent(overall['coverage'])} |"
-    if notes(report):
+    said = [*held(report), *notes(report)]
+    if said:
         yield ""
-        yield from (f"- {cell(note)}" for note in notes(report))
+        yield from (f"- {cell(note)}" for note in said)
     if len(report["targets"]) > 1:
         yield from _targets(report)
     yield from _steps(report)

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cnamm_scan.model import ASSUME_WHOLE, LEVEL_NAMES
+from cnamm_scan.model import ASSUME_WHOLE, LEVEL_NAMES, SCORING_MODEL
 from cnamm_scan.text import safe
 
 CELLS, FEW_CELLS = 25, 10
@@ -55,7 +55,7 @@ def blocks(
     """The report's parts in order."""
     made: list[RenderableType] = [_head(report)]
     made.extend(_model(model, functions, cells) for model in report["models"])
-    made.append(_notes(report))
+    made.append(_notes(report, whole=not functions))
     if len(report["targets"]) > 1:
         made.append(_targets(report))
     made.append(_steps(report, functions))
@@ -130,6 +130,9 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     """What a person should know beside the score: what was taken for granted, and what of the targets was passed over."""
     several = len(report["scan"]["targets"]) > 1
     found = []
+    method = report["scan"]["method"]
+    if method != SCORING_MODEL:
+        found.append(f"scored by {method}, as on the day: not to be compared with scores of {SCORING_MODEL}, which evaluate gives")
     for target in report["scan"]["targets"]:
         scope = target.get("scope", {})
         own = ["what is given is taken to be all there is (--assume-whole)"] if scope.get(ASSUME_WHOLE) else []
@@ -137,8 +140,27 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _notes(report: Mapping[str, Any]) -> RenderableType:
-    found = notes(report)
+def held(report: Mapping[str, Any]) -> list[str]:
+    """Why an overall score is less than the mean of its functions, a sentence for each model that critical findings hold down."""
+    said = []
+    for model in report["models"]:
+        overall, mean, drag = model["overall"], model["mean"], model["critical"]
+        if not drag["most"] or not overall["coverage"]:
+            continue
+        least, most = (f"{drag[name] * 100:.3g} %" for name in ("least", "most"))
+        if not drag["least"]:
+            why = f"what could not be seen may be critical, which takes {most} of the low bound"
+        elif drag["least"] == drag["most"]:
+            why = f"critical findings take {most} of it"
+        else:
+            why = f"critical findings take {least} of the high bound and, with what could not be seen, {most} of the low one"
+        name = f"overall of {model['title']}" if len(report["models"]) > 1 else "overall"
+        said.append(f"{name}: {why}; the mean of its functions is {interval(mean)}")
+    return said
+
+
+def _notes(report: Mapping[str, Any], *, whole: bool) -> RenderableType:
+    found = [*(held(report) if whole else ()), *notes(report)]
     return Group(*(Padding(Text(safe(f"! {note}"), style="yellow"), (0, 0, 0, 0)) for note in found), "") if found else ""
 
 

@@ -110,8 +110,8 @@ def _colours(shown: str) -> bool:
     ("bundle", "gate", "code"),
     [
         ("one", [], 0),
-        ("one", ["--fail-under", "0.83"], 0),
-        ("one", ["--fail-under", "0.84"], 10),
+        ("one", ["--fail-under", "0.33"], 0),
+        ("one", ["--fail-under", "0.34"], 10),
         ("good", ["--fail-under", "1.3"], 0),
         ("good", ["--fail-under", "5"], 10),
         ("nothing", ["--fail-under", "0"], 10),

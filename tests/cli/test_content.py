@@ -264,3 +264,45 @@ def test_docs_overwrite_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert f"  at: {folder / 'README.md'}\n  do: move it away" in err
     assert [file.name for file in folder.iterdir()] == ["README.md"]
     assert (folder / "README.md").read_text() == "theirs\n"
+
+
+# ---- what content can do to a score ----------------------------------------------------------------------------------------
+
+
+def test_weights_say_what_each_rule_costs(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = _run(capsys, "weights", "--provider", "aws", "--format", "jsonl")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert {row["rule"] for row in rows} == {rule.id for rule in _shipped().rules.values() if rule.provider == "aws"}
+    costs = [float(row["cost"]) for row in rows]
+    assert costs == sorted(costs, reverse=True)
+    assert all((float(row["least"]) > 0) == (row["severity"] == "critical") for row in rows)
+    assert "of 5 when every critical rule fails and all else passes" in err
+
+
+def test_weights_of_all_providers_are_each_its_own_or_together(capsys: pytest.CaptureFixture[str]) -> None:
+    for more, estates in (((), {"aws", "kubernetes"}), (("--together",), {"aws+kubernetes"})):
+        _, out, _ = _run(capsys, "weights", "--format", "jsonl", *more)
+        rows = [json.loads(line) for line in out.splitlines()]
+        assert {row["estate"] for row in rows} == estates
+        assert len(rows) == len(_shipped().rules)
+
+
+def test_coverage_names_the_levels_without_a_rule(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = _run(capsys, "coverage", "--provider", "kubernetes", "--format", "jsonl")
+    judged = {rule.objective for rule in _shipped().rules.values() if rule.provider == "kubernetes"}
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert rows
+    assert not judged & {name for row in rows for name in row["objectives"].split(", ")}
+    assert f"{len(rows)} without a rule" in err
+    _, out, _ = _run(capsys, "coverage", "--together", "--format", "jsonl")
+    assert len(out.splitlines()) < len(rows)
+
+
+def test_measures_refuse_a_provider_that_has_no_rule(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("weights", "coverage"):
+        code, out, err = _run(capsys, name, "--provider", "awz")
+        assert (code, out) == (2, "")
+        assert "no rule is for 'awz'" in err
+        assert "aws" in err

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,8 @@ from cnamm_scan import api
 from cnamm_scan.cli.main import run
 from cnamm_scan.errors import BundleError
 from cnamm_scan.evidence.bundle import open_bundle, verify
+from cnamm_scan.model import SCORING_MODEL
+from cnamm_scan.report.text import notes
 from tests.bundles import FILES, FIRST, SCAN_ID, SECOND, pocket, write_bundle
 
 STORED = Path(__file__).parent / "bundles" / "format-1.zip"
@@ -39,11 +43,55 @@ def test_an_old_bundle_says_what_a_new_one_of_the_same_facts_says(old: Path, tmp
     for way in (api.load_bundle, api.evaluate):
         with way(old) as then, way(new) as now:
             assert list(then.results()) == list(now.results())
-            assert {**then.report(), "scan": None} == {**now.report(), "scan": None}
+            assert _unscored(then.report()) == _unscored(now.report())
             assert then.scan["content"] == now.scan["content"] == {"version": pocket().version, "sha256": pocket().sha256}
             sql = "SELECT * FROM aws.s3.bucket ORDER BY ALL"
             assert then.query(sql) == now.query(sql)
             assert len(then.query(sql)) == 5
+
+
+SCORES = ("scan", "models", "targets", "roadmap")
+
+
+def _unscored(report: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: part for name, part in report.items() if name not in SCORES}
+
+
+def test_an_old_bundle_is_told_by_the_method_that_scored_it(old: Path) -> None:
+    """What `staged/1` gave on the day; the same counts give another score by the method of today."""
+    with api.load_bundle(old) as then:
+        report = then.report()
+        assert report["scan"]["method"] == then.method == "staged/1"
+        assert report["models"][0]["overall"] == {"low": 1.416667, "high": 4.333333, "coverage": 0.351667}
+        assert report["models"][0]["mean"] == {"low": None, "high": None, "coverage": None}
+        alone = [target["models"][0]["overall"]["low"] for target in report["targets"]]
+        assert alone == [0.833333, 2.0]
+        assert {target["weight"] for target in report["targets"]} == {1}
+        assert report["roadmap"][0]["best"][0]["overall_gain"] == 0.166667
+        assert "scored by staged/1, as on the day" in notes(report)[0]
+
+
+def test_judged_again_an_old_bundle_is_scored_as_a_new_one(old: Path, tmp_path: Path) -> None:
+    with api.evaluate(old) as then, api.evaluate(write_bundle(tmp_path, FIRST, SECOND)) as now:
+        assert then.report()["scan"]["method"] == SCORING_MODEL
+        assert {**then.report(), "scan": None} == {**now.report(), "scan": None}
+
+
+def test_evaluate_says_that_it_scores_anew(old: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = "scored anew by staged/2; the bundle itself by staged/1: their scores are not compared"
+    assert run(["evaluate", str(old)]) == 0
+    assert said in capsys.readouterr().err
+    assert run(["evaluate", str(write_bundle(tmp_path, FIRST))]) == 0
+    assert "scored anew" not in capsys.readouterr().err
+
+
+def test_a_bundle_that_was_scored_by_a_newer_method_says_so(tmp_path: Path) -> None:
+    """Its facts can still be judged here, its scores not told."""
+    path = write_bundle(tmp_path, FIRST, method="staged/9")
+    with pytest.raises(BundleError, match="scored by 'staged/9', which this version does not know"):
+        api.load_bundle(path)
+    with api.evaluate(path) as done:
+        assert done.scan["method"] == SCORING_MODEL
 
 
 @pytest.mark.parametrize("command", ["verify", "report", "results", "evaluate"])

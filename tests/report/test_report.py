@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction as F
 from importlib.resources import files
 from pathlib import Path
@@ -150,71 +150,134 @@ def _of_rule(counts: Mapping[str, int]) -> Bounds | None:
     return (F(counts["pass"], n), F(counts["pass"] + unseen, n), F(counts["pass"] + counts["fail"], n)) if n else None
 
 
-def _of_objective(objective: Mapping[str, Any]) -> Bounds | None:
-    by_target: dict[str, list[tuple[F | int, Bounds]]] = {}
-    for rule in objective["rules"]:
-        for counts in rule.get("targets", [{**rule, "target": "the only one"}]):
-            bounds = _of_rule(counts)
-            if bounds is not None:
-                by_target.setdefault(counts["target"], []).append((WEIGHT[rule["severity"]], bounds))
-    means = [_mean(parts) for parts in by_target.values()]
-    return _mean([(1, each) for each in means if each is not None])
+Drag = tuple[F, F]
+"""(least, most)."""
 
 
-def _of_level(level: Mapping[str, Any]) -> Bounds | None:
-    judged, seen = [], []
-    for stream, weight in (("A", F(6, 10)), ("B", F(4, 10))):
-        own = [(each, _of_objective(each)) for each in level["objectives"] if each["stream"] == stream]
-        bounds = _mean([(1, made) for _, made in own if made is not None])
-        if bounds is not None:
-            judged.append((weight, bounds))
-        coverage = _mean([(1, made or (F(0), F(1), F(0))) for each, made in own if made is not None or "unjudged" in each])
-        if coverage is not None:
-            seen.append((weight, coverage))
-    whole, part = _mean(judged), _mean(seen)
-    return (whole[0], whole[1], part[2]) if whole and part else None
+@dataclass(frozen=True)
+class Redone:
+    """An objective as its counts tell it."""
+
+    bounds: Bounds
+    weight: int
+    drag: Drag | None
 
 
-def _of_practice(practice: Mapping[str, Any]) -> Bounds | None:
-    levels = [_of_level(level) for level in practice["levels"]]
-    if not any(levels):
+def _in_target(rule: Mapping[str, Any], target: str) -> Mapping[str, int] | None:
+    return next((own for own in rule.get("targets", [{**rule, "target": target}]) if own["target"] == target), None)
+
+
+def _weights(report: Mapping[str, Any]) -> dict[str, int]:
+    """What each target weighs: the severities of the rules that apply to what is in it."""
+    rules = {rule["id"]: rule for objective in _objects(report["models"]) if "rules" in objective for rule in objective["rules"]}
+    found = {}
+    for target in (each["id"] for each in report["targets"]):
+        applying = [rule for rule in rules.values() if not rule["standing"] and (own := _in_target(rule, target)) and _of_rule(own)]
+        found[target] = max(1, sum(WEIGHT[rule["severity"]] for rule in applying))
+    return found
+
+
+def _of_objective(objective: Mapping[str, Any], weights: Mapping[str, int]) -> Redone | None:
+    parts, drags, heaviest = [], [], 0
+    for target, weight in weights.items():
+        judged = [(rule, own, made) for rule in objective["rules"] if (own := _in_target(rule, target)) and (made := _of_rule(own))]
+        mean = _mean([(WEIGHT[rule["severity"]], made) for rule, _, made in judged])
+        if mean is None:
+            continue
+        heaviest = max(heaviest, *(WEIGHT[rule["severity"]] for rule, _, _ in judged))
+        parts.append((weight, mean))
+        critical = [(1 - made[1], 1 - made[0], F(0)) for rule, _, made in judged if rule["severity"] == "critical"]
+        share = _mean([(1, each) for each in critical])
+        drags += [(weight, share)] if share else []
+    bounds, shares = _mean(parts), _mean(drags)
+    if bounds is None:
         return None
-    low, high, coverage = F(0), F(0), F(0)
-    cap_low, cap_high = F(1), F(1)
-    for level in levels:
-        if level is not None:
-            cap_low, cap_high = min(cap_low, level[0]), min(cap_high, level[1])
-            low, coverage = low + cap_low, coverage + level[2] / 5
-        high += cap_high
-    return low, high, coverage
+    least, most = [(1 + share) / 2 if share else F(0) for share in shares[:2]] if shares else (F(0), F(0))
+    return Redone(bounds, heaviest, (least, most) if shares else None)
+
+
+def _of_level(level: Mapping[str, Any], weights: Mapping[str, int]) -> Bounds | None:
+    stream = {"A": 6, "B": 4}
+    made = [(each, _of_objective(each, weights)) for each in level["objectives"]]
+    judged = [(stream[each["stream"]] * own.weight, own) for each, own in made if own is not None]
+    whole = _mean([(weight, own.bounds) for weight, own in judged])
+    if whole is None:
+        return None
+    seen = [(weight, own.bounds) for weight, own in judged]
+    coverage = _mean([*seen, *((stream[each["stream"]] * 2, (F(0), F(1), F(0))) for each, _ in made if "unjudged" in each)])
+    drags = [own.drag for _, own in judged if own.drag]
+    assert coverage
+    return (min([whole[0], *(1 - most for _, most in drags)]), min([whole[1], *(1 - least for least, _ in drags)]), coverage[2])
+
+
+def _of_practice(practice: Mapping[str, Any], weights: Mapping[str, int]) -> Bounds | None:
+    levels = [_of_level(level, weights) for level in practice["levels"]]
+    judged = [level for level in levels if level is not None]
+    if not judged:
+        return None
+    low, high, coverage, counted = F(0), F(0), F(0), 0
+    for number, (made, level) in enumerate(zip(levels, practice["levels"], strict=True), 1):
+        beneath = [each for each in levels[:number] if each is not None]
+        has_rule = any("unjudged" not in each for each in level["objectives"])
+        assert level["state"] == ("judged" if made else "not_applicable" if has_rule else "no_rule")
+        counted += bool(made) or not has_rule
+        coverage += made[2] if made else 0
+        if made or has_rule:
+            low += min(each[0] for each in beneath or judged[:1])
+            high += min(each[1] for each in beneath or judged[:1])
+        else:
+            high += min([F(1), *(each[1] for each in beneath)])
+    return low, high, coverage / counted
 
 
 def _is(shown: Mapping[str, Any], expected: Bounds | None) -> bool:
+    """The same to six places, of which each division of ours may have rounded the last down."""
     got = [shown[name] for name in ("low", "high", "coverage")]
-    return got == ([None] * 3 if expected is None else [round(float(bound), 6) for bound in expected])
+    if expected is None:
+        return got == [None] * 3
+    return all(value is not None and abs(F(value) - bound) <= F(1, 10**6) for value, bound in zip(got, expected, strict=True))
+
+
+def _drags(shown: Mapping[str, Any], expected: Drag | None) -> bool:
+    if expected is None:
+        return shown == {"least": None, "most": None}
+    return all(abs(F(shown[name]) - own) <= F(1, 10**6) for name, own in zip(("least", "most"), expected, strict=True))
 
 
 def _adds_up(report: Mapping[str, Any]) -> int:
     """Everything in the tree follows from the counts at its leaves; how many nodes that were."""
     count = 0
+    weights = _weights(report)
+    assert {target["id"]: target["weight"] for target in report["targets"]} == weights
     for model in report["models"]:
-        functions = []
+        functions, drags = [], {}
         for function in model["functions"]:
             practices = []
             for practice in function["practices"]:
                 for level in practice["levels"]:
-                    assert _is(level, _of_level(level)), (practice["id"], level["level"])
+                    assert _is(level, _of_level(level, weights)), (practice["id"], level["level"])
                     for objective in level["objectives"]:
-                        assert _is(objective, _of_objective(objective)), objective["id"]
+                        redone = _of_objective(objective, weights)
+                        assert _is(objective, redone.bounds if redone else None), objective["id"]
+                        assert objective["weight"] == (redone.weight if redone else 0)
+                        assert _drags(objective["critical"], redone.drag if redone else None)
                         assert ("unjudged" in objective or "not_applicable" in objective) == (objective["low"] is None)
+                        if redone and redone.drag:
+                            drags[objective["id"]] = redone.drag
                         count += 1
-                made = _of_practice(practice)
+                made = _of_practice(practice, weights)
                 assert _is(practice, made), practice["id"]
                 practices += [(1, made)] if made else []
             mean = _mean(practices)
             assert _is(function, mean), function["id"]
             functions += [(1, mean)] if mean else []
-        assert _is(model["overall"], _mean(functions))
+        whole = _mean(functions)
+        assert _is(model["mean"], whole)
+        if whole is not None:
+            least, most = (sum(each) / F(2 * len(drags)) for each in zip(*drags.values(), strict=True)) if drags else (F(0), F(0))
+            assert _drags(model["critical"], (least, most) if drags else None)
+            whole = (whole[0] * (1 - most), whole[1] * (1 - least), whole[2])
+        assert _is(model["overall"], whole)
     return count
 
 
@@ -226,18 +289,22 @@ def test_the_numbers_add_up(reports: Mapping[str, Any], name: str) -> None:
 def test_the_numbers_by_hand(reports: Mapping[str, Any]) -> None:
     data, identity, runtime, detection = reports["one"]["models"][0]["functions"]
     storage, retention = data["practices"]
-    # level 1: 0.6 · (1 of 3, one unseen) + 0.4 · (3 of 4); level 2: 3 of 4, one unseen; level 3 has no rule
+    # level 1: a medium rule in A weighs 6 · 2 (1 of 3, one unseen), a low one in B 4 · 1 (3 of 4); level 2: 3 of 4, one unseen
+    # levels 3 … 5 have no rule: nothing in the low bound, what stands beneath in the high one
     first, second = storage["levels"][:2]
-    assert (first["low"], first["high"], first["coverage"]) == (0.5, 0.7, 0.8)
+    assert (first["low"], first["high"], first["coverage"]) == (0.4375, 0.6875, 0.75)
     assert (second["low"], second["high"], second["coverage"]) == (0.75, 1.0, 0.75)
-    assert (storage["low"], storage["high"], storage["coverage"]) == (1.0, 3.5, 0.31)
+    assert (storage["low"], storage["high"], storage["coverage"]) == (0.875, 3.4375, 0.3)
     assert retention["low"] is None
     assert retention["levels"][0]["objectives"][0]["unjudged"] == "no rule yet for aws"
-    # people: ½ (ann of ann and bob), ½, and logging ¾ capped by the ½ beneath
-    assert (identity["low"], identity["high"], identity["coverage"]) == (1.5, 2.5, 0.6)
+    # people: of ann and bob one fails critically, a drag of ½ + ½ · ½, so that no more than ¼ is left; ½ and ¾ are capped by it
+    assert (identity["low"], identity["high"], identity["coverage"]) == (0.75, 1.25, 0.6)
     assert (runtime["low"], runtime["attained_name"]) == (None, "not yet Foundation")
     assert (detection["low"], detection["high"], detection["coverage"]) == (0.0, 5.0, 0.0)
-    assert reports["one"]["models"][0]["overall"] == {"low": 0.833333, "high": 3.666667, "coverage": 0.303333}
+    # that one critical objective takes half its drag of the mean
+    assert reports["one"]["models"][0]["mean"] == {"low": 0.541667, "high": 3.229167, "coverage": 0.3}
+    assert reports["one"]["models"][0]["critical"] == {"least": 0.375, "most": 0.375}
+    assert reports["one"]["models"][0]["overall"] == {"low": 0.338542, "high": 2.018229, "coverage": 0.3}
 
 
 def test_counts_are_those_of_the_results(tmp_path: Path) -> None:
@@ -518,14 +585,35 @@ def test_the_text_report_obeys_no_name(nasty: Path) -> None:
         assert safe(name) in shown
 
 
+def _said(overall: Mapping[str, Any], least: float | None, most: float | None) -> list[str]:
+    model = {
+        "title": "M",
+        "overall": overall,
+        "mean": {"low": 2.0, "high": 4.0, "coverage": 0.5},
+        "critical": {"least": least, "most": most},
+    }
+    return text.held({"models": [model]})
+
+
+def test_a_report_says_why_the_overall_is_less_than_the_mean_of_its_functions(reports: Mapping[str, Any]) -> None:
+    shown = {"low": 1.0, "high": 3.0, "coverage": 0.5}
+    mean = "the mean of its functions is 2.0 … 4.0"
+    assert _said(shown, 0.25, 0.25) == [f"overall: critical findings take 25 % of it; {mean}"]
+    assert _said(shown, 0.0, 0.3333) == [f"overall: what could not be seen may be critical, which takes 33.3 % of the low bound; {mean}"]
+    both = f"overall: critical findings take 25 % of the high bound and, with what could not be seen, 50 % of the low one; {mean}"
+    assert _said(shown, 0.25, 0.5) == [both]
+    assert _said(shown, 0.0, 0.0) == _said(shown, None, None) == []
+    assert text.held(reports["good"]) == []
+
+
 # ---- the score tree as rows, and the same twice ----------------------------------------------------------------------------
 
 
 def test_the_score_tree_as_csv(reports: Mapping[str, Any]) -> None:
     rows = list(csv.DictReader(tabular.csv_lines(tabular.SCORE_COLUMNS, tabular.scores(reports["one"]))))
     by_node = {tuple(row[name] for name in ("function", "practice", "level", "objective")): row for row in rows}
-    assert by_node["", "", "", ""]["low"] == "0.833333"
-    assert (by_node["data", "storage", "1", ""]["low"], by_node["data", "storage", "1", ""]["high"]) == ("0.5", "0.7")
+    assert by_node["", "", "", ""]["low"] == "0.338542"
+    assert (by_node["data", "storage", "1", ""]["low"], by_node["data", "storage", "1", ""]["high"]) == ("0.4375", "0.6875")
     assert by_node["runtime", "", "", ""]["low"] == ""
     assert by_node["data", "storage", "1", "data.logged"]["coverage"] == "1.0"
     assert len(by_node) == len(rows) == 1 + 4 + 5 + 5 * 5 + 10

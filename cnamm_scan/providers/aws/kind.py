@@ -86,4 +86,5 @@ KIND = Kind(
     readers=frozenset({"iam_credential_report"}),
     region_table="aws.account.region",
     region_about="One row for each region of the account. Made by the engine from ec2:DescribeRegions and what the scan saw.",
+    standing=frozenset({"aws.account.region"}),
 )

@@ -121,4 +121,5 @@ KIND = Kind(
     target_tables=frozenset({"kubernetes.cluster.cluster"}),
     product=needs.product,
     recognisers=frozenset({"kubernetes.apps.sensor", "kubernetes.apps.controller"}),
+    standing=frozenset({"kubernetes.cluster.cluster", "kubernetes.cluster.version_compared"}),
 )

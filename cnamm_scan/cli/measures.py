@@ -1,0 +1,140 @@
+"""`cnamm-scan content weights` and `content coverage`: what content can do to a score, for whoever writes more of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from cnamm_scan.cli.common import PACKS, written
+from cnamm_scan.errors import UsageError, did_you_mean
+from cnamm_scan.model import Content, Model, Rule
+
+_PROVIDERS = click.option("--provider", "providers", multiple=True, metavar="P", help="Only this one. May be repeated.  [default: each]")
+_FORMAT = click.option("--format", "out_format", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
+
+
+@click.command("weights")
+@_PROVIDERS
+@click.option("--together", is_flag=True, help="One estate with a target of each, instead of an estate for each.")
+@_FORMAT
+@PACKS
+@click.pass_context
+def weights_command(context: click.Context, providers: tuple[str, ...], together: bool, out_format: str, packs: tuple[Path, ...]) -> None:
+    """Say what each rule costs of the overall score when it fails and all else passes, the dearest first.
+
+    `cost` is when all that it judges fails, `least` when one of a million does: more than nothing for a critical rule alone.
+
+    \b
+    Examples:
+      cnamm-scan content weights
+      cnamm-scan content weights --provider aws --format jsonl
+      cnamm-scan content weights --together
+    """
+    from cnamm_scan import content as reader
+    from cnamm_scan.aggregator.weights import all_criticals_failing, costs
+    from cnamm_scan.judged.scoring import standing
+
+    content = reader.load(packs)
+    rows, said = [], []
+    for names in _estates(content, providers, together=together):
+        rules = _rules(content, names)
+        for model in content.models:
+            estate = "+".join(names)
+            rows += [
+                {
+                    "estate": estate,
+                    "rule": each.rule.id,
+                    "severity": each.rule.severity.value,
+                    "objective": each.rule.objective,
+                    "cost": f"{float(each.most):.3f}",
+                    "least": f"{float(each.least):.3f}",
+                }
+                for each in costs(model, rules, standing(content))
+            ]
+            left = all_criticals_failing(model, rules, standing(content))
+            said.append(f"{model.id} of {estate}: {float(left):.2f} of 5 when every critical rule fails and all else passes")
+    _shown(context, rows, out_format)
+    for line in said:
+        click.echo(line, err=True)
+
+
+@click.command("coverage")
+@_PROVIDERS
+@click.option("--together", is_flag=True, help="Levels that no provider's rules judge, instead of those of each.")
+@_FORMAT
+@PACKS
+@click.pass_context
+def coverage_command(context: click.Context, providers: tuple[str, ...], together: bool, out_format: str, packs: tuple[Path, ...]) -> None:
+    """Name the levels of practices that no rule judges: each leaves a flawless estate short of 5 in its low bound.
+
+    \b
+    Examples:
+      cnamm-scan content coverage
+      cnamm-scan content coverage --provider kubernetes
+    """
+    from cnamm_scan import content as reader
+    from cnamm_scan.aggregator.weights import gaps
+
+    content = reader.load(packs)
+    rows = [
+        {
+            "estate": "+".join(names),
+            "function": gap.function,
+            "practice": gap.practice,
+            "level": str(gap.level),
+            "objectives": ", ".join(gap.objectives),
+        }
+        for names in _estates(content, providers, together=together)
+        for model in content.models
+        for gap in gaps(model, _rules(content, names))
+    ]
+    _shown(context, rows, out_format)
+    for names in _estates(content, providers, together=together):
+        for model in content.models:
+            click.echo(
+                f"{model.id} of {'+'.join(names)}: {_cells(model)} levels, {_missing(model, content, names)} without a rule", err=True
+            )
+
+
+def _cells(model: Model) -> int:
+    from cnamm_scan.model import LEVELS
+
+    return sum(len(function.practices) for function in model.functions) * len(LEVELS)
+
+
+def _missing(model: Model, content: Content, names: Sequence[str]) -> int:
+    from cnamm_scan.aggregator.weights import gaps
+
+    return sum(1 for _ in gaps(model, _rules(content, names)))
+
+
+def _rules(content: Content, names: Sequence[str]) -> list[Rule]:
+    return [rule for rule in content.rules.values() if rule.provider in names and rule.status != "deprecated"]
+
+
+def _estates(content: Content, providers: Sequence[str], *, together: bool) -> list[tuple[str, ...]]:
+    """The providers of each estate that is measured."""
+    known = sorted({rule.provider for rule in content.rules.values()} - {"estate"})
+    for name in providers:
+        if name not in known:
+            raise UsageError(f"no rule is for '{name}'", where="--provider", do=did_you_mean(name, known))
+    chosen = [name for name in known if not providers or name in providers]
+    return [tuple(chosen)] if together else [(name,) for name in chosen]
+
+
+def _shown(context: click.Context, rows: Sequence[dict[str, str]], out_format: str) -> None:
+    if out_format == "jsonl":
+        written(rows)
+        return
+    from rich.table import Table
+
+    from cnamm_scan.cli.common import console
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in rows[0] if rows else ():
+        table.add_column(name, overflow="fold", no_wrap=name in ("rule", "practice"))
+    for row in rows:
+        table.add_row(*row.values())
+    console(context).print(table)
