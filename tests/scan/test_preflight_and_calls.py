@@ -135,7 +135,7 @@ def test_a_preflight_asks_in_each_namespace_that_is_scanned_by_itself(tmp_path: 
     grants = [("list", "", "pods", "shop"), ("list", "", "namespaces", None), ("list", "", "nodes", None)]
     with guarded_bed(small(), {TOKEN: Rights(tuple(grants))}) as bed:
         tried, err = preflight(bed, tmp_path, "--namespace", "shop", "--namespace", "bank")
-    said = {tuple(each["needs"]): each["status"] for each in tried}  # type: ignore[arg-type]
+    said: dict[tuple[str, ...], object] = {tuple(each["needs"]): each["status"] for each in tried}  # type: ignore[arg-type]
     assert said["list pods in shop",] == "ok"
     assert said["list pods in bank",] == "denied (Forbidden)"
     assert said["list nodes",] == "ok"

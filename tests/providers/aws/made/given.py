@@ -10,7 +10,7 @@ from typing import Any
 from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.aws.documents import iam_policy
 from cnamm_scan.providers.aws.made.columns import MAKERS
-from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.interface import SeenGroup, SeenRow, SeenTables
 
 Json = Any
 ME, PARTNER, OURS, PLACE = "111111111111", "222222222222", "o-ours", "eu-central-1"
@@ -37,6 +37,10 @@ class Seen:
     def rows(self, table: str) -> Sequence[SeenRow]:
         """What was seen of a table."""
         return [SeenRow(TARGET, PLACE, key, f"{table}/{key}", values) for key, values in self.tables.get(table, {}).items()]
+
+    def groups(self, table: str) -> Sequence[SeenGroup]:
+        """Each row by itself; no maker of this wing asks."""
+        return [SeenGroup(row, 1) for row in self.rows(table)]
 
     def dark(self, table: str, target: str, region: str | None = None) -> bool:
         """Whether more of a table may be there than was seen."""

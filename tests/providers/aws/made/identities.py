@@ -10,7 +10,7 @@ from typing import Any
 from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.aws.documents import iam_policy
 from cnamm_scan.providers.aws.made.columns import MAKERS
-from cnamm_scan.providers.interface import SeenRow
+from cnamm_scan.providers.interface import SeenGroup, SeenRow
 
 Json = Any
 ACCOUNT, TARGET = "111111111111", "aws:111111111111"
@@ -45,6 +45,10 @@ class Seen:
 
     def rows(self, table: str) -> Sequence[SeenRow]:
         return self.tables.get(table, ())
+
+    def groups(self, table: str) -> Sequence[SeenGroup]:
+        """Each row by itself."""
+        return [SeenGroup(row, 1) for row in self.rows(table)]
 
     def dark(self, table: str, target: str, region: str | None = None) -> bool:
         return table in self.unseen

@@ -12,7 +12,7 @@ import pytest
 from cnamm_scan.model import Target
 from cnamm_scan.providers.aws.made.columns import MAKERS
 from cnamm_scan.providers.aws.made.controls import member_accounts
-from cnamm_scan.providers.interface import SeenRow
+from cnamm_scan.providers.interface import SeenGroup, SeenRow
 
 Json = Any
 TOP, ORG = "aws:999999999999", "o-abcdef1234"
@@ -33,6 +33,10 @@ class Seen:
 
     def rows(self, table: str) -> Sequence[SeenRow]:
         return [SeenRow(TOP, "global", f"{table}/{at}", f"f-{table}-{at}", values) for at, values in enumerate(self.tables.get(table, ()))]
+
+    def groups(self, table: str) -> Sequence[SeenGroup]:
+        """Each row by itself."""
+        return [SeenGroup(row, 1) for row in self.rows(table)]
 
     def dark(self, table: str, target: str, region: str | None = None) -> bool:
         return table in self.unseen

@@ -11,7 +11,7 @@ from typing import Any
 from cnamm_scan.model import Target
 from cnamm_scan.providers.aws.made.columns import MAKERS
 from cnamm_scan.providers.aws.made.events import KINDS, listeners
-from cnamm_scan.providers.interface import SeenRow
+from cnamm_scan.providers.interface import SeenGroup, SeenRow
 
 ME = "111111111111"
 
@@ -29,6 +29,10 @@ class Seen:
         return [
             SeenRow(f"aws:{ME}", "eu-west-1", f"k{at}", f"f{at}", {**given, "pattern": pattern}) for at, pattern in enumerate(self.patterns)
         ]
+
+    def groups(self, table: str) -> Sequence[SeenGroup]:
+        """Each row by itself."""
+        return [SeenGroup(row, 1) for row in self.rows(table)]
 
     def dark(self, table: str, target: str, region: str | None = None) -> bool:
         return False

@@ -9,7 +9,7 @@ from typing import Any
 
 from cnamm_scan.model import Target
 from cnamm_scan.providers.aws.made.trails import REGION, STORE, TRAIL, regions, stores
-from cnamm_scan.providers.interface import SeenRow
+from cnamm_scan.providers.interface import SeenGroup, SeenRow
 
 Json = Any
 TARGET = "aws:111111111111"
@@ -30,6 +30,10 @@ class Seen:
         return [
             SeenRow(TARGET, region, f"k{at}", f"{table}#{at}", values) for at, (region, values) in enumerate(self.tables.get(table, ()))
         ]
+
+    def groups(self, table: str) -> Sequence[SeenGroup]:
+        """Each row by itself."""
+        return [SeenGroup(row, 1) for row in self.rows(table)]
 
     def dark(self, table: str, target: str, region: str | None = None) -> bool:
         return f"{table}/{region}" in self.unseen
