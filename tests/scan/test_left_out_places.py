@@ -148,7 +148,7 @@ def test_one_denied_kind_darkens_what_looks_at_it_alone(tmp_path: Path) -> None:
 
 # ---- regions -------------------------------------------------------------------------------------------------------------
 
-BACKED_UP = {
+BACKED_UP: dict[str, dict[str, Any]] = {
     "aws.dynamodb.table_backed_up": {"point_in_time_recovery": "DISABLED"},
     "aws.efs.file_system_backed_up": {"backup_status": "DISABLED"},
     "aws.rds.instance_backed_up": {"stands_alone": True, "backup_days": 0},
