@@ -20,7 +20,7 @@ def one_product(content: Content, rule: Rule) -> Iterator[ContentError]:
     Such a rule says when nothing that is read can be seen (`OR (NOT … AND NULL)`), unless its `where:` asks for a product first.
     """
     kind = KINDS.get(rule.provider)
-    if kind is None or kind.product is None or rule.for_each not in kind.target_tables:
+    if kind is None or kind.product is None or rule.for_each not in kind.standing:
         return
     products = sorted({product for look in _looks(content, rule.pass_) for product in _products(content, look)})
     if not products or _LEFT_OPEN.search(_TEXT.sub("''", rule.pass_)):

@@ -95,8 +95,6 @@ class Kind:
     """The rights of a call of a client, where they follow from its name; None where a collector must name them."""
     call_problem: Callable[[Call, str], tuple[str, str] | None] | None = None
     """What is wrong with how a call or its client is written: (what, what to do)."""
-    target_tables: frozenset[str] = frozenset()
-    """Tables of which a target has one row: itself."""
     product: Callable[[Table], str] | None = None
     """Whose objects a table holds: the product that must be installed, or nothing where they are the platform's own."""
     recognisers: frozenset[str] = frozenset()

@@ -118,7 +118,6 @@ KIND = Kind(
     readers=frozenset({"cluster", "api_resources"}),
     needs=needs.needs,
     call_problem=needs.problem,
-    target_tables=frozenset({"kubernetes.cluster.cluster"}),
     product=needs.product,
     recognisers=frozenset({"kubernetes.apps.sensor", "kubernetes.apps.controller"}),
     standing=frozenset({"kubernetes.cluster.cluster", "kubernetes.cluster.version_compared"}),
