@@ -1,0 +1,270 @@
+"""What content says: tables, views, rules, objectives and maturity models, as frozen types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cnamm_scan.model.words import Severity, Verdict
+
+ColumnType = Literal["text", "integer", "number", "boolean", "timestamp", "list", "json"]
+
+
+class _Unset:
+    """The type of UNSET: tells "no `absent:` was written" from "`absent: null` was written"."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Any = _Unset()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One typed column of a fact table: from a path, from a path's existence, or from other columns."""
+
+    type: ColumnType
+    from_: str | None = None
+    absent: Any = UNSET
+    exists: str | None = None
+    is_: str | None = None
+    about: str = ""
+    renewed_by: str | None = None
+    """Of a date: the column that says whether what it dates may have ended and begun anew since. Whoever reads the date reads it too."""
+
+    @property
+    def path(self) -> str | None:
+        """The path that the column reads, or None for one derived from other columns."""
+        return self.from_ or self.exists
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One declared call of a provider's API: a table's `list:` or a part under `then:`."""
+
+    call: str | None = None
+    read: str | None = None
+    needs: tuple[str, ...] = ()
+    with_: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    items: str | None = None
+    for_: str | None = None
+    absent_on: tuple[str, ...] = ()
+    gone_on: tuple[str, ...] = ()
+    in_region: str | None = None
+    target: str | None = None
+    """Of a listing for a whole connection: the path to the name of the target that an item belongs to."""
+    at_most: int | None = None
+    many: Mapping[str, str] = field(default_factory=dict)
+    size: int = 1
+    by: str | None = None
+    left_out: str | None = None
+    """Of `many`: what it means that an answer does not name an item. `no_row`: there is nothing of it to tell; None: it was not read."""
+    unless: str | None = None
+    """Of a listing: a table that tells the same in fewer calls. It is asked only where that table could not be read whole."""
+
+    @property
+    def operation(self) -> str:
+        """The operation's name, or the reader's in angle brackets."""
+        return self.call or f"<{self.read}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A fact table: where its rows come from and what its columns mean."""
+
+    id: str
+    service: str
+    client: str
+    about: str
+    once_per: Literal["account", "region", "target", "connection"]
+    list: Call
+    key: str
+    columns: Mapping[str, Column]
+    then: Mapping[str, Call] = field(default_factory=dict)
+    each: str | None = None
+    normalise: Mapping[str, str] = field(default_factory=dict)
+    redact: tuple[str, ...] = ()
+    opt_in: str | None = None
+    """What must be asked for by name before this is read; None: it is always read."""
+    source: str = ""
+
+    @property
+    def provider(self) -> str:
+        """The first part of the id."""
+        return self.id.split(".", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How a function of the provider's wing makes a view's rows."""
+
+    by: str
+    """The function's name, as the wing's `kind.py` gives it."""
+    reads: Mapping[str, tuple[str, ...]]
+    """Table or view -> the columns that the function sees."""
+    over: tuple[str, ...]
+    """Those of them whose every row gives rows: what was not seen of these is not seen here either."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Facts derived from several tables: by one SELECT, or by a function of the provider's wing."""
+
+    id: str
+    about: str
+    columns: Mapping[str, Column]
+    select: str = ""
+    source: str = ""
+    made: Made | None = None
+    across_regions: Mapping[str, str] = field(default_factory=dict)
+    """Tables whose rows of every region may be meant for a row of one, each with why."""
+
+    @property
+    def provider(self) -> str:
+        """The first part of the id."""
+        return self.id.split(".", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class MadeRow:
+    """A row of a view that a function made. A column that is left out, or None, is not known."""
+
+    target: str
+    region: str
+    key: str
+    """Unique in its target and region."""
+    values: Mapping[str, Any]
+    rests_on: tuple[str, ...] = ()
+    """Ids of the facts that it was made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A threshold of a rule: its default and where that comes from."""
+
+    default: Any
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTests:
+    """A rule's own cases: rows by the verdict they must get."""
+
+    pass_: tuple[Mapping[str, Any], ...]
+    fail: tuple[Mapping[str, Any], ...]
+    unknown: tuple[Mapping[str, Any], ...]
+    not_applicable: tuple[Mapping[str, Any], ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    def cases(self) -> list[tuple[Verdict, Mapping[str, Any]]]:
+        """(expected verdict, row) pairs, `given` already laid under each."""
+        groups = (
+            (Verdict.PASS, self.pass_),
+            (Verdict.FAIL, self.fail),
+            (Verdict.UNKNOWN, self.unknown),
+            (Verdict.NOT_APPLICABLE, self.not_applicable),
+        )
+        return [(verdict, {**self.given, **row}) for verdict, rows in groups for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One yes/no statement over a fact table."""
+
+    id: str
+    title: str
+    objective: str
+    severity: Severity
+    status: Literal["experimental", "stable", "deprecated"]
+    for_each: str
+    pass_: str
+    message: str
+    why: str
+    fix: str
+    references: tuple[str, ...]
+    tests: RuleTests
+    where: str | None = None
+    scope: Literal["target", "estate"] = "target"
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    overrides: str | None = None
+    across_regions: Mapping[str, str] = field(default_factory=dict)
+    """Tables whose rows of every region may be meant for a row of one, each with why."""
+    source: str = ""
+    sha256: str = ""
+
+    @property
+    def provider(self) -> str:
+        """The provider whose targets the rule judges; 'estate' judges every target."""
+        return self.for_each.split(".", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What an organisation wants to be true. `basis` says whether CNAMM states it or we do."""
+
+    id: str
+    title: str
+    level: int
+    stream: Literal["A", "B"]
+    basis: Literal["cnamm", "ours"] = "ours"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where an objective is asked for: a practice, at a level, in a stream."""
+
+    objective: str
+    level: int
+    stream: Literal["A", "B"]
+    instead_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """One practice area of a function, with everything it asks for."""
+
+    id: str
+    title: str
+    placements: tuple[Placement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One business function of a model."""
+
+    id: str
+    title: str
+    practices: tuple[Practice, ...]
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A maturity model: its functions in order."""
+
+    id: str
+    title: str
+    version: str
+    functions: tuple[Function, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Content:
+    """All the opinions of a scan: what we read, what good is, what it means. Equal only to itself, so that it can key caches."""
+
+    tables: Mapping[str, Table]
+    views: Mapping[str, View]
+    rules: Mapping[str, Rule]
+    objectives: Mapping[str, Objective]
+    models: tuple[Model, ...]
+    merged: Mapping[str, str]
+    """Objective ids that were merged away -> the id that stands for them."""
+    version: str
+    sha256: str
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Every file as it was read, by its path inside the packs: what the method of a bundle holds."""
+    shipped: frozenset[str] = field(default=frozenset(), repr=False)
+    """Rules, tables and views that are word for word those that came with this product: these are known to run, before they do."""
