@@ -30,7 +30,7 @@ _MOST_FILES = 24
 """Files that are kept, the newest of them: each content that is scanned with has two."""
 
 NO_VALUE = "\0unset"
-"""How UNSET is written: no text of YAML or SQL can be it."""
+"""How UNSET is written. What holds this as a text of its own could not be told from it, and is not kept."""
 
 T = TypeVar("T")
 
