@@ -69,9 +69,8 @@ def take(sources: Sequence[Source]) -> Content | None:
 
 def put(sources: Sequence[Source], content: Content) -> None:
     """Keep content that was read of these files."""
-    if len(sources) < FEWEST or any(
-        column.absent == cache.NO_VALUE for column in _columns(content.tables.values(), content.views.values())
-    ):
+    columns = _columns(content.tables.values(), content.views.values())
+    if len(sources) < FEWEST or any(column.absent == cache.NO_VALUE for column in columns):
         return
     at = {id(source.raw): number for number, source in enumerate(sources)}
     cache.write(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import urllib3
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException, load_incluster_config
 from kubernetes.config.exec_provider import ExecProvider
@@ -100,6 +101,8 @@ def _client(configuration: Configuration) -> ApiClient:
     """Raises UsageError for a proxy, a kubeconfig's or the environment's, that cannot be used. What it says may hold a password."""
     if configuration.proxy and "://" not in configuration.proxy:
         configuration.proxy = f"http://{configuration.proxy}"  # as the environment's are read everywhere
+    if not configuration.verify_ssl:  # the scan says so once, urllib3 with each connection
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     try:
         return ApiClient(configuration)
     except Exception as error:
