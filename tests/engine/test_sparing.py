@@ -24,7 +24,7 @@ from cnamm_scan.engine.plan import Plan, Selection, make_plan
 from cnamm_scan.engine.sql import read_expression
 from cnamm_scan.engine.store import Shards, Store
 from cnamm_scan.engine.unread import FEW_BYTES
-from cnamm_scan.model import GHOST_PART, REST_PART, SILENCE_PART, UNREAD, Region, Target, fact_id
+from cnamm_scan.model import GHOST_PART, REST_PART, SILENCE_PART, UNREAD, Reason, Region, Target, fact_id
 from cnamm_scan.providers.catalog import makers
 from tests.clusters import pod
 from tests.packs import BOX, asked, content
@@ -196,3 +196,14 @@ def test_unread_rows_that_are_packed_are_all_there(cut: int, tmp_path: Path) -> 
         store.load(table, Shards([[file]], frozenset(plan.parts)))
         store.lock()
         assert next(store.rows(f"SELECT count(*) FROM {table}"))[0] == len(lines)
+
+
+@pytest.mark.parametrize(
+    "name", ["aws.s3.bucket", 'AWS . "S3" . bucket', "aws /* a; b */ . s3 . bucket", "aws.--x\ns3.bucket", "aws./* /* x */ */s3.bucket"]
+)
+def test_a_person_may_write_a_tables_name_in_any_way(name: str) -> None:
+    with Store(CONTENT, {"aws.s3.bucket"}, scan_time="2026-01-01T00:00:00") as store:
+        store.add_ghosts("aws.s3.bucket", [("aws:a", "global", Reason.DENIED, False)])
+        store.lock()
+        assert store.is_unmade("aws.s3.bucket")
+        assert list(store.table(f"SELECT target FROM {name}")[1]) == [("aws:a",)]
