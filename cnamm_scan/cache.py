@@ -44,9 +44,10 @@ def folder() -> Path | None:
         return Path(said) if Path(said).is_absolute() else None
     base = os.environ.get("XDG_CACHE_HOME", "")
     try:
-        return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "cnamm-scan"
+        found = (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "cnamm-scan"
     except RuntimeError:  # nobody's home
         return None
+    return found if found.is_absolute() else None  # a home beside the folder one stands in is whoever's wrote that folder
 
 
 def read(kind: str, key: str, shape: type[T]) -> T | None:
