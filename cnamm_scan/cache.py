@@ -30,7 +30,7 @@ _MOST_FILES = 24
 """Files that are kept, the newest of them: each content that is scanned with has two."""
 
 NO_VALUE = "\0unset"
-"""How UNSET is written: no text of YAML or SQL can be it."""
+"""How UNSET is written. What holds this as a text of its own could not be told from it, and is not kept."""
 
 T = TypeVar("T")
 
@@ -44,9 +44,10 @@ def folder() -> Path | None:
         return Path(said) if Path(said).is_absolute() else None
     base = os.environ.get("XDG_CACHE_HOME", "")
     try:
-        return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "cnamm-scan"
+        found = (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "cnamm-scan"
     except RuntimeError:  # nobody's home
         return None
+    return found if found.is_absolute() else None  # a home beside the folder one stands in is whoever's wrote that folder
 
 
 def read(kind: str, key: str, shape: type[T]) -> T | None:

@@ -144,3 +144,10 @@ def test_only_the_newest_files_stay(place: Path, monkeypatch: pytest.MonkeyPatch
             told = file.stat()
             os.utime(file, ns=(told.st_atime_ns, told.st_mtime_ns - 10**9))
     assert [cache.read("words", str(number), int) for number in range(5)] == [None, None, 2, 3, 4]
+
+
+def test_a_home_that_is_no_place_of_its_own_holds_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(cache.SWITCH, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "near")
+    monkeypatch.setenv("HOME", "near")
+    assert cache.folder() is None

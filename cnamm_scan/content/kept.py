@@ -35,7 +35,7 @@ def key_of(sources: Sequence[Source]) -> str:
     """What content hangs on: every file of it, in order."""
     digest = hashlib.sha256()
     for source in sources:
-        digest.update(f"{source.name}\0{source.is_shipped}\0".encode() + hashlib.sha256(source.raw).digest())
+        digest.update(f"{source.name}\0{source.is_shipped}\0".encode(errors="surrogateescape") + hashlib.sha256(source.raw).digest())
     return digest.hexdigest()
 
 
@@ -69,7 +69,8 @@ def take(sources: Sequence[Source]) -> Content | None:
 
 def put(sources: Sequence[Source], content: Content) -> None:
     """Keep content that was read of these files."""
-    if len(sources) < FEWEST:
+    columns = _columns(content.tables.values(), content.views.values())
+    if len(sources) < FEWEST or any(column.absent == cache.NO_VALUE for column in columns):
         return
     at = {id(source.raw): number for number, source in enumerate(sources)}
     cache.write(

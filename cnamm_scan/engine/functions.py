@@ -29,6 +29,9 @@ ALLOWED_FUNCTIONS = frozenset(AGES) | frozenset(
 )
 """Functions that a rule may use: each gives NULL for NULL and depends on its arguments alone."""
 
+WRITTEN_OUT: Mapping[str, int] = {"split": 1, "string_split": 1, "regexp_extract": 2, "map_extract": 1}
+"""Those that give an answer for NULL all the same -> the argument, from 0, from which on nothing may be asked that could be NULL."""
+
 ALLOWED_AGGREGATES = frozenset(
     "count count_star sum avg min max median quantile_cont bool_or bool_and count_if"
     " coalesce nullif ifnull if greatest least concat unnest".split()

@@ -121,6 +121,7 @@ class Sparing(Database):
         self, sql: str, parameters: Mapping[str, Any] | None, seconds: float | None = None, tables: Iterable[str] = ()
     ) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
         self._bring(sql)
+        self.make(tables)  # a person's SQL may name them in ways that its text alone does not show, with a comment within
         return super()._asked(sql, parameters, seconds, tables)
 
     def _bring(self, sql: str) -> None:

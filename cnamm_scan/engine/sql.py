@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from cnamm_scan.content import columns_of
 from cnamm_scan.engine import parser
-from cnamm_scan.engine.functions import ALLOWED_AGGREGATES, ALLOWED_FUNCTIONS, BY_ORDER, CLOCKS, SWALLOWS
+from cnamm_scan.engine.functions import ALLOWED_AGGREGATES, ALLOWED_FUNCTIONS, BY_ORDER, CLOCKS, SWALLOWS, WRITTEN_OUT
 from cnamm_scan.engine.lookups import Subquery, honest, is_exact
 from cnamm_scan.engine.nothing import NULL, answers
 from cnamm_scan.engine.parser import Node, children, nodes
@@ -111,6 +111,10 @@ class _Reader:
             for child in children(node):
                 self.walk(child)
 
+    def _is_asked(self, node: Node) -> bool:
+        """Whether a node is a column's name, and no parameter of a lambda."""
+        return node.get("class") == "COLUMN_REF" and node["column_names"][0] not in self.lambdas
+
     def _lambda(self, node: Node) -> None:
         left = node["lhs"]
         if node.get("syntax_type") == "SINGLE_ARROW":  # `document -> 'key'`: both sides are values
@@ -146,6 +150,8 @@ class _Reader:
         within = list(children(node))
         if name in _WRAPS and any(inner.get("class") == "COLUMN_REF" for inner in nodes(within)):
             raise self.fail(f"'{name}' hides NULL: [NULL] = ['x'] is false, not unknown", "compare the columns themselves")
+        if name in WRITTEN_OUT and any(map(self._is_asked, nodes(within[WRITTEN_OUT[name] :]))):
+            raise self.fail(f"'{name}' answers where this was not seen: string_split('a', NULL) is ['a']", "write that argument out")
         if name in ("list_extract", "list_element") and within[0].get("function_name") == "list_value":
             within = [*children(within[0]), *within[1:]]  # what is taken out again is not hidden
         for child in within:

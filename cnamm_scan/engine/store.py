@@ -220,7 +220,8 @@ class Store(Sparing):
         found: list[Unread] = []
         for file in files:
             with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
-                rows = read_lines(stream.read(FEW_BYTES + 1))
+                lines = stream.read(FEW_BYTES + 1)  # of packed ones there may be more than the file is large
+            rows = read_lines(lines) if len(lines) <= FEW_BYTES else None
             if rows is None:
                 return False
             found += rows

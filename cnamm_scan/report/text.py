@@ -166,9 +166,9 @@ def _notes(report: Mapping[str, Any], *, whole: bool) -> RenderableType:
 
 def _bar_of(scored: Mapping[str, Any], cells: int) -> Text:
     if scored["low"] is None:
-        return Text("nothing that it concerns was found", style="dim")
+        return Text("nothing that it concerns was found" if cells == CELLS else "none found", style="dim")
     if not scored["coverage"]:
-        return Text("nothing of it could be seen", style="dim")
+        return Text("nothing of it could be seen" if cells == CELLS else "not seen", style="dim")
     return bar(scored["low"], scored["high"], cells)
 
 

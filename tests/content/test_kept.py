@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from cnamm_scan import cache
 from cnamm_scan import content as reader
 from cnamm_scan.content import source
+from cnamm_scan.errors import ContentError
 from cnamm_scan.model import Content
 
 
@@ -66,3 +68,28 @@ def test_a_changed_file_is_read_anew_and_is_not_what_shipped(parsed: list[str]) 
     parsed.clear()
     assert rule.id not in reader.load_files(changed).shipped
     assert name in parsed
+
+
+def _pack(folder: Path, name: bytes, text: str) -> Path:
+    (folder / "collectors" / "aws").mkdir(parents=True)
+    (folder / "collectors" / "aws" / os.fsdecode(name)).write_text(text)
+    return folder
+
+
+def test_a_value_that_looks_like_no_value_is_none_the_second_time_either(parsed: list[str], tmp_path: Path) -> None:
+    column = r'{type: text, from: Name, absent: "\0unset"}'
+    listing = "list: {call: ListBoxes, items: Boxes, needs: lab:ListBoxes}"
+    fact = f'{{about: Boxes., once_per: region, {listing}, key: "{{Name}}", columns: {{name: {column}}}}}'
+    pack = _pack(tmp_path / "pack", b"lab.yaml", f"service: lab\nfacts: {{aws.lab.box: {fact}}}\n")
+    first, again = reader.load([pack]), reader.load([pack])
+    assert first.tables["aws.lab.box"].columns["name"].absent == cache.NO_VALUE
+    assert _said(again) == _said(first)
+
+
+def test_a_name_that_is_no_text_is_refused_by_its_name(parsed: list[str], tmp_path: Path) -> None:
+    try:
+        pack = _pack(tmp_path / "pack", b"\xff.yaml", "")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    with pytest.raises(ContentError, match="a file of this name is no content"):
+        reader.load([pack])

@@ -92,6 +92,12 @@ UNPROVEN: Mapping[str, Told | Sequence[Told]] = {
     "cut short": listed("Things", {"Name": "a"}, rest=Reason.TRUNCATED),
     "a page that is denied": [ONE, refused()],
     "there on the second page": [ONE, listed("Things", {"Name": "b"})],
+    "cut short on the first page": [listed("Things", {"Name": "a"}, rest=Reason.TRUNCATED), listed("Things", {"Name": "c"})],
+    "one left out": listed("Things", {"Name": "a"}, left_out=Reason.MALFORMED),
+    "one left out of the first page": [listed("Things", {"Name": "a"}, left_out=Reason.MALFORMED), listed("Things", {"Name": "c"})],
+    "one that is no item": Answer({"Things": [{"Name": "a"}, None]}),
+    "one without a name": listed("Things", {"Name": "a"}, {"Color": "red"}),
+    "one without a name on the first page": [listed("Things", {"Name": "a"}, {"Color": "red"}), listed("Things", {"Name": "c"})],
 }
 
 

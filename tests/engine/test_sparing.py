@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -21,8 +22,9 @@ from cnamm_scan.engine.load import Facts, open_store
 from cnamm_scan.engine.made import Makers
 from cnamm_scan.engine.plan import Plan, Selection, make_plan
 from cnamm_scan.engine.sql import read_expression
-from cnamm_scan.engine.store import Store
-from cnamm_scan.model import GHOST_PART, REST_PART, SILENCE_PART, UNREAD, Region, Target, fact_id
+from cnamm_scan.engine.store import Shards, Store
+from cnamm_scan.engine.unread import FEW_BYTES
+from cnamm_scan.model import GHOST_PART, REST_PART, SILENCE_PART, UNREAD, Reason, Region, Target, fact_id
 from cnamm_scan.providers.catalog import makers
 from tests.clusters import pod
 from tests.packs import BOX, asked, content
@@ -166,3 +168,42 @@ def test_what_an_expression_may_say_of_a_row_of_which_only_the_place_is_known(te
     made = content(asked(text))
     found = read_expression(made, BOX, text, where="x")
     assert found.is_blind == (expected == {None})
+
+
+# ---- nothing is lost on the way ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cut", [FEW_BYTES, FEW_BYTES + 1, FEW_BYTES + 2])
+def test_unread_rows_that_are_packed_are_all_there(cut: int, tmp_path: Path) -> None:
+    """Also where what is looked at of a packed file ends with a line, as a whole file does."""
+    table = "aws.s3.bucket"
+    plan = make_plan(CONTENT, Selection(rules=("aws.s3",)), ["aws"]).tables[table]
+
+    def line(number: int, pad: int = 0) -> bytes:
+        said = {"id": f"f{number}" + "x" * pad, "target": "aws:a", "region": f"r{number}", "table": table, "key": "", "data": {}}
+        return json.dumps({**said, "gaps": {GHOST_PART: "denied"}}).encode() + b"\n"
+
+    lines = [line(number) for number in range(100)]
+    while sum(map(len, lines)) > cut - 400:
+        lines.pop()
+    lines.append(line(100, cut - sum(map(len, lines)) - len(line(100))))
+    assert len(b"".join(lines)) == cut
+    lines.append(line(101))
+    file = tmp_path / "0.jsonl.gz"
+    file.write_bytes(gzip.compress(b"".join(lines)))
+    assert file.stat().st_size < FEW_BYTES
+    with Store(CONTENT, {table}, scan_time="2026-01-01T00:00:00") as store:
+        store.load(table, Shards([[file]], frozenset(plan.parts)))
+        store.lock()
+        assert next(store.rows(f"SELECT count(*) FROM {table}"))[0] == len(lines)
+
+
+@pytest.mark.parametrize(
+    "name", ["aws.s3.bucket", 'AWS . "S3" . bucket', "aws /* a; b */ . s3 . bucket", "aws.--x\ns3.bucket", "aws./* /* x */ */s3.bucket"]
+)
+def test_a_person_may_write_a_tables_name_in_any_way(name: str) -> None:
+    with Store(CONTENT, {"aws.s3.bucket"}, scan_time="2026-01-01T00:00:00") as store:
+        store.add_ghosts("aws.s3.bucket", [("aws:a", "global", Reason.DENIED, False)])
+        store.lock()
+        assert store.is_unmade("aws.s3.bucket")
+        assert list(store.table(f"SELECT target FROM {name}")[1]) == [("aws:a",)]

@@ -55,10 +55,22 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     return {name: _report(write_bundle(tmp_path_factory.mktemp(name), *estate)) for name, estate in ESTATES.items()}
 
 
-def _text(report: Mapping[str, Any], **more: Any) -> str:
+def _text(report: Mapping[str, Any], width: int = WIDTH, **more: Any) -> str:
     out = io.StringIO()
-    text.render(report, Console(file=out, width=WIDTH, no_color=True, highlight=False), **more)
+    text.render(report, Console(file=out, width=width, no_color=True, highlight=False), **more)
     return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
+
+
+@pytest.mark.parametrize("name", ESTATES)
+@pytest.mark.parametrize("width", [72, 80, 100, text.NARROW - 1, text.NARROW, 200])
+def test_no_name_and_no_score_is_cut_on_a_narrow_terminal(reports: Mapping[str, Any], name: str, width: int) -> None:
+    said = _text(reports[name], width).split("What to do next")[0]
+    functions = reports[name]["models"][0]["functions"]
+    for word in {word for function in functions for word in function["title"].split()}:
+        assert word in said
+    for function in functions:
+        assert text.interval(function) in said
+    assert max(map(len, said.splitlines())) <= width
 
 
 # ---- the schema ----------------------------------------------------------------------------------------------------------

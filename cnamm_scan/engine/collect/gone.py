@@ -55,6 +55,8 @@ class _Asked:
     left: list[_Missing]
     pages: Pages
     read: int = 0
+    is_whole: bool = True
+    """Whether every page so far was shown whole, with a name for each of its items: else one of them may be any that is looked for."""
 
 
 class Gone:
@@ -138,13 +140,31 @@ class Gone:
             return
         documents = [{**document, **asked.above} for document in self._documents(call, answer)]
         asked.read += len(documents)
+        asked.is_whole = asked.is_whole and self._is_whole(asked, answer, documents)
         asked.left = self._unnamed(asked, documents)
         is_cut = call.at_most is not None and asked.read >= call.at_most
         if not asked.left or is_cut or answer.next_page is None or asked.pages.turned(answer, outcome.seconds) is not None:
-            _tell(asked.left, proven=answer.next_page is None and not is_cut and answer.rest is None and answer.left_out is None)
+            _tell(asked.left, proven=answer.next_page is None and not is_cut and asked.is_whole)
             return
         asked.request = replace(asked.request, page=answer.next_page)
         self._page(asked)
+
+    def _is_whole(self, asked: _Asked, answer: Answer, documents: Sequence[Mapping[str, Json]]) -> bool:
+        """Whether a page shows all that there is of it, and says of each item which it is, and whose where it is an answer for many."""
+        if answer.rest is not None or answer.left_out is not None or answer.dark:
+            return False
+        if any(document.get(paths.SELF, document) is None for document in documents):
+            return False
+        stream = asked.stream
+        for item in {(each.item.target.id, each.item.place): each.item for each in asked.left}.values():
+            own = self._keyed(stream, item.document, item.target, item.place)
+            if any(own - self._keyed(stream, document, item.target, item.place) for document in documents):
+                return False
+        return stream.belongs is None or all(paths.get(document, stream.belongs) for document in documents)
+
+    def _keyed(self, stream: Stream, document: Mapping[str, Json], target: Target, place: str) -> frozenset[str]:
+        """The tables in which an item has a key."""
+        return frozenset(plan.table.id for plan in stream.source.tables if self._rows.name(plan, document, target, place))
 
     def _unnamed(self, asked: _Asked, documents: Sequence[Mapping[str, Json]]) -> list[_Missing]:
         """Those that none of these documents is; of the others it is told that they are there."""

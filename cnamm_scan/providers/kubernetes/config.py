@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import urllib3
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException, load_incluster_config
 from kubernetes.config.exec_provider import ExecProvider
@@ -28,6 +30,7 @@ _CREDENTIALS = (
     "client-certificate", "client-certificate-data", "client-key", "client-key-data",
 )  # fmt: skip
 """What a kubeconfig says of a user that only the server may know."""
+_MISSING = re.compile(r"Invalid kube-config file\. Expected key (\S+) in ")
 INTERACTIVE_TIMEOUT = 300.0
 """Seconds for a plugin that may talk to a person, who may have to find their key."""
 
@@ -76,7 +79,7 @@ class Kubeconfig:
                 f"context '{context}' cannot be used: {_first_line(error)}", where=self.where, do="check it with: kubectl config view"
             ) from error
         renew = (lambda: loader.renew(configuration)) if loader.is_renewable else None
-        return Access(ApiClient(configuration), impersonation, renew, loader.withheld)
+        return Access(_client(configuration), impersonation, renew, loader.withheld)
 
 
 def in_cluster_access(*, connections: int) -> Access:
@@ -91,7 +94,25 @@ def in_cluster_access(*, connections: int) -> Access:
             do="name a context with kubernetes:CONTEXT, or a kubeconfig with --kubeconfig",
         ) from error
     # its token is a file, which is written anew long before the token in it runs out
-    return Access(ApiClient(configuration), renew=lambda: load_incluster_config(configuration))
+    return Access(_client(configuration), renew=lambda: load_incluster_config(configuration))
+
+
+def _client(configuration: Configuration) -> ApiClient:
+    """Raises UsageError for a proxy, a kubeconfig's or the environment's, that cannot be used. What it says may hold a password."""
+    if configuration.proxy and "://" not in configuration.proxy:
+        configuration.proxy = f"http://{configuration.proxy}"  # as the environment's are read everywhere
+    if not configuration.verify_ssl:  # the scan says so once, urllib3 with each connection
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    try:
+        return ApiClient(configuration)
+    except Exception as error:
+        scheme = str(configuration.proxy).partition("://")[0].lower()
+        needs = scheme.startswith("socks") and isinstance(error, ImportError)
+        raise UsageError(
+            f"a proxy of the kind '{safe(scheme[:20])}' cannot be used" + (": PySocks is not installed" if needs else ""),
+            where="proxy-url of the kubeconfig, or HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
+            do="install PySocks" if needs else "write http://HOST:PORT",
+        ) from error
 
 
 def _configuration(connections: int) -> Configuration:
@@ -153,6 +174,16 @@ class _Loader(KubeConfigLoader):  # type: ignore[misc]
     def _load_authentication(self) -> None:
         if self._is_private:
             super()._load_authentication()
+
+    def _load_cluster_info(self) -> None:
+        said = self._cluster.value
+        scheme, sign, rest = str(said.get("server") or "").partition("://")
+        if scheme.lower() not in ("http", "https") or not sign:
+            raise ConfigException("the cluster's server begins with neither https:// nor http://")
+        said["server"] = f"{scheme.lower()}://{rest}"  # the client looks for small letters, and would not load an authority else
+        if not isinstance(said.get("insecure-skip-tls-verify"), bool | None):  # the text "false" would turn checking off
+            raise ConfigException("insecure-skip-tls-verify is neither true nor false")
+        super()._load_cluster_info()
 
     def _load_from_exec_plugin(self) -> bool | None:
         if "exec" not in self._user:
@@ -235,4 +266,8 @@ def _plugin_failed(command: str, what: str) -> CredentialsError:
 
 def _first_line(error: object) -> str:
     lines = str(error).strip().splitlines()
-    return safe(lines[0][:200]) if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    missing = _MISSING.match(lines[0])
+    # the client tells what it did not find by all that stands around it, keys and tokens too
+    return safe(f"'{missing[1]}' says nothing" if missing else lines[0].partition("{")[0][:200])

@@ -163,6 +163,8 @@ def _sign_in(link: Link) -> str:
 
 
 def _advice(failure: CallFailedError) -> str:
+    if failure.code == "TLS" and "not valid for" in failure.message:
+        return "let server, or tls-server-name, of the cluster in the kubeconfig be a name that is in its certificate"
     if failure.code == "TLS":
         return "set certificate-authority-data of the cluster in the kubeconfig to the authority that signed it"
     return "check the address of the cluster in the kubeconfig, VPN and proxy, with: kubectl version"

@@ -134,6 +134,69 @@ def test_a_server_that_wants_credentials_in_clear_says_what_to_do(tmp_path: Path
     assert TOKEN not in str(error)
 
 
+@pytest.mark.parametrize(
+    "user",
+    [
+        {"token": None, "client-key-data": TOKEN},
+        {"username": "kim", "password": None, "client-key-data": TOKEN},
+        {"exec": {"command": None, "args": [TOKEN]}},
+        {"client-key-data": TOKEN, "client-certificate-data": None},
+        {"auth-provider": {"name": "oidc", "config": None, "id-token": TOKEN}},
+    ],
+)
+def test_what_is_wrong_with_credentials_is_said_without_them(tmp_path: Path, user: Mapping[str, Any]) -> None:
+    with guarded_bed(cluster(), {TOKEN: READER}) as bed:
+        error = refused(UsageError, changed(config_of(bed, tmp_path), user=user))
+    assert TOKEN not in str(error)
+    assert "'demo' cannot be used" in error.what
+
+
+@pytest.mark.parametrize("said", ["false", "true", 0, "", "no"])
+def test_only_true_turns_the_checking_of_certificates_off(tmp_path: Path, said: object) -> None:
+    with guarded_bed(cluster(), {TOKEN: READER}) as bed:
+        error = refused(UsageError, changed(config_of(bed, tmp_path, token=TOKEN), cluster={"insecure-skip-tls-verify": said}))
+        assert "insecure-skip-tls-verify is neither true nor false" in error.what
+        assert not bed.requests
+
+
+def test_https_is_https_however_it_is_written(tmp_path: Path) -> None:
+    """Its authority is loaded, which the client does for small letters alone."""
+    with guarded_bed(cluster(), {TOKEN: READER}) as bed:
+        connect(
+            "", Options(kubeconfig=changed(config_of(bed, tmp_path, token=TOKEN), cluster={"server": f"HttpS://{bed.api.address}"}))
+        ).close()
+        assert bed.requests
+
+
+@pytest.mark.parametrize("server", ["{}", "ftp://{}", " https://{}", "ht\ttps://{}", "https:{}", 5, None])
+def test_a_server_of_another_kind_is_no_server(tmp_path: Path, server: object) -> None:
+    with guarded_bed(cluster(), {TOKEN: READER}) as bed:
+        address = server.format(bed.api.address) if isinstance(server, str) else server
+        error = refused(UsageError, changed(config_of(bed, tmp_path, token=TOKEN), cluster={"server": address}))
+    assert "neither https:// nor http://" in error.what
+
+
+@pytest.mark.parametrize("proxy", ["gopher://kim:hunter2@127.0.0.1:1", "http://kim:hunter2@127.0.0.1:1", "kim:hunter2@127.0.0.1:1"])
+@pytest.mark.parametrize("where", ["environment", "kubeconfig"])
+def test_a_proxy_that_cannot_be_used_is_told_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, proxy: str
+) -> None:
+    if where == "environment":
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with guarded_bed(cluster(), {TOKEN: READER}) as bed:
+        file = changed(config_of(bed, tmp_path, token=TOKEN), cluster={"proxy-url": proxy} if where == "kubeconfig" else {})
+        error = refused(CnammError, file)
+    assert "proxy" in error.what
+    assert "hunter2" not in str(error)
+
+
+def test_a_name_that_the_certificate_has_not_is_told_as_such(tmp_path: Path) -> None:
+    with guarded_bed(cluster(), {TOKEN: READER}) as bed:
+        error = refused(ProviderError, changed(config_of(bed, tmp_path, token=TOKEN), cluster={"tls-server-name": "other.example"}))
+        assert "tls-server-name" in error.do
+        assert not bed.requests
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_no_redirect_takes_the_token_along(tmp_path: Path, status: int, scheme: str) -> None:
@@ -149,10 +212,12 @@ def test_no_redirect_takes_the_token_along(tmp_path: Path, status: int, scheme: 
         assert elsewhere.requests == []
 
 
-def test_a_certificate_that_is_not_checked_is_told(tmp_path: Path) -> None:
+def test_a_certificate_that_is_not_checked_is_told(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    """Once, by the scan: urllib3 would warn of each connection."""
     with guarded_bed(cluster(), {TOKEN: READER}) as bed, reached(bed, tmp_path, token=TOKEN, insecure=True) as provider:
         (note,) = provider.targets[0].scope["notes"]
         assert "insecure-skip-tls-verify" in note
+    assert not recwarn.list
     with guarded_bed(cluster(), {TOKEN: READER}) as bed, reached(bed, tmp_path, token=TOKEN) as provider:
         assert provider.targets[0].scope == {}
 

@@ -81,7 +81,9 @@ def _rule(rule: Mapping[str, Json], peers: str, namespace: str) -> Rule:
             who = who.joined(cidrs(each["ipBlock"]))
         elif each.get("fqdn"):
             others = True
-            who = EVERYWHERE if str(each["fqdn"]).strip("*.").count(".") < 1 and "*" in str(each["fqdn"]) else who
+            if str(each["fqdn"]).strip("*.").count(".") < 1 and "*" in str(each["fqdn"]):
+                who = EVERYWHERE
+                less = less or action is not Action.ALLOW  # an address that nobody asked for by a name is not refused
         else:
             where, what, read = _chosen(each, namespace)
             more = more or not read

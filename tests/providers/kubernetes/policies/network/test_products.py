@@ -364,6 +364,10 @@ def test_where_antrea_lets_pods_out_to() -> None:
         told(*of_antrea(egress=[{"action": "Allow", "toServices": [{"name": "db", "namespace": "bank"}]}, DROP]), direction=OUT) == "named"
     )
     assert told(*of_antrea(egress=[DROP])) == "world"
+    for name in ("*", "*.com"):  # addresses have no names: who asks for one by itself gets out
+        assert told(*of_antrea(egress=[{"action": "Drop", "to": [{"fqdn": name}]}]), direction=OUT) == "?"
+        assert told(*of_antrea(egress=[{"action": "Pass", "to": [{"fqdn": name}]}, DROP]), direction=OUT) == "?"
+    assert told(*of_antrea(egress=[{"action": "Drop", "to": [{"fqdn": "*.example.com"}]}]), direction=OUT) == "world"
 
 
 # ---- egress firewalls of OpenShift ----------------------------------------------------------------------------------------------
