@@ -352,6 +352,12 @@ def service(document: Json) -> Json:
     return {**document, "metadata": {**metadata, "annotations": kept}} if annotations else document
 
 
+def volume(document: Json) -> Json:
+    """A PersistentVolume, with whether its local path is one that its node runs from."""
+    path = _text(_optional(_optional(_object(document), "spec"), "local"), "path")
+    return {**document, "localIsCritical": host_paths.is_critical(path)} if path else document
+
+
 def bare_url(address: Json) -> Json:
     """An address without its query, which may hold a token."""
     return address.partition("?")[0] if isinstance(address, str) else address
@@ -416,4 +422,5 @@ NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     "config_map": config_map,
     "service": service,
     "bare_url": bare_url,
+    "volume": volume,
 }
