@@ -47,6 +47,7 @@ def pod(document: Json) -> Json:
     phase = _optional(document, "status").get("phase")
     mounted = dict(_secret_volumes(volumes))
     secrets = sorted({name for names in mounted.values() for name in names})
+    tokens = list(_token_volumes(volumes))
     return {
         **document,
         "spec": named(spec),
@@ -55,6 +56,7 @@ def pod(document: Json) -> Json:
         "isFinished": phase in ("Succeeded", "Failed"),
         **_named_ports(spec),
         **({"secretVolumes": secrets} if secrets else {}),
+        **({"tokenVolumes": tokens} if tokens else {}),
     }
 
 
@@ -69,6 +71,13 @@ def named(spec: Mapping[str, Json]) -> Mapping[str, Json]:
     """The spec of a pod with its account under one name: `serviceAccount` is an old alias that counts where the other is silent."""
     alias = spec.get("serviceAccount")
     return {**spec, "serviceAccountName": alias} if alias and not spec.get("serviceAccountName") else spec
+
+
+def _token_volumes(volumes: Sequence[Mapping[str, Json]]) -> Iterator[str]:
+    """The volumes that hold a token of the pod's account, whoever wrote them into it."""
+    for each in volumes:
+        if "projected" in each and any("serviceAccountToken" in source for source in _mappings(_optional(each, "projected"), "sources")):
+            yield str(_text(each, "name") or "")
 
 
 def _secret_volumes(volumes: Sequence[Mapping[str, Json]]) -> Iterator[tuple[str | None, list[str]]]:
@@ -343,6 +352,12 @@ def service(document: Json) -> Json:
     return {**document, "metadata": {**metadata, "annotations": kept}} if annotations else document
 
 
+def volume(document: Json) -> Json:
+    """A PersistentVolume, with whether its local path is one that its node runs from."""
+    path = _text(_optional(_optional(_object(document), "spec"), "local"), "path")
+    return {**document, "localIsCritical": host_paths.is_critical(path)} if path else document
+
+
 def bare_url(address: Json) -> Json:
     """An address without its query, which may hold a token."""
     return address.partition("?")[0] if isinstance(address, str) else address
@@ -407,4 +422,5 @@ NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     "config_map": config_map,
     "service": service,
     "bare_url": bare_url,
+    "volume": volume,
 }

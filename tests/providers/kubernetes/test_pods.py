@@ -558,3 +558,28 @@ def test_containers_are_alike_by_every_field_that_is_looked_at() -> None:
     assert container.fields == pods._TELLING
     pods._made(container, "init", None, pods._Room({}, {}, {"v": "/etc"}, {"v": ["s"]}))
     assert container.fields == pods._TELLING_MOUNTS
+
+
+def test_a_volume_that_holds_a_token_is_named_whoever_wrote_it() -> None:
+    token = {"serviceAccountToken": {"path": "token", "audience": "vault"}}
+    volumes = [
+        {"name": "by-hand", "projected": {"sources": [{"configMap": {"name": "ca"}}, token]}},
+        {"name": "settings", "projected": {"sources": [{"configMap": {"name": "ca"}}]}},
+        {"name": "scratch", "emptyDir": {}},
+    ]
+    spec = {"containers": [{"name": "web", "image": "web:1"}]}
+    assert pods.pod({"metadata": {}, "spec": {**spec, "volumes": volumes}})["tokenVolumes"] == ["by-hand"]
+    assert "tokenVolumes" not in pods.pod({"metadata": {}, "spec": {**spec, "volumes": volumes[1:]}})
+
+
+@pytest.mark.parametrize("path", ["/", "/etc", "/var/lib/kubelet/pods"])
+def test_a_local_volume_may_lie_where_its_node_lives(path: str) -> None:
+    assert pods.volume({"spec": {"local": {"path": path}}})["localIsCritical"] is True
+
+
+def test_a_local_volume_on_a_disk_of_its_own_does_not() -> None:
+    assert pods.volume({"spec": {"local": {"path": "/mnt/disks/ssd1"}}})["localIsCritical"] is False
+
+
+def test_a_volume_of_a_driver_says_nothing_of_local_paths() -> None:
+    assert pods.volume({"spec": {"csi": {"driver": "ebs.csi.aws.com"}}}) == {"spec": {"csi": {"driver": "ebs.csi.aws.com"}}}

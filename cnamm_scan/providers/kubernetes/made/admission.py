@@ -106,6 +106,7 @@ def door_guards(seen: SeenTables) -> Iterator[MadeRow]:
         for unit in cluster.units:
             values = unit.row.values
             created = _time(values["created_at"])
+            missed = _missed(unit, places, cluster)
             row = {
                 "engine": unit.engine,
                 "policy": unit.policy,
@@ -118,7 +119,8 @@ def door_guards(seen: SeenTables) -> Iterator[MadeRow]:
                 "created_at": created,
                 "changed_at": _changed(values.get("managed_fields")) or created,
                 "managers": values["managers"],
-                "missed": _missed(unit, places, cluster),
+                "missed": missed,
+                "covered": None if missed is None else len(cluster.ours) - missed,
                 "is_providers": _is_providers(unit),
             }
             yield MadeRow(unit.row.target, unit.row.region, unit.key, row, (unit.row.fact,))

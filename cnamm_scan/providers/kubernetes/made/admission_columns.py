@@ -88,6 +88,7 @@ GUARD: Mapping[str, Column] = {
     "missed": Column(
         "integer", about="How many namespaces, system ones apart, it is not asked in, or does not refuse in although it does elsewhere."
     ),
+    "covered": Column("integer", about="In how many namespaces, system ones apart, it is asked, and refuses where it does elsewhere."),
     "is_providers": Column("boolean", about="Whether it came with the managed cluster, as its name or who wrote it tells."),
 }
 REACH: Mapping[str, Column] = {
