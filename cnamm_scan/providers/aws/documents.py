@@ -133,12 +133,26 @@ def iam_default_version(value: Json) -> Json:
     return iam_policy(next(found, None))
 
 
+
+def experiment_actions(value: Json) -> Json:
+    """Of a fault experiment's actions what each is and how it ended, as texts; what they were given may hold secrets and is left out."""
+    if not isinstance(value, Mapping):
+        return value
+    made = []
+    for action in value.values():
+        if not isinstance(action, Mapping) or not isinstance(state := action.get("state"), Mapping):
+            raise ValueError("an action has no state")
+        made.append(f"{action.get('actionId')} {state.get('status')}")
+    return made
+
+
 NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     "json": parse_json,
     "iam_policy": iam_policy,
     "iam_policies": iam_policies,
     "filter_pattern": filter_pattern,
     "iam_default_version": iam_default_version,
+    "experiment_actions": experiment_actions,
     **settings.NORMALISERS,
 }
 """What collectors may name under `normalise:`."""
