@@ -133,16 +133,20 @@ def iam_default_version(value: Json) -> Json:
     return iam_policy(next(found, None))
 
 
-
 def experiment_actions(value: Json) -> Json:
-    """Of a fault experiment's actions what each is and how it ended, as texts; what they were given may hold secrets and is left out."""
+    """Of a fault experiment's actions what each is and how it ended, as texts; what they were given may hold secrets and is left out.
+
+    Where one of them does not say both, None: "not seen".
+    """
     if not isinstance(value, Mapping):
-        return value
+        return None
     made = []
     for action in value.values():
-        if not isinstance(action, Mapping) or not isinstance(state := action.get("state"), Mapping):
-            raise ValueError("an action has no state")
-        made.append(f"{action.get('actionId')} {state.get('status')}")
+        name, state = (action.get("actionId"), action.get("state")) if isinstance(action, Mapping) else (None, None)
+        status = state.get("status") if isinstance(state, Mapping) else None
+        if not isinstance(name, str) or not isinstance(status, str):
+            return None
+        made.append(f"{name} {status}")
     return made
 
 
