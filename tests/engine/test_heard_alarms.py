@@ -29,7 +29,8 @@ def heard(alarm: dict[str, Any], *others: dict[str, Any], is_dark: bool = False)
             store.add_ghosts("aws.cloudwatch.composite_alarm", [("aws:1", "eu-west-1", Reason.DENIED, False)])
         make_view(store, VIEW)
         rows = store.rows(f"SELECT key, reaches_someone OR through_another FROM {quoted(VIEW)}")
-        return dict(rows)["a"]
+        said: bool | None = dict(rows)["a"]
+        return said
 
 
 @pytest.mark.parametrize("rule", ["ALARM(burn)", 'OK("up") AND ALARM("burn")', "ALARM(arn:aws:cloudwatch:eu-west-1:1:alarm:burn)"])
