@@ -23,6 +23,8 @@ RULES = [
         "guardrail_reaches_all",
     )
 ]
+NOT_SEEN = "unknown"
+"""What a rule says that only one region is asked for: an organisation's trail, which members cannot touch, may stand in another."""
 
 
 class Organisation:
@@ -93,6 +95,7 @@ def test_what_looks_like_a_guardrail_and_refuses_nobody_fails(organisation: Orga
     organisation.attach("ours", statements, organisation.root)
     found = verdicts(fresh_moto)
     del found["guardrail_reaches_all"]  # a Deny of ours is there
+    assert found.pop("trails_cannot_be_stopped") == NOT_SEEN
     assert set(found.values()) == {"fail"}
 
 
@@ -100,6 +103,7 @@ def test_a_policy_on_one_unit_does_not_reach_the_account_beside_it(organisation:
     organisation.attach("ours", SPELLED[0], organisation.unit)
     found = verdicts(fresh_moto)
     assert found.pop("location_declared") == "pass"
+    assert found.pop("trails_cannot_be_stopped") == NOT_SEEN
     assert set(found.values()) == {"fail"}
     organisation.org.move_account(
         AccountId=organisation.members[1], SourceParentId=organisation.root, DestinationParentId=organisation.unit

@@ -133,12 +133,30 @@ def iam_default_version(value: Json) -> Json:
     return iam_policy(next(found, None))
 
 
+def experiment_actions(value: Json) -> Json:
+    """Of a fault experiment's actions what each is and how it ended, as texts; what they were given may hold secrets and is left out.
+
+    Where one of them does not say both, None: "not seen".
+    """
+    if not isinstance(value, Mapping):
+        return None
+    made = []
+    for action in value.values():
+        name, state = (action.get("actionId"), action.get("state")) if isinstance(action, Mapping) else (None, None)
+        status = state.get("status") if isinstance(state, Mapping) else None
+        if not isinstance(name, str) or not isinstance(status, str):
+            return None
+        made.append(f"{name} {status}")
+    return made
+
+
 NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     "json": parse_json,
     "iam_policy": iam_policy,
     "iam_policies": iam_policies,
     "filter_pattern": filter_pattern,
     "iam_default_version": iam_default_version,
+    "experiment_actions": experiment_actions,
     **settings.NORMALISERS,
 }
 """What collectors may name under `normalise:`."""

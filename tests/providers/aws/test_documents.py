@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnamm_scan.providers.aws import settings
-from cnamm_scan.providers.aws.documents import NORMALISERS, filter_pattern, iam_default_version, iam_policies, iam_policy
+from cnamm_scan.providers.aws.documents import (
+    NORMALISERS,
+    experiment_actions,
+    filter_pattern,
+    iam_default_version,
+    iam_policies,
+    iam_policy,
+)
 from cnamm_scan.providers.embedded import parse_json
 
 NOBODY = {"aws": [], "service": [], "federated": [], "canonicaluser": [], "any": False}
@@ -94,6 +101,7 @@ def test_the_names_that_collectors_use() -> None:
         "iam_policies": iam_policies,
         "iam_default_version": iam_default_version,
         "filter_pattern": filter_pattern,
+        "experiment_actions": experiment_actions,
     }
     assert dict(NORMALISERS) == {**forms, **settings.NORMALISERS}
 
@@ -157,3 +165,23 @@ def test_any_text_is_json_or_nothing(text: str) -> None:
 def test_a_filters_pattern_keeps_its_fields_and_none_of_its_values(pattern: Any, kept: Any) -> None:
     assert filter_pattern(pattern) == kept
     assert filter_pattern(kept) == kept
+
+
+def test_of_an_experiments_actions_what_they_were_given_is_left_out() -> None:
+    told = {
+        "stop": {
+            "actionId": "aws:ec2:stop-instances",
+            "parameters": {"duration": "PT5M"},
+            "state": {"status": "completed", "reason": "done"},
+        },
+        "run": {"actionId": "aws:ssm:send-command", "parameters": {"documentParameters": "hunter2"}, "state": {"status": "skipped"}},
+    }
+    assert experiment_actions(told) == ["aws:ec2:stop-instances completed", "aws:ssm:send-command skipped"]
+    assert experiment_actions({}) == []
+
+
+@pytest.mark.parametrize(
+    "told", [{"stop": "completed"}, {"stop": {"actionId": "aws:fis:wait"}}, {"stop": {"state": {"status": "completed"}}}, ["stop"], "stop"]
+)
+def test_what_is_no_map_of_actions_is_unread(told: object) -> None:
+    assert experiment_actions(told) is None
