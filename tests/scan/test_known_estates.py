@@ -171,7 +171,7 @@ def _scored(tallies: Sequence[Tally], target: Target) -> Judged:
 @pytest.mark.parametrize(
     ("tallies", "target", "shown"),
     [
-        # Nothing is guarded and root has no second factor; what little passes comes so from AWS, and what others may do unseen is left open.
+        # Nothing is guarded and root has no second factor; what little passes comes so from AWS, and what others may do stays open.
         pytest.param(empty_account, ACCOUNT, "0.4 … 0.9", id="empty account"),
         # Containers are sound and nothing else is: no trail, no backup, no policy, nobody who watches.
         pytest.param(hobby, CLUSTER, "0.2 … 0.4", id="hobby cluster"),
