@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -10,9 +10,11 @@ from typing import Any
 
 from cnamm_scan.model import Reason, Target
 from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.kubernetes.aws_auth import ACCOUNT
 from cnamm_scan.providers.kubernetes.policies.rbac import builtin, reading
 from cnamm_scan.providers.kubernetes.policies.rbac.asking import Truth
 from cnamm_scan.providers.kubernetes.policies.rbac.cluster import Binding, Cluster, Features, Role, Sight
+from cnamm_scan.providers.kubernetes.policies.rbac.mapped import Mapped
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import RoleName
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import Subject
 
@@ -21,6 +23,9 @@ ROLE_BINDING, CLUSTER_ROLE_BINDING = "kubernetes.rbac.role_binding", "kubernetes
 NODE = "kubernetes.core.node"
 NAMESPACE, CLUSTER, KIND = "kubernetes.core.namespace", "kubernetes.cluster.cluster", "kubernetes.cluster.api_resource"
 TOKEN = "kubernetes.core.token_secret"
+MAPPING, EKS_CLUSTER = "kubernetes.core.aws_mapping", "aws.eks.cluster"
+_READS_MAPPING = {"API": False, "API_AND_CONFIG_MAP": True, "CONFIG_MAP": True}
+"""Authentication mode of an EKS cluster -> whether it reads the config map aws-auth."""
 _VERSIONS = {"-aliyun.": "ack", "-tke.": "tke", "+IKS": "iks", "-CCE": "cce"}
 _LABELS = {
     "alibabacloud.com/nodepool-id": "ack",
@@ -193,6 +198,30 @@ class Room:
                     return _LABELS[label]
         return "" if self.sees(NODE) else None
 
+    @cached_property
+    def reads_mapping(self) -> Truth:
+        """Whether the config map aws-auth lets anybody in: where EKS says that it reads it, and on own clusters maybe where there is one.
+
+        What EKS says is in the account of the cluster, which is found by the address of its API server where both are scanned.
+        """
+        row = next(self.rows(CLUSTER), None)
+        if row is None or self.managed_by is None:
+            return None
+        if self.managed_by != "eks":
+            return None if not self.managed_by and any(self.rows(MAPPING)) else False
+        told = self._seen.rows(EKS_CLUSTER) if EKS_CLUSTER in self._seen.reads else ()
+        modes = [each.values["sign_in"] for each in told if row.values.get("server") and each.values["endpoint"] == row.values["server"]]
+        return _READS_MAPPING.get(modes[0]) if len(modes) == 1 and modes[0] else None
+
+    @cached_property
+    def mapped(self) -> Sequence[tuple[Mapped | None, SeenRow]]:
+        """The roles and users of AWS that aws-auth maps, None for what stands there and cannot be read. Accounts hold nothing by it."""
+        return tuple(
+            (None if None in (each.get("principal"), each.get("groups")) else _mapped(each), row)
+            for row in self.rows(MAPPING)
+            if (each := row.values).get("kind") != ACCOUNT
+        )
+
     def _features(self) -> Features:
         row = next(self.rows(CLUSTER), None)
         minor = None if row is None else row.values["minor"]
@@ -206,7 +235,7 @@ class Room:
         )
         return Features(
             constrained_impersonation=constrained,
-            has_aws_auth=None if row is None or self.managed_by in (None, "eks") else False,
+            has_aws_auth=self.reads_mapping,
             kinds=kinds if self.sees(KIND) else None,
             token_secrets=tokens if self.sees(TOKEN) else None,
         )
@@ -220,6 +249,10 @@ class Room:
     def is_platforms(self, namespace: str) -> bool:
         """Whether a namespace holds the platform itself; of one that was not listed its name tells."""
         return self._platform.get(namespace, namespace.startswith("kube-"))
+
+
+def _mapped(values: Mapping[str, Any]) -> Mapped:
+    return Mapped(values["principal"], values["username"] or "", tuple(values["groups"]))
 
 
 def rooms(seen: SeenTables) -> Iterator[Room]:
