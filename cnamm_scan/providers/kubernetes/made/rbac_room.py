@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -198,6 +198,12 @@ class Room:
                     return _LABELS[label]
         return "" if self.sees(NODE) else None
 
+    @property
+    def may_be_managed(self) -> bool:
+        """Whether a server answered that says nothing of a cloud, and the nodes, which would tell, were not all seen. Files have no server."""
+        row = next(self.rows(CLUSTER), None)
+        return self.managed_by is None and row is not None and row.values.get("managed_by") is not None
+
     @cached_property
     def reads_mapping(self) -> Truth:
         """Whether the config map aws-auth lets anybody in: where EKS says that it reads it, and on own clusters maybe where there is one.
@@ -216,11 +222,16 @@ class Room:
     @cached_property
     def mapped(self) -> Sequence[tuple[Mapped | None, SeenRow]]:
         """The roles and users of AWS that aws-auth maps, None for what stands there and cannot be read. Accounts hold nothing by it."""
-        return tuple(
-            (None if None in (each.get("principal"), each.get("groups")) else _mapped(each), row)
-            for row in self.rows(MAPPING)
-            if (each := row.values).get("kind") != ACCOUNT
-        )
+        found: dict[str, tuple[Mapped | None, SeenRow]] = {}
+        for row in self.rows(MAPPING):
+            if (each := row.values).get("kind") == ACCOUNT:
+                continue
+            if None in (each["principal"], each["groups"]):
+                found[row.key] = None, row
+            else:  # the ARN of a role that stands among the users too is two entries
+                name = each["principal"] if each["principal"] not in found else f"{each['principal']} ({each['part']})"
+                found[name] = Mapped(name, each["username"] or "", tuple(each["groups"])), row
+        return tuple(found.values())
 
     def _features(self) -> Features:
         row = next(self.rows(CLUSTER), None)
@@ -249,10 +260,6 @@ class Room:
     def is_platforms(self, namespace: str) -> bool:
         """Whether a namespace holds the platform itself; of one that was not listed its name tells."""
         return self._platform.get(namespace, namespace.startswith("kube-"))
-
-
-def _mapped(values: Mapping[str, Any]) -> Mapped:
-    return Mapped(values["principal"], values["username"] or "", tuple(values["groups"]))
 
 
 def rooms(seen: SeenTables) -> Iterator[Room]:

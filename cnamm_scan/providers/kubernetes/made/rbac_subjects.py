@@ -215,11 +215,11 @@ def subjects(seen: SeenTables) -> Iterator[MadeRow]:
             )
             row = {"subject": holder.subject.text, **_who(room, holder), "is_shipped": holder.is_shipped, **_held(room, holder)}
             yield MadeRow(room.target.id, EVERYWHERE, holder.subject.text, row, tuple(facts))
-        for each, row in room.mapped if room.reads_mapping is not False else ():
+        for each, entry in room.mapped if room.reads_mapping is not False else ():
             if each is None:
-                yield _unread(IAM, str(row.values.get("part") or row.key), [row.fact], room)
-        if room.managed_by:
-            yield _unread(CLOUD, room.managed_by, [each.fact for each in room.rows(CLUSTER)], room)
+                yield _unread(IAM, str(entry.values["part"] or entry.key), [entry.fact], room)
+        if room.managed_by or room.may_be_managed:
+            yield _unread(CLOUD, room.managed_by or "unknown", [each.fact for each in room.rows(CLUSTER)], room)
 
 
 def _who(room: Room, holder: _Holder) -> Row:

@@ -70,7 +70,7 @@ def test_a_mapping_holds_where_the_cluster_is_known_to_read_it(mode: str | None,
 
 
 def test_the_mode_is_that_of_the_cluster_at_the_same_address() -> None:
-    given = cluster(maps={"admin": ("", ["system:masters"])}, **{room.EKS_CLUSTER: {"d": {"endpoint": "https://XYZ", "sign_in": "API"}}})
+    given = cluster(maps={"admin": ("", ["system:masters"])}) | {room.EKS_CLUSTER: {"d": {"endpoint": "https://XYZ", "sign_in": "API"}}}
     assert subject(given, "admin")["becomes_administrator"] is None
 
 
@@ -121,3 +121,33 @@ def test_on_every_managed_cluster_somebody_may_be_let_in_by_the_cloud_and_nobody
     assert found["ways"] == "unknown"
     assert "becomes_administrator" not in found
     assert made_by("rbac_administrators", cluster(maps={}, managed_by=kind))["shop"]["at_most"] is None
+
+
+@pytest.mark.parametrize(
+    ("version", "labels", "kind"),
+    [
+        ("v1.33.1-aliyun.1", {}, "ack"),
+        ("v1.33.1+IKS", {}, "iks"),
+        ("v1.33.1", {"doks.digitalocean.com/node-pool": "a"}, "doks"),
+        ("v1.33.1", {"kubernetes.azure.com/cluster": "a"}, "aks"),
+        ("v1.33.1", {"eks.amazonaws.com/nodegroup": "a"}, "eks"),
+        ("v1.33.1", {"node-role.kubernetes.io/control-plane": ""}, ""),
+    ],
+)
+def test_a_cloud_is_told_by_the_version_or_by_the_nodes_and_may_be_there_where_these_were_not_seen(
+    version: str, labels: Json, kind: str
+) -> None:
+    server = {"minor": 33, "managed_by": "", "git_version": version}
+    given = tables([], **{room.CLUSTER: {"shop": server}, room.NODE: {"n": {"labels": labels}}})
+    assert list(made_by("rbac_subjects", given)) == ([f"Cloud {kind}"] if kind else [])
+    given[room.NODE] = {}
+    expected = kind if "-" in version or "+" in version else "unknown"
+    assert list(made_by("rbac_subjects", given, missing={room.NODE: "denied"})) == [f"Cloud {expected}"]
+
+
+def test_one_identity_among_roles_and_users_is_two_rows() -> None:
+    given = cluster(maps={"a": ("", ["a"]), "b": ("", ["b"])})
+    for row in given[room.MAPPING].values():
+        row["principal"] = ARN + "a"
+    found = [name for name in made_by("rbac_subjects", given) if name.startswith("IAM")]
+    assert found == [f"IAM {ARN}a", f"IAM {ARN}a (mapRoles[b])"]
