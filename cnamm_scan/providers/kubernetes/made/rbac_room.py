@@ -200,7 +200,7 @@ class Room:
 
     @property
     def may_be_managed(self) -> bool:
-        """Whether a server answered that says nothing of a cloud, and the nodes, which would tell, were not all seen. Files have no server."""
+        """Whether a server says nothing of a cloud, and the nodes, which would tell, were not all seen. Files have no server."""
         row = next(self.rows(CLUSTER), None)
         return self.managed_by is None and row is not None and row.values.get("managed_by") is not None
 
