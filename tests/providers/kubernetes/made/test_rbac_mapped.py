@@ -138,7 +138,7 @@ def test_a_cloud_is_told_by_the_version_or_by_the_nodes_and_may_be_there_where_t
     version: str, labels: Json, kind: str
 ) -> None:
     server = {"minor": 33, "managed_by": "", "git_version": version}
-    given = tables([], **{room.CLUSTER: {"shop": server}, room.NODE: {"n": {"labels": labels}}})
+    given = tables([]) | {room.CLUSTER: {"shop": server}, room.NODE: {"n": {"labels": labels}}}
     assert list(made_by("rbac_subjects", given)) == ([f"Cloud {kind}"] if kind else [])
     given[room.NODE] = {}
     expected = kind if "-" in version or "+" in version else "unknown"
