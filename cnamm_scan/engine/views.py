@@ -40,7 +40,7 @@ def make_views(store: Store, fill: Callable[[Store, View], None] | None = None) 
                 make_view(store, view)
             elif fill is not None:
                 fill(store, spec)
-                _add_unread(store, view, _decisive(store, spec.made.over))
+                _add_unread_of_made(store, view, _decisive(store, spec.made.over))
         except StoreError as error:
             store.give_up(view, error)
     if store.large and store.views:
@@ -224,6 +224,19 @@ def _decisive(store: Store, over: Sequence[str]) -> list[str]:
     """The tables whose gaps a made view has: where another is asked in place of one that was not read whole, its gaps alone."""
     listed = {base: store.content.tables[base].list.unless for base in over if base in store.content.tables}
     return [base for base in over if base not in listed.values()]
+
+
+def _add_unread_of_made(store: Store, view: str, bases: Sequence[str]) -> None:
+    """Leave an unread row for each namespace, or else each place, in which one of the tables that a function's rows are over has some.
+
+    What comes of a row stands in that row's namespace: a view that says in which its rows are is trusted in that.
+    """
+    dark = [base for base in bases if dark_places(store, base)]
+    keeps = bool(dark) and ROOM in store.content.views[view].columns and all(dark_rooms(store, base) is not None for base in dark)
+    if keeps:
+        _add_unread_in_rooms(store, view, dark)
+    else:
+        _add_unread(store, view, bases)
 
 
 def _add_unread(store: Store, view: str, bases: Sequence[str]) -> None:

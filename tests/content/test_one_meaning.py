@@ -111,3 +111,17 @@ def test_no_low_rule_of_aws_stands_alone_for_an_objective_of_the_first_levels() 
         if rule.provider == "aws":
             severities.setdefault(rule.objective, []).append(rule.severity)
     assert [name for name, found in severities.items() if levels[name] <= 2 and found == ["low"]] == []
+
+
+def test_what_a_gitops_tool_leaves_on_an_object_is_asked_in_the_same_words_everywhere() -> None:
+    content = reader.load()
+    texts = {
+        **{view.id: view.select for view in content.views.values()},
+        **{rule.id: rule.pass_ for rule in content.rules.values()},
+    }
+    told = {name: re.sub(r"\s+", " ", text) for name, text in texts.items() if "argocd.argoproj.io/tracking-id" in text}
+    marks = re.compile(r"list_has_any\(annotations, \[[^]]*tracking-id[^]]*\]\) OR regexp_matches\(CAST\(labels AS text\), '[^']*'\)")
+    spelled = {name: marks.findall(text) for name, text in told.items()}
+    assert {"kubernetes.apps.mark", "kubernetes.apps.origin", "kubernetes.apiextensions.change"} <= spelled.keys()
+    assert {name: len(found) for name, found in spelled.items()} == {name: text.count("tracking-id") for name, text in told.items()}
+    assert len({each for found in spelled.values() for each in found}) == 1

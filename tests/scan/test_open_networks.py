@@ -63,7 +63,8 @@ def account(**more: Told) -> dict[str, Told]:
     groups = sorted({each["GroupId"] for each in SPELLED})
     interface = {"NetworkInterfaceId": "eni-1", "VpcId": "vpc-1", "InterfaceType": "interface", "Association": {"PublicIp": "93.184.216.9"}}
     acl = {"NetworkAclId": "acl-1", "VpcId": "vpc-1", "IsDefault": True, "Associations": [{"SubnetId": "subnet-1"}]}
-    allow = {"RuleNumber": 100, "RuleAction": "allow", "Protocol": "-1", "Egress": False, "CidrBlock": "0.0.0.0/0"}
+    allow = {"RuleNumber": 100, "RuleAction": "allow", "Protocol": "-1", "CidrBlock": "0.0.0.0/0"}
+    last = {**allow, "RuleNumber": 32767, "RuleAction": "deny"}
     table = {"RouteTableId": "rtb-1", "VpcId": "vpc-1", "Associations": [{"Main": True}]}
     table["Routes"] = [{"DestinationCidrBlock": f"{first}.0.0.0/1", "GatewayId": "igw-1", "State": "active"} for first in (0, 128)]
     balancer = {"LoadBalancerArn": "lb", "LoadBalancerName": "lb", "Scheme": "internet-facing", "Type": "network"}
@@ -78,7 +79,9 @@ def account(**more: Told) -> dict[str, Told]:
         ),
         "GetManagedPrefixListEntries pl-own": listed("Entries", {"Cidr": "0.0.0.0/2"}, {"Cidr": "64.0.0.0/2"}, {"Cidr": "128.0.0.0/1"}),
         "GetManagedPrefixListEntries pl-front": refused(),
-        "DescribeNetworkAcls": listed("NetworkAcls", {**acl, "Entries": [allow, {**allow, "RuleNumber": 32767, "RuleAction": "deny"}]}),
+        "DescribeNetworkAcls": listed(
+            "NetworkAcls", {**acl, "Entries": [{**each, "Egress": out} for each in (allow, last) for out in (True, False)]}
+        ),
         "DescribeVpcBlockPublicAccessOptions": block("off"),
         "DescribeVpcBlockPublicAccessExclusions": listed("VpcBlockPublicAccessExclusions"),
         "DescribeRouteTables": listed("RouteTables", table),

@@ -18,6 +18,7 @@ from cnamm_scan.providers import host_paths
 from cnamm_scan.providers.embedded import parse_json
 from cnamm_scan.providers.images import reference
 from cnamm_scan.providers.kubernetes.amounts import amounts
+from cnamm_scan.providers.kubernetes.aws_auth import aws_auth
 from cnamm_scan.providers.secrets.found import of_files, of_settings, of_words
 from cnamm_scan.providers.secrets.names import is_password
 
@@ -420,6 +421,7 @@ NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     "changes": changes,
     "package": package,
     "config_map": config_map,
+    "aws_auth": aws_auth,
     "service": service,
     "bare_url": bare_url,
     "volume": volume,

@@ -127,6 +127,8 @@ class _Page:
     """Objects read before, in all places."""
     outside: int = 0
     """Namespaces before that are not in the scope."""
+    named: tuple[str, ...] = ()
+    """Their names, where the scope names those that are left out."""
     size: int = PAGE
     """Objects asked at once."""
     alone: bool = False
@@ -243,15 +245,20 @@ class KubernetesProvider(OnePlace):
         api, kind = f"{resource.group}/{version}".lstrip("/"), served.kind if served is not None else ""
         items, token = items_of(body, metadata_only, api, kind, name)
         is_namespaces = resource.full == "namespaces"
-        left = page.outside
+        left, named = page.outside, page.named
         if self._is_scoped and is_namespaces:
-            there, items = len(items), [item for item in items if self._in_scope(object_of(item))]
-            left += there - len(items)
+            there, items = items, [item for item in items if self._in_scope(object_of(item))]
+            left += len(there) - len(items)
+            if self.options.excluded_namespaces and len(items) < len(there):
+                listed = {_name(object_of(item)) for item in there}
+                named += tuple(each for each in self.options.excluded_namespaces if each in listed)
         seen = page.seen + len(items)
         following = replace(page, token=token) if token else next_place
         where: Sequence[LeftOut] = ()
         if following is not None:
-            following = replace(following, seen=seen, outside=left)
+            following = replace(following, seen=seen, outside=left, named=named)
+        elif is_namespaces and left == len(named):
+            where = [LeftOut({"metadata": {"name": each}, "inSystemNamespace": each in self._system}, 1) for each in named]
         elif self._is_scoped and not is_namespaces and not page.alone and (served is None or served.namespaced):
             # the server counts what remains for whole listings only
             selects = "labelSelector" in wanted or "fieldSelector" in wanted
@@ -301,9 +308,8 @@ class KubernetesProvider(OnePlace):
             return None
 
     def _in_scope(self, item: Json) -> bool:
-        metadata = item.get("metadata") if isinstance(item, Mapping) else None
-        name = metadata.get("name") if isinstance(metadata, Mapping) else None
-        if not isinstance(name, str):
+        name = _name(item)
+        if name is None:
             return True  # an odd object: it shows as one that could not be read
         return name in self.options.namespaces if self.options.namespaces else name not in self.options.excluded_namespaces
 
@@ -374,6 +380,12 @@ class KubernetesProvider(OnePlace):
     def sent(self) -> Mapping[str, int]:
         """Requests that were sent, all for the one cluster."""
         return {self.target.id: self._link.sent}
+
+
+def _name(item: Json) -> str | None:
+    metadata = item.get("metadata") if isinstance(item, Mapping) else None
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return name if isinstance(name, str) else None
 
 
 def managed_by(git_version: str, host: str) -> str:

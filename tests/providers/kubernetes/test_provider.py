@@ -1038,11 +1038,14 @@ def test_all_but_some_namespaces(spread: ClusterBed, tmp_path: Path) -> None:
         assert names([answer]) == ["bank-0", "bank-1"]
         (answer,) = pages(provider, "v1", "namespaces")
         assert (names([answer]), answer.left_out) == (["bank"], Reason.EXCLUDED)
+        assert [(each.known["metadata"]["name"], each.count) for each in answer.left_out_where] == [("shop", 1), ("kube-system", 1)]
         (answer,) = pages(provider, "v1", "nodes")
         assert (names([answer]), answer.left_out) == (["n1"], None)
         assert asked(spread) == [
             "/api/v1/pods?limit=500&fieldSelector=metadata.namespace!=shop,metadata.namespace!=kube-system",
             "/api/v1/pods?limit=1",
+            "/api/v1/namespaces/shop/pods?limit=1",
+            "/api/v1/namespaces/kube-system/pods?limit=1",
             "/api/v1/pods?limit=500&fieldSelector=status.phase=Running,metadata.namespace!=shop,metadata.namespace!=kube-system",
             "/api/v1/namespaces?limit=500",
             "/api/v1/nodes?limit=500",

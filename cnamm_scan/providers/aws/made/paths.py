@@ -26,8 +26,6 @@ BLOCK = "aws.ec2.internet_block"
 EXCLUSION = "aws.ec2.internet_block_exclusion"
 BLOCKS = frozenset({"block-ingress", "block-bidirectional"})
 _ANSWERS = ports("tcp", 0, 65535)
-_UNSAID = [(ALL_PORTS, Through(EVERYWHERE, EVERYWHERE))]
-"""Each direction has at least its last rule: told of none, the rules for what comes in decide."""
 _SETTLED = frozenset({"create-complete", "update-complete"})
 _GONE = frozenset({"delete-complete", "disable-complete", "create-failed"})
 Place = tuple[str, str]
@@ -117,9 +115,7 @@ class Paths:
         self._read_routes()
         inward, outward = acl_entries(seen), acl_entries(seen, egress=True)
         for at, (row, entries) in inward.items():
-            leaving = outward[at][1]
-            back = read_through(seen, at, leaving) if leaving else _UNSAID
-            pieces = (read_through(seen, at, entries), back)
+            pieces = (read_through(seen, at, entries), read_through(seen, at, outward[at][1]))
             for subnet in row.values["subnets"] or ():
                 self._acls[at[0], at[1], subnet] = pieces
         self._blocks = {(row.target, row.region): row.values for row in seen.rows(BLOCK)}
@@ -221,8 +217,11 @@ def acl_entries(seen: SeenTables, *, egress: bool = False) -> dict[tuple[str, st
 
 
 def read_through(seen: SeenTables, at: tuple[str, str, str], entries: Sequence[Entry]) -> list[tuple[Ports, Through]]:
-    """Pieces of ports with whom a network ACL lets through; anybody, maybe, where its rules were not all read."""
-    return [(ALL_PORTS, ANYBODY)] if seen.dark(ACL_ENTRY, at[0], at[1]) else through(entries)
+    """Pieces of ports with whom a network ACL lets through; anybody, maybe, where its rules were not all read.
+
+    Each direction of a network ACL has at least its last rule, which nobody can take away: told of none, its rules were not read.
+    """
+    return through(entries) if entries and not seen.dark(ACL_ENTRY, at[0], at[1]) else [(ALL_PORTS, ANYBODY)]
 
 
 def is_internet(gateway: str | None) -> Truth:

@@ -40,7 +40,7 @@ def namespace_doors(seen: SeenTables) -> Iterator[MadeRow]:
             alike = (cluster.door.looks_like(place), place.name in labelled)
             if alike not in known:
                 known[alike] = {**_refused(cluster, place, (*STANDARD, *OTHERS)), "is_judged": _is_judged(cluster, place)}
-            values = {"name": place.name, **known[alike]}
+            values = {"namespace": place.name, "name": place.name, **known[alike]}
             yield MadeRow(row.target, row.region, row.key, values, (row.fact, *cluster.facts))
 
 

@@ -64,6 +64,7 @@ PODS: Mapping[str, Column] = {
 }
 """Columns of what is refused in one namespace: true only where no name, label, requester or kind of container gets around it."""
 NAMESPACE: Mapping[str, Column] = {
+    "namespace": Column("text", about="Its name."),
     "name": Column("text"),
     **PODS,
     "is_judged": Column("boolean", about="Whether something judges its pods, if only to report."),

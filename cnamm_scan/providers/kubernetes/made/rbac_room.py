@@ -10,9 +10,11 @@ from typing import Any
 
 from cnamm_scan.model import Reason, Target
 from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.kubernetes.aws_auth import ACCOUNT
 from cnamm_scan.providers.kubernetes.policies.rbac import builtin, reading
 from cnamm_scan.providers.kubernetes.policies.rbac.asking import Truth
 from cnamm_scan.providers.kubernetes.policies.rbac.cluster import Binding, Cluster, Features, Role, Sight
+from cnamm_scan.providers.kubernetes.policies.rbac.mapped import Mapped
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import RoleName
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import Subject
 
@@ -21,6 +23,9 @@ ROLE_BINDING, CLUSTER_ROLE_BINDING = "kubernetes.rbac.role_binding", "kubernetes
 NODE = "kubernetes.core.node"
 NAMESPACE, CLUSTER, KIND = "kubernetes.core.namespace", "kubernetes.cluster.cluster", "kubernetes.cluster.api_resource"
 TOKEN = "kubernetes.core.token_secret"
+MAPPING, EKS_CLUSTER = "kubernetes.core.aws_mapping", "aws.eks.cluster"
+_READS_MAPPING = {"API": False, "API_AND_CONFIG_MAP": True, "CONFIG_MAP": True}
+"""Authentication mode of an EKS cluster -> whether it reads the config map aws-auth."""
 _VERSIONS = {"-aliyun.": "ack", "-tke.": "tke", "+IKS": "iks", "-CCE": "cce"}
 _LABELS = {
     "alibabacloud.com/nodepool-id": "ack",
@@ -193,6 +198,41 @@ class Room:
                     return _LABELS[label]
         return "" if self.sees(NODE) else None
 
+    @property
+    def may_be_managed(self) -> bool:
+        """Whether a server says nothing of a cloud, and the nodes, which would tell, were not all seen. Files have no server."""
+        row = next(self.rows(CLUSTER), None)
+        return self.managed_by is None and row is not None and row.values.get("managed_by") is not None
+
+    @cached_property
+    def reads_mapping(self) -> Truth:
+        """Whether the config map aws-auth lets anybody in: where EKS says that it reads it, and on own clusters maybe where there is one.
+
+        What EKS says is in the account of the cluster, which is found by the address of its API server where both are scanned.
+        """
+        row = next(self.rows(CLUSTER), None)
+        if row is None or self.managed_by is None:
+            return None
+        if self.managed_by != "eks":
+            return None if not self.managed_by and any(self.rows(MAPPING)) else False
+        told = self._seen.rows(EKS_CLUSTER) if EKS_CLUSTER in self._seen.reads else ()
+        modes = [each.values["sign_in"] for each in told if row.values.get("server") and each.values["endpoint"] == row.values["server"]]
+        return _READS_MAPPING.get(modes[0]) if len(modes) == 1 and modes[0] else None
+
+    @cached_property
+    def mapped(self) -> Sequence[tuple[Mapped | None, SeenRow]]:
+        """The roles and users of AWS that aws-auth maps, None for what stands there and cannot be read. Accounts hold nothing by it."""
+        found: dict[str, tuple[Mapped | None, SeenRow]] = {}
+        for row in self.rows(MAPPING):
+            if (each := row.values).get("kind") == ACCOUNT:
+                continue
+            if None in (each["principal"], each["groups"]):
+                found[row.key] = None, row
+            else:  # the ARN of a role that stands among the users too is two entries
+                name = each["principal"] if each["principal"] not in found else f"{each['principal']} ({each['part']})"
+                found[name] = Mapped(name, each["username"] or "", tuple(each["groups"])), row
+        return tuple(found.values())
+
     def _features(self) -> Features:
         row = next(self.rows(CLUSTER), None)
         minor = None if row is None else row.values["minor"]
@@ -206,7 +246,7 @@ class Room:
         )
         return Features(
             constrained_impersonation=constrained,
-            has_aws_auth=None if row is None or self.managed_by in (None, "eks") else False,
+            has_aws_auth=self.reads_mapping,
             kinds=kinds if self.sees(KIND) else None,
             token_secrets=tokens if self.sees(TOKEN) else None,
         )

@@ -6,7 +6,7 @@ where it comes from other bindings, or where they and the shipped ones together 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -18,10 +18,11 @@ from cnamm_scan.providers.kubernetes.made.rbac_room import CLUSTER, CLUSTER_ROLE
 from cnamm_scan.providers.kubernetes.policies.rbac import ways
 from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Truth, both, either
 from cnamm_scan.providers.kubernetes.policies.rbac.builtin import CONTROL_PLANE
+from cnamm_scan.providers.kubernetes.policies.rbac.mapped import IAM
 from cnamm_scan.providers.kubernetes.policies.rbac.raising import Climb, Outcome
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import Rights
 from cnamm_scan.providers.kubernetes.policies.rbac.steps import TELLING, Looks, makes_pods
-from cnamm_scan.providers.kubernetes.policies.rbac.subjects import ACCOUNT, Subject, who
+from cnamm_scan.providers.kubernetes.policies.rbac.subjects import ACCOUNT, MASTERS, Subject, Who, who
 from cnamm_scan.providers.one_place import EVERYWHERE
 
 Row = dict[str, Any]
@@ -38,6 +39,7 @@ _POWERFUL = TELLING | {*_ADMISSION_KINDS, "customresourcedefinitions", "pods/por
 """Every resource that a power is over, as a rule may spell it."""
 CLOUD = "Cloud"
 """Stands for whoever the cloud's own access entries let in, which the cluster does not show."""
+_NODES = "system:nodes"
 
 
 @dataclass(frozen=True)
@@ -116,25 +118,25 @@ class _Holder:
 
     judge: _Judge
     subject: Subject
+    caller: Who
     is_shipped: bool
     every: Rights
     others: Rights
     shipped: Rights
 
     @classmethod
-    def of(cls, judge: _Judge, subject: Subject) -> _Holder:
-        cluster, standing, caller = judge.cluster, judge.room.standing, who(subject)
-        mine = cluster.bindings_of(subject)
-        shipped = frozenset(
-            each for each in mine if standing[each].shipped & caller.subjects and not _names_more(judge.room, each, subject)
-        )
+    def of(cls, judge: _Judge, subject: Subject, caller: Who) -> _Holder:
+        cluster, standing = judge.cluster, judge.room.standing
+        mine, is_master = cluster.bindings_of(caller), subject.kind == IAM and MASTERS in caller.groups
+        shipped = frozenset(each for each in mine if standing[each].shipped & caller.subjects and not _names_more(judge.room, each, caller))
         own = [each for each in mine if subject in (standing[each].binding.subjects or ())]
         return cls(
             judge,
             subject,
-            is_shipped=shipped.issuperset(own),
-            every=cluster.rights_of(cluster.grants(caller)),
-            others=cluster.rights_of(cluster.grants(caller, shipped)),
+            caller,
+            is_shipped=subject.kind != IAM and shipped.issuperset(own),
+            every=cluster.rights_of(cluster.grants(caller), is_master),
+            others=cluster.rights_of(cluster.grants(caller, shipped), is_master),
             shipped=cluster.rights_of(cluster.grants(caller, frozenset(mine) - shipped)),
         )
 
@@ -166,9 +168,9 @@ class _Holder:
         }
 
 
-def _names_more(room: Room, number: int, subject: Subject) -> bool:
-    """Whether a shipped binding means this subject by another name than the one that is shipped."""
-    bound, caller = room.standing[number], who(subject)
+def _names_more(room: Room, number: int, caller: Who) -> bool:
+    """Whether a shipped binding means this caller by another name than the one that is shipped."""
+    bound = room.standing[number]
     return not (caller.subjects & set(bound.binding.subjects or ())) <= bound.shipped
 
 
@@ -193,22 +195,46 @@ def _reach(every: Outcome, made: Mapping[str, Any]) -> str | None:
 
 def _holders(room: Room) -> tuple[_Judge, list[_Holder]]:
     judge = _Judge(room)
-    found = [_Holder.of(judge, subject) for subject in sorted(room.cluster.subjects())]
+    bound = room.cluster.subjects()
+    found = [_Holder.of(judge, subject, who(subject)) for subject in sorted(bound)]
+    if room.reads_mapping is not False:
+        found += [_Holder.of(judge, each.subject, each.caller(bound)) for each, _ in room.mapped if each is not None]
     judge.climb.outcomes([rights for holder in found for rights in holder.all_rights])
     return judge, found
 
 
 def subjects(seen: SeenTables) -> Iterator[MadeRow]:
-    """A row for each user, group and account that a binding names, and one for whom a cloud lets in by rules of its own."""
+    """A row for each user, group and account that a binding names, and for whom a cloud lets in: one by one where the cluster maps them."""
     for room in rooms(seen):
         judge, found = _holders(room)
+        mapping = {each.subject: row.fact for each, row in room.mapped if each is not None}
         for holder in found:
-            numbers = judge.cluster.bindings_of(holder.subject)
-            facts = dict.fromkeys(fact for number in numbers for fact in _facts(room, number))
-            row = {"subject": holder.subject.text, **who_is(room, holder.subject), "is_shipped": holder.is_shipped, **holder.row()}
+            numbers = judge.cluster.bindings_of(holder.caller)
+            facts = dict.fromkeys(
+                [*filter(None, [mapping.get(holder.subject)]), *(fact for each in numbers for fact in _facts(room, each))]
+            )
+            row = {"subject": holder.subject.text, **_who(room, holder), "is_shipped": holder.is_shipped, **_held(room, holder)}
             yield MadeRow(room.target.id, EVERYWHERE, holder.subject.text, row, tuple(facts))
-        if room.managed_by:
-            yield _cloud(room, room.managed_by)
+        for each, entry in room.mapped if room.reads_mapping is not False else ():
+            if each is None:
+                yield _unread(IAM, str(entry.values["part"] or entry.key), [entry.fact], room)
+        if room.managed_by or room.may_be_managed:
+            yield _unread(CLOUD, room.managed_by or "unknown", [each.fact for each in room.rows(CLUSTER)], room)
+
+
+def _who(room: Room, holder: _Holder) -> Row:
+    made = who_is(room, holder.subject)
+    # a node is a part of the cluster by the name that it comes as, not by that of its role
+    return made | {"is_component": _NODES in holder.caller.groups} if holder.subject.kind == IAM else made
+
+
+def _held(room: Room, holder: _Holder) -> Row:
+    """What a holder holds; of one whom the cluster may not let in at all, nothing is certain but what he would not hold either."""
+    row = holder.row()
+    if holder.subject.kind != IAM or room.reads_mapping:
+        return row
+    open_now = {name: row[name] and None for name in (*_OUTCOMES, *_NAMES)}
+    return row | open_now | ({} if row["reach"] == "none" else {"reach": None, "namespaces": row["namespaces"] and None})
 
 
 def _facts(room: Room, number: int) -> Iterator[str]:
@@ -218,13 +244,13 @@ def _facts(room: Room, number: int) -> Iterator[str]:
         yield room.roles[bound.binding.role][1].fact
 
 
-def _cloud(room: Room, managed_by: str) -> MadeRow:
-    """What the cloud's own entries, and certificates that it signs, give is not in the cluster to be read."""
+def _unread(kind: str, name: str, facts: Sequence[str], room: Room) -> MadeRow:
+    """Somebody of whom nothing is known: what a cloud's own entries, and certificates that it signs, give stands in no cluster."""
     row = {
-        "subject": f"{CLOUD} {managed_by}",
-        "subject_kind": CLOUD,
+        "subject": f"{kind} {name}",
+        "subject_kind": kind,
         "subject_namespace": "",
-        "subject_name": managed_by,
+        "subject_name": name,
         "account": "",
         "is_component": False,
         "is_unnamed": False,
@@ -232,19 +258,24 @@ def _cloud(room: Room, managed_by: str) -> MadeRow:
         "is_shipped": False,
         "ways": "unknown",
     }
-    return MadeRow(room.target.id, EVERYWHERE, f"{CLOUD} {managed_by}", row, tuple(each.fact for each in room.rows(CLUSTER)))
+    return MadeRow(room.target.id, EVERYWHERE, f"{kind} {name}", row, tuple(facts))
 
 
 def administrators(seen: SeenTables) -> Iterator[MadeRow]:
-    """A row for each cluster with how many own it: a group counts as one, shipped bindings and those for emergencies not at all."""
+    """A row for each cluster with how many own it: a group counts as one, shipped bindings and those for emergencies not at all.
+
+    An identity of AWS counts where none of the users and groups that it comes as does.
+    """
     for room in rooms(seen):
         for cluster in room.rows(CLUSTER):
-            sure, possible = [], bool(room.managed_by) or room.managed_by is None
+            counted, possible = dict[Subject, None](), bool(room.managed_by) or room.managed_by is None
             possible = possible or not (room.sees(ROLE_BINDING) and room.sees(CLUSTER_ROLE_BINDING))
+            possible = possible or (room.reads_mapping is not False and any(each is None for each, _ in room.mapped))
             for holder in _holders(room)[1]:
-                row = holder.row()
-                if row["is_administrator"]:
-                    sure.append(holder.subject.text)
-                possible = possible or row["is_administrator"] is None
-            row = {"at_least": len(sure), "at_most": None if possible else len(sure), "names": sure}
+                is_administrator = _held(room, holder)["is_administrator"]
+                if is_administrator and not (holder.subject.kind == IAM and counted.keys() & holder.caller.subjects):
+                    counted[holder.subject] = None
+                possible = possible or is_administrator is None
+            names = [each.text for each in counted]
+            row = {"at_least": len(names), "at_most": None if possible else len(names), "names": names}
             yield MadeRow(room.target.id, EVERYWHERE, cluster.key, row, (cluster.fact,))

@@ -215,13 +215,23 @@ def test_a_default_route_in_halves_is_one() -> None:
 # ---- databases, listeners, endpoints -------------------------------------------------------------------------------------
 
 
-def database(*rules: Json, ways: Json | None = None, entries: tuple[Json, ...] = (), unread: tuple[str, ...] = (), **more: Any) -> Json:
+LEAVING = ({**entry(100, "allow"), "is_egress": True}, {**entry(32767, "deny"), "is_egress": True})
+
+
+def database(
+    *rules: Json,
+    ways: Json | None = None,
+    entries: tuple[Json, ...] = (entry(100, "allow"),),
+    leaving: tuple[Json, ...] = LEAVING,
+    unread: tuple[str, ...] = (),
+    **more: Any,
+) -> Json:
     row = {"name": "db", "port": 5432, "security_groups": ["sg"], "is_public": True, "subnets": ["subnet-a"], **more}
     tables = {
         **(paths(route()) if ways is None else ways),
         RULE: {str(n): each for n, each in enumerate(rules)},
         ACL: {"acl": {"acl_id": "acl", "vpc_id": "vpc", "subnets": ["subnet-a"], "is_default": True}},
-        ENTRY: {str(n): each for n, each in enumerate(entries or (entry(100, "allow"),))},
+        ENTRY: {str(n): each for n, each in enumerate((*entries, *leaving))},
     }
     return made_by("exposures", "aws.rds.instance", {"db": row}, unread=unread, **{k.replace(".", "__"): v for k, v in tables.items()})[
         "db"
@@ -252,6 +262,16 @@ def test_an_answer_about_a_database_hangs_on_what_was_read() -> None:
     assert database(*OPEN, port=None)["is_exposed"] is None
     assert database(*OPEN, is_public=None)["is_exposed"] is None
     assert database(*OPEN, security_groups=None)["is_exposed"] is None
+
+
+def test_a_network_acl_of_which_no_rule_of_a_direction_is_told_was_not_read_there() -> None:
+    assert database(*OPEN, leaving=())["is_exposed"] is None
+    assert database(*OPEN, entries=())["is_exposed"] is None
+    assert database(*OPEN, entries=(), leaving=())["is_exposed"] is None
+    assert database(*OPEN, leaving=LEAVING[1:])["is_exposed"] is False
+    assert database(*OPEN, entries=(entry(32767, "deny"),), leaving=())["is_exposed"] is False
+    assert database(rule("93.184.216.0/24", 5432), leaving=())["is_exposed"] is False
+    assert acl()["opens_ssh_or_rdp"] is None
 
 
 def listener(*rules: Json, behind: int | None = 8080, **more: Any) -> Json:

@@ -161,9 +161,9 @@ class Cluster:
         """Everybody whom a binding names."""
         return frozenset(self._bound)
 
-    def bindings_of(self, subject: Subject) -> tuple[int, ...]:
-        """The numbers of the bindings that name a subject, or the groups that come with it by themselves."""
-        return tuple(sorted({number for each in who(subject).subjects for number in self._bound.get(each, ())}))
+    def bindings_of(self, caller: Who) -> tuple[int, ...]:
+        """The numbers of the bindings that name a caller, or one of his groups."""
+        return tuple(sorted({number for each in caller.subjects for number in self._bound.get(each, ())}))
 
     def bindings_to(self, role: RoleName) -> Sequence[Binding]:
         """The bindings that give a role."""

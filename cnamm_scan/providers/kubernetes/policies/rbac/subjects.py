@@ -43,12 +43,14 @@ class Who:
 
     user: str
     groups: frozenset[str]
+    also: frozenset[Subject] = frozenset()
+    """Other subjects that he may come as."""
 
     @property
     def subjects(self) -> frozenset[Subject]:
         """Every subject of a binding that means this caller."""
         own = {Subject.of(USER, self.user)} if self.user else set()
-        return frozenset({*own, *(Subject(GROUP, group) for group in self.groups)})
+        return frozenset({*own, *self.also, *(Subject(GROUP, group) for group in self.groups)})
 
 
 def who(subject: Subject) -> Who:
