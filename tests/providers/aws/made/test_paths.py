@@ -42,10 +42,14 @@ def test_a_rule_that_was_not_read_whole_refuses_nobody(column: str) -> None:
 
 @pytest.mark.parametrize(("own", "expected"), [(["s"], True), ([], False), (None, None)])
 def test_a_route_table_that_does_not_say_whose_it_is_may_be_a_subnets(own: list[str] | None, expected: bool | None) -> None:
-    tables = [{"route_table_id": "main", "vpc_id": "v", "is_main": True, "subnets": []}]
+    tables: list[Mapping[str, Any]] = [{"route_table_id": "main", "vpc_id": "v", "is_main": True, "subnets": []}]
     tables.append({"route_table_id": "out", "vpc_id": "v", "is_main": False, "subnets": own})
     way = {"destination_ipv4": "0.0.0.0/0", "destination_ipv6": "", "destination_list": "", "state": "active", "gateway_id": "igw-1"}
-    told = {SUBNET: [{"subnet_id": "s", "vpc_id": "v"}], ROUTE_TABLE: tables, ROUTE: [{"route_table_id": "out", **way}]}
+    told: Mapping[str, Sequence[Mapping[str, Any]]] = {
+        SUBNET: [{"subnet_id": "s", "vpc_id": "v"}],
+        ROUTE_TABLE: tables,
+        ROUTE: [{"route_table_id": "out", **way}],
+    }
     routed = judge(Paths(seen(told)).answers(*PLACE, "s").possible) is Openness.WORLD
     assert routed is (expected is not False)
     assert (judge(Paths(seen(told)).answers(*PLACE, "s").sure) is Openness.WORLD) is (expected is True)
