@@ -102,12 +102,16 @@ class Paths:
     _leads: dict[tuple[str, str, str], Through] = field(default_factory=dict)
     _acls: dict[tuple[str, str, str], tuple[list[tuple[Ports, Through]], list[tuple[Ports, Through]]]] = field(default_factory=dict)
     _vpcs: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
+    _untold: set[Place] = field(default_factory=set)
+    """Where a route table does not say whose it is: a subnet that no other names may be its own."""
 
     def __post_init__(self) -> None:
         seen = self.seen
         for row in seen.rows(SUBNET):
             self._vpcs[row.target, row.region, str(row.values["subnet_id"])] = row.values["vpc_id"]
         for row in seen.rows(ROUTE_TABLE):
+            if row.values["subnets"] is None:
+                self._untold.add((row.target, row.region))
             for subnet in row.values["subnets"] or ():
                 self._tables[row.target, row.region, subnet] = str(row.values["route_table_id"])
             if row.values["is_main"]:
@@ -145,7 +149,7 @@ class Paths:
         if self.seen.dark(ROUTE_TABLE, target, region):
             return ANYBODY
         table = self._tables.get((target, region, subnet))
-        if table is None:
+        if table is None and (target, region) not in self._untold:
             vpc = self._vpcs.get((target, region, subnet))
             table = None if vpc is None else self._main.get((target, region, vpc))
         if table is None:
@@ -209,7 +213,9 @@ def acl_entries(seen: SeenTables, *, egress: bool = False) -> dict[tuple[str, st
         if values["is_egress"] is (not egress) or at not in made:
             continue
         four, six = values["cidr_ipv4"], values["cidr_ipv6"]
-        who = None if None in (four, six, values["is_egress"]) else address_set(four, six)
+        # of a rule whose ports were not read nobody can say whom it keeps out
+        is_read = None not in (four, six, *(values[name] for name in ("is_egress", "protocol", "from_port", "to_port")))
+        who = address_set(four, six) if is_read else None
         allows = None if values["action"] is None else values["action"].lower() == "allow"
         number = -1 if values["number"] is None else values["number"]
         made[at][1].append(Entry(number, None if values["number"] is None else allows, ports_in(row), who))
