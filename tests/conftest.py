@@ -36,6 +36,10 @@ os.environ[cache.SWITCH] = tempfile.mkdtemp(prefix="cnamm-scan-tests-")
 atexit.register(shutil.rmtree, os.environ[cache.SWITCH], ignore_errors=True)
 
 
+# what the tests start is this product many times over: each would compile all of it again
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 class MakeClient(Protocol):
     """What `client` is, for annotations."""
 
