@@ -226,8 +226,8 @@ def combined() -> Iterator[Store]:
 @given(own=Three, locks=st.lists(st.tuples(Three, st.booleans(), st.booleans()), max_size=6))
 def test_three_valued_logic(combined: Store, own: bool | None, locks: list[tuple[bool | None, bool, bool]]) -> None:
     """ANY and ALL over rows (value, is a ghost, is of another region) against the logic in Python, alone and combined."""
-    for table in (BOX, LOCK):
-        combined.clear(table)
+    for each in (BOX, LOCK):
+        combined.clear(each)
     combined.add_rows(BOX, [{"target": A, "region": "r1", "key": "k", "sealed": own}])
     for value, is_ghost, is_away in locks:
         region = "r2" if is_away else "r1"
