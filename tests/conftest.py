@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import boto3
@@ -31,9 +32,49 @@ AWS_ENV = {
 }
 
 
-# set before any test file reads content: the cache of whoever runs the tests is neither read nor filled
-os.environ[cache.SWITCH] = tempfile.mkdtemp(prefix="cnamm-scan-tests-")
-atexit.register(shutil.rmtree, os.environ[cache.SWITCH], ignore_errors=True)
+# set before any test file reads content: the cache of whoever runs the tests is neither read nor filled; workers share one
+_CACHE = "CNAMM_SCAN_TESTS_CACHE"
+if "PYTEST_XDIST_WORKER" not in os.environ or _CACHE not in os.environ:
+    os.environ[_CACHE] = tempfile.mkdtemp(prefix="cnamm-scan-tests-")
+    atexit.register(shutil.rmtree, os.environ[_CACHE], ignore_errors=True)
+os.environ[cache.SWITCH] = os.environ[_CACHE]
+
+
+# what the tests start is this product many times over: each would compile all of it again
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+HEAVIEST = (
+    "scan/test_scan.py",
+    "cli/test_content.py",
+    "scan/test_one_meaning.py",
+    "scan/test_who_can_reach.py",
+    "engine/test_views_law.py",
+    "engine/test_views_cells.py",
+    "aggregator/test_staged1.py",
+    "scan/test_faults.py",
+    "cli/test_cli.py",
+    "demo/aws/test_fill.py",
+    "scan/test_kubernetes_admission.py",
+    "aggregator/test_score.py",
+    "engine/test_evaluate.py",
+    "engine/test_select.py",
+)
+"""The modules that take longest, which begin first: a worker that takes one last lets all others wait for it."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Modules in our order, not those of the most tests first."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The heaviest modules first; all else in the order that was drawn."""
+    ranks = {name: rank for rank, name in enumerate(HEAVIEST)}
+    root = Path(__file__).parent
+    items.sort(key=lambda item: ranks.get(item.path.relative_to(root).as_posix() if item.path.is_relative_to(root) else "", len(ranks)))
 
 
 class MakeClient(Protocol):

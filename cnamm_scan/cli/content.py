@@ -42,12 +42,12 @@ def lint_command(packs: tuple[Path, ...]) -> None:
       cnamm-scan content lint --content my-pack/
     """
     from cnamm_scan import content as reader
-    from cnamm_scan.engine.lint import lint
+    from cnamm_scan.engine import sound
 
     problems: list[ContentError] = []
     content = reader.load(packs, problems=problems)
     is_whole = not problems
-    problems += lint(content)
+    problems += sound.problems(content)
     if is_whole:  # an SDK has nothing to say of half a collector
         problems += _sdk_problems(content)
     if problems:
@@ -60,14 +60,15 @@ def lint_command(packs: tuple[Path, ...]) -> None:
 
 
 def _sdk_problems(content: Content) -> list[ContentError]:
-    """What the installed SDKs know better: operations, parameters and fields."""
+    """What the installed SDKs know better: operations, parameters and fields. Of what ships it is asked where that is linted by itself."""
     from importlib.util import find_spec
 
     problems = []
     if find_spec("botocore"):
         from cnamm_scan.providers.aws.lint import check
 
-        for table, what, do in check(content):
+        known = content.base.tables if content.base is not None else {}
+        for table, what, do in check(content, known):
             problems.append(ContentError(f"{table}: {what}", where=content.tables[table].source, do=do))
     return problems
 
@@ -221,10 +222,12 @@ def docs_command(folder: Path, check: bool, packs: tuple[Path, ...]) -> None:
     """
     from cnamm_scan import content as reader
     from cnamm_scan.cli.generated import difference, write
+    from cnamm_scan.engine import readings
     from cnamm_scan.report.pages import pages
 
     content = reader.load(packs)
     rights = _rights(content)
+    readings.keep(content)
     made = {**pages(content, sorted(rights)), **rights}
     found = difference(folder, made)
     if check:

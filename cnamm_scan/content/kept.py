@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from cnamm_scan import __version__, cache
 from cnamm_scan.content.source import Source
@@ -13,6 +14,8 @@ from cnamm_scan.model import UNSET, Column, Content, Function, Model, Objective,
 FEWEST = 200
 """Files from which on reading them costs more than keeping what was read."""
 _KIND = "content"
+_held: WeakValueDictionary[tuple[str, ...], Content] = WeakValueDictionary()
+"""What this process took and still has in use: who loads the same again shares what was read of its SQL too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,18 @@ def take(sources: Sequence[Source]) -> Content | None:
     """The content of these files as it was read before; None when it was not."""
     if len(sources) < FEWEST:
         return None
-    kept = cache.read(_KIND, key_of(sources), _Kept)
+    key = key_of(sources)
+    here = (str(cache.folder()), key, *(source.shown for source in sources))
+    found = _held.get(here)
+    if found is None:
+        found = _taken(sources, key)
+        if found is not None:
+            _held[here] = found
+    return found
+
+
+def _taken(sources: Sequence[Source], key: str) -> Content | None:
+    kept = cache.read(_KIND, key, _Kept)
     if kept is None or len(kept.shown) != len(sources) or not all(0 <= at < len(sources) for at in kept.files.values()):
         return None
     now = dict(zip(kept.shown, (source.shown for source in sources), strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,18 +48,19 @@ def _installed_packs() -> Iterator[Path]:
 
 
 def _sources(pack: Path, *, is_shipped: bool = False) -> Iterator[Source]:
+    shown = _shown(pack)
     for kind in KINDS:
         for file in sorted((pack / kind).rglob("*")):
             if file.suffix == ".yml":
                 raise ContentError("content files end in .yaml", where=str(file), do=f"rename it to {file.stem}.yaml")
             if file.suffix == ".yaml" and file.is_file():
-                name = file.relative_to(pack).as_posix()
+                name = "/".join(file.parts[len(pack.parts) :])
                 try:
-                    with file.open("rb") as opened:
+                    with open(file, "rb") as opened:
                         raw = opened.read(yamls.CONTENT.limits.size + 1)  # one more than is read: then it is refused
                 except OSError as error:
                     raise ContentError(f"cannot be read: {error.strerror}", where=str(file), do="check its permissions") from error
-                yield Source(name, _shown(file), raw, is_shipped=is_shipped)
+                yield Source(name, f"{shown}{name}", raw, is_shipped=is_shipped)
 
 
 def _refuse_odd_name(source: Source) -> None:
@@ -71,11 +72,13 @@ def _refuse_odd_name(source: Source) -> None:
         )
 
 
-def _shown(file: Path) -> str:
+def _shown(pack: Path) -> str:
+    """How the files of a pack are shown, up to their names inside of it: from where one stands."""
     try:
-        return file.relative_to(Path.cwd()).as_posix()
+        near = pack.relative_to(Path.cwd())
     except ValueError:
-        return str(file)
+        near = pack
+    return "" if near == Path() else f"{near.as_posix().rstrip('/')}/"
 
 
 def load(packs: Iterable[Path] = (), *, bundled: bool = True, problems: list[ContentError] | None = None) -> Content:
@@ -343,17 +346,46 @@ def sha_of(files: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
+def _base(packs: Sequence[Sequence[Source]]) -> Content | None:
+    """What ships, where the packs behind it add tables and rules alone: nothing that they say changes how its own files are read."""
+    shipped, *added = packs
+    if not any(added) or not shipped or not all(source.is_shipped for source in shipped):
+        return None
+    if any(source.name.startswith("mappings/") for sources in added for source in sources):
+        return None
+    try:
+        return _build([shipped])
+    except ContentError:  # it is read with the packs then, and said there
+        return None
+
+
+def _begun(base: Content) -> _Builder:
+    """A builder that has read all of a content."""
+    return _Builder(
+        tables=dict(base.tables),
+        views=dict(base.views),
+        rules=dict(base.rules),
+        objectives=dict(base.objectives),
+        merged=dict(base.merged),
+        files=dict(base.files),
+        shipped=set(base.shipped),
+    )
+
+
 def _build(packs: Sequence[Sequence[Source]], problems: list[ContentError] | None = None) -> Content:
     everything = [source for sources in packs for source in sources]
-    known = kept.take(everything) if problems is None else None
+    base = _base(packs)
+    own = everything if base is None else [source for source in everything if not source.is_shipped]
+    is_kept = problems is None and len(own) >= kept.FEWEST  # few files behind a base are read sooner than kept
+    known = kept.take(everything) if is_kept else None
     if known is not None:
-        return known
-    builder = _Builder()
-    for source in everything:
+        return _upon(base, known)
+    builder = _Builder() if base is None else _begun(base)
+    for source in own:
         builder.read(source)
     for source in everything:  # model files are content too; they are read by a shape of their own
         builder.files.setdefault(source.name, source.raw)
-    models = builder.made_models()
+    models = builder.made_models() if base is None else base.models
     builder.check_references()
     if problems is not None:
         problems += builder.problems
@@ -371,6 +403,11 @@ def _build(packs: Sequence[Sequence[Source]], problems: list[ContentError] | Non
         files=builder.files,
         shipped=frozenset(builder.shipped),
     )
-    if not builder.problems:
+    if is_kept and not builder.problems:
         kept.put(everything, found)
-    return found
+    return _upon(base, found)
+
+
+def _upon(base: Content | None, grown: Content) -> Content:
+    """The content with its base, where none of that was overridden."""
+    return replace(grown, base=base) if base is not None and base.shipped <= grown.shipped else grown

@@ -7,7 +7,7 @@ and `> 90` its exact opposite. What lies ahead of the scan, as a clock that runs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 from cnamm_scan.content import columns_of
 from cnamm_scan.engine import parser
@@ -47,9 +47,9 @@ def definitions() -> str:
     return "; ".join(f"CREATE MACRO {name}({parameters}) AS ({text})" for name, (parameters, text) in AGES.items())
 
 
-def problems(content: Content) -> Iterator[ContentError]:
-    """Every age that content counts by itself. Text that cannot be read is passed over here: others say so."""
-    for where, text in _texts(content):
+def problems(content: Content, known: Set[str] = frozenset()) -> Iterator[ContentError]:
+    """Every age that content counts by itself, but for `known` names. Text that cannot be read is passed over here: others say so."""
+    for where, text in _texts(content, known):
         try:
             read = parser.statements(text, where=where, do="")
         except ContentError:
@@ -63,17 +63,17 @@ def problems(content: Content) -> Iterator[ContentError]:
             )
 
 
-def _texts(content: Content) -> Iterator[tuple[str, str]]:
-    for rule in content.rules.values():
+def _texts(content: Content, known: Set[str]) -> Iterator[tuple[str, str]]:
+    for rule in (rule for rule in content.rules.values() if rule.id not in known):
         for key, text in (("where", rule.where), ("pass", rule.pass_)):
             if text:
                 yield f"{rule.source} ({rule.id}) {key}:", f"SELECT (\n{text}\n)"
-    for table in content.tables.values():
+    for table in (table for table in content.tables.values() if table.id not in known):
         for name, column in columns_of(content, table.id).items():
             if column.is_:
                 yield f"{table.source} ({table.id}.{name})", f"SELECT (\n{column.is_}\n)"
     for view in content.views.values():
-        if view.made is None:
+        if view.made is None and view.id not in known:
             yield f"{view.source} ({view.id})", view.select
 
 

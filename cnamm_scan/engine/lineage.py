@@ -7,7 +7,7 @@ A policy says the same in many spellings, so a pattern over its text always lets
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -49,9 +49,9 @@ _PLAIN = frozenset({"sid", "effect", "version"})
 _ADVICE = "say what it means with a function of the wing (made:), or read it by its paths"
 
 
-def problems(content: Content) -> Iterator[ContentError]:
-    """Each place that looks at a document's text. Content has to bind: what cannot be read is passed over here."""
-    return _Lineage(content).problems()
+def problems(content: Content, known: Set[str] = frozenset()) -> Iterator[ContentError]:
+    """Each place that looks at a document's text, but for `known` names. Content has to bind: what cannot be read is passed over here."""
+    return _Lineage(content).problems(known)
 
 
 @dataclass
@@ -61,10 +61,11 @@ class _Lineage:
     found: dict[str, list[str]] = field(default_factory=dict)
     """Place -> what is looked at there, in order."""
 
-    def problems(self) -> Iterator[ContentError]:
+    def problems(self, known: Set[str]) -> Iterator[ContentError]:
         for name in (*self.content.tables, *self.content.views):
-            self.of(name)
-        for rule in self.content.rules.values():
+            if name not in known:
+                self.of(name)
+        for rule in (rule for rule in self.content.rules.values() if rule.id not in known):
             for key, text in (("where", rule.where), ("pass", rule.pass_)):
                 if text and (self.of(rule.for_each) or self._meets(text)) and _LOOK.search(text):
                     reader = _Reader(self, partial(_one_of, rule.for_each, self.of(rule.for_each)), f"{rule.source} ({rule.id}) {key}:")

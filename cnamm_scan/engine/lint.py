@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -31,9 +31,12 @@ Case = tuple[str, Verdict, Mapping[str, Any]]
 """(name, expected verdict, row) of one case of a rule's tests."""
 
 
-def lint(content: Content) -> list[ContentError]:
-    """Every problem of tables, views and rules, each with its file and line. Empty when the content is sound."""
-    return [_with_line(content, problem) for problem in _problems(content)]
+def lint(content: Content, known: Set[str] = frozenset()) -> list[ContentError]:
+    """Every problem of tables, views and rules, each with its file and line. Empty when the content is sound.
+
+    Those of `known` names, which read nothing but each other, were found sound before and are not looked at again.
+    """
+    return [_with_line(content, problem) for problem in _problems(content, known)]
 
 
 _PLACE = re.compile(r"(?P<file>\S+\.yaml) \((?P<id>[a-z0-9_.-]+)\)(?:\.(?P<column>\w+))?(?: (?P<key>where|pass):)?")
@@ -53,36 +56,46 @@ def _with_line(content: Content, problem: ContentError) -> ContentError:
     return ContentError(problem.what, where=f"{file} ({name}{'.' if column else ''}{column}){key}", do=problem.do)
 
 
-def _problems(content: Content) -> list[ContentError]:
+def _problems(content: Content, known: Set[str]) -> list[ContentError]:
     problems: list[ContentError] = []
-    for table in content.tables.values():
+    tables = [table for table in content.tables.values() if table.id not in known]
+    for table in tables:
         problems += _columns(content, table)
         with suppress(ContentError):  # a path that cannot be read: the reader of content has said so, and looked on
             problems += list(_table(content, table))
     unread: list[ContentError] = []
-    views = _sound_views(content, unread)
+    views = _sound_views(content, unread, known)
     problems += unread
-    known = {*content.tables, *content.views, *ENGINE_TABLES}
+    there = {*content.tables, *content.views, *ENGINE_TABLES}
     with Store(content, {*content.tables, *views, *ENGINE_TABLES}, scan_time=TEST_TIME, bounds=BOUNDS) as store:
         store.lock()  # before the first word of SQL that somebody else wrote
         for view in views:
+            if view in known:
+                continue
             spec = content.views[view]
             if spec.made is not None:
                 continue  # no SELECT to bind: what its function reads was looked at already
             problems += _view(store, view, spec.select, f"{spec.source} ({view})")
-        for table in content.tables.values():
+        for table in tables:
             problems += _derived(store, table)
         for rule in content.rules.values():
-            if rule.for_each in known:  # else the reader of content has said so
+            if rule.for_each in there and rule.id not in known:  # else the reader of content has said so
                 problems += _rule(content, store, rule)
-    return problems or [*_spared(content), *regions.problems(content), *lineage.problems(content), *ages.problems(content)]
+    return problems or [
+        *_spared(content, known),
+        *regions.problems(content, known),
+        *lineage.problems(content, known),
+        *ages.problems(content, known),
+    ]
 
 
-def _spared(content: Content) -> Iterator[ContentError]:
+def _spared(content: Content, known: Set[str]) -> Iterator[ContentError]:
     """A table that is asked only when another could not be read says nothing by itself: empty means that it was not needed."""
     spared = {table.id: table.list.unless for table in content.tables.values() if table.list.unless}
-    readers = [(view.source, view.id, read_view(content, view.id).tables, view.made is not None) for view in content.views.values()]
-    readers += [(rule.source, rule.id, frozenset(compile_rule(content, rule).reads), False) for rule in content.rules.values()]
+    views = [view for view in content.views.values() if view.id not in known]
+    rules = [rule for rule in content.rules.values() if rule.id not in known]
+    readers = [(view.source, view.id, read_view(content, view.id).tables, view.made is not None) for view in views]
+    readers += [(rule.source, rule.id, frozenset(compile_rule(content, rule).reads), False) for rule in rules]
     for source, name, tables, is_made in readers:
         for table in sorted(tables & spared.keys()):
             if not is_made or spared[table] not in tables:
@@ -93,15 +106,15 @@ def _spared(content: Content) -> Iterator[ContentError]:
                 )
 
 
-def _sound_views(content: Content, problems: list[ContentError]) -> list[str]:
+def _sound_views(content: Content, problems: list[ContentError], known: Set[str]) -> list[str]:
     """The views whose SQL may run, each after those that it reads. What is wrong with the others goes to `problems`."""
     sources: dict[str, frozenset[str]] = {}
-    for view in content.views:
+    sound = [view for view in content.views if view in known]
+    for view in (name for name in content.views if name not in known):
         try:
             sources[view] = read_view(content, view).tables & content.views.keys()
         except ContentError as error:
             problems.append(error)
-    sound: list[str] = []
     while more := [view for view, read in sources.items() if view not in sound and read <= set(sound)]:
         sound += more
     waiting = {view for view in sources if view not in sound}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from cnamm_scan.content import sha_of
 from cnamm_scan.engine.plan import compile_rules
@@ -24,6 +25,11 @@ def narrowed(content: Content, providers: Collection[str]) -> Content:
 
     Judging by it gives what judging by all of it gives, and so does reading its files again: `sha256` is theirs.
     """
+    return _narrowed(content, frozenset(providers))
+
+
+@lru_cache(maxsize=8)
+def _narrowed(content: Content, providers: frozenset[str]) -> Content:
     near = frozenset({*providers, ESTATE})
     far = {name.split(".")[0] for name in (*content.tables, *content.views, *content.rules)} - near
     if not far:

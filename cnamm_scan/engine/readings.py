@@ -1,7 +1,8 @@
 """What was read of SQL by its text alone, kept for as long as the content is: in this process, and in the user's cache for the next.
 
 What a view reads, what its rows are worth and what an expression asks follow from the content and from DuckDB's parser. Only what came with
-this product, word for word, goes to the cache; of others' packs everything is read anew.
+this product, word for word, goes to the cache; of others' packs everything is read anew. A pack that only adds to what ships takes nothing
+from what was read of that: a text that could be read there means the same.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ def _shelf(content: Content) -> _Shelf:
 
 def reading(content: Content, name: str, shape: type[T], read: Callable[[], T]) -> T:
     """What `read` gives, read once. `name` tells it from all other readings of the content; `shape` is its type in the cache."""
+    if content.base is not None and is_read(content.base, name):
+        return reading(content.base, name, shape, read)
     shelf = _shelf(content)
     if name in shelf.known:
         found: T = shelf.known[name]
@@ -69,7 +72,7 @@ def reading(content: Content, name: str, shape: type[T], read: Callable[[], T]) 
 def is_read(content: Content, name: str) -> bool:
     """Whether a reading is at hand."""
     shelf = _shelf(content)
-    return name in shelf.known or name in shelf.stored
+    return name in shelf.known or name in shelf.stored or (content.base is not None and is_read(content.base, name))
 
 
 def share(part: Content, whole: Content) -> None:

@@ -6,7 +6,7 @@ with a reason, under `across_regions:` of the rule or view. Tables that are list
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import lru_cache
 
 from cnamm_scan.engine.evaluate import compile_rule
@@ -17,14 +17,16 @@ from cnamm_scan.model import Content, Rule, View
 _DO = "join it by region, or say why under across_regions:"
 
 
-def problems(content: Content) -> Iterator[ContentError]:
-    """Each join without its region, and each reason that nothing asks for. Content has to bind."""
+def problems(content: Content, known: Set[str] = frozenset()) -> Iterator[ContentError]:
+    """Each join without its region, and each reason that nothing asks for, but for `known` names. Content has to bind."""
     for view in content.views.values():
+        if view.id in known:
+            continue
         if view.made is None:
             yield from _told(view, f"{view.source} ({view.id})", _joined_across(content, view))
         elif view.across_regions:
             yield ContentError("a view of a function joins nothing", where=f"{view.source} ({view.id})", do="remove across_regions:")
-    for rule in content.rules.values():
+    for rule in (rule for rule in content.rules.values() if rule.id not in known):
         yield from _told(rule, f"{rule.source} ({rule.id})", _looked_up_across(content, rule))
 
 

@@ -13,6 +13,7 @@ import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -52,6 +53,12 @@ COLLECTED = frozenset({"fact", "coverage"})
 """The kinds that cannot be had again: the rest follows from them."""
 _LONG_VALUE = 256
 """Characters of a value that stay in a result which would be too long with all of them."""
+
+
+@lru_cache(maxsize=4)
+def _method(content: Content) -> bytes:
+    """The archive of a content's files: a process that scans again packs the same."""
+    return archive.packed(content.files)
 
 
 class BundleWriter:
@@ -314,7 +321,7 @@ class BundleWriter:
         return self.path
 
     def _write_method(self, content: Content) -> None:
-        self._whole(METHOD, archive.packed(content.files))
+        self._whole(METHOD, _method(content))
         self._whole(SALTS, self._key)
 
     def _whole(self, name: str, raw: bytes) -> None:

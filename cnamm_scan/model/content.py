@@ -268,3 +268,5 @@ class Content:
     """Every file as it was read, by its path inside the packs: what the method of a bundle holds."""
     shipped: frozenset[str] = field(default=frozenset(), repr=False)
     """Rules, tables and views that are word for word those that came with this product: these are known to run, before they do."""
+    base: Content | None = field(default=None, repr=False)
+    """What came with this product, where packs only added to it: what was read of a part of it holds here too."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cnamm_scan import cache
 from cnamm_scan import content as reader
+from cnamm_scan.content import reader as within
 from cnamm_scan.content import source
 from cnamm_scan.errors import ContentError
 from cnamm_scan.model import Content
+from tests.packs import lab, rule, write
 
 
 @pytest.fixture
@@ -32,7 +35,7 @@ def parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def _said(content: Content) -> list[str]:
     """All that a content holds, types and order too."""
-    held = {name: getattr(content, name) for name in content.__slots__}
+    held = {name: getattr(content, name) for name in content.__slots__ if name not in ("__weakref__", "base")}
     return [repr(sorted(each) if isinstance(each, frozenset) else each) for each in held.values()]
 
 
@@ -93,3 +96,64 @@ def test_a_name_that_is_no_text_is_refused_by_its_name(parsed: list[str], tmp_pa
         pytest.skip("this file system has no such names")
     with pytest.raises(ContentError, match="a file of this name is no content"):
         reader.load([pack])
+
+
+def test_who_loads_what_is_in_use_is_given_that(parsed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader.load()
+    one = reader.load()
+    assert reader.load() is one
+    monkeypatch.chdir(tmp_path)
+    assert reader.load() is not one or one.rules[min(one.rules)].source.startswith("/")  # shown from elsewhere it is another
+    monkeypatch.setenv(cache.SWITCH, str(tmp_path / "other"))
+    assert reader.load() is not one
+
+
+OBJECTIVE = min(reader.load().objectives)
+SHIPPED_RULE = "aws.s3.bucket_versioning"
+MINE = rule(id="aws.s3.mine", objective=OBJECTIVE, for_each="aws.s3.bucket", message="{name}", fix="{name}")
+TAKEN = {**MINE, "id": SHIPPED_RULE, "overrides": SHIPPED_RULE}
+TAKEN_FILE = f"rules/{SHIPPED_RULE.replace('.', '/')}.yaml"
+PACKS = {
+    "adds, in a file of a name that ships too": (
+        {"collectors/aws/s3.yaml": lab(), "rules/aws/lab/r.yaml": rule(objective=OBJECTIVE), "rules/aws/s3/mine.yaml": MINE},
+        True,
+    ),
+    "overrides": ({TAKEN_FILE: TAKEN}, False),
+}
+
+
+def test_a_pack_upon_what_ships_is_read_as_if_all_were_read_at_once(
+    parsed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader.load()
+    for name, (files, is_addition) in PACKS.items():
+        pack = write(tmp_path / name, files)
+        parsed.clear()
+        grown = reader.load([pack])
+        assert set(parsed) == set(files)
+        assert (grown.base is not None) is is_addition
+        with monkeypatch.context() as patch:
+            patch.setattr(within, "_base", lambda packs: None)
+            whole = reader.load([pack])
+        assert sorted(grown.files.items()) == sorted(whole.files.items())
+        assert _said(replace(grown, files={})) == _said(replace(whole, files={}))
+    mapped = {"mappings/own.yaml": {"model": "own", "title": "Own", "version": "1", "functions": []}}
+    assert reader.load([write(tmp_path / "maps", mapped)]).base is None
+
+
+def test_a_mistake_in_a_pack_is_said_the_same_whatever_was_read_before(
+    parsed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = {"collectors/aws/lab.yaml": lab(), "rules/aws/lab/r.yaml": rule(objective="no.such"), "rules/aws/lab/q.yaml": rule()}
+    taken = {key: value for key, value in TAKEN.items() if key != "overrides"}
+    pack = write(tmp_path / "pack", {**wrong, TAKEN_FILE: taken})
+
+    def problems() -> list[str]:
+        with pytest.raises(ContentError) as caught:
+            reader.load([pack])
+        return [str(problem) for problem in caught.value.problems]
+
+    found = problems()
+    assert len(found) >= 3
+    monkeypatch.setattr(within, "_base", lambda packs: None)
+    assert problems() == found

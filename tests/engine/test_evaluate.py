@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -210,21 +211,31 @@ def _model_all(values: list[bool | None]) -> bool | None:
     return False if False in values else None if None in values else True
 
 
-@given(own=Three, locks=st.lists(st.tuples(Three, st.booleans(), st.booleans()), max_size=6))
-def test_three_valued_logic(own: bool | None, locks: list[tuple[bool | None, bool, bool]]) -> None:
-    """ANY and ALL over rows (value, is a ghost, is of another region) against the logic in Python, alone and combined."""
-    said = {"any": _any(), "all": _all(), "here": _any(HERE), "not_any": f"NOT {_any()}"}
-    said |= {"and": f"sealed AND {_any()}", "or": f"sealed OR {_all()}"}
-    made = content(*(asked(text, id=f"aws.lab.{name}") for name, text in said.items()))
+SAID = {"any": _any(), "all": _all(), "here": _any(HERE), "not_any": f"NOT {_any()}"}
+SAID |= {"and": f"sealed AND {_any()}", "or": f"sealed OR {_all()}"}
+
+
+@pytest.fixture(scope="module")
+def combined() -> Iterator[Store]:
+    """A store for all that hypothesis thinks of: who uses it empties it."""
+    made = content(*(asked(text, id=f"aws.lab.{name}") for name, text in SAID.items()))
     with Store(made, made.tables, scan_time=NOW, threads=1) as store:
-        store.add_rows(BOX, [{"target": A, "region": "r1", "key": "k", "sealed": own}])
-        for value, is_ghost, is_away in locks:
-            region = "r2" if is_away else "r1"
-            if is_ghost:
-                store.add_ghosts(LOCK, [(A, region, Reason.DENIED, False)])
-            else:
-                store.add_rows(LOCK, [{"target": A, "region": region, "key": "k", "strong": value}])
-        got = {each: verdicts(store, made.rules[f"aws.lab.{each}"])[0][0] for each in said}
+        yield store
+
+
+@given(own=Three, locks=st.lists(st.tuples(Three, st.booleans(), st.booleans()), max_size=6))
+def test_three_valued_logic(combined: Store, own: bool | None, locks: list[tuple[bool | None, bool, bool]]) -> None:
+    """ANY and ALL over rows (value, is a ghost, is of another region) against the logic in Python, alone and combined."""
+    for each in (BOX, LOCK):
+        combined.clear(each)
+    combined.add_rows(BOX, [{"target": A, "region": "r1", "key": "k", "sealed": own}])
+    for value, is_ghost, is_away in locks:
+        region = "r2" if is_away else "r1"
+        if is_ghost:
+            combined.add_ghosts(LOCK, [(A, region, Reason.DENIED, False)])
+        else:
+            combined.add_rows(LOCK, [{"target": A, "region": region, "key": "k", "strong": value}])
+    got = {each: verdicts(combined, combined.content.rules[f"aws.lab.{each}"])[0][0] for each in SAID}
     seen = [None if is_ghost else value for value, is_ghost, _ in locks]
     here = [None if is_ghost else value for value, is_ghost, is_away in locks if not is_away]
     some, every = _model_any(seen), _model_all(seen)
