@@ -167,7 +167,10 @@ def test_a_query_is_refused(select: str) -> None:
 ALLOWED_IN_BOTH = {
     f"SELECT target, region, key, name AS n FROM {BOX}": {BOX},
     f"FROM {BOX} SELECT target, region, key, name AS n": {BOX},
-    f"WITH x AS (SELECT * FROM {LOCK}) SELECT b.target, b.region, b.key, x.lock_id AS n FROM {BOX} b JOIN x USING (target)": {BOX, LOCK},
+    f"WITH x AS (SELECT * FROM {LOCK}) SELECT b.target, b.region, b.key, x.lock_id AS n FROM {BOX} b JOIN x USING (target, region)": {
+        BOX,
+        LOCK,
+    },
     f"WITH box AS (SELECT * FROM {LOCK}) SELECT b.target, b.region, b.key, b.lock_id AS n FROM box b": {LOCK},
     f"WITH x AS (SELECT 1 AS y), z AS (SELECT * FROM x) SELECT b.target, b.region, b.key, 'a' AS n FROM {BOX} b, z": {BOX},
     f"SELECT target, region, key, n FROM (WITH x AS (FROM {BOX} SELECT *, name AS n) SELECT * FROM x)": {BOX},

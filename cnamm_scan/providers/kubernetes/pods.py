@@ -18,7 +18,6 @@ from cnamm_scan.providers import host_paths
 from cnamm_scan.providers.embedded import parse_json
 from cnamm_scan.providers.images import reference
 from cnamm_scan.providers.kubernetes.amounts import amounts
-from cnamm_scan.providers.kubernetes.aws_auth import aws_auth
 from cnamm_scan.providers.secrets.found import of_files, of_settings, of_words
 from cnamm_scan.providers.secrets.names import is_password
 
@@ -413,6 +412,13 @@ def _list(document: Mapping[str, Json], field: str) -> list[Json]:
     if not isinstance(value, list):
         raise MalformedError(field)
     return value
+
+
+def aws_auth(written: Json) -> Json:
+    """See aws_auth.py: its YAML reader is heavy, and few config maps are that one."""
+    from cnamm_scan.providers.kubernetes.aws_auth import aws_auth as read
+
+    return read(written)
 
 
 NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
