@@ -300,7 +300,7 @@ DATES = {
     "failed_at": {"type": "timestamp", "from": "failedAt", "renewed_by": "is_back"},
     "is_back": {"type": "boolean", "from": "isBack"},
 }
-YOUNG = "failed_at >= scan_time - INTERVAL 7 DAY"
+YOUNG = "days_since(failed_at, scan_time) <= 7"
 
 
 def _aged(pass_: str, where: str | None = None) -> Content:
