@@ -48,9 +48,7 @@ def pack(*rules: Document, views: Document | None = None, **derived: str | tuple
 
 def places(made: Content) -> dict[str, str]:
     """Table, view or rule -> what is said of it."""
-    problems = [
-        problem for problem in lint(made) if not problem.what.endswith("would darken all others")
-    ]  # regions are not asked about here
+    problems = [problem for problem in lint(made) if not problem.what.endswith("would darken all others")]  # of regions
     assert all(problem.what.startswith("looks at the text of a document: ") and problem.do for problem in problems), problems
     return {problem.where.split("(")[1].split(")")[0]: problem.what.partition(": ")[2] for problem in problems}
 
