@@ -13,7 +13,6 @@ import pytest
 from cnamm_scan import content as reader
 from cnamm_scan.aggregator.score import Scorer
 from cnamm_scan.cli.main import COMMANDS, run
-from cnamm_scan.engine.lint import lint
 from cnamm_scan.errors import CnammError
 from cnamm_scan.model import Function, Model, Placement, Practice, Reason, Severity, Tally
 from cnamm_scan.yamls import CONTENT
@@ -138,10 +137,6 @@ def test_the_framework_in_the_guide_is_one() -> None:
     (text,) = (block for block in blocks((ROOT / "docs/content.md").read_text(), "yaml") if block.startswith("framework:"))
     shipped = {name: raw for name, raw in reader.load().files.items() if name.startswith("mappings/")}
     assert reader.load_files({**shipped, "mappings/frameworks/nist-csf-2.0.yaml": text.encode()}).models
-
-
-def test_the_shipped_content_is_sound() -> None:
-    assert lint(reader.load()) == []
 
 
 def test_generated_pages_are_up_to_date() -> None:
