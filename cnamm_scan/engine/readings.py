@@ -27,13 +27,9 @@ class _Shelf:
 
     def __init__(self, content: Content) -> None:
         self.known: dict[str, Any] = {}
-        self.key = f"{parser.VERSION} {content.sha256}" if _is_all_shipped(content) else ""
+        self.key = f"{parser.VERSION} {content.sha256}" if content.is_shipped else ""
         self.stored: dict[str, msgspec.Raw] = (cache.read(_KIND, self.key, dict[str, msgspec.Raw]) if self.key else None) or {}
         self.is_new = False
-
-
-def _is_all_shipped(content: Content) -> bool:
-    return all(each.keys() <= content.shipped for each in (content.rules, content.tables, content.views))
 
 
 _shelves: dict[Content, _Shelf] = {}

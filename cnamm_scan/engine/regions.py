@@ -6,9 +6,10 @@ with a reason, under `across_regions:` of the rule or view. Tables that are list
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Set
 from functools import lru_cache
 
+from cnamm_scan.engine.doubt import NOTHING, Tables
 from cnamm_scan.engine.evaluate import compile_rule
 from cnamm_scan.engine.worth import CannotTellError, read_worth
 from cnamm_scan.errors import ContentError
@@ -52,7 +53,7 @@ def _joined_across(content: Content, view: View) -> Iterator[str]:
     except CannotTellError:
         return  # where a table beneath is dark none of its rows is certain, whatever it is joined by
     for part in parts:
-        tied = part.made.tied.get("region", frozenset())
+        tied = part.made.tied.get("region", NOTHING)
         if any(stands_in_region(content, table) for table in tied):
             yield from (table for table in part.made.tables - tied if is_listed_by_region(content, table))
 
@@ -76,17 +77,14 @@ def is_listed_by_region(content: Content, name: str) -> bool:
     return any(is_listed_by_region(content, base) for base in _bases(content, name))
 
 
-def _bases(content: Content, name: str) -> frozenset[str]:
+def _bases(content: Content, name: str) -> Tables:
     """The tables in whose region a view's rows are."""
     view = content.views.get(name)
     if view is None:
-        return frozenset()
+        return NOTHING
     if view.made is not None:
         return frozenset(view.made.over)
     try:
-        found: Mapping[str, object] = {
-            table: None for part in read_worth(content, name).parts for table in part.made.tied.get("region", ())
-        }
+        return NOTHING.union(*(part.made.tied.get("region", NOTHING) for part in read_worth(content, name).parts))
     except CannotTellError:
-        return frozenset()
-    return frozenset(found)
+        return NOTHING

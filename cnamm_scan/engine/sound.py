@@ -18,7 +18,7 @@ def problems(content: Content) -> list[ContentError]:
     """As `lint`, for content as it was read of files. A pack that only adds to what ships is looked at alone, where that is sound."""
     if content.base is not None:
         return lint(content, frozenset() if problems(content.base) else content.base.shipped)
-    if not all(each.keys() <= content.shipped for each in (content.rules, content.tables, content.views)):
+    if not content.is_shipped:
         return lint(content)
     key = f"{parser.VERSION} {content.sha256}"
     if cache.read(_KIND, key, bool):

@@ -7,6 +7,7 @@ from typing import Any
 
 from cnamm_scan.engine.bounds import Bounds
 from cnamm_scan.engine.database import Database
+from cnamm_scan.engine.extract import literal
 from cnamm_scan.engine.sql import quoted
 from cnamm_scan.engine.unread import Place, Unread, changed, in_places, named
 from cnamm_scan.model import REST_PART
@@ -87,8 +88,8 @@ class Sparing(Database):
             yield f"INSERT INTO {quoted(table)} (target, region, scan_time, _fact, _ghost, _gaps, _shadow, _weight) VALUES {values}"
 
     def _values(self, row: Unread) -> str:
-        gaps = [f"[{', '.join(_text(pair[side]) for pair in row.gaps)}]" for side in (0, 1)]
-        said = [_text(row.target), _text(row.region), f"'{self.scan_time}'", _text(row.fact), _text(row.why), f"MAP({', '.join(gaps)})"]
+        gaps = [f"[{', '.join(literal(pair[side]) for pair in row.gaps)}]" for side in (0, 1)]
+        said = [*map(literal, (row.target, row.region, self.scan_time, row.fact, row.why)), f"MAP({', '.join(gaps)})"]
         return f"({', '.join(said)}, {row.shadow}, {row.weight:d})"
 
     def _run_kept(self, sql: str, parameters: Any = None) -> None:
@@ -97,7 +98,7 @@ class Sparing(Database):
         super().run(sql, parameters)
         self._sizes = sizes
 
-    def empty(self, table: str) -> None:
+    def clear(self, table: str) -> None:
         """Take every row out of a table."""
         if table not in self._unmade:
             super().run(f"DELETE FROM {quoted(table)}")
@@ -127,8 +128,3 @@ class Sparing(Database):
     def _bring(self, sql: str) -> None:
         if self._waiting:
             self.make(named(sql, self._waiting.keys()))
-
-
-def _text(value: str) -> str:
-    """A text as SQL writes it."""
-    return "'" + value.replace("'", "''") + "'"

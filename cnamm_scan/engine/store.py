@@ -80,6 +80,7 @@ class Store(Sparing):
         self.places: Mapping[str, Sequence[str]] = {}
         """Target id -> every region that a row of it may name."""
         self._dark: dict[tuple[str, tuple[str, ...]], dict[tuple[str, str | None], str]] = {}
+        self._rooms: dict[tuple[str, str], frozenset[str] | None] = {}
         self._places_of: dict[tuple[tuple[str, str, str, bool], ...], str] = {}
         self.large: set[str] = set()
         """Tables that are worth packing."""
@@ -197,7 +198,7 @@ class Store(Sparing):
         hidden |= {name for name, column in columns.items() if column.is_ and hidden & expand(self.content, table, [name])}
         self.unsupported[table] = frozenset(hidden)
         kept = {name: column for name, column in columns.items() if name not in missing}
-        insertion = ""
+        insertion: tuple[str, str] | None = None
         size = 0
         try:
             for turn in itertools.chain((first,), turns):
@@ -205,8 +206,8 @@ class Store(Sparing):
                 if size <= FEW_BYTES and self._are_unread(table, turn):
                     continue
                 insertion = insertion or self._insertion(table, spec, kept)
-                files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in turn)
-                self.run(insertion.format(files))
+                files = ", ".join(literal(str(file)) for file in turn)
+                self.run(files.join(insertion))
         except StoreError as error:
             self.give_up(table, error)
         if size >= LARGE:
@@ -228,8 +229,8 @@ class Store(Sparing):
         self.add_unread(table, [row for row in found if row.target not in self.whole or row.why != Reason.NOT_IN_MANIFESTS.value])
         return True
 
-    def _insertion(self, table: str, spec: Table | None, kept: Mapping[str, Column]) -> str:
-        """The statement that reads facts from files, `{}`, into a table."""
+    def _insertion(self, table: str, spec: Table | None, kept: Mapping[str, Column]) -> tuple[str, str]:
+        """The statement that reads facts from files into a table: what stands before the files, and behind."""
         form, shape = structure(column for column in kept.values() if column.path)
         extracted = [f"{extract(column, spec, shape)} AS {quoted(name)}" for name, column in kept.items() if column.path]
         self._underived[table] = [(name, column) for name, column in self._in_order(table, kept) if column.is_]
@@ -250,10 +251,11 @@ class Store(Sparing):
             named = ", ".join(literal(target) for target in sorted(self.whole))
             why = f"COALESCE(g['{GHOST_PART}'], g['{REST_PART}'])"
             absent = f" WHERE target NOT IN ({named}) OR {why} IS DISTINCT FROM {literal(Reason.NOT_IN_MANIFESTS.value)}"
-        before = f"SELECT target, region, key, id, data, COALESCE(gaps, {NO_GAPS}) AS g, {document} AS d FROM read_json(["
-        behind = f"], format = 'newline_delimited', columns = {_FACT_COLUMNS})"
-        whole = f"INSERT INTO {quoted(table)} BY NAME SELECT {', '.join(fixed + extracted)} FROM ({before}\0{behind}){absent}"
-        return whole.replace("{", "{{").replace("}", "}}").replace("\0", "{}")
+        facts = f"SELECT target, region, key, id, data, COALESCE(gaps, {NO_GAPS}) AS g, {document} AS d FROM read_json(["
+        return (
+            f"INSERT INTO {quoted(table)} BY NAME SELECT {', '.join(fixed + extracted)} FROM ({facts}",
+            f"], format = 'newline_delimited', columns = {_FACT_COLUMNS})){absent}",
+        )
 
     def _derive(self, table: str) -> None:
         """Compute the columns that are made from others, in rows that were read from facts."""
@@ -305,9 +307,10 @@ class Store(Sparing):
         )
 
     def clear(self, table: str) -> None:
-        """Empty a table."""
-        self.empty(table)
+        """Take every row out of a table."""
+        super().clear(table)
         self._dark.clear()
+        self._rooms.clear()
 
     def lock(self) -> None:
         """Shut files, network, extensions and settings, then derive columns. There is no way back; whoever asks does it first."""
@@ -334,6 +337,16 @@ class Store(Sparing):
                 known.setdefault((target, None), reason)
             self._dark[table, parts] = known
         return known
+
+    def dark_in(self, table: str, column: str) -> frozenset[str] | None:
+        """The values of a text column in which rows of a table were not read; None where that may be any."""
+        columns = columns_of(self.content, table)
+        if column not in columns or columns[column].type != "text" or self.unread(table):
+            return None
+        if (table, column) not in self._rooms:
+            found = {said for (said,) in self.rows(f"SELECT DISTINCT {quoted(column)} FROM {quoted(table)} WHERE _ghost IS NOT NULL")}
+            self._rooms[table, column] = None if None in found else frozenset(found)
+        return self._rooms[table, column]
 
 
 def _values(row: Mapping[str, Any], columns: Mapping[str, Column]) -> Iterator[Any]:

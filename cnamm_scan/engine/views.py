@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-from cnamm_scan.content import columns_of
 from cnamm_scan.engine.bounds import BoundError, StoreError
 from cnamm_scan.engine.doubt import Tables
 from cnamm_scan.engine.extract import SQL_TYPES, literal
@@ -152,7 +151,7 @@ class _Seen:
 
     def _is_dark(self, table: str, why: str | None) -> str:
         place = self._is_dark_place(table, why)
-        rooms = dark_rooms(self.store, table) if place != "false" and table in self.made.tied.get(ROOM, ()) else None
+        rooms = self.store.dark_in(table, ROOM) if place != "false" and table in self.made.tied.get(ROOM, ()) else None
         if rooms is None or ROOM not in self.made.columns:
             return place
         # of a row whose own room is not known any may be the one
@@ -181,15 +180,6 @@ def dark_places(store: Store, table: str) -> dict[tuple[str, str], str]:
     return {(target, region): why for (target, region), why in store.dark(table, ()).items() if region is not None}
 
 
-def dark_rooms(store: Store, table: str) -> frozenset[str] | None:
-    """The namespaces in which rows of a table were not read; None where that may be any."""
-    columns = columns_of(store.content, table)
-    if ROOM not in columns or columns[ROOM].type != "text" or store.unread(table):
-        return None
-    found = {room for (room,) in store.rows(f"SELECT DISTINCT {ROOM} FROM {quoted(table)} WHERE _ghost IS NOT NULL")}
-    return None if None in found else frozenset(found)
-
-
 def _add_missing(store: Store, view: str, made: Relation, dark: Mapping[str, Mapping[tuple[str, str], str]]) -> None:
     """Leave unread rows where one of the tables could have added rows: in its own place, or wherever a row of it may end up."""
     adding = sorted(made.adds & dark.keys())
@@ -205,7 +195,7 @@ def _add_missing(store: Store, view: str, made: Relation, dark: Mapping[str, Map
                 if place != (target, region) and is_here and (place[0] == target or not is_tied):
                     spread.setdefault(place, why)
     has_rooms = ROOM in store.content.views[view].columns and not spread
-    keeps = has_rooms and all(table in made.tied.get(ROOM, ()) and dark_rooms(store, table) is not None for table in adding)
+    keeps = has_rooms and all(table in made.tied.get(ROOM, ()) and store.dark_in(table, ROOM) is not None for table in adding)
     (_add_unread_in_rooms if keeps else _add_unread)(store, view, adding)
     store.add_ghosts(view, [(target, region, Reason(why), True) for (target, region), why in sorted(spread.items())])
 
@@ -232,7 +222,7 @@ def _add_unread_of_made(store: Store, view: str, bases: Sequence[str]) -> None:
     What comes of a row stands in that row's namespace: a view that says in which its rows are is trusted in that.
     """
     dark = [base for base in bases if dark_places(store, base)]
-    keeps = bool(dark) and ROOM in store.content.views[view].columns and all(dark_rooms(store, base) is not None for base in dark)
+    keeps = bool(dark) and ROOM in store.content.views[view].columns and all(store.dark_in(base, ROOM) is not None for base in dark)
     if keeps:
         _add_unread_in_rooms(store, view, dark)
     else:

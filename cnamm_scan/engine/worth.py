@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from cnamm_scan.content import columns_of
 from cnamm_scan.engine import parser
 from cnamm_scan.engine.doubt import CERTAIN, FALSE, NOTHING, TRUE, Tables, Worth, combined, together, within
+from cnamm_scan.engine.extract import quoted_key
 from cnamm_scan.engine.functions import ALLOWED_AGGREGATES, BY_ORDER
 from cnamm_scan.engine.parser import Node, children, nodes
 from cnamm_scan.engine.readings import reading
@@ -107,7 +108,7 @@ def _read_worth(content: Content, view: str) -> Reading:
             if len(relation.columns) != len(made.columns):
                 raise CannotTellError(f"columns of {view}")
             relation = replace(relation, columns=dict(zip(made.columns, relation.columns.values(), strict=True)))
-            names = "(" + ", ".join('"' + name.replace('"', '""') + '"' for name in made.columns) + ")"
+            names = f"({', '.join(map(quoted_key, made.columns))})"
         parts.append(Part(relation, names, number))
     return Reading(made, tuple(parts))
 

@@ -270,3 +270,8 @@ class Content:
     """Rules, tables and views that are word for word those that came with this product: these are known to run, before they do."""
     base: Content | None = field(default=None, repr=False)
     """What came with this product, where packs only added to it: what was read of a part of it holds here too."""
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether all of it came with this product, word for word."""
+        return all(each.keys() <= self.shipped for each in (self.rules, self.tables, self.views))
