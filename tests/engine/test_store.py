@@ -671,11 +671,11 @@ def test_clear() -> None:
 def test_what_is_known_of_rows_that_were_not_read_says_where_they_are_and_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with Store(content(), [BOX], scan_time=NOW) as store:
         store.add_rows(BOX, [{"target": A, "name": "here"}, {"target": A, "name": "old", "_ghost": "denied"}])
-        assert store.dark_in(BOX, "name") == {"old"}
+        assert store.dark_in(BOX, "name") == frozenset({"old"})
         assert store.dark_in(BOX, "size") is None, "no text"
         with monkeypatch.context() as patch:
             patch.setattr(Store, "rows", lambda *_: pytest.fail("asked again"))
-            assert store.dark_in(BOX, "name") == {"old"}
+            assert store.dark_in(BOX, "name") == frozenset({"old"})
         store.clear(BOX)
         store.add_rows(BOX, [{"target": A, "name": "old", "_ghost": "denied"}, {"target": A, "_ghost": "denied"}])
         assert store.dark_in(BOX, "name") is None, "one that is anywhere"
