@@ -34,7 +34,7 @@ def _is_open(known: Found | None) -> bool:
 
 def _step(what_if: WhatIf, number: int, practice: Practice, objective: str, at: int) -> Step:
     """The gain of one objective, wherever in the model it is asked for."""
-    overall, functions = what_if.changed({objective: what_if.scorer.found[objective].satisfied()})
+    overall, functions = what_if.changed(what_if.met([objective]))
     return Step(
         objective,
         at,
@@ -63,14 +63,14 @@ def _way(what_if: WhatIf, model: Model, number: int) -> FunctionRoadmap | None:
             chosen = rest
     steps = [_step(what_if, number, practice, name, at) for name, (practice, at) in chosen.items()]
     steps.sort(key=lambda step: (-step.function_gain, step.level, step.objective))
-    _, after = what_if.changed({name: what_if.scorer.found[name].satisfied() for name in chosen})
+    _, after = what_if.changed(what_if.met(chosen))
     return FunctionRoadmap(
         function.id, before, _attained(what_if, function, chosen), tuple(steps), told(after.get(number, what_if.function(number)))
     )
 
 
 def _attained(what_if: WhatIf, function: Function, met: Iterable[str]) -> int:
-    return attained(what_if.cells_met(function, frozenset(met)))
+    return attained(what_if.cells_met(function, met))
 
 
 def _goal(practices: Sequence[Sequence[Cell]], before: int) -> int | None:
