@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from cnamm_scan.aggregator.score import BAR, STREAMS, UNIT, Cell, Found, Scorer, attained, is_enough, level, told
 from cnamm_scan.aggregator.whatif import WhatIf
-from cnamm_scan.model import LEVELS, Function, FunctionRoadmap, Model, ObjectiveScore, Placement, Practice, Roadmap, Step
+from cnamm_scan.model import LEVELS, Function, FunctionRoadmap, Model, Placement, Practice, Roadmap, Step
 
 
 def roadmap(scorer: Scorer, model: Model, most: int = 5) -> Roadmap:
@@ -23,12 +23,8 @@ def roadmap(scorer: Scorer, model: Model, most: int = 5) -> Roadmap:
     return Roadmap(tuple(ways), tuple(step for step in best if step.overall_gain > 0)[:most])
 
 
-def is_open(objective: ObjectiveScore) -> bool:
-    """Whether something is left to do or to see: it applies, is judged, and its low bound is not whole."""
-    return objective.interval is not None and objective.interval.low < 1
-
-
 def _is_open(known: Found | None) -> bool:
+    """Whether something is left to do or to see: it applies, is judged, and its low bound is not whole."""
     return known is not None and known.bounds.low < UNIT
 
 

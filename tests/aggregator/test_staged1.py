@@ -15,6 +15,7 @@ from cnamm_scan.aggregator.staged1 import (
     Scorer,
     attained,
     function_attained,
+    is_open,
     level,
     mean,
     objective_in_estate,
@@ -213,6 +214,13 @@ def test_its_roadmap_is_as_it_was() -> None:
     assert (step.objective, step.level, step.practice) == ("f.a", 1, "p0")
     assert step.function_gain == step.overall_gain == F(3, 20)
     assert made.best == (step,)
+
+
+def test_open_means_something_is_left_to_do_or_to_see() -> None:
+    scored = Estate(one_function([placed("f.a", 1)]), (rule("a", "f.a"),), (Tally("a", "t", pass_=1, unknown=1),), Scorer).score()
+    (objective,) = scored.functions[0].practices[0].levels[0].objectives
+    assert objective.interval == Interval(F(1, 2), F(1), F(1, 2))
+    assert is_open(objective)
 
 
 # ---- the laws ------------------------------------------------------------------------------------------------------------
