@@ -74,7 +74,7 @@ def test_all_criticals_failing_and_all_else_passing_leave_at_most_half(providers
 
 @each_estate
 def test_a_flawless_estate_reads_five_but_for_the_levels_without_a_rule(providers: Sequence[str]) -> None:
-    made = score(providers, flawless(rules_of(providers), [f"{name}:1" for name in providers]))
+    made = score(providers, flawless(rules_of(providers)))
     missing = Counter((gap.function, gap.practice) for gap in gaps(shipped().models[0], rules_of(providers)))
     for function in made.functions:
         for practice in function.practices:
@@ -197,7 +197,7 @@ def test_a_step_of_the_roadmap_adds_up_only_the_practices_that_it_touches(
 ) -> None:
     """However many steps are open: a practice is added up once as it stands, and once for each step that is asked for in it."""
     rules, model = rules_of(providers), shipped().models[0]
-    failing = [replace(tally, pass_=1, fail=1) for tally in flawless(rules, [f"{name}:1" for name in providers])]
+    failing = [replace(tally, pass_=1, fail=1) for tally in flawless(rules)]
     scorer = Scorer(rules, failing, always())
     counted: Counter[str] = Counter()
     cells = Scorer.cells
