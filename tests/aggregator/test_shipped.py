@@ -16,6 +16,7 @@ from cnamm_scan import content as reader
 from cnamm_scan.aggregator.roadmap import roadmap
 from cnamm_scan.aggregator.score import Scorer
 from cnamm_scan.aggregator.weights import Cost, all_criticals_failing, costs, flawless, gaps
+from cnamm_scan.judged import scoring
 from cnamm_scan.judged.scan import Scan
 from cnamm_scan.judged.scoring import Judged, scored, standing
 from cnamm_scan.model import Content, Interval, ModelScore, Rule, Severity, Tally, Target
@@ -37,7 +38,7 @@ def always() -> frozenset[str]:
 
 @cache
 def rules_of(providers: Sequence[str]) -> list[Rule]:
-    return [rule for rule in shipped().rules.values() if rule.provider in providers and rule.status != "deprecated"]
+    return scoring.rules_of(shipped(), providers)
 
 
 @cache
