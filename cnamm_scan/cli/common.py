@@ -219,9 +219,8 @@ def check_gates(
                 do="see 'What could not be seen', or run: cnamm-scan plan TARGET --preflight",
             )
         if fail_under is not None and (interval is None or float(interval.low) < fail_under):
-            got = (
-                "N/A" if interval is None else f"{int(interval.low * 100) / 100:.2f}"
-            )  # rounded down: a gate is not missed by what it asks for
+            # rounded down: a gate is not missed by what it asks for
+            got = "N/A" if interval is None else f"{int(interval.low * 100) / 100:.2f}"
             raise GateError(
                 f"the score's low bound is {got}, expected at least {fail_under:g}", where=model.title, do="see 'What to do next'"
             )
