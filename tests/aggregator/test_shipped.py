@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction as F
 from functools import cache
@@ -20,7 +20,7 @@ from cnamm_scan.judged import scoring
 from cnamm_scan.judged.scan import Scan
 from cnamm_scan.judged.scoring import Judged, scored, standing
 from cnamm_scan.model import Content, Interval, ModelScore, Rule, Severity, Tally, Target
-from tests.scores import nodes
+from tests.scores import moved, node_pairs
 
 ESTATES = (("aws",), ("kubernetes",), ("aws", "kubernetes"))
 each_estate = pytest.mark.parametrize("providers", ESTATES, ids="+".join)
@@ -141,16 +141,6 @@ MOVES: Mapping[str, tuple[str, str]] = {
 few = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def _pairs(before: ModelScore, after: ModelScore) -> Iterator[tuple[Interval, Interval]]:
-    was, now = nodes(before), nodes(after)
-    assert was.keys() == now.keys()
-    for path, old in was.items():
-        new = now[path]
-        assert (old is None) == (new is None), path
-        if old is not None and new is not None:
-            yield old, new
-
-
 @pytest.mark.parametrize("move", MOVES)
 @few
 @given(estate=estates(), data=st.data())
@@ -161,11 +151,8 @@ def test_the_laws_hold_on_what_ships(move: str, estate: tuple[Sequence[str], lis
     if not able:
         return
     chosen = set(data.draw(st.lists(st.sampled_from(able), min_size=1, max_size=5)))
-    moved = [
-        replace(tally, **{source: getattr(tally, source) - 1, goal: getattr(tally, goal) + 1}) if n in chosen else tally
-        for n, tally in enumerate(tallies)
-    ]
-    for old, new in _pairs(score(providers, tallies), score(providers, moved)):
+    after = [moved(tally, source, goal) if n in chosen else tally for n, tally in enumerate(tallies)]
+    for _, old, new in node_pairs(score(providers, tallies), score(providers, after)):
         assert 0 <= new.low <= new.high <= 5
         assert new.coverage < 1 or new.low == new.high
         if goal == "pass_":
