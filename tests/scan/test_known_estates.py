@@ -20,7 +20,7 @@ from cnamm_scan.engine.load import Facts, open_store
 from cnamm_scan.engine.made import Makers
 from cnamm_scan.engine.plan import Selection, make_plan
 from cnamm_scan.judged.scoring import Judged, rules_of, scored, standing
-from cnamm_scan.model import ESTATE_TABLE, Content, FunctionScore, Region, Rule, Severity, Tally, Target
+from cnamm_scan.model import ESTATE_TABLE, Content, Region, Rule, Severity, Tally, Target
 from cnamm_scan.providers.catalog import makers
 from cnamm_scan.report.data import bounds
 from cnamm_scan.report.text import interval
@@ -187,10 +187,6 @@ def test_a_known_estate_reads_as_it_is(tallies: Callable[[], tuple[Tally, ...]],
     assert interval(bounds(made.interval)) == shown
 
 
-def _functions(tallies: Sequence[Tally], target: Target) -> Iterator[FunctionScore]:
-    yield from _scored(tallies, target).models[0].functions
-
-
 def test_an_empty_account_attains_nothing() -> None:
     made = _scored(empty_account(), ACCOUNT).models[0]
     assert made.interval is not None
@@ -201,7 +197,7 @@ def test_an_empty_account_attains_nothing() -> None:
 @pytest.mark.parametrize(("tallies", "target"), [(serverless, ACCOUNT), (platform, CLUSTER)])
 def test_a_flawless_estate_lacks_only_the_levels_that_have_no_rule(tallies: Callable[[], tuple[Tally, ...]], target: Target) -> None:
     missing = {(gap.practice, gap.level) for gap in gaps(shipped().models[0], rules_of(shipped(), [target.provider]))}
-    for function in _functions(tallies(), target):
+    for function in _scored(tallies(), target).models[0].functions:
         for practice in function.practices:
             if practice.interval is not None:
                 own = sum(name == practice.id for name, _ in missing)
