@@ -229,8 +229,7 @@ def refuse_absent(connected: Sequence[Provider]) -> None:
     for provider in connected:
         alike = [each for each in connected if each.name == provider.name]
         for absent in provider.absentees():
-            lacking = [each for each in alike if any((own.name, own.flag) == (absent.name, absent.flag) for own in each.absentees())]
-            if len(lacking) == len(alike):
+            if all(any((own.name, own.flag) == (absent.name, absent.flag) for own in each.absentees()) for each in alike):
                 raise UsageError(
                     f"no {absent.noun} '{absent.name}'",
                     where=f"{absent.flag}, in {', '.join(target.id for each in alike for target in each.targets)}",

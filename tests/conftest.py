@@ -51,12 +51,11 @@ HEAVIEST = (
     "scan/test_who_can_reach.py",
     "engine/test_views_law.py",
     "engine/test_views_cells.py",
-    "aggregator/test_staged1.py",
+    "aggregator/test_laws.py",
     "scan/test_faults.py",
     "cli/test_cli.py",
     "demo/aws/test_fill.py",
     "scan/test_kubernetes_admission.py",
-    "aggregator/test_score.py",
     "engine/test_evaluate.py",
     "engine/test_select.py",
 )

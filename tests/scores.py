@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal
 
 from hypothesis import strategies as st
 
-from cnamm_scan.aggregator.score import Scorer
+from cnamm_scan.aggregator.score import UNIT, Scorer, Units
 from cnamm_scan.model import (
     Function,
     FunctionScore,
@@ -25,6 +25,7 @@ from cnamm_scan.model import (
 )
 
 Nodes = Mapping[tuple[str, ...], Interval | None]
+SEVERITIES = {severity.value: severity for severity in Severity}
 STREAMS: tuple[Literal["A", "B"], ...] = ("A", "B")
 
 
@@ -100,6 +101,22 @@ def nodes(score: ModelScore) -> Nodes:
     return found
 
 
+def node_pairs(before: ModelScore, after: ModelScore) -> Iterator[tuple[tuple[str, ...], Interval, Interval]]:
+    """The path of every node of two scores of one model, and how it was and is; what does not apply stays so."""
+    was, now = nodes(before), nodes(after)
+    assert was.keys() == now.keys()
+    for path, old in was.items():
+        new = now[path]
+        assert (old is None) == (new is None), path
+        if old is not None and new is not None:
+            yield path, old, new
+
+
+def moved(tally: Tally, source: str, goal: str) -> Tally:
+    """The counts when one resource of a verdict turns out to have another: `pass_`, `fail` or `unknown`."""
+    return replace(tally, **{source: getattr(tally, source) - 1, goal: getattr(tally, goal) + 1})
+
+
 _OBJECTIVES = tuple(f"f{n // 3}.o{n}" for n in range(9))
 _COUNT = st.integers(0, 3)
 
@@ -130,12 +147,12 @@ def models(draw: st.DrawFn, *, shared: bool) -> Model:
 
 
 @st.composite
-def estates(draw: st.DrawFn, *, shared: bool = True, by: Callable[..., Any] = Scorer) -> Estate:
+def estates(draw: st.DrawFn, *, shared: bool = True) -> Estate:
     """A model, rules for most of its objectives, and what they found."""
     severities = st.sampled_from(list(Severity))
     pairs = draw(st.lists(st.tuples(st.sampled_from(_OBJECTIVES), severities), max_size=9))
     rules = tuple(rule(f"r{n}", objective, severity) for n, (objective, severity) in enumerate(pairs))
-    return Estate(draw(models(shared=shared)), rules, draw(tallies_of([each.id for each in rules])), by)
+    return Estate(draw(models(shared=shared)), rules, draw(tallies_of([each.id for each in rules])))
 
 
 def placed(objective: str, level: int, stream: Literal["A", "B"] = "A") -> Placement:
@@ -145,3 +162,8 @@ def placed(objective: str, level: int, stream: Literal["A", "B"] = "A") -> Place
 def interval(low: Fraction | int, high: Fraction | int | None = None, coverage: Fraction | int = 1) -> Interval:
     """An interval; one number means that both bounds meet."""
     return Interval(Fraction(low), Fraction(low if high is None else high), Fraction(coverage))
+
+
+def units(low: Fraction | int, high: Fraction | int | None = None, coverage: Fraction | int = 1) -> Units:
+    """An interval in units; one number means that both bounds meet."""
+    return Units(*(int(each * UNIT) for each in (low, low if high is None else high, coverage)))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from cnamm_scan.aggregator.score import BAR, STREAMS, UNIT, Cell, Found, Scorer, attained, is_enough, level, told
 from cnamm_scan.aggregator.whatif import WhatIf
-from cnamm_scan.model import LEVELS, Function, FunctionRoadmap, Model, ObjectiveScore, Placement, Practice, Roadmap, Step
+from cnamm_scan.model import LEVELS, Function, FunctionRoadmap, Model, Placement, Practice, Roadmap, Step
 
 
 def roadmap(scorer: Scorer, model: Model, most: int = 5) -> Roadmap:
@@ -23,18 +23,14 @@ def roadmap(scorer: Scorer, model: Model, most: int = 5) -> Roadmap:
     return Roadmap(tuple(ways), tuple(step for step in best if step.overall_gain > 0)[:most])
 
 
-def is_open(objective: ObjectiveScore) -> bool:
-    """Whether something is left to do or to see: it applies, is judged, and its low bound is not whole."""
-    return objective.interval is not None and objective.interval.low < 1
-
-
 def _is_open(known: Found | None) -> bool:
+    """Whether something is left to do or to see: it applies, is judged, and its low bound is not whole."""
     return known is not None and known.bounds.low < UNIT
 
 
 def _step(what_if: WhatIf, number: int, practice: Practice, objective: str, at: int) -> Step:
     """The gain of one objective, wherever in the model it is asked for."""
-    overall, functions = what_if.changed({objective: what_if.scorer.found[objective].satisfied()})
+    overall, functions = what_if.changed(what_if.met([objective]))
     return Step(
         objective,
         at,
@@ -63,14 +59,14 @@ def _way(what_if: WhatIf, model: Model, number: int) -> FunctionRoadmap | None:
             chosen = rest
     steps = [_step(what_if, number, practice, name, at) for name, (practice, at) in chosen.items()]
     steps.sort(key=lambda step: (-step.function_gain, step.level, step.objective))
-    _, after = what_if.changed({name: what_if.scorer.found[name].satisfied() for name in chosen})
+    _, after = what_if.changed(what_if.met(chosen))
     return FunctionRoadmap(
         function.id, before, _attained(what_if, function, chosen), tuple(steps), told(after.get(number, what_if.function(number)))
     )
 
 
 def _attained(what_if: WhatIf, function: Function, met: Iterable[str]) -> int:
-    return attained(what_if.cells_met(function, frozenset(met)))
+    return attained(what_if.cells_met(function, met))
 
 
 def _goal(practices: Sequence[Sequence[Cell]], before: int) -> int | None:

@@ -289,10 +289,6 @@ class Scorer:
             own = [changed.get((tally.rule, tally.target), tally) for tally in own]
         return objective_in_estate(own, self.severities, self._weights)
 
-    def function_weight(self, function: str) -> int:
-        """What a function weighs in its model."""
-        return self._function_weights.get(function, self._one)
-
     def objective(self, placed: Placement) -> ObjectiveScore:
         """One objective where it is asked for."""
         name, known = placed.objective, self.found.get(placed.objective)
@@ -331,11 +327,8 @@ class Scorer:
             made.append(Cell(level(parts, unjudged), has_rule, any(known.is_critical for _, known in parts)))
         return made
 
-    def practice(self, practice: Practice) -> PracticeScore:
-        """Steps 4 and 5 for one practice."""
-        return self._practice(practice, self.cells(practice))
-
     def _practice(self, practice: Practice, cells: Sequence[Cell]) -> PracticeScore:
+        """Steps 4 and 5 for one practice."""
         scored = [self.objective(placed) for placed in practice.placements]
         levels = tuple(
             LevelScore(number, interval(cell.bounds), tuple(o for o in scored if o.level == number), cell.is_critical, cell.has_rule)
@@ -343,20 +336,22 @@ class Scorer:
         )
         return PracticeScore(practice.id, practice.title, interval(staged(cells)), attained([cells]), levels)
 
-    def function(self, function: Function) -> FunctionScore:
-        """Step 6 for one function: the mean of its practices; attained is what all of them have attained."""
-        return self._function(function)[0]
-
     def _function(self, function: Function) -> tuple[FunctionScore, Units | None]:
+        """Step 6 for one function: the mean of its practices; attained is what all of them have attained."""
         cells = [self.cells(practice) for practice in function.practices]
         bounds = mean_of(staged(own) for own in cells)
         practices = tuple(self._practice(practice, own) for practice, own in zip(function.practices, cells, strict=True))
         return FunctionScore(function.id, function.title, interval(bounds), attained(cells), practices), bounds
 
+    def whole(self, model: Model, functions: Sequence[Units | None]) -> Units | None:
+        """Step 6: the mean of a model's functions, of those that there are, before critical findings take of it."""
+        weighed = zip(model.functions, functions, strict=True)
+        return mean([(self._function_weights.get(each.id, self._one), bounds) for each, bounds in weighed if bounds is not None])
+
     def model(self, model: Model) -> ModelScore:
         """Step 6 for a whole model: the mean of its functions, less what critical findings take."""
         functions = [self._function(function) for function in model.functions]
-        whole = mean([(self.function_weight(scored.id), bounds) for scored, bounds in functions if bounds is not None])
+        whole = self.whole(model, [bounds for _, bounds in functions])
         scores = tuple(scored for scored, _ in functions)
         if whole is None:
             return ModelScore(model.id, model.title, None, scores)

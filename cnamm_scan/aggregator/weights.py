@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from cnamm_scan.aggregator.score import UNIT, Scorer
@@ -23,34 +23,34 @@ class Cost:
     least: Fraction
 
 
-def flawless(rules: Iterable[Rule], targets: Sequence[str]) -> list[Tally]:
-    """An estate in which every rule applies and passes: one target for each provider, `provider:name`."""
-    return [Tally(rule.id, target, pass_=1) for rule in rules for target in targets if rule.provider == target.split(":")[0]]
+def flawless(rules: Iterable[Rule]) -> list[Tally]:
+    """An estate in which every rule applies and passes: one target for each provider."""
+    return [Tally(rule.id, f"{rule.provider}:flawless", pass_=1) for rule in rules]
 
 
 def costs(model: Model, rules: Sequence[Rule], standing: Collection[str]) -> list[Cost]:
     """The cost of every rule in a flawless estate of all their providers, the dearest first."""
-    tallies = flawless(rules, sorted({f"{rule.provider}:flawless" for rule in rules}))
+    tallies = flawless(rules)
     scorer = Scorer(rules, tallies, standing)
     what_if = WhatIf(scorer, model)
-    by_rule = {tally.rule: tally for tally in tallies}
 
     def cost(rule: Rule, failed: Tally) -> Fraction:
         known = scorer.were(rule.objective, {(rule.id, failed.target): failed})
         return Fraction(what_if.overall - what_if.changed({rule.objective: known})[0], UNIT) if known is not None else Fraction(0)
 
-    found = []
-    for rule in rules:
-        target = by_rule[rule.id].target
-        found.append(Cost(rule, cost(rule, Tally(rule.id, target, fail=1)), cost(rule, Tally(rule.id, target, pass_=MANY - 1, fail=1))))
+    found = [
+        Cost(rule, cost(rule, replace(passed, pass_=0, fail=1)), cost(rule, replace(passed, pass_=MANY - 1, fail=1)))
+        for rule, passed in zip(rules, tallies, strict=True)
+    ]
     return sorted(found, key=lambda each: (-each.most, each.rule.id))
 
 
 def all_criticals_failing(model: Model, rules: Sequence[Rule], standing: Collection[str]) -> Fraction:
     """What is left of a flawless estate when each of its critical rules fails."""
-    tallies = flawless(rules, sorted({f"{rule.provider}:flawless" for rule in rules}))
-    critical = {rule.id for rule in rules if rule.severity is Severity.CRITICAL}
-    failing = [Tally(tally.rule, tally.target, fail=1) if tally.rule in critical else tally for tally in tallies]
+    failing = [
+        replace(passed, pass_=0, fail=1) if rule.severity is Severity.CRITICAL else passed
+        for rule, passed in zip(rules, flawless(rules), strict=True)
+    ]
     return Fraction(WhatIf(Scorer(rules, failing, standing), model).overall, UNIT)
 
 

@@ -6,7 +6,7 @@ import functools
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -219,9 +219,8 @@ def check_gates(
                 do="see 'What could not be seen', or run: cnamm-scan plan TARGET --preflight",
             )
         if fail_under is not None and (interval is None or float(interval.low) < fail_under):
-            got = (
-                "N/A" if interval is None else f"{int(interval.low * 100) / 100:.2f}"
-            )  # rounded down: a gate is not missed by what it asks for
+            # rounded down: a gate is not missed by what it asks for
+            got = "N/A" if interval is None else f"{int(interval.low * 100) / 100:.2f}"
             raise GateError(
                 f"the score's low bound is {got}, expected at least {fail_under:g}", where=model.title, do="see 'What to do next'"
             )
@@ -313,3 +312,18 @@ def written(rows: Iterable[Mapping[str, Any]]) -> None:
 
     for line in jsonl(rows):
         click.echo(line)
+
+
+def listed(context: click.Context, rows: Sequence[Mapping[str, str]], out_format: str, *, uncut: Collection[str]) -> None:
+    """Print rows that have the same names as a table, or as JSON lines. Columns that are `uncut` are never folded."""
+    if out_format == "jsonl":
+        written(rows)
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in rows[0] if rows else ():
+        table.add_column(name, overflow="fold", no_wrap=name in uncut)
+    for row in rows:
+        table.add_row(*row.values())
+    console(context).print(table)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cnamm_scan.cli.common import PACKS, written
+from cnamm_scan.cli.common import PACKS, listed
 from cnamm_scan.cli.measures import coverage_command, weights_command
 from cnamm_scan.errors import ContentError, UsageError, did_you_mean
 from cnamm_scan.model import Content, Rule, Table, View
@@ -154,20 +154,9 @@ def list_command(
             {"id": each.id, "level": str(each.level), "stream": each.stream, "rules": str(judged.get(each.id, 0)), "title": each.title}
             for each in sorted(content.objectives.values(), key=lambda each: (each.id.split(".")[0], each.level, each.id))
         ]
-    if out_format == "jsonl":
-        written(rows)
-        return
-    from rich.table import Table
-
-    from cnamm_scan.cli.common import console
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in rows[0] if rows else ():
-        table.add_column(name, overflow="fold", no_wrap=name == "id")
-    for row in rows:
-        table.add_row(*row.values())
-    console(context).print(table)
-    click.echo(f"{len(rows)} {kind}", err=True)
+    listed(context, rows, out_format, uncut=("id",))
+    if out_format != "jsonl":
+        click.echo(f"{len(rows)} {kind}", err=True)
 
 
 @command.command("show")

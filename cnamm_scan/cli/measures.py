@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from cnamm_scan.cli.common import PACKS, written
+from cnamm_scan.cli.common import PACKS, listed
 from cnamm_scan.errors import UsageError, did_you_mean
-from cnamm_scan.model import Content, Model, Rule
+from cnamm_scan.model import LEVELS, Content
 
 _PROVIDERS = click.option("--provider", "providers", multiple=True, metavar="P", help="Only this one. May be repeated.  [default: each]")
 _FORMAT = click.option("--format", "out_format", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
@@ -34,14 +34,14 @@ def weights_command(context: click.Context, providers: tuple[str, ...], together
     """
     from cnamm_scan import content as reader
     from cnamm_scan.aggregator.weights import all_criticals_failing, costs
-    from cnamm_scan.judged.scoring import standing
+    from cnamm_scan.judged.scoring import rules_of, standing
 
     content = reader.load(packs)
+    always = standing(content)
     rows, said = [], []
     for names in _estates(content, providers, together=together):
-        rules = _rules(content, names)
+        rules, estate = rules_of(content, names), "+".join(names)
         for model in content.models:
-            estate = "+".join(names)
             rows += [
                 {
                     "estate": estate,
@@ -51,11 +51,11 @@ def weights_command(context: click.Context, providers: tuple[str, ...], together
                     "cost": f"{float(each.most):.3f}",
                     "least": f"{float(each.least):.3f}",
                 }
-                for each in costs(model, rules, standing(content))
+                for each in costs(model, rules, always)
             ]
-            left = all_criticals_failing(model, rules, standing(content))
+            left = all_criticals_failing(model, rules, always)
             said.append(f"{model.id} of {estate}: {float(left):.2f} of 5 when every critical rule fails and all else passes")
-    _shown(context, rows, out_format)
+    listed(context, rows, out_format, uncut=("rule",))
     for line in said:
         click.echo(line, err=True)
 
@@ -76,42 +76,29 @@ def coverage_command(context: click.Context, providers: tuple[str, ...], togethe
     """
     from cnamm_scan import content as reader
     from cnamm_scan.aggregator.weights import gaps
+    from cnamm_scan.judged.scoring import rules_of
 
     content = reader.load(packs)
-    rows = [
-        {
-            "estate": "+".join(names),
-            "function": gap.function,
-            "practice": gap.practice,
-            "level": str(gap.level),
-            "objectives": ", ".join(gap.objectives),
-        }
-        for names in _estates(content, providers, together=together)
-        for model in content.models
-        for gap in gaps(model, _rules(content, names))
-    ]
-    _shown(context, rows, out_format)
+    rows, said = [], []
     for names in _estates(content, providers, together=together):
+        rules, estate = rules_of(content, names), "+".join(names)
         for model in content.models:
-            click.echo(
-                f"{model.id} of {'+'.join(names)}: {_cells(model)} levels, {_missing(model, content, names)} without a rule", err=True
-            )
-
-
-def _cells(model: Model) -> int:
-    from cnamm_scan.model import LEVELS
-
-    return sum(len(function.practices) for function in model.functions) * len(LEVELS)
-
-
-def _missing(model: Model, content: Content, names: Sequence[str]) -> int:
-    from cnamm_scan.aggregator.weights import gaps
-
-    return sum(1 for _ in gaps(model, _rules(content, names)))
-
-
-def _rules(content: Content, names: Sequence[str]) -> list[Rule]:
-    return [rule for rule in content.rules.values() if rule.provider in names and rule.status != "deprecated"]
+            missing = list(gaps(model, rules))
+            rows += [
+                {
+                    "estate": estate,
+                    "function": gap.function,
+                    "practice": gap.practice,
+                    "level": str(gap.level),
+                    "objectives": ", ".join(gap.objectives),
+                }
+                for gap in missing
+            ]
+            levels = sum(len(function.practices) for function in model.functions) * len(LEVELS)
+            said.append(f"{model.id} of {estate}: {levels} levels, {len(missing)} without a rule")
+    listed(context, rows, out_format, uncut=("practice",))
+    for line in said:
+        click.echo(line, err=True)
 
 
 def _estates(content: Content, providers: Sequence[str], *, together: bool) -> list[tuple[str, ...]]:
@@ -122,19 +109,3 @@ def _estates(content: Content, providers: Sequence[str], *, together: bool) -> l
             raise UsageError(f"no rule is for '{name}'", where="--provider", do=did_you_mean(name, known))
     chosen = [name for name in known if not providers or name in providers]
     return [tuple(chosen)] if together else [(name,) for name in chosen]
-
-
-def _shown(context: click.Context, rows: Sequence[dict[str, str]], out_format: str) -> None:
-    if out_format == "jsonl":
-        written(rows)
-        return
-    from rich.table import Table
-
-    from cnamm_scan.cli.common import console
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in rows[0] if rows else ():
-        table.add_column(name, overflow="fold", no_wrap=name in ("rule", "practice"))
-    for row in rows:
-        table.add_row(*row.values())
-    console(context).print(table)

@@ -214,9 +214,7 @@ def _print_tried(context: click.Context, done: Preflight) -> None:
         "objectives that would be unknown",
     ):
         table.add_column(name, overflow="fold")
-    for each in done.tried:
-        if each.status == "not installed":
-            continue
+    for each in done.asked:
         first = ", ".join(each.needs) if done.by_kind else ", ".join(each.services)
         unseen = "\n".join(each.objectives) if each.is_refused else ""
         table.add_row(*([each.target] if several else []), first, each.operation, each.status, unseen)
@@ -225,7 +223,7 @@ def _print_tried(context: click.Context, done: Preflight) -> None:
 
 def _told_of(provider: str, done: Preflight) -> Iterator[str]:
     """What it comes to: how many answer, what rests on those that do not, what to grant, and what nobody tried."""
-    asked = [each for each in done.tried if each.status != "not installed"]
+    asked = done.asked
     refused = [each for each in asked if each.is_refused]
     missing = len(done.tried) - len(asked)
     none = f" ({missing} kinds are not installed)" if missing else ""

@@ -65,6 +65,11 @@ class Preflight:
     by_kind: bool
     """Whether every kind that is listed was tried, and not one call for a whole service."""
 
+    @property
+    def asked(self) -> list[Tried]:
+        """What there was something to ask for: all that was tried, without kinds that are not installed."""
+        return [each for each in self.tried if each.status != NOT_INSTALLED]
+
 
 def preflight(plan: Plan, provider: Provider, started: datetime) -> Preflight:
     """Try it. Listings are asked without the parameters of an item, in the home region, their first page only.

@@ -51,14 +51,18 @@ class Judged:
 
 def unselected(content: Content, run: Collection[str], targets: Sequence[Target]) -> Iterator[Tally]:
     """A rule that was not selected is not seen: a selection narrows what is known, it never lifts a score."""
-    for rule in _rules_of(content, targets):
+    for rule in _rules_for(content, targets):
         if rule.id not in run:
             yield from (Tally(rule.id, target.id, unknown=1) for target in targets if rule.provider in ("estate", target.provider))
 
 
-def _rules_of(content: Content, targets: Sequence[Target]) -> list[Rule]:
-    providers = {target.provider for target in targets} | {"estate"}
+def rules_of(content: Content, providers: Collection[str]) -> list[Rule]:
+    """The rules of some providers, without those that are deprecated."""
     return [rule for rule in content.rules.values() if rule.status != "deprecated" and rule.provider in providers]
+
+
+def _rules_for(content: Content, targets: Sequence[Target]) -> list[Rule]:
+    return rules_of(content, {"estate", *(target.provider for target in targets)})
 
 
 def standing(content: Content) -> frozenset[str]:
@@ -93,7 +97,7 @@ def scored(
 ) -> Judged:
     """The scores of every model, and the ways up, from what each rule counted in each target; by a `method` of METHODS."""
     named = {tally.rule for tally in tallies}
-    rules = {rule.id: rule for rule in _rules_of(content, targets)}
+    rules = {rule.id: rule for rule in _rules_for(content, targets)}
     rules.update({name: content.rules[name] for name in named if name in content.rules})
     models, roadmaps, weights = METHODS[method](content, list(rules.values()), tallies, ways=ways)
     return Judged(content, targets, tallies, models, roadmaps, method, weights)

@@ -118,19 +118,14 @@ def _gaps(report: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"## What could not be seen ({len(report['gaps'])})"
     yield ""
-    if not report["gaps"]:
+    if report["gaps"]:
+        yield "| where | call | why | rules with unknowns |"
+        yield "|---|---|---|---|"
+        for gap in report["gaps"]:
+            why = REASON_WORDS.get(gap["reason"], gap["reason"])
+            yield f"| {cell(gap['target'])} {cell(gap['region'])} | {cell(gap['operation'])} | {cell(why)} | {len(gap['rules'])} |"
+    else:
         yield "Nothing: every planned call was answered."
-        yield from _went(report)
-        return
-    yield "| where | call | why | rules with unknowns |"
-    yield "|---|---|---|---|"
-    for gap in report["gaps"]:
-        why = REASON_WORDS.get(gap["reason"], gap["reason"])
-        yield f"| {cell(gap['target'])} {cell(gap['region'])} | {cell(gap['operation'])} | {cell(why)} | {len(gap['rules'])} |"
-    yield from _went(report)
-
-
-def _went(report: Mapping[str, Any]) -> Iterator[str]:
     line = gone_line(report)
     if line:
         yield ""

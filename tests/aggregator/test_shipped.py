@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction as F
 from functools import cache
@@ -16,10 +16,11 @@ from cnamm_scan import content as reader
 from cnamm_scan.aggregator.roadmap import roadmap
 from cnamm_scan.aggregator.score import Scorer
 from cnamm_scan.aggregator.weights import Cost, all_criticals_failing, costs, flawless, gaps
+from cnamm_scan.judged import scoring
 from cnamm_scan.judged.scan import Scan
 from cnamm_scan.judged.scoring import Judged, scored, standing
 from cnamm_scan.model import Content, Interval, ModelScore, Rule, Severity, Tally, Target
-from tests.scores import nodes
+from tests.scores import moved, node_pairs
 
 ESTATES = (("aws",), ("kubernetes",), ("aws", "kubernetes"))
 each_estate = pytest.mark.parametrize("providers", ESTATES, ids="+".join)
@@ -37,7 +38,7 @@ def always() -> frozenset[str]:
 
 @cache
 def rules_of(providers: Sequence[str]) -> list[Rule]:
-    return [rule for rule in shipped().rules.values() if rule.provider in providers and rule.status != "deprecated"]
+    return scoring.rules_of(shipped(), providers)
 
 
 @cache
@@ -74,7 +75,7 @@ def test_all_criticals_failing_and_all_else_passing_leave_at_most_half(providers
 
 @each_estate
 def test_a_flawless_estate_reads_five_but_for_the_levels_without_a_rule(providers: Sequence[str]) -> None:
-    made = score(providers, flawless(rules_of(providers), [f"{name}:1" for name in providers]))
+    made = score(providers, flawless(rules_of(providers)))
     missing = Counter((gap.function, gap.practice) for gap in gaps(shipped().models[0], rules_of(providers)))
     for function in made.functions:
         for practice in function.practices:
@@ -140,16 +141,6 @@ MOVES: Mapping[str, tuple[str, str]] = {
 few = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def _pairs(before: ModelScore, after: ModelScore) -> Iterator[tuple[Interval, Interval]]:
-    was, now = nodes(before), nodes(after)
-    assert was.keys() == now.keys()
-    for path, old in was.items():
-        new = now[path]
-        assert (old is None) == (new is None), path
-        if old is not None and new is not None:
-            yield old, new
-
-
 @pytest.mark.parametrize("move", MOVES)
 @few
 @given(estate=estates(), data=st.data())
@@ -160,11 +151,8 @@ def test_the_laws_hold_on_what_ships(move: str, estate: tuple[Sequence[str], lis
     if not able:
         return
     chosen = set(data.draw(st.lists(st.sampled_from(able), min_size=1, max_size=5)))
-    moved = [
-        replace(tally, **{source: getattr(tally, source) - 1, goal: getattr(tally, goal) + 1}) if n in chosen else tally
-        for n, tally in enumerate(tallies)
-    ]
-    for old, new in _pairs(score(providers, tallies), score(providers, moved)):
+    after = [moved(tally, source, goal) if n in chosen else tally for n, tally in enumerate(tallies)]
+    for _, old, new in node_pairs(score(providers, tallies), score(providers, after)):
         assert 0 <= new.low <= new.high <= 5
         assert new.coverage < 1 or new.low == new.high
         if goal == "pass_":
@@ -197,7 +185,7 @@ def test_a_step_of_the_roadmap_adds_up_only_the_practices_that_it_touches(
 ) -> None:
     """However many steps are open: a practice is added up once as it stands, and once for each step that is asked for in it."""
     rules, model = rules_of(providers), shipped().models[0]
-    failing = [replace(tally, pass_=1, fail=1) for tally in flawless(rules, [f"{name}:1" for name in providers])]
+    failing = [replace(tally, pass_=1, fail=1) for tally in flawless(rules)]
     scorer = Scorer(rules, failing, always())
     counted: Counter[str] = Counter()
     cells = Scorer.cells

@@ -19,8 +19,8 @@ from cnamm_scan.engine.judge import judge
 from cnamm_scan.engine.load import Facts, open_store
 from cnamm_scan.engine.made import Makers
 from cnamm_scan.engine.plan import Selection, make_plan
-from cnamm_scan.judged.scoring import Judged, scored, standing
-from cnamm_scan.model import ESTATE_TABLE, Content, FunctionScore, Region, Rule, Severity, Tally, Target
+from cnamm_scan.judged.scoring import Judged, rules_of, scored, standing
+from cnamm_scan.model import ESTATE_TABLE, Content, Region, Rule, Severity, Tally, Target
 from cnamm_scan.providers.catalog import makers
 from cnamm_scan.report.data import bounds
 from cnamm_scan.report.text import interval
@@ -127,13 +127,12 @@ def empty_account() -> tuple[Tally, ...]:
 
 def estate(target: Target, holds: Callable[[Rule], bool], passes: Callable[[Rule], bool]) -> tuple[Tally, ...]:
     """An estate in which rules apply to what it holds, and to what every target has."""
-    rules = [rule for rule in shipped().rules.values() if rule.provider == target.provider and rule.status != "deprecated"]
     always = standing(shipped())
     return tuple(
         Tally(rule.id, target.id, pass_=int(passes(rule)), fail=int(not passes(rule)))
         if rule.for_each in always or holds(rule)
         else Tally(rule.id, target.id, not_applicable=1)
-        for rule in rules
+        for rule in rules_of(shipped(), [target.provider])
     )
 
 
@@ -188,10 +187,6 @@ def test_a_known_estate_reads_as_it_is(tallies: Callable[[], tuple[Tally, ...]],
     assert interval(bounds(made.interval)) == shown
 
 
-def _functions(tallies: Sequence[Tally], target: Target) -> Iterator[FunctionScore]:
-    yield from _scored(tallies, target).models[0].functions
-
-
 def test_an_empty_account_attains_nothing() -> None:
     made = _scored(empty_account(), ACCOUNT).models[0]
     assert made.interval is not None
@@ -201,9 +196,8 @@ def test_an_empty_account_attains_nothing() -> None:
 
 @pytest.mark.parametrize(("tallies", "target"), [(serverless, ACCOUNT), (platform, CLUSTER)])
 def test_a_flawless_estate_lacks_only_the_levels_that_have_no_rule(tallies: Callable[[], tuple[Tally, ...]], target: Target) -> None:
-    rules = [rule for rule in shipped().rules.values() if rule.provider == target.provider]
-    missing = {(gap.practice, gap.level) for gap in gaps(shipped().models[0], rules)}
-    for function in _functions(tallies(), target):
+    missing = {(gap.practice, gap.level) for gap in gaps(shipped().models[0], rules_of(shipped(), [target.provider]))}
+    for function in _scored(tallies(), target).models[0].functions:
         for practice in function.practices:
             if practice.interval is not None:
                 own = sum(name == practice.id for name, _ in missing)
