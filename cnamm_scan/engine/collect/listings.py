@@ -263,7 +263,7 @@ class Listings:
             if isinstance(where, str) and where:
                 region = place = where
         own = list(calls) if listing.stream.parts else calls
-        return Item(document, target, region, place, own, above=above, origin=origin, listed=listing.request)
+        return Item(document, target, region, place, own, listing.request, above=above, origin=origin)
 
     def _dark(
         self,
