@@ -16,7 +16,7 @@ from cnamm_scan.errors import ContentError
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import Answer, CallFailedError
 from tests.answers import Teller, Told, listed, refused
-from tests.engine.test_collect import Done, Kept, packed
+from tests.engine.test_collect import MANY, Done, Kept, packed
 
 THINGS = """
     aws.lab.thing:
@@ -130,17 +130,6 @@ def test_what_lives_beneath_what_is_gone_is_none_and_unread_beneath_what_is_not(
     assert done.ghosts("piece") == ghosts
     assert [fact["data"] for fact in done.of("piece") if "list" in fact["gaps"]] == [{"parent": {"Name": "b"}} for _ in ghosts]
     assert done.line("piece", region="global").gone == gone
-
-
-MANY = """
-    aws.lab.thing:
-      about: Things.
-      once_per: account
-      list: {call: ListThings, items: Things, needs: lab:ListThings}
-      key: '{Name}'
-      then: {status: {call: GetAll, needs: lab:GetAll, many: {names: Name}, size: 10, items: All, by: Name}}
-      columns: {name: {type: text, from: status.State, absent: 'no'}}
-"""
 
 
 @pytest.mark.parametrize(

@@ -409,7 +409,6 @@ def test_retries_are_counted_and_slowed_by_target() -> None:
     one, two = (replace(request(number), target=f"aws:{number}") for number in (1, 2))
     scheduler, _ = run(QUICK, (one, Failing(Reason.THROTTLED, times=1)), (two, answered), (request(3), answered))
     assert scheduler.retries_of == {"aws:1": 1}
-    assert scheduler.retries_of == {"aws:1": 1}
     slowed = {place for (place, _), bucket in scheduler._buckets.items() if bucket.rate < bucket.ceiling}
     assert slowed == {("aws:1", "us-east-1")}
 
