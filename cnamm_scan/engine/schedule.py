@@ -155,11 +155,6 @@ class Scheduler:
         self._stopped: Reason | None = None
         self._broken: BaseException | None = None
 
-    @property
-    def retries(self) -> int:
-        """How often calls were asked again, of all targets."""
-        return self.retries_of.total()
-
     def submit(self, request: Request, ask: Ask, then: Then, *, depth: int) -> None:
         """Queue a call. `then` gets its outcome on a worker thread, exactly once."""
         with self._wake:

@@ -95,8 +95,14 @@ class Done:
 
 def tell(folder: Path, facts: str, answers: Mapping[str, Told | Sequence[Told]], *tables: str, **forms: Callable[[Any], Any]) -> Done:
     """What a source that answers so leaves of these tables; `forms` are its normalisers."""
+    return left_by(folder, facts, Teller(answers, normalisers=forms), *tables)
+
+
+def left_by(folder: Path, facts: str, teller: Teller, *tables: str, **limits: Any) -> Done:
+    """What this source leaves of these tables."""
     kept, plan = Kept(), make_plan(packed(folder, facts, *tables), Selection(), ["aws"])
-    return Done(kept, collect(plan, Teller(answers, normalisers=forms), kept, started=datetime.now(UTC), limits=Limits(attempts=1)))
+    settings: dict[str, Any] = {"attempts": 1, "rate": 10_000, "burst": 10_000, **limits}
+    return Done(kept, collect(plan, teller, kept, started=datetime.now(UTC), limits=Limits(**settings)))
 
 
 def packed(folder: Path, facts: str, *tables: str, reads: Mapping[str, str] | None = None) -> Content:
@@ -586,9 +592,7 @@ class Circling(Teller):
 
 
 def circled(folder: Path, teller: Teller, *tables: str, **limits: Any) -> Done:
-    kept, plan = Kept(), make_plan(packed(folder, THINGS, *tables), Selection(), ["aws"])
-    settings: dict[str, Any] = {"attempts": 1, "rate": 10_000, "burst": 10_000, **limits}
-    return Done(kept, collect(plan, teller, kept, started=datetime.now(UTC), limits=Limits(**settings)))
+    return left_by(folder, THINGS, teller, *tables, **limits)
 
 
 CIRCLES: dict[str, tuple[Callable[[int], Any], int]] = {
@@ -665,9 +669,7 @@ PARTED = """
 
 
 def tell_parts(folder: Path, teller: Teller, **limits: Any) -> Done:
-    kept, plan = Kept(), make_plan(packed(folder, PARTED, "thing"), Selection(), ["aws"])
-    settings: dict[str, Any] = {"attempts": 1, "rate": 10_000, "burst": 10_000, **limits}
-    return Done(kept, collect(plan, teller, kept, started=datetime.now(UTC), limits=Limits(**settings)))
+    return left_by(folder, PARTED, teller, "thing", **limits)
 
 
 # ---- whatever a call raises ----------------------------------------------------------------------------------------------

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cnamm_scan.engine.collect import collect
-from cnamm_scan.engine.plan import Selection, make_plan
-from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.errors import ContentError
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import Answer, CallFailedError
 from tests.answers import Teller, Told, listed, refused
-from tests.engine.test_collect import Done, Kept, packed
+from tests.engine.test_collect import MANY, Done, left_by, packed
 
 THINGS = """
     aws.lab.thing:
@@ -52,9 +48,8 @@ FOUND: Mapping[str, Told] = {
 
 
 def asked(folder: Path, answers: Mapping[str, Any], later: Mapping[str, Told | Sequence[Told]], facts: str = THINGS) -> tuple[Done, Teller]:
-    kept, teller = Kept(), Teller({**FOUND, **answers}, later=later)
-    plan = make_plan(packed(folder, facts, *(name for name in ("thing", "piece") if f"aws.lab.{name}" in facts)), Selection(), ["aws"])
-    return Done(kept, collect(plan, teller, kept, started=datetime.now(UTC), limits=Limits(attempts=1))), teller
+    teller = Teller({**FOUND, **answers}, later=later)
+    return left_by(folder, facts, teller, *(name for name in ("thing", "piece") if f"aws.lab.{name}" in facts)), teller
 
 
 def relisted(teller: Teller) -> int:
@@ -130,17 +125,6 @@ def test_what_lives_beneath_what_is_gone_is_none_and_unread_beneath_what_is_not(
     assert done.ghosts("piece") == ghosts
     assert [fact["data"] for fact in done.of("piece") if "list" in fact["gaps"]] == [{"parent": {"Name": "b"}} for _ in ghosts]
     assert done.line("piece", region="global").gone == gone
-
-
-MANY = """
-    aws.lab.thing:
-      about: Things.
-      once_per: account
-      list: {call: ListThings, items: Things, needs: lab:ListThings}
-      key: '{Name}'
-      then: {status: {call: GetAll, needs: lab:GetAll, many: {names: Name}, size: 10, items: All, by: Name}}
-      columns: {name: {type: text, from: status.State, absent: 'no'}}
-"""
 
 
 @pytest.mark.parametrize(

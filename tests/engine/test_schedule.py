@@ -74,7 +74,7 @@ def test_every_call_ends_exactly_once(concurrency: int) -> None:
     limits = Limits(concurrency=concurrency, rate=10_000, burst=10_000)
     scheduler, outcomes = run(limits, *[(request(n), answered) for n in range(300)])
     assert [outcome.answer.data["n"] for outcome in outcomes if outcome.answer] == list(range(300))
-    assert scheduler.retries == 0
+    assert scheduler.retries_of.total() == 0
     assert all(outcome.failure is None and outcome.retries == 0 for outcome in outcomes)
 
 
@@ -165,7 +165,7 @@ def test_what_ends_the_process_is_no_answer(error: BaseException) -> None:
 
 def test_nothing_to_do_is_done() -> None:
     scheduler, outcomes = run(QUICK)
-    assert (scheduler.retries, outcomes) == (0, [])
+    assert (scheduler.retries_of.total(), outcomes) == (0, [])
 
 
 # ---- retries -------------------------------------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ def test_a_retry_that_helps_is_counted() -> None:
     scheduler, (outcome,) = run(QUICK, (request(), ask))
     assert outcome.answer is not None
     assert outcome.failure is None
-    assert (outcome.retries, scheduler.retries, ask.calls) == (2, 2, 3)
+    assert (outcome.retries, scheduler.retries_of.total(), ask.calls) == (2, 2, 3)
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 5])
@@ -210,7 +210,7 @@ def test_without_a_word_from_the_provider_the_pause_is_drawn_by_chance() -> None
     ask = Failing(Reason.THROTTLED, times=1, after=None)
     scheduler, (outcome,) = run(Limits(attempts=2, deadline=60), (request(), ask))
     assert outcome.answer is not None
-    assert scheduler.retries == 1
+    assert scheduler.retries_of.total() == 1
 
 
 def test_a_waiting_retry_holds_no_thread() -> None:
@@ -408,7 +408,6 @@ def test_who_wants_it_to_end_waits_for_nobody_either(monkeypatch: pytest.MonkeyP
 def test_retries_are_counted_and_slowed_by_target() -> None:
     one, two = (replace(request(number), target=f"aws:{number}") for number in (1, 2))
     scheduler, _ = run(QUICK, (one, Failing(Reason.THROTTLED, times=1)), (two, answered), (request(3), answered))
-    assert scheduler.retries_of == {"aws:1": 1}
     assert scheduler.retries_of == {"aws:1": 1}
     slowed = {place for (place, _), bucket in scheduler._buckets.items() if bucket.rate < bucket.ceiling}
     assert slowed == {("aws:1", "us-east-1")}

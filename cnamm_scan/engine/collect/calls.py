@@ -88,9 +88,8 @@ class Calls:
 
     def ask(self, call: Call, request: Request, then: Then, depth: int) -> None:
         """Queue a call. `then` gets its outcome, on a worker thread."""
-        ask = self._provider.call if call.read is None else self._reader(call.read)
         if (request.client, request.operation) not in self._wanted:
-            self._scheduler.submit(request, ask, then, depth=depth)
+            self.anew(call, request, then, depth)
             return
         key = canonical([request.target, request.client, request.operation, request.region, request.parameters, request.page])
         with self._lock:
@@ -115,11 +114,12 @@ class Calls:
             for other in waiting:
                 other(outcome)
 
-        self._scheduler.submit(request, ask, done, depth=depth)
+        self.anew(call, request, done, depth)
 
     def anew(self, call: Call, request: Request, then: Then, depth: int) -> None:
         """Queue a call though somebody else made the same: the answer of now is wanted."""
-        self._scheduler.submit(request, self._provider.call if call.read is None else self._reader(call.read), then, depth=depth)
+        ask = self._provider.call if call.read is None else self._reader(call.read)
+        self._scheduler.submit(request, ask, then, depth=depth)
 
     def _reader(self, name: str) -> Callable[[Request], Answer]:
         return lambda request: self._provider.read(name, request)

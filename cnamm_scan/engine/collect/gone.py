@@ -10,10 +10,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from cnamm_scan import paths
-from cnamm_scan.engine.collect.calls import Pages, Values
+from cnamm_scan.engine.collect.calls import Calls, Pages, Values
 from cnamm_scan.engine.collect.ledger import Ledger
 from cnamm_scan.engine.collect.rows import Item, Rows
 from cnamm_scan.engine.collect.streams import Stream, canonical
@@ -24,14 +24,6 @@ from cnamm_scan.providers.interface import Answer, Provider, Request
 Json = Any
 Documents = Callable[[Call, Answer], Iterable[dict[str, Json]]]
 """Items of an answer, as documents."""
-
-
-class Asker(Protocol):
-    """Asks for a page of a listing, though it was asked before; the outcome comes on a worker thread."""
-
-    def anew(self, call: Call, request: Request, then: Callable[[Outcome], None], depth: int) -> None:
-        """Queue it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +55,10 @@ class Gone:
     """Keeps what was said to have gone until all is asked; then `ask` has it proven. Used from many threads."""
 
     def __init__(
-        self, provider: Provider, asker: Asker, values: Values, rows: Rows, ledger: Ledger, limits: Limits, documents: Documents
+        self, provider: Provider, calls: Calls, values: Values, rows: Rows, ledger: Ledger, limits: Limits, documents: Documents
     ) -> None:
         self._provider = provider
-        self._asker = asker
+        self._calls = calls
         self._values = values
         self._rows = rows
         self._ledger = ledger
@@ -115,22 +107,17 @@ class Gone:
         asked: dict[str, list[_Missing]] = {}
         for each in waiting:
             request = each.item.listed
-            if request is None:
-                each.there()
-                continue
             own = [request.target, request.client, request.operation, request.region, request.parameters, each.stream.depth]
             asked.setdefault(canonical([*own, sorted(plan.table.id for plan in each.stream.source.tables)]), []).append(each)
         for several in asked.values():
             first = several[0].item
-            assert first.listed is not None  # else it was told above
             above = {"parent": first.document["parent"]} if "parent" in first.document else {}
             request = replace(first.listed, page=None)
             self._page(_Asked(several[0].stream, request, above, several, Pages(self._limits)))
         return bool(waiting)
 
     def _page(self, asked: _Asked) -> None:
-        call = asked.stream.source.call
-        self._asker.anew(call, asked.request, lambda outcome: self._paged(asked, outcome), asked.stream.depth)
+        self._calls.anew(asked.stream.source.call, asked.request, lambda outcome: self._paged(asked, outcome), asked.stream.depth)
 
     def _paged(self, asked: _Asked, outcome: Outcome) -> None:
         call, answer, failure = asked.stream.source.call, outcome.answer, outcome.failure

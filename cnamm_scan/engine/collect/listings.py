@@ -223,23 +223,7 @@ class Listings:
         `known` is what an item of it would say, as far as that is known.
         """
         for target in self._whose(listing.target):
-            self._unseen(listing.stream, target, listing.region, CallFailedError(reason, code), part, count, known or {})
-
-    def _unseen(
-        self,
-        stream: Stream,
-        target: Target,
-        region: str,
-        failure: CallFailedError,
-        part: str,
-        count: int,
-        known: Mapping[str, Json],
-    ) -> None:
-        for plan in stream.source.tables:
-            self.ledger.note(target.id, region, plan.table.id, part, stream.operation, outcome=None, failure=failure)
-            self.rows.ghost(plan, target, region, failure.reason, known, part=part, count=count)
-        for child in stream.children:
-            self._unseen(child, target, region, failure, part, count, {"parent": known} if known else {})
+            self._unseen(listing.stream, target, listing.region, CallFailedError(reason, code), known or {}, part=part, count=count)
 
     def _listed(self, listing: _Listing) -> None:
         if self.progress:
@@ -263,7 +247,7 @@ class Listings:
             if isinstance(where, str) and where:
                 region = place = where
         own = list(calls) if listing.stream.parts else calls
-        return Item(document, target, region, place, own, above=above, origin=origin, listed=listing.request)
+        return Item(document, target, region, place, own, listing.request, above=above, origin=origin)
 
     def _dark(
         self,
@@ -277,22 +261,26 @@ class Listings:
         """Leave a ghost in every table that lives on a listing that failed, for each target that it was for."""
         item = {"parent": parent.document} if parent is not None else {}
         for target in targets:
-            self._darken(stream, target, region, failure, item, outcome)
+            self._unseen(stream, target, region, failure, item, outcome=outcome)
 
-    def _darken(
+    def _unseen(
         self,
         stream: Stream,
         target: Target,
         region: str,
         failure: CallFailedError,
-        item: Mapping[str, Json],
+        known: Mapping[str, Json],
+        *,
+        part: str = GHOST_PART,
+        count: int = 1,
         outcome: Outcome | None = None,
     ) -> None:
+        """A ghost for what was not read, and for all that lives beneath it; `known` is what an item of it would say."""
         for plan in stream.source.tables:
-            self.ledger.note(target.id, region, plan.table.id, GHOST_PART, stream.operation, outcome=outcome, failure=failure)
-            self.rows.ghost(plan, target, region, failure.reason, item)
+            self.ledger.note(target.id, region, plan.table.id, part, stream.operation, outcome=outcome, failure=failure)
+            self.rows.ghost(plan, target, region, failure.reason, known, part=part, count=count)
         for child in stream.children:
-            self._darken(child, target, region, failure, {"parent": item})
+            self._unseen(child, target, region, failure, {"parent": known} if known else {}, part=part, count=count)
 
     # ---- items -------------------------------------------------------------------------------------------------------
 

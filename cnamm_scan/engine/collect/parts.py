@@ -124,7 +124,7 @@ class Parts:
                 item.parts[part.key] = {}
                 failure = None
             elif failure is not None and self._provider.matches(failure, part.call.gone_on):
-                _say_gone(part, item, failure)
+                _say_gone(part, item, failure.code)
                 failure = None
             elif failure is not None:
                 item.gaps[part.key] = failure.reason
@@ -150,7 +150,7 @@ class Parts:
                 with item.lock:
                     item.calls.append(told(request, outcome))
                     if failure is not None and is_gone:
-                        _say_gone(part, item, failure)
+                        _say_gone(part, item, failure.code)
                     elif failure is not None and not is_none:
                         item.gaps[part.key] = failure.reason
                     elif own is not None or is_none:
@@ -159,17 +159,17 @@ class Parts:
                         item.parts[part.key] = {}
                         item.passed_over = True
                     else:
-                        _say_gone(part, item, CallFailedError(Reason.NOT_FOUND, "NotNamed"))
+                        _say_gone(part, item, "NotNamed")
             self._note(part, first, outcome, None if is_gone or is_none else failure)
             self.ask(stream, [item for item, _ in members])
 
         self._calls.ask(part.call, request, then, stream.depth + 1)
 
 
-def _say_gone(part: Part, item: Item, failure: CallFailedError) -> None:
+def _say_gone(part: Part, item: Item, code: str) -> None:
     """Until it is proven a part that says so was not read: nobody takes what it would have told for silence."""
     item.gaps[part.key] = Reason.NOT_FOUND
-    item.said_gone[part.key] = CallFailedError(Reason.NOT_FOUND, failure.code)
+    item.said_gone[part.key] = CallFailedError(Reason.NOT_FOUND, code)
 
 
 def _by_value(call: Call, data: Json) -> dict[str, Json]:

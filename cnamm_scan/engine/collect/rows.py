@@ -65,6 +65,8 @@ class Item:
     """Where its parts are asked."""
     calls: list[Mapping[str, Any]]
     """What it was read with; items without parts share their page's."""
+    listed: Request
+    """The page of the listing that named it."""
     parts: dict[str, Json] = field(default_factory=dict)
     """Part key -> its answer."""
     gaps: dict[str, Reason] = field(default_factory=dict)
@@ -73,8 +75,6 @@ class Item:
     """Gaps of the item that this one was listed for, by the names that a path would use."""
     origin: Origin | None = None
     """Where it was written, of a source that is text."""
-    listed: Request | None = None
-    """The page of the listing that named it."""
     said_gone: dict[str, CallFailedError] = field(default_factory=dict)
     """Part key -> what was answered, of parts that say that the item has gone. Until that is proven they are gaps."""
     passed_over: bool = False
@@ -202,10 +202,8 @@ class Rows:
     def name(self, plan: TablePlan, document: Mapping[str, Json], target: Target, place: str) -> str | None:
         """The key of an item as it was listed; None where that takes more than the listing says."""
         shape = self._shapes[plan.table.id]
-        for _ in range(shape.hops):
-            document = {"parent": document}
         try:
-            return self._said(shape, document, target, place)
+            return self._said(shape, _beneath(document, shape.hops), target, place)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
             return None
 
@@ -237,11 +235,8 @@ class Rows:
     ) -> None:
         """A row for what was not read. It keeps what is known of whom it belongs to and where it is: a join by that darkens no other."""
         shape = self._shapes[plan.table.id]
-        document: Mapping[str, Json] = item
-        for _ in range(shape.hops):
-            document = {"parent": document}
         try:
-            known = paths.project(document, shape.keep)
+            known = paths.project(_beneath(item, shape.hops), shape.keep)
         except paths.MalformedError:  # what it belongs to is odd too
             known = {}
         if count > 1:
@@ -282,6 +277,13 @@ def _pieces(template: str) -> tuple[tuple[str, paths.Path | None], ...]:
         before, _, rest = rest.partition("{" + name + "}")
         made.append((before, paths.Path(name, ()) if name.startswith("$") else paths.parse(name)))
     return (*made, (rest, None))
+
+
+def _beneath(document: Mapping[str, Json], hops: int) -> Mapping[str, Json]:
+    """A document as its elements see it: `parent`, or the parent of theirs."""
+    for _ in range(hops):
+        document = {"parent": document}
+    return document
 
 
 def _elements(document: Mapping[str, Json], steps: Sequence[paths.Step]) -> Iterator[dict[str, Json]]:

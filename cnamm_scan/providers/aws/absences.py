@@ -115,9 +115,9 @@ SPOKEN_OF_BY_NONE = frozenset(
 """Codes of `gone_on:` that answers hold though the operation's description does not name them."""
 
 
-def unknown(client: str, operation: str, call: Call) -> list[str]:
-    """The entries of `absent_on:` that nobody has said to mean "none" for this operation."""
-    return [entry for entry in call.absent_on if entry not in KNOWN.get(f"{client}:{operation}", {})]
+def unknown(asked: str, call: Call) -> list[str]:
+    """The entries of `absent_on:` that nobody has said to mean "none" for this client and operation."""
+    return [entry for entry in call.absent_on if entry not in KNOWN.get(asked, {})]
 
 
 def undeclared(call: Call, declared: frozenset[str]) -> list[str]:

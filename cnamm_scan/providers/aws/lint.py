@@ -146,9 +146,8 @@ class _Linter:
     @staticmethod
     def _silences(table: Table, call: Call, operation: Any) -> Iterator[Problem]:
         """Errors that are taken for something else than unread, without anybody knowing that they are."""
-        client = str(operation.service_model.service_name)
-        asked = f"{client}:{operation.name}"
-        for entry in absences.unknown(client, operation.name, call):
+        asked = f"{operation.service_model.service_name}:{operation.name}"
+        for entry in absences.unknown(asked, call):
             yield (
                 table.id,
                 f"nobody has said that '{entry}' of {asked} means that there is none",

@@ -47,12 +47,11 @@ def ecs_task_definition(value: Json) -> Json:
     if not isinstance(value, Mapping):
         return None
     paths = {str(each.get("name")): _host_path(each) for each in _mappings(value, "volumes")}
-    kept = {name for name in paths if not _is_only_read(name, value)}
     core = [
         path
         for name, path in paths.items()
-        if path and (reaches_socket(path) or is_disk(path) or (name in kept and is_critical(path)))
-    ]  # fmt: skip
+        if path and (reaches_socket(path) or is_disk(path) or (is_critical(path) and not _is_only_read(name, value)))
+    ]
     return {**value, **({"coreHostPaths": core} if core else {})}
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.aws.made.networks import Groups
-from cnamm_scan.providers.aws.made.paths import Paths, Truth, either
-from cnamm_scan.providers.aws.networks.rules import ANYBODY, Through
+from cnamm_scan.providers.aws.made.paths import Paths, Truth, both, either, is_world
+from cnamm_scan.providers.aws.networks.rules import ANYBODY
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.openness import EVERYWHERE, Openness, addresses, judge
 from cnamm_scan.providers.ports import HABITS, LISTS, NO_PORTS, Ports, lists_of, ports
@@ -16,11 +16,6 @@ from cnamm_scan.providers.ports import HABITS, LISTS, NO_PORTS, Ports, lists_of,
 SUBNET_GROUP = "aws.redshift.subnet_group"
 TARGET_GROUP = "aws.elbv2.target_group"
 WORLD = Openness.WORLD
-
-
-def both(*answers: Truth) -> Truth:
-    """Whether all are true; None where one that is not known decides."""
-    return False if False in answers else None if None in answers else True
 
 
 def exposures(seen: SeenTables) -> Iterable[MadeRow]:
@@ -62,18 +57,12 @@ def _reached(groups: Groups, paths: Paths, row: SeenRow, subnets: Sequence[str] 
     answers: list[Truth] = []
     levels: list[tuple[Openness, Openness]] = []
     for subnet in subnets:
-        wall = paths.let_in(row.target, row.region, subnet, at)
-        passed = Through(grouped.sure.within(wall.sure), grouped.possible.within(wall.possible))
+        passed = grouped.within(paths.let_in(row.target, row.region, subnet, at))
         levels.append((judge(passed.sure), judge(passed.possible)))
-        back = paths.let_back(row.target, row.region, subnet)
-        answered = Through(passed.sure.within(back.sure), passed.possible.within(back.possible))
-        answers.append(both(paths.reaches_internet(row.target, row.region, subnet), _is_world(answered)))
+        answered = passed.within(paths.let_back(row.target, row.region, subnet))
+        answers.append(both(paths.reaches_internet(row.target, row.region, subnet), is_world(answered)))
     low, high = (max(levels, key=lambda pair: pair[n].rank)[n] for n in (0, 1))
     return either(answers), (low.value if low is high else None)
-
-
-def _is_world(passed: Through) -> Truth:
-    return True if judge(passed.sure) is WORLD else None if judge(passed.possible) is WORLD else False
 
 
 def listeners(seen: SeenTables) -> Iterable[MadeRow]:
@@ -88,7 +77,7 @@ def listeners(seen: SeenTables) -> Iterable[MadeRow]:
         public = None if values["scheme"] is None else values["scheme"] == "internet-facing"
         admitted: Truth = True
         if values["security_groups"] is None or values["security_groups"]:  # a Network Load Balancer may have none: it lets all in
-            admitted = _is_world(ANYBODY if at is None else groups.admitted(row.target, row.region, values["security_groups"], at))
+            admitted = is_world(ANYBODY if at is None else groups.admitted(row.target, row.region, values["security_groups"], at))
         reached = both(public, admitted)
         found, hidden = _behind(row, behind)
         sure = set() if at is None else set(lists_of(at))

@@ -13,13 +13,11 @@ from cnamm_scan.providers.aws.made.paths import (
     Paths,
     PrefixLists,
     Truth,
-    acl_entries,
     address_set,
     destination,
     either,
     is_internet,
     ports_in,
-    read_through,
 )
 from cnamm_scan.providers.aws.networks.rules import ANYBODY, Through, open_ports
 from cnamm_scan.providers.interface import SeenRow, SeenTables
@@ -121,8 +119,7 @@ def _rule(row: SeenRow, opening: Opening, part: Part) -> dict[str, Any]:
 def network_acls(seen: SeenTables) -> Iterable[MadeRow]:
     """A row for each network ACL: what the world gets through it, by first match."""
     paths = Paths(seen)
-    for (target, region, acl), (row, entries) in acl_entries(seen).items():
-        pieces = read_through(seen, (target, region, acl), entries)
+    for (target, region, acl), (row, pieces) in paths.inward.items():
         levels = {level: open_ports(pieces, level) for level in (Openness.WIDE, Openness.WORLD)}
         sure, possible = ({level: each[at] for level, each in levels.items()} for at in (0, 1))
         world, maybe = sure[Openness.WORLD], possible[Openness.WORLD]

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/vpc/latest/userguide/nacl-ephemeral-ports.html, http
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -29,6 +29,10 @@ _ANSWERS = ports("tcp", 0, 65535)
 _SETTLED = frozenset({"create-complete", "update-complete"})
 _GONE = frozenset({"delete-complete", "disable-complete", "create-failed"})
 Place = tuple[str, str]
+Id = tuple[str, str, str]
+"""Target, region and id."""
+Pieces = list[tuple[Ports, Through]]
+"""Ports with whom a network ACL lets through on them."""
 Truth = bool | None
 
 
@@ -47,13 +51,23 @@ def either(answers: Iterable[Truth]) -> Truth:
     return True if True in held else None if None in held else False
 
 
+def both(*answers: Truth) -> Truth:
+    """Whether all are true; None where one that is not known decides."""
+    return False if False in answers else None if None in answers else True
+
+
+def is_world(passed: Through) -> Truth:
+    """Whether the world is among those who get through."""
+    return True if judge(passed.sure) is Openness.WORLD else None if judge(passed.possible) is Openness.WORLD else False
+
+
 @dataclass
 class PrefixLists:
     """What the entries of prefix lists come to."""
 
     seen: SeenTables
-    _entries: dict[tuple[str, str, str], list[str | None]] = field(default_factory=dict)
-    _owners: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
+    _entries: dict[Id, list[str | None]] = field(default_factory=dict)
+    _owners: dict[Id, str | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for row in self.seen.rows(PREFIX_LIST):
@@ -97,11 +111,11 @@ class Paths:
     """Which subnets the internet reaches and is answered from, and whom their network ACLs let in."""
 
     seen: SeenTables
-    _tables: dict[tuple[str, str, str], str] = field(default_factory=dict)
-    _main: dict[tuple[str, str, str], str] = field(default_factory=dict)
-    _leads: dict[tuple[str, str, str], Through] = field(default_factory=dict)
-    _acls: dict[tuple[str, str, str], tuple[list[tuple[Ports, Through]], list[tuple[Ports, Through]]]] = field(default_factory=dict)
-    _vpcs: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
+    _tables: dict[Id, str] = field(default_factory=dict)
+    _main: dict[Id, str] = field(default_factory=dict)
+    _leads: dict[Id, Through] = field(default_factory=dict)
+    _acls: dict[Id, tuple[Pieces, Pieces]] = field(default_factory=dict)
+    _vpcs: dict[Id, str | None] = field(default_factory=dict)
     _untold: set[Place] = field(default_factory=set)
     """Where a route table does not say whose it is: a subnet that no other names may be its own."""
 
@@ -117,11 +131,12 @@ class Paths:
             if row.values["is_main"]:
                 self._main[row.target, row.region, str(row.values["vpc_id"])] = str(row.values["route_table_id"])
         self._read_routes()
-        inward, outward = acl_entries(seen), acl_entries(seen, egress=True)
-        for at, (row, entries) in inward.items():
-            pieces = (read_through(seen, at, entries), read_through(seen, at, outward[at][1]))
+        self.inward = _walls(seen, egress=False)
+        """Each network ACL with whom it lets in."""
+        outward = _walls(seen, egress=True)
+        for at, (row, pieces) in self.inward.items():
             for subnet in row.values["subnets"] or ():
-                self._acls[at[0], at[1], subnet] = pieces
+                self._acls[row.target, row.region, subnet] = (pieces, outward[at][1])
         self._blocks = {(row.target, row.region): row.values for row in seen.rows(BLOCK)}
         self._excluded: dict[Place, list[tuple[str | None, Truth]]] = {}
         for row in seen.rows(EXCLUSION):
@@ -130,7 +145,7 @@ class Paths:
 
     def _read_routes(self) -> None:
         lists = PrefixLists(self.seen)
-        held: dict[tuple[str, str, str], list[Addresses | None]] = {}
+        held: dict[Id, list[Addresses | None]] = {}
         for row in self.seen.rows(ROUTE):
             values = row.values
             if values["state"] == "blackhole" or is_internet(values["gateway_id"]) is False:
@@ -159,20 +174,17 @@ class Paths:
 
     def reaches_internet(self, target: str, region: str, subnet: str) -> Truth:
         """Whether what has a public address there can be answered: a route leads to an internet gateway, and nothing blocks that."""
-        led = self.answers(target, region, subnet)
-        routed = True if judge(led.sure) is Openness.WORLD else None if judge(led.possible) is Openness.WORLD else False
-        blocked = False if routed is False else self.is_blocked(target, region, subnet)
-        return False if routed is False or blocked else None if None in (routed, blocked) else True
+        return both(is_world(self.answers(target, region, subnet)), self.is_unblocked(target, region, subnet))
 
-    def is_blocked(self, target: str, region: str, subnet: str) -> Truth:
-        """Whether the region's block on public access keeps callers from a subnet that no exclusion names."""
+    def is_unblocked(self, target: str, region: str, subnet: str) -> Truth:
+        """Whether the region's block on public access is off, or an exclusion lets callers into the subnet all the same."""
         if self.seen.dark(BLOCK, target, region):
             return None
         told = self._blocks.get((target, region))
         if told is None or told["mode"] is None or told["is_settled"] is not True:
             return None
         if told["mode"] not in BLOCKS:
-            return False if told["mode"] == "off" else None
+            return True if told["mode"] == "off" else None
         vpc = self._vpcs.get((target, region, subnet))
         answers: list[Truth] = [None if vpc is None or self.seen.dark(EXCLUSION, target, region) else False]
         for resource, lets_in in self._excluded.get((target, region), ()):
@@ -180,8 +192,7 @@ class Paths:
             answers.append(
                 lets_in if name is not None and name in (subnet, vpc) else None if name is None and lets_in is not False else False
             )
-        excluded = either(answers)
-        return None if excluded is None else not excluded
+        return either(answers)
 
     def let_in(self, target: str, region: str, subnet: str, at: Ports) -> Through:
         """Whom the subnet's network ACL lets in on one of these ports."""
@@ -190,9 +201,9 @@ class Paths:
 
     def let_back(self, target: str, region: str, subnet: str) -> Through:
         """Who can be answered from there: by a route, and through the network ACL on the port that the asker chose."""
-        pieces, led = self._acls.get((target, region, subnet)), self.answers(target, region, subnet)
+        pieces = self._acls.get((target, region, subnet))
         wall = ANYBODY if pieces is None else admitted_at(pieces[1], _ANSWERS)
-        return Through(wall.sure.within(led.sure), wall.possible.within(led.possible))
+        return wall.within(self.answers(target, region, subnet))
 
 
 def _lets_in(mode: str | None, state: str | None) -> Truth:
@@ -202,11 +213,12 @@ def _lets_in(mode: str | None, state: str | None) -> Truth:
     return True if mode == "allow-bidirectional" and state in _SETTLED else None
 
 
-def acl_entries(seen: SeenTables, *, egress: bool = False) -> dict[tuple[str, str, str], tuple[SeenRow, list[Entry]]]:
-    """The rules of each network ACL for what comes in, or goes out, by (target, region, id)."""
-    made: dict[tuple[str, str, str], tuple[SeenRow, list[Entry]]] = {
-        (row.target, row.region, str(row.values["acl_id"])): (row, []) for row in seen.rows(ACL)
-    }
+def _walls(seen: SeenTables, *, egress: bool) -> dict[Id, tuple[SeenRow, Pieces]]:
+    """Each network ACL with whom it lets through, inwards or outwards; anybody, maybe, where its rules were not all read.
+
+    Each direction of a network ACL has at least its last rule, which nobody can take away: told of none, its rules were not read.
+    """
+    made: dict[Id, tuple[SeenRow, list[Entry]]] = {(row.target, row.region, str(row.values["acl_id"])): (row, []) for row in seen.rows(ACL)}
     for row in seen.rows(ACL_ENTRY):
         values = row.values
         at = (row.target, row.region, str(values["acl_id"]))
@@ -219,15 +231,10 @@ def acl_entries(seen: SeenTables, *, egress: bool = False) -> dict[tuple[str, st
         allows = None if values["action"] is None else values["action"].lower() == "allow"
         number = -1 if values["number"] is None else values["number"]
         made[at][1].append(Entry(number, None if values["number"] is None else allows, ports_in(row), who))
-    return made
-
-
-def read_through(seen: SeenTables, at: tuple[str, str, str], entries: Sequence[Entry]) -> list[tuple[Ports, Through]]:
-    """Pieces of ports with whom a network ACL lets through; anybody, maybe, where its rules were not all read.
-
-    Each direction of a network ACL has at least its last rule, which nobody can take away: told of none, its rules were not read.
-    """
-    return through(entries) if entries and not seen.dark(ACL_ENTRY, at[0], at[1]) else [(ALL_PORTS, ANYBODY)]
+    return {
+        at: (row, through(entries) if entries and not seen.dark(ACL_ENTRY, row.target, row.region) else [(ALL_PORTS, ANYBODY)])
+        for at, (row, entries) in made.items()
+    }
 
 
 def is_internet(gateway: str | None) -> Truth:

@@ -42,6 +42,10 @@ class Through:
     sure: Addresses
     possible: Addresses
 
+    def within(self, other: Through) -> Through:
+        """Who gets through both."""
+        return Through(self.sure.within(other.sure), self.possible.within(other.possible))
+
 
 ANYBODY = Through(NO_ADDRESSES, EVERYWHERE)
 """Nothing was read of it."""

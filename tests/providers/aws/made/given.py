@@ -10,7 +10,8 @@ from typing import Any
 from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.aws.documents import iam_policy
 from cnamm_scan.providers.aws.made.columns import MAKERS
-from cnamm_scan.providers.interface import SeenGroup, SeenRow, SeenTables
+from cnamm_scan.providers.interface import SeenRow, SeenTables
+from tests.providers.seen import Plain
 
 Json = Any
 ME, PARTNER, OURS, PLACE = "111111111111", "222222222222", "o-ours", "eu-central-1"
@@ -20,7 +21,7 @@ OWN = {"organization_id": OURS, "ignores_public_acls": False, "restricts_public_
 
 
 @dataclass
-class Seen:
+class Seen(Plain):
     """`tables` holds rows by their keys; all are in one account and one region."""
 
     tables: Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -38,17 +39,9 @@ class Seen:
         """What was seen of a table."""
         return [SeenRow(TARGET, PLACE, key, f"{table}/{key}", values) for key, values in self.tables.get(table, {}).items()]
 
-    def groups(self, table: str) -> Sequence[SeenGroup]:
-        """Each row by itself; no maker of this wing asks."""
-        return [SeenGroup(row, 1) for row in self.rows(table)]
-
     def dark(self, table: str, target: str, region: str | None = None) -> bool:
         """Whether more of a table may be there than was seen."""
         return table in self.unread
-
-    def why(self, table: str, target: str) -> frozenset[str]:
-        """Why more of it may be there; no maker of this wing asks."""
-        return frozenset({"denied"}) if self.dark(table, target) else frozenset()
 
 
 def made_by(

@@ -10,7 +10,8 @@ from typing import Any
 from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.aws.documents import iam_policy
 from cnamm_scan.providers.aws.made.columns import MAKERS
-from cnamm_scan.providers.interface import SeenGroup, SeenRow
+from cnamm_scan.providers.interface import SeenRow
+from tests.providers.seen import Plain
 
 Json = Any
 ACCOUNT, TARGET = "111111111111", "aws:111111111111"
@@ -31,7 +32,7 @@ def document(*statements: Mapping[str, Json]) -> Json:
 
 
 @dataclass
-class Seen:
+class Seen(Plain):
     """Tables as a maker sees them."""
 
     tables: Mapping[str, Sequence[SeenRow]]
@@ -46,16 +47,8 @@ class Seen:
     def rows(self, table: str) -> Sequence[SeenRow]:
         return self.tables.get(table, ())
 
-    def groups(self, table: str) -> Sequence[SeenGroup]:
-        """Each row by itself."""
-        return [SeenGroup(row, 1) for row in self.rows(table)]
-
     def dark(self, table: str, target: str, region: str | None = None) -> bool:
         return table in self.unseen
-
-    def why(self, table: str, target: str) -> frozenset[str]:
-        """Why more of it may be there; no maker of this wing asks."""
-        return frozenset({"denied"}) if self.dark(table, target) else frozenset()
 
 
 @dataclass

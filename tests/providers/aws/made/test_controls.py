@@ -12,7 +12,8 @@ import pytest
 from cnamm_scan.model import Target
 from cnamm_scan.providers.aws.made.columns import MAKERS
 from cnamm_scan.providers.aws.made.controls import member_accounts
-from cnamm_scan.providers.interface import SeenGroup, SeenRow
+from cnamm_scan.providers.interface import SeenRow
+from tests.providers.seen import Plain
 
 Json = Any
 TOP, ORG = "aws:999999999999", "o-abcdef1234"
@@ -21,7 +22,7 @@ ACCOUNT, OU = "aws.organizations.account", "aws.organizations.ou"
 
 
 @dataclass
-class Seen:
+class Seen(Plain):
     """Tables as a maker sees them."""
 
     tables: Mapping[str, Sequence[Mapping[str, Any]]]
@@ -34,16 +35,8 @@ class Seen:
     def rows(self, table: str) -> Sequence[SeenRow]:
         return [SeenRow(TOP, "global", f"{table}/{at}", f"f-{table}-{at}", values) for at, values in enumerate(self.tables.get(table, ()))]
 
-    def groups(self, table: str) -> Sequence[SeenGroup]:
-        """Each row by itself."""
-        return [SeenGroup(row, 1) for row in self.rows(table)]
-
     def dark(self, table: str, target: str, region: str | None = None) -> bool:
         return table in self.unseen
-
-    def why(self, table: str, target: str) -> frozenset[str]:
-        """Why more of it may be there; no maker of this wing asks."""
-        return frozenset({"denied"}) if self.dark(table, target) else frozenset()
 
 
 def account(number: str, parent: str | None, **more: Json) -> dict[str, Json]:

@@ -11,13 +11,14 @@ from typing import Any
 from cnamm_scan.model import Target
 from cnamm_scan.providers.aws.made.columns import MAKERS
 from cnamm_scan.providers.aws.made.events import KINDS, listeners
-from cnamm_scan.providers.interface import SeenGroup, SeenRow
+from cnamm_scan.providers.interface import SeenRow
+from tests.providers.seen import Plain
 
 ME = "111111111111"
 
 
 @dataclass
-class Seen:
+class Seen(Plain):
     patterns: Sequence[str | None]
     targets: Sequence[Target] = (Target(f"aws:{ME}", "aws", ME),)
     over: Sequence[str] = ()
@@ -30,16 +31,8 @@ class Seen:
             SeenRow(f"aws:{ME}", "eu-west-1", f"k{at}", f"f{at}", {**given, "pattern": pattern}) for at, pattern in enumerate(self.patterns)
         ]
 
-    def groups(self, table: str) -> Sequence[SeenGroup]:
-        """Each row by itself."""
-        return [SeenGroup(row, 1) for row in self.rows(table)]
-
     def dark(self, table: str, target: str, region: str | None = None) -> bool:
         return False
-
-    def why(self, table: str, target: str) -> frozenset[str]:
-        """Why more of it may be there; no maker of this wing asks."""
-        return frozenset({"denied"}) if self.dark(table, target) else frozenset()
 
 
 def heard(pattern: str | None) -> dict[str, Any]:

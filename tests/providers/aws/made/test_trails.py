@@ -9,7 +9,8 @@ from typing import Any
 
 from cnamm_scan.model import Target
 from cnamm_scan.providers.aws.made.trails import REGION, STORE, TRAIL, regions, stores
-from cnamm_scan.providers.interface import SeenGroup, SeenRow
+from cnamm_scan.providers.interface import SeenRow
+from tests.providers.seen import Plain
 
 Json = Any
 TARGET = "aws:111111111111"
@@ -18,7 +19,7 @@ DATA = [{"ReadWriteType": "All", "IncludeManagementEvents": False}]
 
 
 @dataclass
-class Seen:
+class Seen(Plain):
     tables: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]]
     unseen: frozenset[str] = frozenset()
     targets: Sequence[Target] = ()
@@ -31,16 +32,8 @@ class Seen:
             SeenRow(TARGET, region, f"k{at}", f"{table}#{at}", values) for at, (region, values) in enumerate(self.tables.get(table, ()))
         ]
 
-    def groups(self, table: str) -> Sequence[SeenGroup]:
-        """Each row by itself."""
-        return [SeenGroup(row, 1) for row in self.rows(table)]
-
     def dark(self, table: str, target: str, region: str | None = None) -> bool:
         return f"{table}/{region}" in self.unseen
-
-    def why(self, table: str, target: str) -> frozenset[str]:
-        """Why more of it may be there; no maker of this wing asks."""
-        return frozenset({"denied"}) if self.dark(table, target) else frozenset()
 
 
 def trail(name: str, selectors: Json = None, **more: Json) -> dict[str, Json]:

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cnamm_scan.model import MadeRow, Target
-from cnamm_scan.providers.interface import SeenGroup, SeenRow, SeenTables
+from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.kubernetes.made import rbac_room as room
 from cnamm_scan.providers.kubernetes.made.columns import MAKERS
+from tests.providers.seen import Plain
 
 Json = Any
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -21,7 +22,7 @@ TABLES = {
 }
 
 
-class Seen:
+class Seen(Plain):
     """`tables` holds rows by their keys; `missing` says why more of a table may be there."""
 
     over: Sequence[str] = ()
@@ -37,10 +38,6 @@ class Seen:
     def rows(self, table: str) -> Sequence[SeenRow]:
         """What was seen of a table."""
         return [SeenRow("kubernetes:shop", "global", key, f"{table}/{key}", values) for key, values in self.tables[table].items()]
-
-    def groups(self, table: str) -> Sequence[SeenGroup]:
-        """Each row by itself."""
-        return [SeenGroup(row, 1) for row in self.rows(table)]
 
     def dark(self, table: str, target: str, region: str | None = None) -> bool:
         """Whether more of a table may be there."""

@@ -32,10 +32,6 @@ def _gateways(ask: Ask) -> Given:
     return {"VpcBlockPublicAccessOptions": {**state, "ManagedBy": "account", "ExclusionsAllowed": "allowed"}}
 
 
-def _gateway_exclusions(ask: Ask) -> Given:
-    return {"VpcBlockPublicAccessExclusions": []}
-
-
 def _snapshots(ask: Ask) -> Given:
     """Those that everybody may restore, when these are asked for; moto would list them all."""
     if ask.fields.get("RestorableBy.1") != "all":
@@ -113,7 +109,6 @@ ANSWERS: Mapping[tuple[str, str], Answer] = {
     ("ec2", "DescribeInstanceImageMetadata"): _instance_images,
     ("ec2", "DescribeSnapshots"): _snapshots,
     ("ec2", "DescribeVpcBlockPublicAccessOptions"): _gateways,
-    ("ec2", "DescribeVpcBlockPublicAccessExclusions"): _gateway_exclusions,
     ("ssm", "DescribeInstanceInformation"): _managed,
     ("ssm", "DescribeSessions"): _sessions,
     ("ssm", "ListResourceComplianceSummaries"): _patched,
