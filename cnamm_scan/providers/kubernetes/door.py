@@ -87,7 +87,7 @@ def look_for(link: Link, named: Mapping[str, Sequence[str]]) -> tuple[list[Absen
                 notes.append(f"whether there is a namespace {name} is not known ({flag}): these credentials may neither list nor get it")
             elif not there:
                 absent.append(Absent(name, flag, "namespace", tuple(_namespaces(link))))
-                notes.append(f"there is no namespace {name} ({flag})")
+                notes.append(absent[-1].note)
     return absent, notes
 
 

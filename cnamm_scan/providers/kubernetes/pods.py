@@ -316,12 +316,9 @@ def changes(document: Json) -> Json:
     flags = [
         flag for each in _mappings(template, "containers") for flag in _flags(["", *map(str, _list(each, "args"))], settled=True) if flag
     ]
-    moving = [
-        str(each["image"]) for each in _mappings(template, "containers") if (image := reference(each.get("image"))) and image["moves"]
-    ]
-    public = [
-        str(each["image"]) for each in _mappings(template, "containers") if (image := reference(each.get("image"))) and image["isPublic"]
-    ]
+    images = [(str(each["image"]), said) for each in _mappings(template, "containers") if (said := reference(each.get("image")))]
+    moving = [image for image, said in images if said["moves"]]
+    public = [image for image, said in images if said["isPublic"]]
     told = (("changes", made, entries), ("flags", flags, flags), ("movingImages", moving, moving), ("publicImages", public, public))
     return {**document, **{name: value for name, value, there in told if there}}
 
