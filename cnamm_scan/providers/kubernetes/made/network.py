@@ -60,7 +60,7 @@ AGENTS: Mapping[str, str] = {
     "sdn": "openshift_sdn",
 }
 """Daemon sets by which a product is known to run: its policies mean nothing without it."""
-_ENFORCES = re.compile(
+ENFORCES = re.compile(
     "cilium|anetd|calico-node|canal|rke2-canal|antrea-agent|kube-router|ovnkube-node|azure-npm|weave-net|kube-network-policies|ovs-cni"
 )
 """Daemon sets of which any enforces the API's own policies; kubernetes.networking.policy_engine tells them by the same names."""
@@ -146,7 +146,7 @@ def _opaque(key: str, kind: str, namespace: str = "") -> Policy:
 
 def _heeds_none(agents: Sequence[SeenRow]) -> bool:
     """Whether the network is one that is known to enforce no policy, with nothing beside it that does: then policies are texts."""
-    if any(_ENFORCES.fullmatch(str(row.values["name"])) for row in agents):
+    if any(ENFORCES.fullmatch(str(row.values["name"])) for row in agents):
         return False
     for row in agents:
         flags = row.values["arguments"]
