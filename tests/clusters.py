@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,6 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from cnamm_scan import api
 from cnamm_scan.demo.cluster.bed.server import Cluster, ClusterBed, Rights
+from cnamm_scan.engine import schedule
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.providers.interface import Answer, Provider, Request
 from cnamm_scan.providers.kubernetes.provider import Options, connect
@@ -198,6 +200,69 @@ def write_pack(folder: Path, collectors: Mapping[str, Document | str], rules: Se
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(body if isinstance(body, str) else json.dumps(body))  # JSON is YAML too
     return folder
+
+
+@contextmanager
+def shipping(folder: Path, collectors: Mapping[str, Document | str], rules: Sequence[Document]) -> Iterator[None]:
+    """This little content instead of what ships, and little time between attempts."""
+    pack = write_pack(folder, collectors, rules)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: pack)
+        patch.setattr(schedule, "RETRY_BASE", 0.02)
+        yield
+
+
+def probes(calls: Mapping[str, str], more: str = "") -> str:
+    """A collector with a table for each name, `kubernetes.probe.NAME`: what its call lists, with `more` columns."""
+    columns = f"name: {{type: text, from: metadata.name}}, namespace: {{type: text, from: metadata.namespace}}{more}"
+    return "service: probe\nclient: v1\nfacts:\n" + "".join(
+        f"""
+  kubernetes.probe.{name}:
+    about: A {name}.
+    once_per: target
+    list: {{call: '{call}', items: items}}
+    key: '{{metadata.namespace}}/{{metadata.name}}'
+    columns: {{{columns}}}
+"""
+        for name, call in calls.items()
+    )
+
+
+KUBELET = """
+  kubernetes.probe.kubelet:
+    about: What is read only when it is asked for, beneath each node.
+    once_per: target
+    opt_in: kubelet_config
+    list: {for: kubernetes.probe.node, call: nodes/proxy/configz, with: {name: parent.metadata.name}, items: '@'}
+    key: '{parent.metadata.name}'
+    columns: {port: {type: integer, from: kubeletconfig.readOnlyPort, absent: 0}}
+"""
+"""Another table of such a collector, beneath one of nodes."""
+
+
+# ---- plugins that give credentials ---------------------------------------------------------------------------------------
+
+
+def plugin(folder: Path, script: str) -> list[str]:
+    """A command that a kubeconfig may name under exec."""
+    file = folder / "plugin"
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o700)
+    return [str(file)]
+
+
+def credential(status: Any, version: str = "client.authentication.k8s.io/v1") -> str:
+    """What such a command prints."""
+    return json.dumps({"apiVersion": version, "kind": "ExecCredential", "status": status})
+
+
+def dispenser(folder: Path, *tokens: str) -> list[str]:
+    """A plugin that gives one token after the other, the last for ever; without saying when they run out. It counts its calls."""
+    for number, token in enumerate(tokens):
+        (folder / f"said{number}").write_text(credential({"token": token}))
+    last = len(tokens) - 1
+    count = f"echo asked >> {folder}/count\nn=$(($(wc -l < {folder}/count) - 1))"
+    return plugin(folder, f"{count}\n[ $n -gt {last} ] && n={last}\ncat {folder}/said$n")
 
 
 # ---- certificates --------------------------------------------------------------------------------------------------------

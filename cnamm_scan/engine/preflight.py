@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from cnamm_scan.engine.collect.calls import Values
@@ -114,34 +115,20 @@ def _of_kinds(provider: Provider, roots: Sequence[Source], rests: _Rests, values
     done: set[int] = set()
     found: list[Tried] = []
     for (client, operation), sources in sorted(alike.items()):
+        told = partial(_tried, rests, sources, f"{client}:{operation}")
         for target in provider.targets:
-            place = provider.home_region()
-            parameters, _ = values.parameters(sources[0].call, {}, target, place)
-            whole = Request(client, operation, place, parameters, target=target.id)
-            needs = tuple(sorted({right for source in sources for right in source.call.needs}))
-
-            def told(
-                status: str, needs: tuple[str, ...], asked: str, sources: Sequence[Source] = sources, target: Target = target
-            ) -> Tried:
-                return _tried(sources, target, asked, status, needs, rests)
-
             try:
-                trials = provider.trials(whole)
+                trials = provider.trials(_request(provider, sources[0], values, target))
             except CallFailedError as failure:
-                is_none = provider.matches(failure, sources[0].call.absent_on)
-                found.append(told(NOT_INSTALLED if is_none else _told(failure), needs, f"{client}:{operation}"))
-                done |= set(map(id, sources))
-                continue
-            if trials is None:
-                break
+                needs = tuple(sorted({right for source in sources for right in source.call.needs}))
+                found.append(told(target, _failed(provider, sources[0], failure, NOT_INSTALLED), needs))
+            else:
+                if trials is None:
+                    break
+                for trial in trials:
+                    status, _ = _asked(provider, sources[0], trial.request, NOT_INSTALLED)
+                    found.append(told(target, status, (trial.needs,)))
             done |= set(map(id, sources))
-            for trial in trials:
-                try:
-                    answered(provider.call, trial.request)
-                    status = OK
-                except CallFailedError as failure:
-                    status = NOT_INSTALLED if provider.matches(failure, sources[0].call.absent_on) else _told(failure)
-                found.append(told(status, (trial.needs,), f"{client}:{operation}"))
     return done, found
 
 
@@ -156,13 +143,13 @@ def _of_services(provider: Provider, roots: Sequence[Source], rests: _Rests, val
         source = min(sources, key=_cost)
         client, operation = split_operation(source.call, source.client)
         for target, status in _each(provider, source, values):
-            made = _tried(sources, target, f"{client}:{operation}", status, tuple(sorted(source.call.needs)), rests, service)
-            found.append(made)
+            needs = tuple(sorted(source.call.needs))
+            found.append(_tried(rests, sources, f"{client}:{operation}", target, status, needs, service))
     return found
 
 
 def _tried(
-    sources: Sequence[Source], target: Target, operation: str, status: str, needs: tuple[str, ...], rests: _Rests, service: str = ""
+    rests: _Rests, sources: Sequence[Source], operation: str, target: Target, status: str, needs: tuple[str, ...], service: str = ""
 ) -> Tried:
     plans = [table for root in sources for source in root.walk() for table in source.tables]
     tables = sorted({each.table.id for each in plans if service in ("", each.table.service)})
@@ -173,26 +160,33 @@ def _tried(
 def _each(provider: Provider, source: Source, values: Values) -> Iterator[tuple[Target, str]]:
     """Each target, and how the call went for it."""
     if source.once_per == "connection":
-        said, dark = _asked(provider, source, values, None)
+        said, dark = _asked(provider, source, _request(provider, source, values, None), OK)
         for target in provider.targets:
             yield target, dark.get(target.name, said)
         return
     for target in provider.targets:
-        yield target, _asked(provider, source, values, target)[0]
+        yield target, _asked(provider, source, _request(provider, source, values, target), OK)[0]
 
 
-def _asked(provider: Provider, source: Source, values: Values, target: Target | None) -> tuple[str, Mapping[str, str]]:
-    """How the call went, and how for targets whose share is missing, by name."""
+def _request(provider: Provider, source: Source, values: Values, target: Target | None) -> Request:
+    """A listing without the parameters of an item, in the home region; None: for the whole connection."""
     client, operation = split_operation(source.call, source.client)
     place = provider.home_region()
     parameters, _ = values.parameters(source.call, {}, target, place)
+    return Request(client, operation, place, parameters, target=target.id if target is not None else "")
+
+
+def _asked(provider: Provider, source: Source, request: Request, absent: str) -> tuple[str, Mapping[str, str]]:
+    """How a call went, and how for targets whose share is missing, by name; `absent`: where there is no such thing to ask for."""
     try:
-        answer: Answer = answered(
-            provider.call, Request(client, operation, place, parameters, target=target.id if target is not None else "")
-        )
+        answer: Answer = answered(provider.call, request)
     except CallFailedError as failure:
-        return OK if provider.matches(failure, source.call.absent_on) else _told(failure), {}
+        return _failed(provider, source, failure, absent), {}
     return OK, {name: _told(failure) for name, failure in answer.dark.items()}
+
+
+def _failed(provider: Provider, source: Source, failure: CallFailedError, absent: str) -> str:
+    return absent if provider.matches(failure, source.call.absent_on) else _told(failure)
 
 
 def _told(failure: CallFailedError) -> str:

@@ -182,6 +182,11 @@ class Absent:
     known: Sequence[str] = ()
     """What there is of the kind, as far as it may be known."""
 
+    @property
+    def note(self) -> str:
+        """What a person should know of it."""
+        return f"there is no {self.noun} {self.name} ({self.flag})"
+
 
 class Provider(Protocol):
     """One connection, through which one target or many are asked. Made by the command line, used from many threads."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from cnamm_scan import content as reader
+from cnamm_scan.providers.kubernetes.made.network import ENFORCES
 
 NETWORK = re.compile(r"\d+\.\d+\.\d+\.\d+/\d|::/\d|['\"]/\[0")
 _COMMON = "22|3389|3306|5432|6379|27017"
@@ -125,3 +126,8 @@ def test_what_a_gitops_tool_leaves_on_an_object_is_asked_in_the_same_words_every
     assert {"kubernetes.apps.mark", "kubernetes.apps.origin", "kubernetes.apiextensions.change"} <= spelled.keys()
     assert {name: len(found) for name, found in spelled.items()} == {name: text.count("tracking-id") for name, text in told.items()}
     assert len({each for found in spelled.values() for each in found}) == 1
+
+
+def test_the_agents_that_enforce_policies_are_the_same_to_the_view_and_to_what_weighs_policies() -> None:
+    (names,) = re.findall(r"'\^\(([^)]*)\)\$'", reader.load().views["kubernetes.networking.policy_engine"].select)
+    assert set(names.split("|")) - {"aws-node", "kube-flannel.*"} == set(ENFORCES.pattern.split("|"))

@@ -20,10 +20,9 @@ import pytest
 
 from cnamm_scan.cli.main import run
 from cnamm_scan.demo.cluster.bed.server import Cluster, ClusterBed, Seen, Trouble, stale_read
-from cnamm_scan.engine import schedule
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.model import Coverage
-from tests.clusters import cluster, crd, pod, rule, scan, thing, verdicts, write_pack
+from tests.clusters import cluster, crd, pod, rule, scan, shipping, thing, verdicts
 
 Key = tuple[str, str]
 """Rule, resource."""
@@ -213,10 +212,7 @@ def _quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     rules = [rule(name, f"kubernetes.probe.{name}", "name LIKE 'good%'") for name in PROBED]
     rules += [rule("cluster", "kubernetes.probe.cluster", "name LIKE 'v1.%'"), rule("resource", "kubernetes.probe.resource", "name <> ''")]
     rules += [rule(name, "kubernetes.probe.cluster", passes) for name, passes in LOOKING.items()]
-    pack = write_pack(tmp_path_factory.mktemp("pack"), {"kubernetes/probe": COLLECTOR}, rules)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: pack)
-        patch.setattr(schedule, "RETRY_BASE", 0.02)
+    with shipping(tmp_path_factory.mktemp("pack"), {"kubernetes/probe": COLLECTOR}, rules):
         yield
 
 

@@ -19,10 +19,9 @@ from jsonschema import Draft202012Validator
 from cnamm_scan import api
 from cnamm_scan.cli.main import run
 from cnamm_scan.demo.cluster.bed.server import Cluster, ClusterBed
-from cnamm_scan.engine import schedule
 from cnamm_scan.evidence.bundle import open_bundle
 from cnamm_scan.providers.kubernetes.kind import KIND
-from tests.clusters import asked, cluster, guarded_bed, pod, rule, scan, thing, verdicts, write_pack
+from tests.clusters import KUBELET, asked, cluster, guarded_bed, pod, rule, scan, shipping, thing, verdicts
 from tests.least import TOKEN, compare, files_of, rights_of, told
 
 SCHEMA = Draft202012Validator(json.loads((files("cnamm_scan.report") / "report-1.schema.json").read_text()))
@@ -55,13 +54,6 @@ facts:
     list: {call: nodes, items: items}
     key: '{metadata.name}'
     columns: {name: {type: text, from: metadata.name}}
-  kubernetes.probe.kubelet:
-    about: What is read only when it is asked for, beneath each node.
-    once_per: target
-    opt_in: kubelet_config
-    list: {for: kubernetes.probe.node, call: nodes/proxy/configz, with: {name: parent.metadata.name}, items: '@'}
-    key: '{parent.metadata.name}'
-    columns: {port: {type: integer, from: kubeletconfig.readOnlyPort, absent: 0}}
   kubernetes.probe.secret:
     about: What is read only when it is asked for.
     once_per: target
@@ -70,6 +62,7 @@ facts:
     key: '{metadata.namespace}/{metadata.name}'
     columns: {name: {type: text, from: metadata.name}}
 """
+KUBERNETES_TABLES += KUBELET
 AWS_TABLES = """
 service: probe
 facts:
@@ -97,10 +90,7 @@ RULES = [
 @pytest.fixture(scope="module", autouse=True)
 def _small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A little content instead of what is shipped."""
-    pack = write_pack(tmp_path_factory.mktemp("pack"), {"kubernetes/probe": KUBERNETES_TABLES, "aws/probe": AWS_TABLES}, RULES)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: pack)
-        patch.setattr(schedule, "RETRY_BASE", 0.02)
+    with shipping(tmp_path_factory.mktemp("pack"), {"kubernetes/probe": KUBERNETES_TABLES, "aws/probe": AWS_TABLES}, RULES):
         yield
 
 

@@ -14,21 +14,10 @@ from cnamm_scan.engine.evaluate import blocks, compile_rule
 from cnamm_scan.engine.store import Store
 from cnamm_scan.engine.views import make_views
 from cnamm_scan.model import Reason, Target
-from tests.clusters import asked, cluster, pod, rule, scan, thing, verdicts, write_pack
+from tests.clusters import asked, cluster, pod, probes, rule, scan, shipping, thing, verdicts
 
 SHIPPED = reader.load()
-COLUMNS = "columns: {name: {type: text, from: metadata.name}, namespace: {type: text, from: metadata.namespace}"
-TABLES = "service: probe\nclient: v1\nfacts:\n" + "".join(
-    f"""
-  kubernetes.probe.{name}:
-    about: A {name}.
-    once_per: target
-    list: {{call: {call}, items: items}}
-    key: '{{metadata.namespace}}/{{metadata.name}}'
-    {COLUMNS}, is_system: {{type: boolean, from: inSystemNamespace}}}}
-"""
-    for name, call in (("pod", "pods"), ("service", "services"), ("quota", "resourcequotas"))
-)
+TABLES = probes({"pod": "pods", "service": "services", "quota": "resourcequotas"}, ", is_system: {type: boolean, from: inSystemNamespace}")
 TABLES += """
 views:
   kubernetes.probe.served:
@@ -68,9 +57,7 @@ RULES = [
 @pytest.fixture(scope="module", autouse=True)
 def _small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A little content instead of what is shipped."""
-    pack = write_pack(tmp_path_factory.mktemp("pack"), {"kubernetes/probe": TABLES}, RULES)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: pack)
+    with shipping(tmp_path_factory.mktemp("pack"), {"kubernetes/probe": TABLES}, RULES):
         yield
 
 

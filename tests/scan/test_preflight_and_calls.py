@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 
 from cnamm_scan import api
 from cnamm_scan.demo.cluster.bed.server import Cluster, ClusterBed, Rights, Trouble
-from cnamm_scan.engine import schedule
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.evidence.bundle import open_bundle
-from tests.clusters import cluster, config_of, crd, guarded_bed, pod, rule, scan, thing, write_pack
+from tests.clusters import KUBELET, cluster, config_of, crd, dispenser, guarded_bed, pod, probes, rule, scan, shipping, thing
 from tests.least import TOKEN, told
 
 CALLS = {
@@ -32,18 +31,7 @@ CALLS = {
     "gadget": "nowhere.example.com/v1:gadgets",
 }
 """Tables -> what they list; of the last there is no kind."""
-COLUMNS = "columns: {name: {type: text, from: metadata.name}, namespace: {type: text, from: metadata.namespace}}"
-TABLES = "service: probe\nclient: v1\nfacts:\n" + "".join(
-    f"""
-  kubernetes.probe.{name}:
-    about: A {name}.
-    once_per: target
-    list: {{call: '{call}', items: items}}
-    key: '{{metadata.namespace}}/{{metadata.name}}'
-    {COLUMNS}
-"""
-    for name, call in CALLS.items()
-)
+TABLES = probes(CALLS) + KUBELET
 TABLES += """
   kubernetes.probe.cluster:
     about: The cluster.
@@ -51,13 +39,6 @@ TABLES += """
     list: {read: cluster, needs: get /version}
     key: '{name}'
     columns: {name: {type: text, from: name}}
-  kubernetes.probe.kubelet:
-    about: What is read only when it is asked for, beneath each node.
-    once_per: target
-    opt_in: kubelet_config
-    list: {for: kubernetes.probe.node, call: nodes/proxy/configz, with: {name: parent.metadata.name}, items: '@'}
-    key: '{parent.metadata.name}'
-    columns: {port: {type: integer, from: kubeletconfig.readOnlyPort, absent: 0}}
 """
 RULES = [
     *(rule(name, f"kubernetes.probe.{name}", "name <> 'bad'") for name in CALLS),
@@ -74,10 +55,7 @@ DENIABLE = ("pods", "namespaces", "nodes", "services", "deployments", "daemonset
 @pytest.fixture(scope="module", autouse=True)
 def _small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A little content instead of what is shipped."""
-    pack = write_pack(tmp_path_factory.mktemp("pack"), {"kubernetes/probe": TABLES}, RULES)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: pack)
-        patch.setattr(schedule, "RETRY_BASE", 0.02)
+    with shipping(tmp_path_factory.mktemp("pack"), {"kubernetes/probe": TABLES}, RULES):
         yield
 
 
@@ -210,15 +188,6 @@ def test_an_account_that_is_deleted_in_mid_scan_ends_it_with_an_error(tmp_path: 
 
 
 def test_a_plugin_that_has_newer_credentials_saves_the_scan(tmp_path: Path) -> None:
-    for number, token in enumerate(("first", "second")):
-        status = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": token}}
-        (tmp_path / f"said{number}").write_text(json.dumps(status))
-    script = tmp_path / "plugin"
-    script.write_text(
-        f"#!/bin/sh\n[ -e {tmp_path}/again ] && cat {tmp_path}/said1 || {{ touch {tmp_path}/again; cat {tmp_path}/said0; }}\n"
-    )
-    script.chmod(0o700)
-
     class Deleted(ClusterBed):
         def _trouble(self, request: object) -> Trouble | None:
             if len(self.requests) == 8:  # the first token is taken no longer, in the midst of it all
@@ -227,7 +196,7 @@ def test_a_plugin_that_has_newer_credentials_saves_the_scan(tmp_path: Path) -> N
 
     plain = guarded_bed(small(), {"first": Rights(None), "second": Rights(None)})
     bed = Deleted(plain.cluster, tokens=plain.tokens, certificate=plain.certificate)
-    with bed, scan(bed, tmp_path, how={"exec_command": [str(script)]}) as done:
+    with bed, scan(bed, tmp_path, how={"exec_command": dispenser(tmp_path, "first", "second")}) as done:
         assert [line.gaps for line in done.coverage if "credentials" in line.gaps] == []
         assert all(later.who == {"authorization": "Bearer second"} for _, later in pairwise(bed.requests[20:]))
 

@@ -58,6 +58,13 @@ def object_of(raw: msgspec.Raw) -> Json:
         return None
 
 
+def name_of(item: Json) -> str | None:
+    """The name of an object; None where it has none, as an odd one has not."""
+    metadata = item.get("metadata") if isinstance(item, Mapping) else None
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return name if isinstance(name, str) else None
+
+
 def items_of(body: bytes, metadata_only: bool, api: str, kind: str, name: str) -> tuple[list[msgspec.Raw], str]:
     """(objects, continue token) of a List of the kind that was asked for; where discovery did not tell it, of one with that plural name.
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 from cnamm_scan.errors import CredentialsError, ProviderError
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import Absent, CallFailedError
-from cnamm_scan.providers.kubernetes.answers import METADATA_ONLY, ServerSaidError, items_of, object_of
+from cnamm_scan.providers.kubernetes.answers import METADATA_ONLY, ServerSaidError, items_of, name_of, object_of
 from cnamm_scan.providers.kubernetes.link import Link
 
 Json = Any
@@ -87,7 +87,7 @@ def look_for(link: Link, named: Mapping[str, Sequence[str]]) -> tuple[list[Absen
                 notes.append(f"whether there is a namespace {name} is not known ({flag}): these credentials may neither list nor get it")
             elif not there:
                 absent.append(Absent(name, flag, "namespace", tuple(_namespaces(link))))
-                notes.append(f"there is no namespace {name} ({flag})")
+                notes.append(absent[-1].note)
     return absent, notes
 
 
@@ -107,10 +107,10 @@ def _is_there(link: Link, name: str) -> bool | None:
 
 def _namespaces(link: Link) -> Iterable[str]:
     try:
-        found = [object_of(raw) for raw in _listed(link, {"limit": KNOWN})]
+        found = [name_of(object_of(raw)) for raw in _listed(link, {"limit": KNOWN})]
     except CallFailedError:
         return ()
-    return [str(each["metadata"]["name"]) for each in found if isinstance(each, dict) and isinstance(each.get("metadata"), dict)]
+    return [name for name in found if name is not None]
 
 
 def _listed(link: Link, query: Mapping[str, Any]) -> Sequence[Any]:

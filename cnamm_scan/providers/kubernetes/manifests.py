@@ -94,10 +94,11 @@ class ManifestProvider(OnePlace):
         if assume_whole:
             scope[ASSUME_WHOLE] = True
         there = {_namespace_of(each) for each in self._every()}
-        self._absent = [Absent(name, "--namespace", "namespace", sorted(there - {""})) for name in sorted(self._namespaces - there)]
-        lacking = [(name, "--namespace") for name in sorted(self._namespaces - there)]
-        lacking += [(name, "--exclude-namespace") for name in sorted(self._excluded - there)]
-        notes = [*_of_files(found), *_of_pods(self._unjudged), *(f"there is no namespace {name} ({flag})" for name, flag in lacking)]
+        self._absent, may_be_gone = (
+            [Absent(name, flag, "namespace", sorted(there - {""})) for name in sorted(named - there)]
+            for flag, named in (("--namespace", self._namespaces), ("--exclude-namespace", self._excluded))
+        )
+        notes = [*_of_files(found), *_of_pods(self._unjudged), *(each.note for each in (*self._absent, *may_be_gone))]
         if assume_whole and self._is_partial:
             notes.append("what was not read may hold anything: in spite of --assume-whole nothing is taken to be absent")
         if found.unread:

@@ -301,7 +301,8 @@ def changes(document: Json) -> Json:
     """The same with `changes` beside it: who wrote fields of the object when, its status left out: [{manager, operation, time}].
 
     And with `flags`: the names of its containers' flags, with true or false where that is all they say; and `movingImages`: those of their
-    images that are named by nothing but a tag that is meant to move, `publicImages` those of registries for everybody.
+    images that are named by nothing but a tag that is meant to move, `publicImages` those of registries for everybody; and `probes`: how
+    many of its containers have one, {liveness, readiness}.
     """
     entries = _list(_optional(_object(document), "metadata"), "managedFields")
     made = [
@@ -316,14 +317,27 @@ def changes(document: Json) -> Json:
     flags = [
         flag for each in _mappings(template, "containers") for flag in _flags(["", *map(str, _list(each, "args"))], settled=True) if flag
     ]
-    moving = [
-        str(each["image"]) for each in _mappings(template, "containers") if (image := reference(each.get("image"))) and image["moves"]
-    ]
-    public = [
-        str(each["image"]) for each in _mappings(template, "containers") if (image := reference(each.get("image"))) and image["isPublic"]
-    ]
-    told = (("changes", made, entries), ("flags", flags, flags), ("movingImages", moving, moving), ("publicImages", public, public))
+    images = [(str(each["image"]), said) for each in _mappings(template, "containers") if (said := reference(each.get("image")))]
+    moving = [image for image, said in images if said["moves"]]
+    public = [image for image, said in images if said["isPublic"]]
+    probes = {
+        kind: sum(_is_probed(each, f"{kind}Probe") for each in _mappings(template, "containers")) for kind in ("liveness", "readiness")
+    }
+    told = (
+        ("changes", made, entries),
+        ("flags", flags, flags),
+        ("movingImages", moving, moving),
+        ("publicImages", public, public),
+        ("probes", probes, any(probes.values())),
+    )
     return {**document, **{name: value for name, value, there in told if there}}
+
+
+def _is_probed(container: Mapping[str, Json], probe: str) -> bool:
+    """Whether a probe is there and says what to ask."""
+    said = _optional(container, probe)
+    ports = [_optional(said, how).get("port") for how in ("httpGet", "tcpSocket", "grpc")]
+    return any(port not in (None, "") for port in (*ports, *_list(_optional(said, "exec"), "command")[:1]))
 
 
 def package(document: Json) -> Json:

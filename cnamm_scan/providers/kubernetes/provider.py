@@ -13,7 +13,7 @@ from cnamm_scan.errors import UsageError, did_you_mean
 from cnamm_scan.model import Reason, Target
 from cnamm_scan.providers.bounds import BOUNDS, Bounds
 from cnamm_scan.providers.interface import Absent, Answer, CallFailedError, LeftOut, Provider, Request, Trial, code_matches
-from cnamm_scan.providers.kubernetes.answers import METADATA_ONLY, ServerSaidError, items_of, object_of
+from cnamm_scan.providers.kubernetes.answers import METADATA_ONLY, ServerSaidError, items_of, name_of, object_of
 from cnamm_scan.providers.kubernetes.discovery import Discovery, Served
 from cnamm_scan.providers.kubernetes.door import enter, look_for, notes_of
 from cnamm_scan.providers.kubernetes.link import Access, Impersonation, Link
@@ -219,9 +219,9 @@ class KubernetesProvider(OnePlace):
         if page.token:
             query["continue"] = page.token
         next_place = replace(page, place=page.place + 1, token="") if page.place + 1 < places and not page.alone else None
-        inside = f"namespaces/{quote(namespace, safe='')}/" if namespace else ""
-        path = f"{_root(resource.group, version)}/{inside}{name}?{urlencode(query)}"
+        root = _root(resource.group, version)
         try:
+            path = f"{_listing(root, name, namespace)}?{urlencode(query)}"
             body, request_id = self._link.ask(path, accept=METADATA_ONLY if metadata_only else "application/json")
         except CallFailedError as failure:
             if failure.code == "TooLarge" and page.size > SMALLEST_PAGE and "limit" not in wanted:
@@ -247,11 +247,10 @@ class KubernetesProvider(OnePlace):
         is_namespaces = resource.full == "namespaces"
         left, named = page.outside, page.named
         if self._is_scoped and is_namespaces:
-            there, items = items, [item for item in items if self._in_scope(object_of(item))]
-            left += len(there) - len(items)
-            if self.options.excluded_namespaces and len(items) < len(there):
-                listed = {_name(object_of(item)) for item in there}
-                named += tuple(each for each in self.options.excluded_namespaces if each in listed)
+            listed = {number: name_of(object_of(item)) for number, item in enumerate(items)}
+            items = [items[number] for number, name in listed.items() if self._in_scope(name)]
+            left += len(listed) - len(items)
+            named += tuple(each for each in self.options.excluded_namespaces if each in listed.values())
         seen = page.seen + len(items)
         following = replace(page, token=token) if token else next_place
         where: Sequence[LeftOut] = ()
@@ -262,7 +261,7 @@ class KubernetesProvider(OnePlace):
         elif self._is_scoped and not is_namespaces and not page.alone and (served is None or served.namespaced):
             # the server counts what remains for whole listings only
             selects = "labelSelector" in wanted or "fieldSelector" in wanted
-            left, where = (1, ()) if selects else self._outside(_root(resource.group, version), name, seen, metadata_only)
+            left, where = (1, ()) if selects else self._outside(root, name, seen, metadata_only)
         return Answer(
             {"items": items},
             request_id,
@@ -285,11 +284,11 @@ class KubernetesProvider(OnePlace):
         left_out = self.options.excluded_namespaces
         left = 1
         if len(left_out) != 1:
-            whole = self._count(f"{root}/{name}", metadata_only)
+            whole = self._count(_listing(root, name), metadata_only)
             left = max(0, whole - seen) if whole is not None else 1
         where = []
         for namespace in left_out if left else ():
-            count = self._count(f"{root}/namespaces/{quote(namespace, safe='')}/{name}", metadata_only)
+            count = self._count(_listing(root, name, namespace), metadata_only)
             if count is None:
                 return left, ()
             if count:
@@ -307,8 +306,7 @@ class KubernetesProvider(OnePlace):
         except (CallFailedError, AttributeError, KeyError, TypeError, ValueError):
             return None
 
-    def _in_scope(self, item: Json) -> bool:
-        name = _name(item)
+    def _in_scope(self, name: str | None) -> bool:
         if name is None:
             return True  # an odd object: it shows as one that could not be read
         return name in self.options.namespaces if self.options.namespaces else name not in self.options.excluded_namespaces
@@ -382,12 +380,6 @@ class KubernetesProvider(OnePlace):
         return {self.target.id: self._link.sent}
 
 
-def _name(item: Json) -> str | None:
-    metadata = item.get("metadata") if isinstance(item, Mapping) else None
-    name = metadata.get("name") if isinstance(metadata, Mapping) else None
-    return name if isinstance(name, str) else None
-
-
 def managed_by(git_version: str, host: str) -> str:
     """Whose managed cluster it is, as the version or the server's name tells: eks, gke, aks; empty for any other."""
     if "-eks-" in git_version or host.endswith((".eks.amazonaws.com", ".eks.amazonaws.com.cn")):
@@ -412,6 +404,11 @@ def _scope(options: Options, impersonation: Impersonation | None, notes: Sequenc
 
 def _root(group: str, version: str) -> str:
     return f"/apis/{group}/{version}" if group else f"/api/{version}"
+
+
+def _listing(root: str, name: str, namespace: str = "") -> str:
+    """The path of a resource, in one namespace or in all."""
+    return f"{root}/namespaces/{quote(namespace, safe='')}/{name}" if namespace else f"{root}/{name}"
 
 
 def _mapping(body: Json) -> Mapping[str, Json]:

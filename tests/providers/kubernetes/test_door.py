@@ -15,7 +15,7 @@ from cnamm_scan.errors import CnammError, CredentialsError, ProviderError, Usage
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import Absent, CallFailedError, Provider, Request
 from cnamm_scan.providers.kubernetes.provider import Options, connect
-from tests.clusters import certificate, cluster, config_of, guarded_bed, names, pages, pod, reached, thing
+from tests.clusters import certificate, cluster, config_of, credential, dispenser, guarded_bed, names, pages, plugin, pod, reached, thing
 from tests.servers import Asked, BadServer, Wire, kubeconfig, said, whole
 
 TOKEN = "secret-token-of-the-scanner"
@@ -302,22 +302,6 @@ def test_what_cannot_be_meant_is_no_identity(home: ClusterBed, tmp_path: Path, n
 # ---- credentials that run out --------------------------------------------------------------------------------------------
 
 
-def dispenser(folder: Path, *tokens: str) -> list[str]:
-    """A plugin that gives one token after the other, the last for ever; without saying when they run out. It counts its calls."""
-    for number, token in enumerate(tokens):
-        status = {"token": token}
-        (folder / f"said{number}").write_text(
-            json.dumps({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status})
-        )
-    script = folder / "plugin"
-    script.write_text(
-        f"#!/bin/sh\necho asked >> {folder}/count\nn=$(($(wc -l < {folder}/count) - 1))\n"
-        f"[ $n -gt {len(tokens) - 1} ] && n={len(tokens) - 1}\ncat {folder}/said$n\n"
-    )
-    script.chmod(0o700)
-    return [str(script)]
-
-
 def times(folder: Path) -> int:
     return (folder / "count").read_text().count("asked")
 
@@ -399,14 +383,12 @@ def test_a_certificate_from_a_plugin_is_renewed(tmp_path: Path) -> None:
 
     def status(pair: Any) -> str:
         given = {"clientCertificateData": pair.certificate.read_text(), "clientKeyData": pair.key.read_text()}
-        return json.dumps({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": given})
+        return credential(given)
 
     (tmp_path / "said").write_text(status(first))
-    (tmp_path / "plugin").write_text(f"#!/bin/sh\ncat {tmp_path}/said\n")
-    (tmp_path / "plugin").chmod(0o700)
     with (
         guarded_bed(cluster(pod("web")), {"": READER}) as bed,
-        reached(bed, tmp_path, exec_command=[str(tmp_path / "plugin")]) as provider,
+        reached(bed, tmp_path, exec_command=plugin(tmp_path, f"cat {tmp_path}/said")) as provider,
     ):
         (tmp_path / "said").write_text(status(second))
         bed.troubles[:] = [Trouble(401, resource="pods", times=1)]

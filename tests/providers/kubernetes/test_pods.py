@@ -264,6 +264,15 @@ def test_flags_of_a_template_say_true_and_false_and_no_other_value() -> None:
     assert "flags" not in changes({"spec": {}})
 
 
+def test_probes_of_a_template_are_counted_by_the_containers_that_say_what_to_ask() -> None:
+    asked = [{"httpGet": {"port": 80}}, {"tcpSocket": {"port": "web"}}, {"grpc": {"port": 9}}, {"exec": {"command": ["true"]}}]
+    silent: list[Any] = [None, {}, {"periodSeconds": 3}, {"exec": {}}, {"exec": {"command": [""]}}, {"httpGet": {"path": "/"}}]
+    containers = [*({"livenessProbe": each} for each in (*asked, *silent)), {"readinessProbe": asked[0], "startupProbe": asked[0]}, {}]
+    made = changes({"spec": {"template": {"spec": {"containers": containers}}}})
+    assert made["probes"] == {"liveness": 4, "readiness": 1}
+    assert "probes" not in changes({"spec": {"template": {"spec": {"containers": [{"startupProbe": asked[0]}]}}}})
+
+
 def test_annotations_of_a_service_keep_values_that_tell_a_cloud() -> None:
     internal = "service.beta.kubernetes.io/aws-load-balancer-internal"
     made = service({"metadata": {"name": "web", "annotations": {internal: "true", "owner/note": "hunter2"}}})

@@ -25,7 +25,23 @@ from cnamm_scan.errors import CnammError, CredentialsError, ProviderError, Usage
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import CallFailedError, Provider, Request
 from cnamm_scan.providers.kubernetes.provider import Options, connect, managed_by
-from tests.clusters import Pair, asked, certificate, cluster, config_of, crd, guarded_bed, items, names, pages, pod, reached, thing
+from tests.clusters import (
+    Pair,
+    asked,
+    certificate,
+    cluster,
+    config_of,
+    crd,
+    credential,
+    guarded_bed,
+    items,
+    names,
+    pages,
+    plugin,
+    pod,
+    reached,
+    thing,
+)
 from tests.servers import BadServer, kubeconfig
 
 TOKEN = "secret-token-of-the-scanner"
@@ -283,17 +299,6 @@ def test_a_wrong_token(tmp_path: Path) -> None:
 
 
 # ---- plugins -------------------------------------------------------------------------------------------------------------
-
-
-def plugin(folder: Path, script: str) -> list[str]:
-    file = folder / "plugin"
-    file.write_text(f"#!/bin/sh\n{script}\n")
-    file.chmod(0o700)
-    return [str(file)]
-
-
-def credential(status: Any, version: str = "client.authentication.k8s.io/v1") -> str:
-    return json.dumps({"apiVersion": version, "kind": "ExecCredential", "status": status})
 
 
 def printing(folder: Path, text: str) -> list[str]:

@@ -60,7 +60,7 @@ AGENTS: Mapping[str, str] = {
     "sdn": "openshift_sdn",
 }
 """Daemon sets by which a product is known to run: its policies mean nothing without it."""
-_ENFORCES = re.compile(
+ENFORCES = re.compile(
     "cilium|anetd|calico-node|canal|rke2-canal|antrea-agent|kube-router|ovnkube-node|azure-npm|weave-net|kube-network-policies|ovs-cni"
 )
 """Daemon sets of which any enforces the API's own policies; kubernetes.networking.policy_engine tells them by the same names."""
@@ -107,7 +107,6 @@ class Cluster:
             return namespace is not None and (namespace in left or bool(named and namespace not in named))
         return True
 
-    @property
     def _tiers(self) -> Mapping[str, float]:
         """Antrea's tiers that somebody made, by name in small letters."""
         rows = ((row.values["name"], row.values["priority"]) for row in self.listed(TIER))
@@ -123,16 +122,16 @@ class Cluster:
         return self._is_hidden(NETWORK_POLICY, namespace)
 
     def _policies(self) -> Iterator[Policy]:
-        running = list(self.listed(DAEMON_SET))
+        running = self.listed(DAEMON_SET)
         agents = {AGENTS[str(row.values["name"])] for row in running if row.values["name"] in AGENTS}
         heeded = () if _heeds_none(running) else ("networking", "network_policy_api")
-        admins = any(self.listed(table) for table in ADMINS)
+        admins, tiers = any(self.listed(table) for table in ADMINS), self._tiers()
         for table, kind in KINDS.items():
             product = table.split(".")[1]
             for row in self.listed(table):
                 key = f"{kind}/{row.key}"
                 self.facts[key], self.rows[key] = row.fact, row
-                for policy in _read(key, kind, row, self._tiers):
+                for policy in _read(key, kind, row, tiers):
                     sure = product in (*agents, *heeded) and not (kind in FIREWALLS and admins)
                     yield policy if sure else _doubted(policy)
 
@@ -147,7 +146,7 @@ def _opaque(key: str, kind: str, namespace: str = "") -> Policy:
 
 def _heeds_none(agents: Sequence[SeenRow]) -> bool:
     """Whether the network is one that is known to enforce no policy, with nothing beside it that does: then policies are texts."""
-    if any(_ENFORCES.fullmatch(str(row.values["name"])) for row in agents):
+    if any(ENFORCES.fullmatch(str(row.values["name"])) for row in agents):
         return False
     for row in agents:
         flags = row.values["arguments"]

@@ -221,9 +221,9 @@ class Room:
 
     @cached_property
     def mapped(self) -> Sequence[tuple[Mapped | None, SeenRow]]:
-        """The roles and users of AWS that aws-auth maps, None for what stands there and cannot be read. Accounts hold nothing by it."""
+        """The roles and users of AWS that aws-auth may let in, None for what there cannot be read. Accounts hold nothing by it."""
         found: dict[str, tuple[Mapped | None, SeenRow]] = {}
-        for row in self.rows(MAPPING):
+        for row in self.rows(MAPPING) if self.reads_mapping is not False else ():
             if (each := row.values).get("kind") == ACCOUNT:
                 continue
             if None in (each["principal"], each["groups"]):

@@ -197,8 +197,7 @@ def _holders(room: Room) -> tuple[_Judge, list[_Holder]]:
     judge = _Judge(room)
     bound = room.cluster.subjects()
     found = [_Holder.of(judge, subject, who(subject)) for subject in sorted(bound)]
-    if room.reads_mapping is not False:
-        found += [_Holder.of(judge, each.subject, each.caller(bound)) for each, _ in room.mapped if each is not None]
+    found += [_Holder.of(judge, each.subject, each.caller(bound)) for each, _ in room.mapped if each is not None]
     judge.climb.outcomes([rights for holder in found for rights in holder.all_rights])
     return judge, found
 
@@ -215,7 +214,7 @@ def subjects(seen: SeenTables) -> Iterator[MadeRow]:
             )
             row = {"subject": holder.subject.text, **_who(room, holder), "is_shipped": holder.is_shipped, **_held(room, holder)}
             yield MadeRow(room.target.id, EVERYWHERE, holder.subject.text, row, tuple(facts))
-        for each, entry in room.mapped if room.reads_mapping is not False else ():
+        for each, entry in room.mapped:
             if each is None:
                 yield _unread(IAM, str(entry.values["part"] or entry.key), [entry.fact], room)
         if room.managed_by or room.may_be_managed:
@@ -270,7 +269,7 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
         for cluster in room.rows(CLUSTER):
             counted, possible = dict[Subject, None](), bool(room.managed_by) or room.managed_by is None
             possible = possible or not (room.sees(ROLE_BINDING) and room.sees(CLUSTER_ROLE_BINDING))
-            possible = possible or (room.reads_mapping is not False and any(each is None for each, _ in room.mapped))
+            possible = possible or any(each is None for each, _ in room.mapped)
             for holder in _holders(room)[1]:
                 is_administrator = _held(room, holder)["is_administrator"]
                 if is_administrator and not (holder.subject.kind == IAM and counted.keys() & holder.caller.subjects):

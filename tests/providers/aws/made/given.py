@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.aws.documents import iam_policy
 from cnamm_scan.providers.aws.made.columns import MAKERS
 from cnamm_scan.providers.interface import SeenRow, SeenTables
-from tests.providers.seen import Plain
+from tests.providers.seen import Given
 
 Json = Any
 ME, PARTNER, OURS, PLACE = "111111111111", "222222222222", "o-ours", "eu-central-1"
@@ -21,16 +20,11 @@ OWN = {"organization_id": OURS, "ignores_public_acls": False, "restricts_public_
 
 
 @dataclass
-class Seen(Plain):
+class Seen(Given):
     """`tables` holds rows by their keys; all are in one account and one region."""
 
     tables: Mapping[str, Mapping[str, Mapping[str, Any]]]
-    over: Sequence[str]
-    unread: frozenset[str] = frozenset()
-    """Tables of which more may be there."""
-    targets: Sequence[Target] = (Target(TARGET, "aws", ME),)
-    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
-    reads: Mapping[str, Sequence[str]] = field(init=False)
+    targets: Sequence[Target] = field(default=(Target(TARGET, "aws", ME),), kw_only=True)
 
     def __post_init__(self) -> None:
         self.reads = {table: sorted({name for row in rows.values() for name in row}) for table, rows in self.tables.items()}
@@ -38,10 +32,6 @@ class Seen(Plain):
     def rows(self, table: str) -> Sequence[SeenRow]:
         """What was seen of a table."""
         return [SeenRow(TARGET, PLACE, key, f"{table}/{key}", values) for key, values in self.tables.get(table, {}).items()]
-
-    def dark(self, table: str, target: str, region: str | None = None) -> bool:
-        """Whether more of a table may be there than was seen."""
-        return table in self.unread
 
 
 def made_by(
@@ -51,7 +41,7 @@ def made_by(
     tables = {table: rows, ACCOUNT: {"me": OWN}, **{each.replace("__", "."): given for each, given in others.items()}}
     make: Callable[[SeenTables], Iterable[MadeRow]] = MAKERS[name].make
     made = {}
-    for row in make(Seen(tables, (table,), frozenset(unread))):
+    for row in make(Seen(tables, over=(table,), unseen=frozenset(unread))):
         assert set(row.values) <= set(MAKERS[name].columns)
         assert row.rests_on
         made[row.key] = dict(row.values)

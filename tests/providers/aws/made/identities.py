@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.aws.documents import iam_policy
 from cnamm_scan.providers.aws.made.columns import MAKERS
 from cnamm_scan.providers.interface import SeenRow
-from tests.providers.seen import Plain
+from tests.providers.seen import Given
 
 Json = Any
 ACCOUNT, TARGET = "111111111111", "aws:111111111111"
@@ -32,23 +32,17 @@ def document(*statements: Mapping[str, Json]) -> Json:
 
 
 @dataclass
-class Seen(Plain):
+class Seen(Given):
     """Tables as a maker sees them."""
 
     tables: Mapping[str, Sequence[SeenRow]]
-    unseen: frozenset[str] = frozenset()
-    over: Sequence[str] = ()
-    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
-    targets: Sequence[Target] = (Target(TARGET, "aws", ACCOUNT),)
+    targets: Sequence[Target] = field(default=(Target(TARGET, "aws", ACCOUNT),), kw_only=True)
     reads: Mapping[str, Sequence[str]] = field(
-        default_factory=lambda: {f"aws.iam.{name}": () for name in EVERY} | {"aws.account.account": ("organization_id",)}
+        default_factory=lambda: {f"aws.iam.{name}": () for name in EVERY} | {"aws.account.account": ("organization_id",)}, kw_only=True
     )
 
     def rows(self, table: str) -> Sequence[SeenRow]:
         return self.tables.get(table, ())
-
-    def dark(self, table: str, target: str, region: str | None = None) -> bool:
-        return table in self.unseen
 
 
 @dataclass
@@ -75,8 +69,8 @@ class Identities:
             table = "policy_detail" if not longer else "boundary_single" if bounds else "policy_single"
             made.setdefault(f"aws.iam.{table}", []).append(_row(table, arn, said))
         dark = {f"aws.iam.{name}" for name in (*unseen, *(BULK if longer else ()))}
-        seen = Seen({name: rows for name, rows in made.items() if name == "aws.account.account" or name[8:] in only}, frozenset(dark))
-        return seen
+        kept = {name: rows for name, rows in made.items() if name == "aws.account.account" or name[8:] in only}
+        return Seen(kept, unseen=frozenset(dark))
 
     def _bulk(self, kind: str, name: str, said: Mapping[str, Json]) -> list[tuple[str, SeenRow]]:
         inline = [{"PolicyName": each, "PolicyDocument": stored} for each, stored in said.get("inline", {}).items()]

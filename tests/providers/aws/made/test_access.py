@@ -91,7 +91,7 @@ def test_documents_that_differ_in_nothing_that_decides_are_evaluated_once(monkey
 @pytest.mark.parametrize("organisation", [OURS, "none", None])
 def test_the_organisation_is_known_or_not(organisation: str | None) -> None:
     of_ours = policy(allow(condition={"StringEquals": {"aws:PrincipalOrgID": OURS}}))
-    seen = Seen({TABLE: {"k": {"policy": of_ours}}, "aws.account.account": {"me": {"organization_id": organisation}}}, (TABLE,))
+    seen = Seen({TABLE: {"k": {"policy": of_ours}}, "aws.account.account": {"me": {"organization_id": organisation}}}, over=(TABLE,))
     ((_, judged),) = policies(seen)
     assert judged is not None
     assert judged.document_row()["reach"] == ("organisation" if organisation == OURS else "named")
@@ -99,7 +99,7 @@ def test_the_organisation_is_known_or_not(organisation: str | None) -> None:
 
 
 def test_partitions_are_read_from_what_the_policy_hangs_on() -> None:
-    seen = Seen({TABLE: {"arn:aws-cn:lab:::s": {"policy": {}}, "plain": {"policy": {}}}}, (TABLE,))
+    seen = Seen({TABLE: {"arn:aws-cn:lab:::s": {"policy": {}}, "plain": {"policy": {}}}}, over=(TABLE,))
     assert [judged.setting.partition for _, judged in policies(seen) if judged is not None] == ["aws-cn", "aws"]
 
 

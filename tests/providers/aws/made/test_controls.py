@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from cnamm_scan.model import Target
 from cnamm_scan.providers.aws.made.columns import MAKERS
 from cnamm_scan.providers.aws.made.controls import member_accounts
 from cnamm_scan.providers.interface import SeenRow
-from tests.providers.seen import Plain
+from tests.providers.seen import Given
 
 Json = Any
 TOP, ORG = "aws:999999999999", "o-abcdef1234"
@@ -22,21 +21,16 @@ ACCOUNT, OU = "aws.organizations.account", "aws.organizations.ou"
 
 
 @dataclass
-class Seen(Plain):
+class Seen(Given):
     """Tables as a maker sees them."""
 
     tables: Mapping[str, Sequence[Mapping[str, Any]]]
-    unseen: frozenset[str] = frozenset()
-    over: Sequence[str] = (ACCOUNT,)
-    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
-    targets: Sequence[Target] = (Target(TOP, "aws", "999999999999"),)
-    reads: Mapping[str, Sequence[str]] = field(default_factory=lambda: {"aws.account.account": ["organization_id"]})
+    over: Sequence[str] = field(default=(ACCOUNT,), kw_only=True)
+    targets: Sequence[Target] = field(default=(Target(TOP, "aws", "999999999999"),), kw_only=True)
+    reads: Mapping[str, Sequence[str]] = field(default_factory=lambda: {"aws.account.account": ["organization_id"]}, kw_only=True)
 
     def rows(self, table: str) -> Sequence[SeenRow]:
         return [SeenRow(TOP, "global", f"{table}/{at}", f"f-{table}-{at}", values) for at, values in enumerate(self.tables.get(table, ()))]
-
-    def dark(self, table: str, target: str, region: str | None = None) -> bool:
-        return table in self.unseen
 
 
 def account(number: str, parent: str | None, **more: Json) -> dict[str, Json]:
@@ -75,7 +69,7 @@ def seen(accounts: Sequence[Json], *pairs: tuple[str, str], unseen: Sequence[str
             "aws.organizations.rcp": [{"id": "p-rcp", "policy": rcp}] if rcp else [],
             "aws.organizations.rcp_target": attached(("p-rcp", "ou-1")) if rcp else [],
         },
-        frozenset(unseen),
+        unseen=frozenset(unseen),
     )
 
 

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from cnamm_scan.model import Target
 from cnamm_scan.providers.aws.made.columns import MAKERS
 from cnamm_scan.providers.aws.made.events import KINDS, listeners
 from cnamm_scan.providers.interface import SeenRow
-from tests.providers.seen import Plain
+from tests.providers.seen import Given
 
 ME = "111111111111"
 
 
 @dataclass
-class Seen(Plain):
+class Seen(Given):
     patterns: Sequence[str | None]
-    targets: Sequence[Target] = (Target(f"aws:{ME}", "aws", ME),)
-    over: Sequence[str] = ()
-    reads: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    targets: Sequence[Target] = field(default=(Target(f"aws:{ME}", "aws", ME),), kw_only=True)
 
     def rows(self, table: str) -> Sequence[SeenRow]:
         given = {"rule": "r", "arn": "arn:aws:sns:eu-west-1:1:t", "is_on": True, "reaches_people": True, "acts": False}
         return [
             SeenRow(f"aws:{ME}", "eu-west-1", f"k{at}", f"f{at}", {**given, "pattern": pattern}) for at, pattern in enumerate(self.patterns)
         ]
-
-    def dark(self, table: str, target: str, region: str | None = None) -> bool:
-        return False
 
 
 def heard(pattern: str | None) -> dict[str, Any]:

@@ -154,7 +154,7 @@ def test_users_groups_and_members_that_were_not_listed_stay_open() -> None:
 def test_the_bulk_row_wins_and_the_rest_comes_the_longer_way() -> None:
     bulk, longer = EVERYBODY.told(), EVERYBODY.told(longer=True)
     first = {name: seen[:1] for name, seen in bulk.tables.items()}
-    both = Seen({**longer.tables, **first}, longer.unseen)
+    both = Seen({**longer.tables, **first}, unseen=longer.unseen)
     assert rows("iam_role_rights", both) == rows("iam_role_rights", bulk)
 
 
@@ -215,7 +215,7 @@ def sets(*policies: Any, unseen: frozenset[str] = frozenset(), **said: Any) -> d
             SeenRow(*place, f"ps-1/{n}", f"p{n}", {"permission_set_arn": "ps-1", "document": each}) for n, each in enumerate(policies)
         ],
     }
-    (made,) = rows("sso_permission_sets", Seen(tables, unseen)).values()
+    (made,) = rows("sso_permission_sets", Seen(tables, unseen=unseen)).values()
     return made
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
 
-from cnamm_scan.model import Target
 from cnamm_scan.providers.aws.made.trails import REGION, STORE, TRAIL, regions, stores
 from cnamm_scan.providers.interface import SeenRow
-from tests.providers.seen import Plain
+from tests.providers.seen import Given
 
 Json = Any
 TARGET = "aws:111111111111"
@@ -19,13 +17,8 @@ DATA = [{"ReadWriteType": "All", "IncludeManagementEvents": False}]
 
 
 @dataclass
-class Seen(Plain):
+class Seen(Given):
     tables: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]]
-    unseen: frozenset[str] = frozenset()
-    targets: Sequence[Target] = ()
-    over: Sequence[str] = ()
-    reads: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
     def rows(self, table: str) -> Sequence[SeenRow]:
         return [
@@ -51,7 +44,7 @@ def trail(name: str, selectors: Json = None, **more: Json) -> dict[str, Json]:
 def made(*trails: tuple[str, Json], unseen: Sequence[str] = ()) -> dict[str, tuple[Json, ...]]:
     on = [(name, {"name": name, "state": "enabled"}) for name in ("r1", "r2")]
     off = [("r3", {"name": "r3", "state": "opt_in_off"})]
-    found = regions(Seen({REGION: [*on, *off], TRAIL: trails}, frozenset(unseen)))
+    found = regions(Seen({REGION: [*on, *off], TRAIL: trails}, unseen=frozenset(unseen)))
     return {row.region: tuple(row.values[name] for name in ("keeps_changes", "keeps_reads", "keeps_writes", "left_out")) for row in found}
 
 

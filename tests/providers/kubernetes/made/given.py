@@ -10,7 +10,7 @@ from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.kubernetes.made import rbac_room as room
 from cnamm_scan.providers.kubernetes.made.columns import MAKERS
-from tests.providers.seen import Plain
+from tests.providers.seen import Given
 
 Json = Any
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -22,26 +22,19 @@ TABLES = {
 }
 
 
-class Seen(Plain):
+class Seen(Given):
     """`tables` holds rows by their keys; `missing` says why more of a table may be there."""
-
-    over: Sequence[str] = ()
-    now: datetime = NOW
 
     def __init__(
         self, tables: Mapping[str, Mapping[str, Mapping[str, Any]]], missing: Mapping[str, frozenset[str]], scope: Mapping[str, Any]
     ) -> None:
+        target = Target("kubernetes:shop", "kubernetes", "shop", "", scope)
+        super().__init__(unseen=frozenset(missing), targets=(target,), reads=dict.fromkeys(tables, ()), now=NOW)
         self.tables, self.missing = tables, missing
-        self.targets: Sequence[Target] = (Target("kubernetes:shop", "kubernetes", "shop", "", scope),)
-        self.reads: Mapping[str, Sequence[str]] = dict.fromkeys(tables, ())
 
     def rows(self, table: str) -> Sequence[SeenRow]:
         """What was seen of a table."""
         return [SeenRow("kubernetes:shop", "global", key, f"{table}/{key}", values) for key, values in self.tables[table].items()]
-
-    def dark(self, table: str, target: str, region: str | None = None) -> bool:
-        """Whether more of a table may be there."""
-        return table in self.missing
 
     def why(self, table: str, target: str) -> frozenset[str]:
         """Why."""

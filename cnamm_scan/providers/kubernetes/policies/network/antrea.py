@@ -15,7 +15,6 @@ from cnamm_scan.providers.kubernetes.policies.network.kubernetes import ODD, cid
 from cnamm_scan.providers.kubernetes.policies.network.model import Action, Direction, Layer, PodPeer, Policy, Rule, Side
 from cnamm_scan.providers.kubernetes.policies.network.selectors import Matcher
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES
-from cnamm_scan.providers.ports import ALL_PORTS
 
 Json = Any
 ACTIONS: Mapping[str, Action] = {"Allow": Action.ALLOW, "Drop": Action.DENY, "Reject": Action.DENY, "Pass": Action.PASS}
@@ -70,8 +69,8 @@ def _chosen(peer: Mapping[str, Json], namespace: str) -> tuple[Matcher | None, M
 
 def _rule(rule: Mapping[str, Json], peers: str, namespace: str) -> Rule:
     action = ACTIONS.get(str(rule.get("action")))
-    held, names, whole = port_list(items(rule.get("ports"))) if rule.get("ports") else (ALL_PORTS, frozenset[str](), True)
-    less = action is None or not whole or bool({name for name in rule if rule[name]} - _KNOWN)
+    held, names = port_list(rule.get("ports"))
+    less = action is None or bool({name for name in rule if rule[name]} - _KNOWN)
     less = less or any(each.keys() & {"sourcePort", "sourceEndPort"} for each in items(rule.get("ports")))
     who, pods, more = NO_ADDRESSES, list[PodPeer](), action is None
     others = bool(rule.get("toServices"))

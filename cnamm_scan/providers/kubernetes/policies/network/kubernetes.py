@@ -6,7 +6,7 @@ https://network-policy-api.sigs.k8s.io/api-overview/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from cnamm_scan.providers.kubernetes.policies.labels import ALL, selector
@@ -60,15 +60,15 @@ def _network_policy(key: str, namespace: str, spec: Mapping[str, Json]) -> Polic
 
 def _rule(rule: Mapping[str, Json], peers: str) -> Rule:
     """One rule. No peers are everybody, no ports are all."""
-    held, names, whole = port_list(items(rule.get("ports"))) if rule.get("ports") else (ALL_PORTS, frozenset[str](), True)
+    held, names = port_list(rule.get("ports"))
     if not rule.get(peers):
-        return Rule(everybody=True, ports=held, port_names=names, may_match_more=not whole)
+        return Rule(everybody=True, ports=held, port_names=names)
     found = [_peer(each) for each in items(rule[peers])]
     who = NO_ADDRESSES
     for each in found:
         who = who.joined(each) if isinstance(each, Addresses) else who
     pods = tuple(each for each in found if isinstance(each, PodPeer))
-    return Rule(addresses=who, pods=pods, ports=held, port_names=names, may_match_more=not whole)
+    return Rule(addresses=who, pods=pods, ports=held, port_names=names)
 
 
 def _peer(peer: Mapping[str, Json]) -> PodPeer | Addresses:
@@ -78,11 +78,13 @@ def _peer(peer: Mapping[str, Json]) -> PodPeer | Addresses:
     return PodPeer(where, selector(peer.get("podSelector")))
 
 
-def port_list(listed: Sequence[Mapping[str, Json]]) -> tuple[Ports, frozenset[str], bool]:
-    """Ports by number and by name, and whether all could be read. A port that is not given is all of its protocol."""
+def port_list(listed: Json) -> tuple[Ports, frozenset[str]]:
+    """Ports by number and by name. A list that is not given is all of them, a port that is not given all of its protocol."""
+    if not listed:
+        return ALL_PORTS, frozenset()
     made: list[Ports] = [NO_PORTS]
     names = set()
-    for each in listed:
+    for each in items(listed):
         protocol, port, end = str(each.get("protocol") or "TCP").lower(), each.get("port"), each.get("endPort")
         if port is None:
             made.append(ports(protocol, 0, 65535))
@@ -90,7 +92,7 @@ def port_list(listed: Sequence[Mapping[str, Json]]) -> tuple[Ports, frozenset[st
             made.append(ports(protocol, int(port), int(port if end is None else end)))
         else:
             names.add(str(port))
-    return joined(made), frozenset(names), True
+    return joined(made), frozenset(names)
 
 
 # ---- administrators' policies --------------------------------------------------------------------------------------------

@@ -10,17 +10,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from cnamm_scan.providers.kubernetes.policies.network.kubernetes import ODD, items
+from cnamm_scan.providers.kubernetes.policies.network.kubernetes import ODD, items, port_list
 from cnamm_scan.providers.kubernetes.policies.network.model import Action, Direction, Layer, Policy, Rule, Side
 from cnamm_scan.providers.openness import EVERYWHERE, addresses
-from cnamm_scan.providers.ports import ALL_PORTS, NO_PORTS, Ports, joined, ports
 
 Json = Any
 ACTIONS: Mapping[str, Action] = {"Allow": Action.PASS, "Deny": Action.DENY}
 """What it allows still has to be let out by the policies of Kubernetes."""
 _FIRST = float("-inf")
-
-
 _UNREAD = Rule(Action.DENY, addresses=EVERYWHERE, may_match_less=True)
 
 
@@ -41,15 +38,12 @@ def unseen(key: str, kind: str) -> Policy:
 def _rule(rule: Mapping[str, Json]) -> Rule:
     action = ACTIONS[str(rule["type"])]
     to = rule["to"]
-    held = joined([NO_PORTS, *map(_port, items(rule.get("ports")))]) if rule.get("ports") else ALL_PORTS
+    held, names = port_list(rule.get("ports"))
+    if names:
+        raise ValueError("a port is a number")
     if to.get("cidrSelector"):
         return Rule(action, addresses=addresses([str(to["cidrSelector"])]), ports=held)
     if "dnsName" not in to and "nodeSelector" not in to:
         raise ValueError("to nobody that is known")
     # whose addresses these are nobody sees: few, but which ones
     return Rule(action, others=True, ports=held)
-
-
-def _port(port: Mapping[str, Json]) -> Ports:
-    protocol, number = str(port.get("protocol") or "TCP").lower(), port.get("port")
-    return ports(protocol, 0, 65535) if number is None else ports(protocol, int(number), int(number))
