@@ -59,10 +59,10 @@ class Kubeconfig:
             # the first file that names one: the merger takes the last
             named = (config.get("current-context") for config in merger.config_files.values())
             self.current: str | None = next(filter(None, named), None)
-            if not all(isinstance(name, str) for name in (*self.contexts, self.current or "")):
-                raise ConfigException("the name of a context is text")
         except Exception as error:
             raise UsageError("the kubeconfig cannot be read", where=self.where, do="check it with: kubectl config view") from error
+        if not all(isinstance(name, str) for name in (*self.contexts, self.current or "")):
+            raise UsageError("the name of a context is no text", where=self.where, do="put it into quotes")
 
     def access(self, context: str, *, timeout: float, connections: int) -> Access:
         """How a context's server is reached. Raises CredentialsError or UsageError."""

@@ -174,7 +174,7 @@ def test_the_name_of_a_context_is_text(tmp_path: Path, said: object) -> None:
         config = json.loads(Path(config_of(bed, tmp_path)).read_text())
     for change in ({"current-context": said}, {"contexts": [{**config["contexts"][0], "name": said}]}):
         (tmp_path / "odd").write_text(json.dumps(config | change))
-        assert refused(UsageError, tmp_path / "odd").what == "the kubeconfig cannot be read"
+        assert refused(UsageError, tmp_path / "odd").what == "the name of a context is no text"
 
 
 def test_https_is_https_however_it_is_written(tmp_path: Path) -> None:
