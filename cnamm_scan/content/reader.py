@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -50,10 +51,12 @@ def _installed_packs() -> Iterator[Path]:
 def _sources(pack: Path, *, is_shipped: bool = False) -> Iterator[Source]:
     shown = _shown(pack)
     for kind in KINDS:
-        for file in sorted((pack / kind).rglob("*")):
+        for file in _files(pack / kind):
             if file.suffix == ".yml":
                 raise ContentError("content files end in .yaml", where=str(file), do=f"rename it to {file.stem}.yaml")
-            if file.suffix == ".yaml" and file.is_file():
+            if file.suffix == ".yaml":
+                if not file.is_file():  # whoever opens a pipe waits for ever
+                    raise ContentError("is no file, nor a link to one", where=str(file), do="put the file itself there")
                 name = "/".join(file.parts[len(pack.parts) :])
                 try:
                     with open(file, "rb") as opened:
@@ -61,6 +64,29 @@ def _sources(pack: Path, *, is_shipped: bool = False) -> Iterator[Source]:
                 except OSError as error:
                     raise ContentError(f"cannot be read: {error.strerror}", where=str(file), do="check its permissions") from error
                 yield Source(name, f"{shown}{name}", raw, is_shipped=is_shipped)
+
+
+def _files(folder: Path) -> list[Path]:
+    """All that lies in a folder of a pack, in order; none where there is no such folder.
+
+    Raises ContentError for a folder that cannot be looked into: what it holds would be missing, and nobody told.
+    """
+    found = []
+    try:
+        for at, folders, files in os.walk(folder, onerror=_refuse):
+            for name in folders:
+                if (linked := Path(at, name)).is_symlink():
+                    raise ContentError("is a link to a folder, which is not followed", where=str(linked), do="put the folder itself there")
+            found += [Path(at, name) for name in files]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ContentError(f"cannot be read: {error.strerror}", where=str(error.filename), do="check its permissions") from error
+    return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    raise error
 
 
 def _refuse_odd_name(source: Source) -> None:

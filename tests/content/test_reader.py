@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -345,6 +346,35 @@ def test_a_folder_that_is_no_pack(tmp_path: Path) -> None:
     assert "collectors/" in caught.value.do
     (tmp_path / "rules").mkdir()
     assert reader.load([tmp_path], bundled=False).rules == {}
+
+
+def test_what_of_a_pack_cannot_be_looked_at_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule that is left out in silence is missing from the score."""
+    pack = write(tmp_path / "pack", files(rule()))
+    (tmp_path / "others").mkdir()
+    for link, target, what in (
+        ("rules/aws/lab/gone.yaml", "nowhere", "is no file"),
+        ("rules/aws/other", str(tmp_path / "others"), "is a link to a folder"),
+    ):
+        (pack / link).symlink_to(target)
+        with pytest.raises(ContentError, match=what) as caught:
+            reader.load([pack], bundled=False)
+        assert (caught.value.where, bool(caught.value.do)) == (str(pack / link), True)
+        (pack / link).unlink()
+    os.mkfifo(pack / "rules/aws/lab/pipe.yaml")
+    with pytest.raises(ContentError, match="is no file"):
+        reader.load([pack], bundled=False)
+    (pack / "rules/aws/lab/pipe.yaml").unlink()
+
+    def scandir(at: str, real: Any = os.scandir) -> Any:  # permissions do not keep an administrator out
+        if str(at).endswith("lab"):
+            raise PermissionError(13, "Permission denied", str(at))
+        return real(at)
+
+    monkeypatch.setattr("os.scandir", scandir)
+    with pytest.raises(ContentError, match="cannot be read: Permission denied") as caught:
+        reader.load([pack], bundled=False)
+    assert caught.value.where == str(pack / "rules/aws/lab")
 
 
 # ---- several packs -----------------------------------------------------------------------------------------------------------

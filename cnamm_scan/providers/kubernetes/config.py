@@ -61,6 +61,8 @@ class Kubeconfig:
             self.current: str | None = next(filter(None, named), None)
         except Exception as error:
             raise UsageError("the kubeconfig cannot be read", where=self.where, do="check it with: kubectl config view") from error
+        if not all(isinstance(name, str) for name in (*self.contexts, self.current or "")):
+            raise UsageError("the name of a context is no text", where=self.where, do="put it into quotes")
 
     def access(self, context: str, *, timeout: float, connections: int) -> Access:
         """How a context's server is reached. Raises CredentialsError or UsageError."""
@@ -183,6 +185,9 @@ class _Loader(KubeConfigLoader):  # type: ignore[misc]
         said["server"] = f"{scheme.lower()}://{rest}"  # the client looks for small letters, and would not load an authority else
         if not isinstance(said.get("insecure-skip-tls-verify"), bool | None):  # the text "false" would turn checking off
             raise ConfigException("insecure-skip-tls-verify is neither true nor false")
+        for name in ("proxy-url", "tls-server-name", "certificate-authority", "certificate-authority-data"):
+            if not isinstance(said.get(name), str | None):
+                raise ConfigException(f"{name} is no text")
         super()._load_cluster_info()
 
     def _load_from_exec_plugin(self) -> bool | None:

@@ -159,6 +159,24 @@ def test_only_true_turns_the_checking_of_certificates_off(tmp_path: Path, said: 
         assert not bed.requests
 
 
+@pytest.mark.parametrize("name", ["proxy-url", "tls-server-name", "certificate-authority", "certificate-authority-data"])
+@pytest.mark.parametrize("said", [5, True, ["x"], {"a": "x"}])
+def test_what_a_cluster_is_said_to_have_is_text(tmp_path: Path, name: str, said: object) -> None:
+    with guarded_bed(cluster(), {TOKEN: READER}) as bed:
+        error = refused(UsageError, changed(config_of(bed, tmp_path, token=TOKEN), cluster={name: said}))
+        assert f"{name} is no text" in error.what
+        assert not bed.requests
+
+
+@pytest.mark.parametrize("said", [5, True, ["x"], {"a": "x"}])
+def test_the_name_of_a_context_is_text(tmp_path: Path, said: object) -> None:
+    with ClusterBed(cluster()) as bed:
+        config = json.loads(Path(config_of(bed, tmp_path)).read_text())
+    for change in ({"current-context": said}, {"contexts": [{**config["contexts"][0], "name": said}]}):
+        (tmp_path / "odd").write_text(json.dumps(config | change))
+        assert refused(UsageError, tmp_path / "odd").what == "the name of a context is no text"
+
+
 def test_https_is_https_however_it_is_written(tmp_path: Path) -> None:
     """Its authority is loaded, which the client does for small letters alone."""
     with guarded_bed(cluster(), {TOKEN: READER}) as bed:
