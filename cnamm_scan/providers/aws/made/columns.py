@@ -107,7 +107,7 @@ LISTENER: Mapping[str, Column] = {
     "rule": Column("text"),
     "arn": Column("text", about="Of the target."),
     "is_on": Column("boolean", about="Enabled, and made by the organisation."),
-    "reaches_people": Column("boolean", about="A topic counts where it has a subscriber; unknown of queues, streams, programs and other buses."),
+    "reaches_people": Column("boolean", about="A topic with a subscriber; unknown of queues, streams, programs and buses."),
     "acts": Column("boolean", about="Runs a runbook, a command or a build; unknown of functions and workflows."),
     "hears_threats": Column(
         "boolean", about="Serious findings of GuardDuty, there or in Security Hub; unknown where the pattern narrows them down. So below."

@@ -1,4 +1,4 @@
-"""What the targets of event rules are told of, each rule's pattern asked with the kinds of event that matter; and whether anybody listens."""
+"""What the targets of event rules are told of: each rule's pattern asked with the kinds of event that matter; and who listens there."""
 
 from __future__ import annotations
 

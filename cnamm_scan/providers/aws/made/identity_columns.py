@@ -81,6 +81,7 @@ BOUNDARY: Mapping[str, Column] = {
     "policy_arn": Column("text"),
     "allows_everything": Column("boolean", about="Leaves every action of services that it does not name."),
     "denies_something": Column("boolean"),
+    "leaves_administrator": Column("boolean", about="Whoever is bound by it may still hold everything, or all of IAM, but what it names."),
 }
 ADMINISTRATORS: Mapping[str, Column] = {
     "at_least": Column("integer", about="How many certainly hold all rights."),
@@ -128,7 +129,7 @@ TRUSTED_ACCOUNT: Mapping[str, Column] = {
     **_OF_A_ROLE,
     "trusted_account": Column("text"),
     "asks_external_id": Column("boolean"),
-    "asks_our_organisation": Column("boolean", about="Asks for membership in an organisation that is named."),
+    "asks_our_organisation": Column("boolean", about="Asks for membership in the own organisation, and in no other."),
     "asks_named_principal": Column("boolean", about="Names users or roles of the account one by one."),
     "ends_by_itself": Column("boolean"),
 }
