@@ -129,7 +129,7 @@ TRUSTED_ACCOUNT: Mapping[str, Column] = {
     **_OF_A_ROLE,
     "trusted_account": Column("text"),
     "asks_external_id": Column("boolean"),
-    "asks_our_organisation": Column("boolean", about="Asks for membership in the own organisation, and in no other."),
+    "asks_our_organisation": Column("boolean", about="Asks for membership in an organisation that is named."),
     "asks_named_principal": Column("boolean", about="Names users or roles of the account one by one."),
     "ends_by_itself": Column("boolean"),
 }

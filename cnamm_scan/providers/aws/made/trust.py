@@ -159,7 +159,7 @@ def trusted_accounts(seen: SeenTables) -> Iterator[MadeRow]:
                     **kept,
                     "trusted_account": account,
                     "asks_external_id": found["asks_external_id"],
-                    "asks_our_organisation": found["asks_organisation"] and _asks_ours(found, setting),
+                    "asks_our_organisation": found["asks_organisation"],
                     "asks_named_principal": _names_principals(statement, account),
                     "ends_by_itself": found["ends_by_itself"],
                 }
@@ -167,11 +167,6 @@ def trusted_accounts(seen: SeenTables) -> Iterator[MadeRow]:
 
 
 _OF_OUTSIDERS = frozenset({"role_name", "role_arn", "role_created_at", "max_session_seconds", "role_is_used", "role_last_used_at"})
-
-
-def _asks_ours(found: Row, setting: Setting) -> bool | None:
-    """Whether no other organisation than the own one is asked for; None where which one that is was not seen."""
-    return True if not found["organisations"] else False if setting.organisation else None
 
 
 def _names_principals(statement: Statement, account: str) -> bool:

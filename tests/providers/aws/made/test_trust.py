@@ -128,9 +128,3 @@ def test_outside_accounts_are_a_row_each_with_what_is_asked_of_them() -> None:
         f"role/r#3/{OTHER}": (False, True, False),
         f"role/r#4/{OTHER}": (False, False, False),
     }
-
-
-def test_membership_in_an_organisation_that_nobody_knows_as_ours_is_no_answer() -> None:
-    asked = {"StringEquals": {"aws:PrincipalOrgID": "o-vendor0000"}}
-    made = told(trusting({"AWS": OTHER}, asked), trusting({"AWS": OTHER}), maker="iam_trusted_accounts")
-    assert [row["asks_our_organisation"] for row in made.values()] == [None, False]
