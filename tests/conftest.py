@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 import urllib.request
 from collections.abc import Iterator
@@ -14,11 +15,13 @@ from typing import Any, Protocol
 import boto3
 import pytest
 from botocore.config import Config
+from hypothesis import settings
 
 from cnamm_scan import cache
 from cnamm_scan.demo.aws.bed.proxy import FaultProxy
 from cnamm_scan.demo.aws.bed.server import MotoServer
 from cnamm_scan.demo.aws.estate.shop import seed
+from tests import examples
 
 AWS_ENV = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -44,6 +47,11 @@ os.environ[cache.SWITCH] = os.environ[_CACHE]
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+# what is started in the background ignores Ctrl-C, and so does all that it starts: each test of it would wait a minute, and fail
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 HEAVIEST = (
     "scan/test_scan.py",
     "cli/test_content.py",
@@ -63,7 +71,10 @@ HEAVIEST = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Modules in our order, not those of the most tests first."""
+    """Modules in our order, not those of the most tests first. As many examples as the run has time for."""
+    examples.is_whole = config.option.markexpr != "not slow"
+    settings.register_profile("house", max_examples=examples.drawn(100))
+    settings.load_profile("house")
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False
 

@@ -28,6 +28,7 @@ from cnamm_scan.demo.aws.estate.shop import CANARIES, demo_rewrite
 from cnamm_scan.engine.plan import Plan, Selection, make_plan, split_operation
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.model import Content, Result
+from tests.small_files import small_files
 
 HOME = "us-east-1"
 EVERYWHERE_THE_SAME = ("account", "budgets", "ce", "cloudfront", "iam", "organizations", "route53", "sts")
@@ -244,14 +245,11 @@ def test_no_planted_secret_can_be_queried(whole: Whole) -> None:
 
 def test_no_planted_secret_is_in_an_error(estate_url: str, tmp_path: Path) -> None:
     """The place where the bundle goes fills up while secrets pass through."""
-    code = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (900, 900));"
-        "from cnamm_scan.cli.main import main; main(sys.argv[1:])"
-    )
+    command = small_files(900, "import sys; from cnamm_scan.cli.main import main; main(sys.argv[1:])")
     arguments = ["scan", "aws", "--endpoint-url", estate_url, "--output", str(tmp_path), "--region", HOME]
     for rule in ("aws.lambda", "aws.ecs", "aws.codebuild"):
         arguments += ["--rule", rule]
-    ended = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    ended = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 1
     assert "cannot be written" in ended.stderr
     assert leaks(ended.stdout + ended.stderr) == []
