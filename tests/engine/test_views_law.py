@@ -22,8 +22,9 @@ from cnamm_scan.engine.extract import literal
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import quoted
 from cnamm_scan.engine.store import Store
+from cnamm_scan.engine.terms import CannotTellError
 from cnamm_scan.engine.views import make_view
-from cnamm_scan.engine.worth import ROOM, CannotTellError, is_by_region, read_worth
+from cnamm_scan.engine.worth import ROOM, is_by_region, read_worth
 from cnamm_scan.model import GHOST_PART, REST_PART
 
 CONTENT = reader.load()
