@@ -53,21 +53,30 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 HEAVIEST = (
-    "scan/test_scan.py",
-    "cli/test_content.py",
-    "scan/test_one_meaning.py",
-    "scan/test_who_can_reach.py",
-    "engine/test_views_law.py",
+    "scan/test_killed.py",
+    "engine/test_sparing.py",
     "engine/test_views_cells.py",
-    "aggregator/test_laws.py",
+    "engine/test_views_law.py",
+    "scan/test_scan.py",
+    "evidence/test_fuzz.py",
+    "content/test_fuzz.py",
+    "engine/test_select.py",
+    "engine/test_hostile_rules.py",
+    "cli/test_fuzz.py",
+    "cli/test_content.py",
+    "scan/test_bad_days.py",
+    "scan/test_one_meaning.py",
+    "scan/test_open_networks.py",
+    "scan/test_who_can_reach.py",
     "scan/test_faults.py",
+    "aggregator/test_laws.py",
+    "aggregator/test_shipped.py",
     "cli/test_cli.py",
     "demo/aws/test_fill.py",
     "scan/test_kubernetes_admission.py",
     "engine/test_evaluate.py",
-    "engine/test_select.py",
 )
-"""The modules that take longest, which begin first: a worker that takes one last lets all others wait for it."""
+"""The modules that take longest, with their slow tests and without, which begin first: a worker that takes one last is waited for."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
