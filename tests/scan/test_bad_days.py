@@ -67,8 +67,9 @@ def bed(seeded: str) -> Iterator[FaultProxy]:
         yield proxy
 
 
-def scan(proxy: FaultProxy, *rules: str, regions: tuple[str, ...] = (), timeout: float = 5.0, **limits: Any) -> api.Scan:
-    settings: dict[str, Any] = {"attempts": 2, "deadline": 3, "rate": 1000, "burst": 1000} | limits
+def scan(proxy: FaultProxy, *rules: str, regions: tuple[str, ...] = (), timeout: float = 30.0, **limits: Any) -> api.Scan:
+    # who waits for nothing has time: on a busy machine an answer that comes late is another reason than the one that is tried
+    settings: dict[str, Any] = {"attempts": 2, "deadline": 60, "rate": 1000, "burst": 1000} | limits
     options = api.TargetOptions(endpoint_url=proxy.url, call_timeout=timeout)
     return api.scan(["aws"], rules=rules, regions=regions, options=options, limits=Limits(**settings))
 
