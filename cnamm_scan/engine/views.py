@@ -16,8 +16,9 @@ from cnamm_scan.engine.nothing import gives_nothing, read_recipe
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import quoted
 from cnamm_scan.engine.store import NO_GAPS, Store
+from cnamm_scan.engine.terms import CannotTellError, Relation
 from cnamm_scan.engine.unread import Unread, is_shipped, merged
-from cnamm_scan.engine.worth import ROOM, CannotTellError, Reading, Relation, is_by_region, part_sql, read_worth
+from cnamm_scan.engine.worth import ROOM, Reading, is_by_region, part_sql, read_worth
 from cnamm_scan.model import GHOST_PART, REST_PART, SILENCE_PART, Content, MadeRow, Reason, View, fact_id
 
 ROWS_AT_ONCE = 2000
