@@ -60,7 +60,6 @@ KNOWN: Mapping[str, Mapping[str, Silence]] = {
     "ecs:DescribeTasks": _if_included(tags="TAGS"),
     "iam:ListPolicies": _not_listed("Tags"),
     "iam:ListRoles": _not_listed("PermissionsBoundary", "RoleLastUsed", "Tags"),
-    "iam:ListServerCertificates": _not_listed("Tags"),
     "iam:ListUsers": _not_listed("PermissionsBoundary", "Tags"),
     "iam:ListVirtualMFADevices": _not_listed("Tags"),
     "lambda:ListFunctions": _not_listed(
