@@ -23,8 +23,8 @@ from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import quoted
 from cnamm_scan.engine.store import Store
 from cnamm_scan.engine.views import make_view
-from cnamm_scan.engine.worth import ROOM, CannotTellError, is_by_region, read_worth
-from cnamm_scan.model import GHOST_PART, REST_PART
+from cnamm_scan.engine.worth import CannotTellError, is_by_region, read_worth
+from cnamm_scan.model import GHOST_PART, REST_PART, ROOM
 
 CONTENT = reader.load()
 VIEWS = sorted(view.id for view in CONTENT.views.values() if view.made is None)
