@@ -32,7 +32,7 @@ def arn_of(row: SeenRow) -> str:
 
 def carried(row: SeenRow, more: Sequence[str] = ()) -> dict[str, Any]:
     """The columns that a made row takes over from the row that it is made of."""
-    arn = row.values["arn"] if "arn" in row.values else row.key
+    arn = row.values.get("arn", row.key)
     return {"arn": arn, "name": row.values.get("name"), **{name: row.values.get(name) for name in more}}
 
 

@@ -237,7 +237,13 @@ def inline_rights(seen: SeenTables) -> Iterator[MadeRow]:
                 facts_ = tuple(dict.fromkeys((row.fact, policy.fact)))
                 yield MadeRow(row.target, row.region, f"{holder.arn}/{policy.name}", {**said, **_alone(judge, row, policy)}, facts_)
             if holder.value("inline") is None and "inline" in row.values:  # one row for what may be written there
-                yield MadeRow(row.target, row.region, f"{holder.arn}/", {"holder": holder.name, "holder_arn": holder.arn, "holder_kind": kind}, (row.fact,))
+                yield MadeRow(
+                    row.target,
+                    row.region,
+                    f"{holder.arn}/",
+                    {"holder": holder.name, "holder_arn": holder.arn, "holder_kind": kind},
+                    (row.fact,),
+                )
 
 
 def boundaries(seen: SeenTables) -> Iterator[MadeRow]:
