@@ -23,32 +23,18 @@ MOST = 6
 """Organisations that are tried; of policies that name more than these none is made out by trying."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Assuming:
     """The tables as they are, with an organisation assumed where none was read."""
 
     seen: SeenTables
     organisation: str
 
-    @property
-    def targets(self) -> Sequence[Target]:
-        """As they are."""
-        return self.seen.targets
-
-    @property
-    def over(self) -> Sequence[str]:
-        """As they are."""
-        return self.seen.over
-
-    @property
-    def reads(self) -> Mapping[str, Sequence[str]]:
-        """As they are."""
-        return self.seen.reads
-
-    @property
-    def now(self) -> Any:
-        """As it is."""
-        return self.seen.now
+    def __post_init__(self) -> None:
+        self.targets: Sequence[Target] = self.seen.targets
+        self.over: Sequence[str] = self.seen.over
+        self.reads: Mapping[str, Sequence[str]] = self.seen.reads
+        self.now = self.seen.now
 
     def rows(self, table: str) -> Sequence[SeenRow]:
         """As they are; of accounts those of which nothing was read too."""
