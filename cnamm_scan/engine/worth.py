@@ -17,13 +17,11 @@ from cnamm_scan.engine.parser import Node, children
 from cnamm_scan.engine.readings import reading
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.terms import CannotTellError, Grouped, Relation, Scope, aggregates, names_of, worth
-from cnamm_scan.model import ESTATE_TABLE, Content
+from cnamm_scan.model import ESTATE_TABLE, ROOM, Content
 
 PLACES = ("target", "region")
-ROOM = "namespace"
-"""The column that says where in a target a row is, in tables that have one: an unread row of which it is known darkens no other room."""
 TIES = (*PLACES, ROOM)
-INTERNAL = ("_fact", "_ghost", "_gaps", "_shadow", "_weight")
+INTERNAL = ("_fact", "_ghost", "_gaps", "_shadow", "_weight", "_outside")
 """Columns that every table has and no content names; a star has them."""
 
 

@@ -193,7 +193,7 @@ ENDPOINT: Mapping[str, Column] = {
 }
 
 
-_later = partial(later, "aws")
+_later = partial(later, "aws", "whichever", "in_whichever_organisation")
 
 MAKERS: Mapping[str, Maker] = {
     **networks.MAKERS,
