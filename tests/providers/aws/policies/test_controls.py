@@ -173,7 +173,8 @@ def test_an_allow_list_refuses_what_it_leaves_out() -> None:
 
 
 def test_two_levels_keep_their_promises_together() -> None:
-    root, unit = document(FULL, deny("cloudtrail:StopLogging")), document(FULL, deny(["cloudtrail:DeleteTrail", "cloudtrail:UpdateTrail", "cloudtrail:Put*"]))
+    root = document(FULL, deny("cloudtrail:StopLogging"))
+    unit = document(FULL, deny(["cloudtrail:DeleteTrail", "cloudtrail:UpdateTrail", "cloudtrail:Put*"]))
     assert controls.control_row(Controls(SETTING, [[root], [unit]]))["denies_stopping_trails"] is True
     assert controls.control_row(Controls(SETTING, [[root]]))["denies_stopping_trails"] is False
 
