@@ -54,7 +54,11 @@ ROUTE: Mapping[str, Column] = {
     "destination": Column("text"),
     "via": Column("text"),
     "leaves_unfiltered": Column(
-        "boolean", about="By it, or by it and others of its table together, the world is reached without a firewall or a transit gateway."
+        "boolean", about="By it, or by it and others of its table together, the world is reached by an internet, NAT or egress-only gateway."
+    ),
+    "is_handed_on": Column(
+        "boolean",
+        about="By it, or by it and others of its table together, what is for the world goes to another network or a machine, filtered there or not.",
     ),
 }
 EXPOSURE: Mapping[str, Column] = {

@@ -139,20 +139,19 @@ def network_acls(seen: SeenTables) -> Iterable[MadeRow]:
 def routes(seen: SeenTables) -> Iterable[MadeRow]:
     """A row for each route. Default routes may be spelled in halves: those of a table that leave unfiltered are weighed together."""
     lists = PrefixLists(seen)
-    by_table: dict[tuple[str, str, str], list[tuple[SeenRow, Truth]]] = {}
+    by_table: dict[tuple[str, str, str], list[tuple[SeenRow, Truth, Truth]]] = {}
     for row in seen.rows(ROUTE):
         values = row.values
         leaves = either([values["goes_through_nat"], values["goes_through_egress_only"], is_internet(values["gateway_id"])])
+        handed: Truth = values["is_handed_on"]
         if values["state"] == "blackhole":
-            leaves = False
-        by_table.setdefault((row.target, row.region, str(values["route_table_id"])), []).append((row, leaves))
+            leaves = handed = False
+        by_table.setdefault((row.target, row.region, str(values["route_table_id"])), []).append((row, leaves, handed))
     for held in by_table.values():
-        openings = [
-            Opening(ALL_PORTS, NO_ADDRESSES if leaves is False else destination(row, lists) if leaves else None) for row, leaves in held
-        ]
-        for (row, _), part in zip(held, parts(openings), strict=True):
+        left = parts([_way(row, leaves, lists) for row, leaves, _ in held])
+        passed = parts([_way(row, handed, lists) for row, _, handed in held])
+        for (row, _, _), part, onward in zip(held, left, passed, strict=True):
             values = row.values
-            found = not part.sure[Openness.WORLD].is_empty
             made = {
                 "route_table_id": values["route_table_id"],
                 "vpc_id": values["vpc_id"],
@@ -160,6 +159,17 @@ def routes(seen: SeenTables) -> Iterable[MadeRow]:
                     (values[each] for each in ("destination_ipv4", "destination_ipv6", "destination_list") if values[each]), None
                 ),
                 "via": values["gateway_id"],
-                "leaves_unfiltered": True if found else None if not part.possible[Openness.WORLD].is_empty else False,
+                "leaves_unfiltered": _to_world(part),
+                "is_handed_on": _to_world(onward),
             }
             yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
+
+
+def _way(row: SeenRow, goes: Truth, lists: PrefixLists) -> Opening:
+    """Where a route leads, if it goes that way at all."""
+    return Opening(ALL_PORTS, NO_ADDRESSES if goes is False else destination(row, lists) if goes else None)
+
+
+def _to_world(part: Part) -> Truth:
+    """Whether a route is part of one to the world."""
+    return True if not part.sure[Openness.WORLD].is_empty else None if not part.possible[Openness.WORLD].is_empty else False
