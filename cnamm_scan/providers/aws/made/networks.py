@@ -19,10 +19,10 @@ from cnamm_scan.providers.aws.made.paths import (
     is_internet,
     ports_in,
 )
-from cnamm_scan.providers.aws.networks.rules import ANYBODY, Through, open_ports
+from cnamm_scan.providers.aws.networks.rules import ANYBODY, NUMBERS, Through, open_ports
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.openness import NO_ADDRESSES, Addresses, Openness, judge
-from cnamm_scan.providers.ports import ALL_PORTS, LISTS, SSH_AND_RDP, Ports, lists_of
+from cnamm_scan.providers.ports import ALL_PORTS, LAST, LISTS, PROTOCOLS, SSH_AND_RDP, Ports, lists_of
 
 RULE = "aws.ec2.security_group_rule"
 MOST_RULES = 1000
@@ -110,10 +110,25 @@ def _rule(row: SeenRow, opening: Opening, part: Part) -> dict[str, Any]:
     sides = [values["cidr_ipv4"], values["cidr_ipv6"], values["prefix_list"], values["group"]]
     made["other_side"] = next((each for each in sides if each), None)
     made["openness"] = None if own is None else own.value
+    made["traffic"] = _traffic(values["protocol"], values["from_port"], values["to_port"])
     told = opened(part.sure, part.possible, is_worldwide=worldwide)
     if None in (values["protocol"], values["from_port"], values["to_port"]):  # its ports may be any of all
         told = {name: None if value is True or name.endswith("_lists") else value for name, value in told.items()}
     return {**made, **told}
+
+
+def _traffic(protocol: str | None, first: int | None, last: int | None) -> str | None:
+    """The protocol and ports of a rule in words, for a sentence: `TCP port 22`. None where they were not read."""
+    if protocol is None or first is None or last is None:
+        return None
+    named = NUMBERS.get(protocol.strip(), protocol.strip().lower())
+    if named in ("-1", "all"):
+        return "all traffic"
+    if named not in PROTOCOLS:
+        return f"protocol {named}" if named.isdigit() else named.upper()
+    if first < 0 or (first, last) == (0, LAST):
+        return f"all {named.upper()} ports"
+    return f"{named.upper()} port {first}" if first == last else f"{named.upper()} ports {first}-{last}"
 
 
 def network_acls(seen: SeenTables) -> Iterable[MadeRow]:

@@ -69,6 +69,24 @@ def test_the_world_is_the_world_however_it_is_spelled(spelled: list[Json]) -> No
 
 
 @pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (rule(), "TCP port 22"),
+        (rule("", 20, 25), "TCP ports 20-25"),
+        (rule("", 0, 65535), "all TCP ports"),
+        (rule("", -1, protocol="6"), "all TCP ports"),
+        (rule("", 53, protocol="udp"), "UDP port 53"),
+        (rule("", -1, protocol="-1"), "all traffic"),
+        (rule("", 8, -1, protocol="icmp"), "ICMP"),
+        (rule("", -1, protocol="47"), "protocol 47"),
+        (rule("", -1, protocol="-1", from_port=None), None),
+    ],
+)
+def test_a_rule_says_in_words_what_it_lets_through(given: Json, said: str | None) -> None:
+    assert judged(given)[0]["traffic"] == said
+
+
+@pytest.mark.parametrize(
     "bounded",
     [
         rule("198.51.100.0/24"),
