@@ -83,7 +83,8 @@ def _word(name: str, values: Mapping[str, Any], within: str) -> str:
     if value in (None, "", [], ()):
         return name.upper()
     said = ",".join(map(str, value)) if isinstance(value, list | tuple) else _shown(value)
-    return json.dumps(said)[1:-1] if within[:1] in "{[" else said  # within JSON a quote in a name must not end the text
+    is_json = within[:1] in "{[" and not _PLACEHOLDER.match(within)
+    return json.dumps(said)[1:-1] if is_json else said  # a quote in a name must not end a text within JSON
 
 
 _LOGIN = re.compile(r"(?<=://)[^/?#]*@")

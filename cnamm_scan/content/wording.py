@@ -16,6 +16,7 @@ from cnamm_scan.model import Column, Content, Result, Rule, Verdict
 from cnamm_scan.providers.catalog import KINDS
 from cnamm_scan.text import placeholders, unsaid
 
+PLACE = frozenset({"key", "region", "target"})
 LONGEST_TITLE = 70
 KUBECTL = "kubectl"
 _ASKS = re.compile(r"\?|\blooked for\b", re.IGNORECASE)
@@ -47,6 +48,8 @@ def _messages(rule: Rule, columns: Mapping[str, Column]) -> Iterator[tuple[str, 
         bare = [name for name in named if name in columns and columns[name].type == "boolean"]
         if bare:
             yield f"the message of a {verdict} shows {{{bare[0]}}}, which is true or false", "say it in words"
+        if verdict == "pass" and (seen := [name for name in named if name not in PLACE and name not in rule.parameters]):
+            yield f"the message of a pass shows {{{seen[0]}}}, and of what passed no value is kept", "name it by {key}"
         if not any(name in columns for name in named):
             yield f"the message of a {verdict} does not name its resource", "name it by a column, such as {key}"
 

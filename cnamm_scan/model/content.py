@@ -174,7 +174,8 @@ class RuleTests:
 class Message:
     """What a result says, by its verdict: sentences that stand alone in a ticket, with columns of the row in braces.
 
-    A rule written as one text has that for a fail alone; the others are then made of its title.
+    Of what passed no values are kept: its sentence has the resource's key, region and target, and parameters. Of a rule written as one text
+    that is what it says of a fail; the others are then made of its title.
     """
 
     fail: str
