@@ -117,6 +117,7 @@ LISTENER: Mapping[str, Column] = {
     "hears_notices": Column("boolean", about="AWS Health about this account."),
     "hears_access": Column("boolean", about="Findings of Access Analyzer, of one of its kinds."),
     "hears_backups": Column("boolean", about="Backup jobs that failed."),
+    "hears_alarms": Column("boolean", about="CloudWatch alarms that go off, whatever their own actions are."),
     "picks_calls": Column("boolean", about="Some API calls or sign-ins, and nothing else."),
 }
 
@@ -193,7 +194,7 @@ ENDPOINT: Mapping[str, Column] = {
 }
 
 
-_later = partial(later, "aws")
+_later = partial(later, "aws", "whichever", "in_whichever_organisation")
 
 MAKERS: Mapping[str, Maker] = {
     **networks.MAKERS,

@@ -12,6 +12,7 @@ from cnamm_scan.providers.aws.policies import controls
 from cnamm_scan.providers.aws.policies.controls import REGIONS, Controls
 from cnamm_scan.providers.aws.policies.documents import UNREADABLE, Document, read
 from cnamm_scan.providers.aws.policies.setting import Setting
+from tests.examples import drawn
 
 Json = Any
 ME, OTHER, OURS = "111111111111", "222222222222", "o-abcdef1234"
@@ -219,7 +220,7 @@ STATEMENT = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=drawn(40), deadline=None)
 @given(st.lists(STATEMENT, max_size=3), STATEMENT, st.randoms(use_true_random=False))
 def test_another_deny_takes_no_promise_back_and_where_it_hangs_decides_nothing(written: list[Json], more: Json, random: Any) -> None:
     before, after = row(*written), row(*written, more)
