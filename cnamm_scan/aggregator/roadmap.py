@@ -10,8 +10,11 @@ from cnamm_scan.aggregator.score import BAR, STREAMS, UNIT, Cell, Found, Scorer,
 from cnamm_scan.aggregator.whatif import WhatIf
 from cnamm_scan.model import LEVELS, Function, FunctionRoadmap, Model, Placement, Practice, Roadmap, Step
 
+MOST = 100
+"""Steps that a roadmap holds beside open criticals: a report names the first of those that it has something to say of."""
 
-def roadmap(scorer: Scorer, model: Model, most: int = 5) -> Roadmap:
+
+def roadmap(scorer: Scorer, model: Model, most: int = MOST) -> Roadmap:
     """Plan the next steps of a model. `best` holds every open critical, and `most` others."""
     what_if = WhatIf(scorer, model)
     steps: dict[str, Step] = {}
@@ -39,7 +42,9 @@ def in_order(ways: Sequence[FunctionRoadmap], steps: Iterable[Step], criticals: 
         return replace(step, because=because)
 
     known = [why(step) for step in steps]
-    first = sorted((step for step in known if step.because == "critical"), key=lambda step: (step.level, -step.overall_gain, step.objective))
+    first = sorted(
+        (step for step in known if step.because == "critical"), key=lambda step: (step.level, -step.overall_gain, step.objective)
+    )
     rest = [step for step in known if step.because == "blocks" or (step.because == "gain" and step.overall_gain > 0)]
     rest.sort(key=lambda step: (step.because != "blocks", -step.overall_gain, step.level, step.objective))
     told = tuple(replace(way, steps=tuple(why(step) for step in way.steps)) for way in ways)

@@ -21,7 +21,7 @@ def draw(bundle: Path, picture: Path) -> None:
 
     with api.load_bundle(bundle) as done:
         drawn = Console(file=io.StringIO(), width=WIDTH, force_terminal=True, color_system="truecolor", highlight=False)
-        render(done.report(), drawn, findings=3, path=f"./{bundle.name}")
+        render(done.report(), drawn, findings=2, path=f"./{bundle.name}")
         lines = drawn.file.getvalue().splitlines()  # type: ignore[attr-defined]
     console = Console(record=True, file=io.StringIO(), width=WIDTH, force_terminal=True, color_system="truecolor", highlight=False)
     console.print("[bold]$ make demo[/bold]")

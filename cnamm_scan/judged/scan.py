@@ -28,6 +28,7 @@ from cnamm_scan.model import (
     Target,
     Verdict,
 )
+from cnamm_scan.providers.catalog import KINDS
 
 if TYPE_CHECKING:
     from cnamm_scan.engine.evaluate import CompiledRule
@@ -127,6 +128,11 @@ class Scan:
                 found.setdefault(tally.target, []).append(tally)
             self._by_target = found
         return list(scored(self.content, self._by_target.get(target.id, ()), [target], self.method, ways=False).models)
+
+    def label(self, target: Target) -> str:
+        """A target as people call it: `AWS 123456789012`."""
+        kind = KINDS.get(target.provider)
+        return f"{kind.label if kind is not None else target.provider} {target.name}"
 
     def standing(self) -> frozenset[str]:
         """The tables with a row in every target, which count in no target's weight."""
