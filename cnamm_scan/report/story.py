@@ -83,9 +83,14 @@ def _of_model(model: Mapping[str, Any], scan: Mapping[str, Any], counts: Mapping
         why = f"No overall score: {len(chosen)} of {len(model['functions'])} functions were judged."
         what = _what_would(scan, model["functions"])
     else:
-        why = f"No overall score: {percent(overall['coverage'])} of what the model asks could be seen, which carries none."
+        why = f"No overall score: {_share(overall['coverage'])} of what the model asks could be seen, which carries none."
         what = _what_would(scan, model["functions"])
     return {"has_score": False, "findings_first": first, "says": f"{says} {why}", "would_give_one": what}
+
+
+def _share(coverage: float) -> str:
+    """A share that is more than nothing, however little."""
+    return percent(coverage) if coverage >= 0.01 else "less than 1 %"
 
 
 def _what_would(scan: Mapping[str, Any], functions: Sequence[Mapping[str, Any]]) -> str:

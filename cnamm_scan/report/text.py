@@ -212,12 +212,14 @@ def _steps(report: Mapping[str, Any], page: Page, only: Collection[str]) -> Line
     steps = _best(report, only)
     yield from page.sides(Text("Do first" if steps else "Findings", "bold"), said, "dim")
     functions = {function["id"]: function["short"] for model in report["models"] for function in model["functions"]}
+    of_functions = bool(only) or not all(told["has_score"] for told in report["story"])
     for number, step in enumerate(steps[:STEPS], 1):
         why = step["because"]
         if why == "blocks":
             blocked = step["blocks"][0]
             why = f"blocks {functions[blocked['function']]}" + (f" and {len(step['blocks']) - 1} more" if len(step["blocks"]) > 1 else "")
-        right = f"  {why if why != 'gain' else ''}  {gain(step['overall_gain']):>6}"
+        gained = step["function_gain"] if of_functions else step["overall_gain"]
+        right = f"  {why if why != 'gain' else ''}  {gain(gained):>6}"
         left = page.cut(step["title"], page.width - 5 - len(right))
         signal = SEVERITY_STYLE["critical"] if why == "critical" else ""
         gap = " " * (page.width - 5 - cell_len(left) - len(page.said(right)))

@@ -38,6 +38,9 @@ _HOW: Mapping[str, str] = {
     NOT_SELECTED: "scan without --function and --rule",
 }
 
+_LAST: Mapping[str, int] = {NOT_SELECTED: 1, Reason.NOT_IN_ANSWER: 2}
+"""What stands after all else: what was asked for, and what nobody can do anything about."""
+
 
 @dataclass(slots=True)
 class _Row:
@@ -56,7 +59,7 @@ class _Row:
 
     def alike(self) -> tuple[Any, ...]:
         """What two places must share to stand in one row."""
-        provider = self.places[0][0].partition(":")[0]
+        provider = self.places[0][0].partition(":")[0] if self.reason != NOT_SELECTED else ""
         return (self.reason, provider, self.whole or tuple(sorted(self.calls)))
 
     def take(self, other: _Row) -> None:
@@ -69,7 +72,7 @@ class _Row:
 def unseen(scan: Scan, gaps: Sequence[Mapping[str, Any]], selected: Collection[str]) -> list[dict[str, Any]]:
     """The gaps of a report (data.gaps), a row for each cause and place; places that were refused alike share one.
 
-    Those with most rules come first, those that nobody can do anything about last.
+    Those with most rules come first, those that were asked for or that nobody can do anything about last.
     """
     whole = _whole(scan)
     resources = _malformed(scan)
@@ -92,7 +95,7 @@ def unseen(scan: Scan, gaps: Sequence[Mapping[str, Any]], selected: Collection[s
             joined[row.alike()].take(row)
         else:
             joined[row.alike()] = row
-    made = sorted(joined.values(), key=lambda row: (row.reason == Reason.NOT_IN_ANSWER, -len(row.rules), row.reason, row.places))
+    made = sorted(joined.values(), key=lambda row: (_LAST.get(row.reason, 0), -len(row.rules), row.reason, row.places))
     return [_told(scan, row) for row in made]
 
 

@@ -186,7 +186,7 @@ def gone_line(report: Mapping[str, Any]) -> str:
 
 def cause(row: Mapping[str, Any], labels: Mapping[str, str], *, several: bool) -> str:
     """A cause of blindness in a line: `AWS ap-southeast-2: every call denied, 378 rules`."""
-    where, what = where_of(row, labels, several=several), what_of(row)
+    where, what = where_of(row, labels, several=several) if row["reason"] != NOT_SELECTED else "", what_of(row)
     rules = f", {counted(len(row['rules']), 'rule')}" if row["rules"] else ""
     return f"{where}: {what}{rules}" if where else f"{what}{rules}"
 

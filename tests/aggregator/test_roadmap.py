@@ -144,7 +144,7 @@ def test_best_is_every_critical_then_every_blocker_then_every_gain(estate: Estat
     asked = {each.objective for f in estate.model.functions for p in f.practices for each in p.placements}
     worth = {name for name in asked if _low(estate.satisfying([name]).score()) > _low(estate.score())}
     waited_for = {step.objective for way in made.functions for step in way.steps}
-    expected = {name: "gain" for name in worth} | dict.fromkeys(waited_for, "blocks") | dict.fromkeys(_criticals(estate), "critical")
+    expected = dict.fromkeys(worth, "gain") | dict.fromkeys(waited_for, "blocks") | dict.fromkeys(_criticals(estate), "critical")
     assert {step.objective: step.because for step in made.best} == expected
     assert len(made.best) == len(expected)
     order = ["critical", "blocks", "gain"]

@@ -645,12 +645,29 @@ def test_a_report_says_why_the_overall_is_less_than_the_mean_of_its_functions(re
 
 def test_the_score_tree_as_csv(reports: Mapping[str, Any]) -> None:
     rows = list(csv.DictReader(tabular.csv_lines(tabular.SCORE_COLUMNS, tabular.scores(reports["one"]))))
+    counts = [row for row in rows if row["rule"]]
+    rows = [row for row in rows if not row["rule"]]
     by_node = {tuple(row[name] for name in ("function", "practice", "level", "objective")): row for row in rows}
     assert by_node["", "", "", ""]["low"] == "0.338542"
     assert (by_node["data", "storage", "1", ""]["low"], by_node["data", "storage", "1", ""]["high"]) == ("0.4375", "0.6875")
     assert by_node["runtime", "", "", ""]["low"] == ""
     assert by_node["data", "storage", "1", "data.logged"]["coverage"] == "1.0"
     assert len(by_node) == len(rows) == 1 + 4 + 5 + 5 * 5 + 10
+    assert {row["rule"] for row in counts} == set(pocket().rules)
+    mfa = next(row for row in counts if row["rule"] == "aws.iam.user_mfa")
+    assert [mfa[name] for name in ("target", "severity", "standing", "pass", "fail")] == ["aws:111111111111", "critical", "false", "1", "1"]
+
+
+@pytest.mark.parametrize("name", ESTATES)
+def test_the_csv_has_every_count_that_the_json_has(reports: Mapping[str, Any], name: str) -> None:
+    rows = list(csv.DictReader(tabular.csv_lines(tabular.SCORE_COLUMNS, tabular.scores(reports[name]))))
+    told = {
+        (objective["id"], rule["id"], own["target"], *(str(own[verdict]) for verdict in tabular.COUNTS))
+        for objective in _objects(reports[name]["models"])
+        for rule in objective.get("rules", ())
+        for own in rule.get("targets", [{**rule, "target": FIRST.target}])
+    }
+    assert {tuple(row[each] for each in ("objective", "rule", "target", *tabular.COUNTS)) for row in rows if row["rule"]} == told
 
 
 def _forms(path: Path) -> Iterator[str]:
