@@ -32,8 +32,8 @@ from cnamm_scan.report.words import (
 
 __all__ = ["REASON_WORDS", "SEVERITY_STYLE", "interval", "notes", "percent", "render"]
 
-BARS = (50, 25, 20, 15, 10, 5)
-"""How wide a bar may be: whole cells a level."""
+BARS = (50, 25, 20, 15, 10)
+"""How wide a bar may be where there is room for one: whole cells a level."""
 SEVERITY_STYLE = {"critical": "bold red", "high": "red", "medium": "", "low": "dim"}
 STEPS, CAUSES, TARGETS = 3, 3, 5
 """How many steps, causes of blindness and targets a summary names: with eight functions it fits forty lines."""
@@ -106,10 +106,8 @@ def _scores(report: Mapping[str, Any], page: Page, only: Collection[str]) -> Lin
     names = [function["short"] for model in report["models"] for function in model["functions"]]
     room = max(map(cell_len, [*names, "Overall"])) + 2
     tails = (("score", "seen", "attained"), ("score", "seen"), ("score",))
-    columns, cells = next(
-        ((tail, bar) for tail in tails for bar in BARS if room + bar + 1 + sum(2 + _WIDE[name] for name in tail) <= page.width),
-        (("score",), 5),
-    )
+    fitting = ((tail, bar) for tail in tails for bar in BARS if room + bar + 1 + sum(2 + _WIDE[name] for name in tail) <= page.width)
+    columns, cells = next(fitting, (("score",), 5))
     axis = "".join(str(level).ljust(cells // 5) for level in range(5)) + "5"
     yield _row(page, " " * room, Text(axis), {name: name for name in columns}, columns, "dim")
     for model, told in zip(report["models"], report["story"], strict=True):
@@ -121,9 +119,10 @@ def _scores(report: Mapping[str, Any], page: Page, only: Collection[str]) -> Lin
             tail = {"score": interval(overall), "seen": percent(overall["coverage"]), "attained": _cost(model)}
             yield _row(page, "Overall".ljust(room), page.bar(overall["low"], overall["high"], cells), tail, columns, "bold")
     key = zip(page.ink, ("shown by evidence", "could not be seen", "known to be missing"), strict=True)
-    yield from page.wrapped("   ".join(f"{ink} {what}" for ink, what in key), indent=room if room < page.width // 3 else 0, style="dim")
+    said = "   ".join(f"{ink} {what}" for ink, what in key)
+    yield from page.wrapped(said, indent=room if room + len(said) <= page.width else 0, style="dim")
     if len(report["targets"]) > 1 and not only:
-        yield from page.wrapped(f"By target: {_targets(report)}", indent=0)
+        yield from _targets(report, page)
 
 
 def _cost(model: Mapping[str, Any]) -> str:
@@ -168,11 +167,19 @@ def _function(
     return _row(page, name, bar, {"score": "" if not is_selected(function) else "N/A", "seen": seen, "attained": ""}, columns, "")
 
 
-def _targets(report: Mapping[str, Any]) -> str:
-    """The targets with the lowest scores, and how many more there are."""
+def _targets(report: Mapping[str, Any], page: Page) -> Lines:
+    """The targets with the lowest scores, on one line where they fit, and how many more there are."""
     rows = [(target, model["overall"]) for target in report["targets"] for model in target["models"]]
     rows.sort(key=lambda row: (row[1]["low"] is None, row[1]["low"] or 0))
-    return listed([f"{target['label']} {interval(overall)}" for target, overall in rows], TARGETS, "target")
+    named = [f"{target['label']} {interval(overall)}" for target, overall in rows]
+    line = page.said(f"By target: {listed(named, TARGETS, 'target')}")
+    if cell_len(line) <= page.width:
+        yield Text(line)
+        return
+    yield Text("By target, the lowest first")
+    yield from (Text("  " + page.cut(each, page.width - 2)) for each in named[:TARGETS])
+    if len(named) > TARGETS:
+        yield Text(f"  and {counted(len(named) - TARGETS, 'more target')}")
 
 
 # ---- what blocks them, and what to do ------------------------------------------------------------------------------------
