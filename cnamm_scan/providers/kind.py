@@ -97,6 +97,10 @@ class Kind:
     """What is wrong with how a call or its client is written: (what, what to do)."""
     product: Callable[[Table], str] | None = None
     """Whose objects a table holds: the product that must be installed, or nothing where they are the platform's own."""
+    command_line: str = ""
+    """What the vendor's commands begin with."""
+    region_flag: str = ""
+    """How one of them is told its region."""
     recognisers: frozenset[str] = frozenset()
     """Views that know products by their names. What they do not know is not in them, and may be there all the same."""
 

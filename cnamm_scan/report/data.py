@@ -15,6 +15,7 @@ from cnamm_scan.model import (
     Content,
     Coverage,
     Drag,
+    Fix,
     Function,
     FunctionScore,
     Interval,
@@ -34,7 +35,7 @@ from cnamm_scan.model import (
 from cnamm_scan.report.rows import RANK, by_rule
 from cnamm_scan.report.story import is_written, made, name_selection, selected_rules, short, story
 from cnamm_scan.report.unseen import unseen
-from cnamm_scan.text import fill
+from cnamm_scan.text import command, fill
 
 if TYPE_CHECKING:
     from cnamm_scan.judged.scan import Scan
@@ -122,9 +123,21 @@ def _by_severity(scan: Scan) -> dict[str, int]:
     return counts
 
 
+def fixes_of(fix: Fix, values: Mapping[str, Any]) -> dict[str, list[str]]:
+    """How to mend it, by where that is done, the shortest way first: commands that run as they stand, else sentences."""
+    ways = {
+        "cli": [command(text, values, fix.region_flag) for text in fix.cli],
+        "kubernetes": [command(text, values) for text in fix.kubernetes],
+        "console": [fill(fix.console, values)],
+        "advice": [fill(fix.advice, values)],
+        "terraform": [fill(text, values) for text in fix.terraform],
+    }
+    return {way: said for way, said in ways.items() if any(said)}
+
+
 def _finding(content: Content, result: Result) -> dict[str, Any]:
     rule = content.rules.get(result.rule)
-    values = {**result.parameters, **result.values, "key": result.resource, "region": result.region, "target": result.target}
+    fixes = fixes_of(rule.fix, result.known) if rule else {}
     return {
         "rule": result.rule,
         "title": rule.title if rule else result.rule,
@@ -134,7 +147,8 @@ def _finding(content: Content, result: Result) -> dict[str, Any]:
         "region": result.region,
         "resource": result.resource,
         "message": result.message,
-        "fix": fill(rule.fix, values) if rule else "",
+        "fix": next(iter(fixes.values()), [""])[0],
+        "fixes": fixes,
         "fact": result.fact,
         "values": dict(result.values),
         "file": result.place.file if result.place is not None else "",
@@ -283,6 +297,7 @@ def _roadmap(
         return {
             "objective": each.objective,
             "title": content.objectives[each.objective].title,
+            "short": content.objectives[each.objective].short or content.objectives[each.objective].title,
             "level": each.level,
             "practice": each.practice,
             "because": each.because,

@@ -197,17 +197,21 @@ def _waits(report: Mapping[str, Any], page: Page, only: Collection[str]) -> Line
     levels = max(len(LEVEL_NAMES[way["next_level"]]) for way in ways) + 2
     for way in ways:
         head = f"  {functions[way['function']]['short']:{names}}{LEVEL_NAMES[way['next_level']]:{levels}}"
-        yield Text(page.said(head) + _as_many_as_fit(page, [step["title"] for step in way["steps"]], page.width - len(head)))
+        room = page.width - len(head)
+        yield Text(
+            page.said(head) + (_as_many_as_fit(page, way["steps"], "title", room) or _as_many_as_fit(page, way["steps"], "short", room))
+        )
 
 
-def _as_many_as_fit(page: Page, titles: Sequence[str], room: int) -> str:
-    """As many titles as fit whole, then how many more; the first one cut where even that is too long."""
+def _as_many_as_fit(page: Page, steps: Sequence[Mapping[str, Any]], name: str, room: int) -> str:
+    """As many names of steps as fit whole, then how many more. Where even the first is too long: nothing of its title, else cut."""
+    titles = [step[name] for step in steps]
     for count in range(len(titles), 0, -1):
         more = f"; {len(titles) - count} more" if count < len(titles) else ""
         said = page.said("; ".join(titles[:count]))
         if cell_len(said) + len(more) <= room:
             return said + more
-        if count == 1:
+        if count == 1 and name == "short":
             return page.cut(titles[0], room - len(more)) + more
     return ""
 
@@ -227,7 +231,8 @@ def _steps(report: Mapping[str, Any], page: Page, only: Collection[str]) -> Line
             why = f"blocks {functions[blocked['function']]}" + (f" and {len(step['blocks']) - 1} more" if len(step["blocks"]) > 1 else "")
         gained = step["function_gain"] if of_functions else step["overall_gain"]
         right = f"  {why if why != 'gain' else ''}  {gain(gained):>6}"
-        left = page.cut(step["title"], page.width - 5 - len(right))
+        room = page.width - 5 - len(right)
+        left = page.cut(step["title"] if cell_len(step["title"]) <= room else step["short"], room)
         signal = SEVERITY_STYLE["critical"] if why == "critical" else ""
         gap = " " * (page.width - 5 - cell_len(left) - len(page.said(right)))
         yield Text.assemble(f"  {number}  ", (left, "bold"), gap, (page.said(right), signal))

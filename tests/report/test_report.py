@@ -113,7 +113,7 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 
 def test_the_schema_is_strict(reports: Mapping[str, Any]) -> None:
     report = copy.deepcopy(reports["one"])
-    free = {id(finding["values"]) for finding in report["findings"]}
+    free = {id(finding[name]) for finding in report["findings"] for name in ("values", "fixes")}
     optional = {"unjudged", "not_applicable"}
     seen = set()
     for node in _objects(report):
