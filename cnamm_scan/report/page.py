@@ -74,7 +74,7 @@ class Page:
         solid = int(low / 5 * cells + 1e-9)
         shaded = max(solid, -int(-(high / 5 * cells - 1e-9) // 1))
         return Text.assemble(
-            (self.ink.solid * solid, "cyan"), (self.ink.shaded * (shaded - solid), ""), (self.ink.missing * (cells - shaded), "dim")
+            (self.ink.solid * solid, "cyan"), (self.ink.shaded * (shaded - solid), "dim"), (self.ink.missing * (cells - shaded), "dim")
         )
 
 

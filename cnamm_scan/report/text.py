@@ -229,14 +229,14 @@ def _steps(report: Mapping[str, Any], page: Page, only: Collection[str]) -> Line
         if why == "blocks":
             blocked = step["blocks"][0]
             why = f"blocks {functions[blocked['function']]}" + (f" and {len(step['blocks']) - 1} more" if len(step["blocks"]) > 1 else "")
-        gained = step["function_gain"] if of_functions else step["overall_gain"]
-        right = f"  {why if why != 'gain' else ''}  {gain(gained):>6}"
-        room = page.width - 5 - len(right)
-        left = page.cut(step["title"] if cell_len(step["title"]) <= room else step["short"], room)
-        signal = SEVERITY_STYLE["critical"] if why == "critical" else ""
-        gap = " " * (page.width - 5 - cell_len(left) - len(page.said(right)))
-        yield Text.assemble(f"  {number}  ", (left, "bold"), gap, (page.said(right), signal))
-        yield Text("     " + page.cut(_why(step), page.width - 5))
+        gained = f"  {gain(step['function_gain'] if of_functions else step['overall_gain']):>6}"
+        why = f"  {why}" if why != "gain" else ""
+        room = page.width - 5 - len(page.said(why + gained))
+        left = page.filled(step["title"] if cell_len(step["title"]) <= room else step["short"], room)
+        signal = SEVERITY_STYLE["critical"] if step["because"] == "critical" else ""
+        yield Text.assemble(f"  {number}  ", (left, "bold"), (page.said(why), signal), page.said(gained))
+        said, more = _why(step)
+        yield Text("     " + page.cut(said, page.width - 5 - len(more)) + more)
 
 
 def _best(report: Mapping[str, Any], only: Collection[str]) -> list[Mapping[str, Any]]:
@@ -253,13 +253,12 @@ def _best(report: Mapping[str, Any], only: Collection[str]) -> list[Mapping[str,
     return sorted(chosen.values(), key=lambda step: (order.index(step["because"]), -step["overall_gain"]))
 
 
-def _why(step: Mapping[str, Any]) -> str:
-    """What stands against an objective: its worst finding, where, and how many more."""
+def _why(step: Mapping[str, Any]) -> tuple[str, str]:
+    """What stands against an objective: its worst finding with where it is, and how many more there are."""
     if not step["findings"]:
-        return "nothing failed, but not all could be seen"
-    worst = step["findings"][0]
-    more = step["open"] - 1
-    return f"{where_found(worst)}{worst['message']}" + (f"; {more} more" if more > 0 else "")
+        return "nothing failed, but not all could be seen", ""
+    worst, more = step["findings"][0], step["open"] - 1
+    return f"{where_found(worst)}{worst['message']}", f"; {thousands(more)} more" if more > 0 else ""
 
 
 # ---- findings ------------------------------------------------------------------------------------------------------------
