@@ -32,7 +32,7 @@ from cnamm_scan.model import (
     Tally,
     Verdict,
 )
-from cnamm_scan.report.rows import RANK, by_rule
+from cnamm_scan.report.rows import RANK, by_owner, by_rule
 from cnamm_scan.report.story import is_written, made, name_selection, selected_rules, short, story
 from cnamm_scan.report.unseen import unseen
 from cnamm_scan.text import command, fill
@@ -45,7 +45,7 @@ FINDINGS_A_STEP = 10
 """Resources named under each step of the roadmap."""
 STEPS = 5
 """Steps of the roadmap besides its open criticals, of which there are as many as there are."""
-_OF_A_STEP = ("rule", "title", "severity", "target", "region", "resource", "message", "fix", "file", "line")
+_OF_A_STEP = ("rule", "title", "severity", "target", "region", "resource", "message", "fix", "file", "line", "owner")
 FINDINGS_A_RULE = 250
 """Resources named for each rule and target; `cnamm-scan results` names them all."""
 
@@ -93,6 +93,7 @@ def report(scan: Scan) -> dict[str, Any]:
         "findings_by_rule": by_rule(scan, findings),
         "findings": findings,
         "findings_left_out": left_out,
+        "owners": by_owner(scan),
         "unseen": unseen(scan, not_seen, judged),
         "gaps": not_seen,
         "gone": gone(scan),
@@ -153,6 +154,7 @@ def _finding(content: Content, result: Result) -> dict[str, Any]:
         "values": dict(result.values),
         "file": result.place.file if result.place is not None else "",
         "line": result.place.line if result.place is not None else None,
+        "owner": result.owner,
     }
 
 
@@ -305,13 +307,7 @@ def _roadmap(
             "function_gain": number(each.function_gain),
             "overall_gain": number(each.overall_gain),
             "open": failed[each.objective],
-            "findings": [
-                {
-                    name: finding[name]
-                    for name in ("rule", "title", "severity", "target", "region", "resource", "message", "fix", "file", "line")
-                }
-                for finding in open_ones[:FINDINGS_A_STEP]
-            ],
+            "findings": [{name: finding[name] for name in _OF_A_STEP} for finding in open_ones[:FINDINGS_A_STEP]],
         }
 
     worth = [each for each in way.best if failed[each.objective] or (each.objective in looked_at and not written)]

@@ -17,6 +17,7 @@ from cnamm_scan.report.words import (
     gone_line,
     held,
     interval,
+    message_of,
     moment,
     notes,
     percent,
@@ -68,6 +69,7 @@ def _lines(report: Mapping[str, Any], most: int) -> Iterator[str]:
     if not first:
         yield from _steps(report)
         yield from _findings(report, most, RESOURCES)
+    yield from _owners(report)
     yield from _unseen(report)
     yield from _made(report)
 
@@ -160,8 +162,8 @@ def _steps(report: Mapping[str, Any]) -> Iterator[str]:
 def _found(finding: Mapping[str, Any]) -> str:
     """What was found, after its file and line or its region."""
     if finding["file"]:
-        return f"{code(place(finding))} {cell(finding['message'])}"
-    return cell(where_found(finding) + finding["message"])
+        return f"{code(place(finding))} {cell(message_of(finding))}"
+    return cell(where_found(finding) + message_of(finding))
 
 
 def _findings(report: Mapping[str, Any], most: int, resources: int) -> Iterator[str]:
@@ -200,6 +202,20 @@ def _resources(row: Mapping[str, Any], most: int) -> str:
 def _fix(row: Mapping[str, Any]) -> str:
     """How to mend the first of them."""
     return cell(row["resources"][0]["fix"]) if row["resources"] else ""
+
+
+def _owners(report: Mapping[str, Any]) -> Iterator[str]:
+    rows = report["owners"]
+    if not rows:
+        return
+    yield ""
+    yield f"## Who answers for it (by {cell(', '.join(report['scan']['owner_tags']))})"
+    yield ""
+    yield "| owner | critical | high | medium | low | rules |"
+    yield "|---|---|---|---|---|---|"
+    for row in rows:
+        counts = " | ".join(thousands(row["findings"][severity]) for severity in ("critical", "high", "medium", "low"))
+        yield f"| {cell(row['owner']) or '*nobody named*'} | {counts} | {len(row['rules'])} |"
 
 
 def _unseen(report: Mapping[str, Any]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from cnamm_scan.model import Tally
+from cnamm_scan.model import Tally, Verdict
 
 if TYPE_CHECKING:
     from cnamm_scan.judged.scan import Scan
@@ -16,7 +16,7 @@ RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 """Severities by how much they matter: a sort key."""
 RESOURCES_A_ROW = 10
 """Resources that a row names; `findings` and `cnamm-scan results` name more."""
-_TOLD = ("target", "resource", "message", "fix", "file", "line")
+_TOLD = ("target", "resource", "message", "fix", "file", "line", "owner")
 
 
 def by_rule(scan: Scan, findings: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -61,6 +61,25 @@ def by_rule(scan: Scan, findings: Iterable[Mapping[str, Any]]) -> list[dict[str,
         }
         rows.append(row)
     return sorted(rows, key=lambda row: (RANK[row["severity"]], row["level"], row["rule"]))
+
+
+def by_owner(scan: Scan) -> list[dict[str, Any]]:
+    """Every owner with the findings of each severity and the rules that they fail, most of the worst first; none without owner tags.
+
+    The empty owner stands for whatever names nobody.
+    """
+    if not scan.scan.get("owner_tags"):
+        return []
+    counts: dict[str, Counter[str]] = {}
+    rules: dict[str, set[str]] = {}
+    for result in scan.results(Verdict.FAIL):
+        counts.setdefault(result.owner, Counter())[result.severity.value] += 1
+        rules.setdefault(result.owner, set()).add(result.rule)
+    told = [
+        {"owner": owner, "findings": {severity: found[severity] for severity in RANK}, "rules": sorted(rules[owner])}
+        for owner, found in counts.items()
+    ]
+    return sorted(told, key=lambda row: ([-row["findings"][severity] for severity in RANK], row["owner"]))
 
 
 def asked_in(content: Content) -> dict[str, list[str]]:

@@ -26,6 +26,7 @@ RESULT_COLUMNS = (
     "parameters",
     "file",
     "line",
+    "owner",
 )
 COUNTS = ("pass", "fail", "unknown", "not_applicable", "error")
 SCORE_COLUMNS = (

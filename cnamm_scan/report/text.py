@@ -22,6 +22,7 @@ from cnamm_scan.report.words import (
     gone_line,
     interval,
     listed,
+    message_of,
     notes,
     percent,
     thousands,
@@ -35,8 +36,8 @@ __all__ = ["REASON_WORDS", "SEVERITY_STYLE", "interval", "notes", "percent", "re
 BARS = (50, 25, 20, 15, 10)
 """How wide a bar may be where there is room for one: whole cells a level."""
 SEVERITY_STYLE = {"critical": "bold red", "high": "red", "medium": "", "low": "dim"}
-STEPS, CAUSES, TARGETS = 3, 3, 5
-"""How many steps, causes of blindness and targets a summary names: with eight functions it fits forty lines."""
+STEPS, CAUSES, TARGETS, OWNERS = 3, 3, 5, 8
+"""How many steps, causes of blindness, targets and owners a summary names: with eight functions it fits forty lines."""
 RULES_FIRST = 8
 """Rules of which findings are shown where they come first."""
 RESOURCES = 3
@@ -68,6 +69,7 @@ def _lines(report: Mapping[str, Any], page: Page, only: Collection[str], finding
         sections += [_findings(report, page, only, shown), *(tables if _any_carries(report) else ())]
     else:
         sections += [*tables, _steps(report, page, only), _findings(report, page, only, shown) if shown else iter(())]
+    sections.append(_owners(report, page) if not only else iter(()))
     sections.append(_unseen(report, page, only))
     is_first = True
     for section in sections:
@@ -258,7 +260,7 @@ def _why(step: Mapping[str, Any]) -> tuple[str, str]:
     if not step["findings"]:
         return "nothing failed, but not all could be seen", ""
     worst, more = step["findings"][0], step["open"] - 1
-    return f"{where_found(worst)}{worst['message']}", f"; {thousands(more)} more" if more > 0 else ""
+    return f"{where_found(worst)}{message_of(worst)}", f"; {thousands(more)} more" if more > 0 else ""
 
 
 # ---- findings ------------------------------------------------------------------------------------------------------------
@@ -302,16 +304,30 @@ def _finding(page: Page, row: Mapping[str, Any]) -> Lines:
         where = where_found(each)
         if number:
             yield Text(" " * len(head) + page.cut(f"{where}{each['resource'] or each['message']}", page.width - len(head)))
-        elif each["file"] and cell_len(page.said(where + each["message"])) > page.width - len(head):
+        elif each["file"] and cell_len(page.said(where + message_of(each))) > page.width - len(head):
             yield from page.wrapped(where.strip(), indent=len(head))
-            yield from page.wrapped(each["message"], indent=len(head) + 2)
+            yield from page.wrapped(message_of(each), indent=len(head) + 2)
         else:
-            yield from page.wrapped(f"{where}{each['message']}", indent=len(head), hang=2)
+            yield from page.wrapped(f"{where}{message_of(each)}", indent=len(head), hang=2)
     more = row["more"] + max(0, len(row["resources"]) - RESOURCES)
     if more:
         yield from page.wrapped(f"and {thousands(more)} more: cnamm-scan results BUNDLE --rule {row['rule']}", len(head), "dim", 2)
     if row["resources"] and row["resources"][0]["fix"]:
         yield from page.wrapped(f"fix: {row['resources'][0]['fix']}", indent=len(head), hang=2, style="dim")
+
+
+def _owners(report: Mapping[str, Any], page: Page) -> Lines:
+    """Who answers for what fails, where tags were named that say so."""
+    rows = report["owners"]
+    if not rows:
+        return
+    yield Text("Who answers for it", "bold")
+    names = [row["owner"] or "nobody named" for row in rows[:OWNERS]]
+    room = min(max(map(cell_len, names)) + 2, page.width // 2)
+    for name, row in zip(names, rows, strict=False):
+        yield Text("  " + page.filled(name, room) + page.cut(by_severity(row["findings"]), page.width - room - 2))
+    if len(rows) > OWNERS:
+        yield Text(f"  {counted(len(rows) - OWNERS, 'more owner')}: --format markdown", "dim")
 
 
 # ---- what was not seen, and how it was made ----------------------------------------------------------------------------------

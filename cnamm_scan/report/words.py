@@ -134,6 +134,11 @@ def where_found(finding: Mapping[str, Any]) -> str:
     return f"{', '.join(named)}: " if named else ""
 
 
+def message_of(finding: Mapping[str, Any]) -> str:
+    """What a finding says, and who answers for it where that is known."""
+    return f"{finding['message']} (owner: {finding['owner']})" if finding["owner"] else str(finding["message"])
+
+
 def first_of_each_rule(findings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The first finding of each rule: a rule's others say the same of other things."""
     return list({finding["rule"]: finding for finding in reversed(findings)}.values())[::-1]
@@ -185,7 +190,7 @@ def gone_line(report: Mapping[str, Any]) -> str:
 
 
 def cause(row: Mapping[str, Any], labels: Mapping[str, str], *, several: bool) -> str:
-    """A cause of blindness in a line: `AWS ap-southeast-2: every call denied, 378 rules`."""
+    """A cause of blindness in a line: `ap-southeast-2: every call denied, 378 rules`."""
     where, what = where_of(row, labels, several=several) if row["reason"] != NOT_SELECTED else "", what_of(row)
     rules = f", {counted(len(row['rules']), 'rule')}" if row["rules"] else ""
     return f"{where}: {what}{rules}" if where else f"{what}{rules}"
