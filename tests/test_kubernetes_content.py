@@ -74,25 +74,25 @@ CIS_ITEMS = {
 
 # objectives at levels 3 to 5 that the catalogue of objectives flags with `trace: true`: what happened tells, not what is configured
 TRACES = """
-data.ai-inside-guardrails data.api-estate-prunes-itself data.applications-tested-by-machines data.calls-are-limited
-data.no-passwords-to-data data.own-keys-that-turn data.protected-while-used data.secrets-rotate detection.containment-without-hands
-detection.detections-proven-live detection.exploited-flaws-go-first detection.exposure-window-shrinks
-detection.own-rules-and-intelligence detection.responses-are-runnable detection.serious-flaws-fixed-in-time
-detection.watching-cannot-be-switched-off identity.access-certified identity.hygiene-corrects-itself
-identity.lifecycle-follows-directory identity.machine-identity-short-lived identity.machines-keyless identity.no-standing-privilege
-identity.privilege-on-request platform.changes-by-pipeline platform.drift-undone platform.environments-come-and-go
-platform.findings-get-fixed platform.fleet-is-uniform platform.hosts-renewed-by-machine platform.posture-repairs-itself
-platform.posture-stays-fixed platform.rules-are-code platform.templates-turned-away resilience.bad-releases-undo-themselves
-resilience.capacity-heals-and-scales resilience.cost-surprises-noticed resilience.error-budgets-steer resilience.failover-is-rehearsed
-resilience.failure-is-injected resilience.limits-are-watched resilience.nothing-runs-idle resilience.recovery-continuously-verified
-resilience.releases-go-in-judged-steps resilience.restores-are-rehearsed resilience.saving-advice-acted-on
-runtime.container-behaviour-watched runtime.container-threats-answered runtime.functions-renew-themselves
-runtime.functions-scanned-and-fixed runtime.policy-learns-and-tightens runtime.protection-attacked-on-purpose
-runtime.replaced-not-repaired runtime.rules-enforced-at-the-door strategy.born-on-the-paved-road strategy.duties-delegated
-strategy.exceptions-expire strategy.experiments-guarded strategy.guardrails-adapt strategy.guardrails-as-code
-strategy.noncompliance-short-lived strategy.obligations-evidenced strategy.progress-measured supply-chain.compute-replaced-from-code
-supply-chain.images-fresh supply-chain.outsiders-hold-nothing-standing supply-chain.releases-carry-proof
-supply-chain.running-traces-to-source
+data.ai-guardrails data.api-lifecycle data.application-security-testing data.api-rate-limits
+data.no-database-passwords data.customer-managed-keys data.confidential-computing data.secrets-rotate detection.automated-containment
+detection.attack-simulation detection.exploited-first detection.time-to-remediate
+detection.custom-detections detection.incident-playbooks detection.vulnerabilities-fixed-in-time
+detection.tamper-proof identity.access-reviews identity.self-correcting
+identity.lifecycle identity.short-lived-credentials identity.keyless-workloads identity.no-standing-privilege
+identity.just-in-time-access platform.changes-by-pipeline platform.drift-corrected platform.ephemeral-environments
+platform.findings-remediated platform.uniform-fleet platform.automatic-patching platform.auto-remediation
+platform.no-regression platform.policy-as-code platform.insecure-templates-refused resilience.automatic-rollback
+resilience.autoscaling resilience.cost-anomalies resilience.error-budgets resilience.failover-tests
+resilience.chaos-engineering resilience.quotas-monitored resilience.no-idle-resources resilience.recovery-continuously-verified
+resilience.progressive-delivery resilience.restore-tests resilience.cost-optimization
+runtime.container-runtime-security runtime.container-threats-answered runtime.functions-auto-updated
+runtime.functions-scanned runtime.learned-profiles runtime.adversary-emulation
+runtime.immutable-infrastructure runtime.admission-control strategy.account-vending strategy.delegated-administration
+strategy.exceptions-expire strategy.sandboxes strategy.guardrails-adapt strategy.guardrails-as-code
+strategy.noncompliance-short-lived strategy.compliance-evidence strategy.progress-measured supply-chain.compute-replaced
+supply-chain.base-images-rebuilt supply-chain.no-standing-third-party-access supply-chain.signed-releases
+supply-chain.provenance
 """.split()
 
 TRACE_COLUMNS = re.compile(

@@ -330,6 +330,13 @@ class Content:
         """Whether all of it came with this product, word for word."""
         return all(each.keys() <= self.shipped for each in (self.rules, self.tables, self.views))
 
+    def now_called(self, name: str) -> str:
+        """What a rule or objective is called that had this id before, or was merged into another; else the name itself."""
+        if name in self.rules or name in self.objectives:
+            return name
+        named: list[Rule | Objective] = [*self.rules.values(), *self.objectives.values()]
+        return next((each.id for each in named if name in each.aliases), self.merged.get(name, name))
+
     def rules_named(self, name: str) -> list[Rule]:
         """The rules that somebody means by an id, by how ids begin (`aws.iam`, `aws.iam.*`) or by an id of before; none: a typo."""
         start = name.rstrip(".*") + "."

@@ -126,19 +126,18 @@ def _by_severity(scan: Scan) -> dict[str, int]:
 
 def fixes_of(fix: Fix, values: Mapping[str, Any]) -> dict[str, list[str]]:
     """How to mend it, by where that is done, the shortest way first: commands that run as they stand, else sentences."""
-    ways = {
+    return {
         "cli": [command(text, values, fix.region_flag) for text in fix.cli],
         "kubernetes": [command(text, values) for text in fix.kubernetes],
-        "console": [fill(fix.console, values)],
-        "advice": [fill(fix.advice, values)],
+        "console": [fill(fix.console, values)] if fix.console else [],
+        "advice": [fill(fix.advice, values)] if fix.advice else [],
         "terraform": [fill(text, values) for text in fix.terraform],
     }
-    return {way: said for way, said in ways.items() if any(said)}
 
 
 def _finding(content: Content, result: Result) -> dict[str, Any]:
     rule = content.rules.get(result.rule)
-    fixes = fixes_of(rule.fix, result.known) if rule else {}
+    fixes = fixes_of(rule.fix if rule else Fix(), result.known)
     return {
         "rule": result.rule,
         "title": rule.title if rule else result.rule,
@@ -148,7 +147,7 @@ def _finding(content: Content, result: Result) -> dict[str, Any]:
         "region": result.region,
         "resource": result.resource,
         "message": result.message,
-        "fix": next(iter(fixes.values()), [""])[0],
+        "fix": next((said[0] for said in fixes.values() if said), ""),
         "fixes": fixes,
         "fact": result.fact,
         "values": dict(result.values),

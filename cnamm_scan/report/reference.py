@@ -23,11 +23,11 @@ HOW_OFTEN: Mapping[str, str] = {
 
 def page(content: Content, name: str) -> str | None:
     """What there is to say of a rule, table, view or objective; None when nothing has that name."""
+    name = content.now_called(name)
     if name in content.rules:
         return text(rule_lines(content, content.rules[name]))
     if name in content.tables or name in content.views or name in reader.ENGINE_TABLES:
         return text(table_lines(content, name))
-    name = content.merged.get(name, name)
     return text(_objective_lines(content, content.objectives[name])) if name in content.objectives else None
 
 

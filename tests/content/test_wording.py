@@ -9,11 +9,13 @@ import pytest
 
 from cnamm_scan import content as reader
 from cnamm_scan.content.tags import BENCHMARKS, TOPICS
+from cnamm_scan.content.wording import LONGEST_TITLE
 from cnamm_scan.engine.lint import lint, run_tests
 from cnamm_scan.engine.narrow import narrowed
 from cnamm_scan.engine.plan import Selection, select
 from cnamm_scan.errors import ContentError, UsageError
 from cnamm_scan.model import Content
+from cnamm_scan.report.reference import page
 from cnamm_scan.text import fill
 from tests.packs import BOX, content, fact, files, filled, ghost, judged, rule, write
 
@@ -171,3 +173,16 @@ def test_a_rule_may_name_its_objective_by_the_id_that_it_had(tmp_path: Path) -> 
         "safety.boxes-are-on",
         "safety.locks-are-strong",
     }
+
+
+def test_an_old_id_shows_what_it_means_now() -> None:
+    made = content(said(aliases=["aws.lab.old"]))
+    assert made.now_called("aws.lab.old") == made.now_called("aws.lab.r") == "aws.lab.r"
+    assert made.now_called("aws.lab.none") == "aws.lab.none"
+    assert page(made, "aws.lab.old") == page(made, "aws.lab.r")
+
+
+def test_every_objective_has_a_title_and_a_short_name_that_fit() -> None:
+    objectives = reader.load().objectives.values()
+    assert [each.id for each in objectives if not 0 < len(each.short) <= 30 or len(each.title) > LONGEST_TITLE] == []
+    assert len({each.short for each in objectives}) == len({each.title for each in objectives}) == len(objectives)
