@@ -45,7 +45,7 @@ FINDINGS_A_STEP = 10
 """Resources named under each step of the roadmap."""
 STEPS = 5
 """Steps of the roadmap besides its open criticals, of which there are as many as there are."""
-_OF_A_STEP = ("rule", "title", "severity", "target", "region", "resource", "message", "fix", "file", "line", "owner")
+_OF_A_STEP = ("rule", "title", "severity", "target", "region", "resource", "message", "fix", "commands", "file", "line", "owner")
 FINDINGS_A_RULE = 250
 """Resources named for each rule and target; `cnamm-scan results` names them all."""
 
@@ -148,6 +148,7 @@ def _finding(content: Content, result: Result) -> dict[str, Any]:
         "resource": result.resource,
         "message": result.message,
         "fix": next((said[0] for said in fixes.values() if said), ""),
+        "commands": fixes["cli"] or fixes["kubernetes"],
         "fixes": fixes,
         "fact": result.fact,
         "values": dict(result.values),

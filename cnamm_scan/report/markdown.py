@@ -156,7 +156,7 @@ def _steps(report: Mapping[str, Any]) -> Iterator[str]:
         parts.append(counted(step["open"], "finding") if step["open"] else "nothing failed, but not all could be seen")
         yield f"{number}. **{cell(step['title'])}** ({'; '.join(parts)})"
         for finding in first_of_each_rule(step["findings"])[:RESOURCES]:
-            yield f"   - {_found(finding)}" + (f"<br>fix: {cell(finding['fix'])}" if finding["fix"] else "")
+            yield f"   - {_found(finding)}" + (f"<br>fix: {_fix(finding)}" if finding["fix"] else "")
 
 
 def _found(finding: Mapping[str, Any]) -> str:
@@ -179,7 +179,7 @@ def _findings(report: Mapping[str, Any], most: int, resources: int) -> Iterator[
     yield "| severity | what should hold | fails | what was found | fix |"
     yield "|---|---|---|---|---|"
     for row in rows[:most]:
-        yield f"| {row['severity']} | {_rule(row)} | {_verdicts(row)} | {_resources(row, resources)} | {_fix(row)} |"
+        yield f"| {row['severity']} | {_rule(row)} | {_verdicts(row)} | {_resources(row, resources)} | {_first_fix(row)} |"
     if len(rows) > most:
         yield ""
         yield f"{counted(len(rows) - most, 'more rule')}: cnamm-scan results BUNDLE --verdict fail"
@@ -199,9 +199,14 @@ def _resources(row: Mapping[str, Any], most: int) -> str:
     return "<br>".join([*map(_found, named), *([f"and {thousands(more)} more"] if more else [])])
 
 
-def _fix(row: Mapping[str, Any]) -> str:
-    """How to mend the first of them."""
-    return cell(row["resources"][0]["fix"]) if row["resources"] else ""
+def _first_fix(row: Mapping[str, Any]) -> str:
+    """How to mend the first of them. A bar would end the cell, in code too."""
+    return re.sub(r"(?<!\\)\|", r"\\|", _fix(row["resources"][0])) if row["resources"] else ""
+
+
+def _fix(finding: Mapping[str, Any]) -> str:
+    """Commands as code, one after another, or a sentence."""
+    return "<br>".join(map(code, finding["commands"])) or cell(finding["fix"])
 
 
 def _owners(report: Mapping[str, Any]) -> Iterator[str]:

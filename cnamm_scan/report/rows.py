@@ -16,7 +16,7 @@ RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 """Severities by how much they matter: a sort key."""
 RESOURCES_A_ROW = 10
 """Resources that a row names; `findings` and `cnamm-scan results` name more."""
-_TOLD = ("target", "resource", "message", "fix", "file", "line", "owner")
+_TOLD = ("target", "resource", "message", "fix", "commands", "file", "line", "owner")
 
 
 def by_rule(scan: Scan, findings: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

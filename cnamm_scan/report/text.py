@@ -312,8 +312,9 @@ def _finding(page: Page, row: Mapping[str, Any]) -> Lines:
     more = row["more"] + max(0, len(row["resources"]) - RESOURCES)
     if more:
         yield from page.wrapped(f"and {thousands(more)} more: cnamm-scan results BUNDLE --rule {row['rule']}", len(head), "dim", 2)
-    if row["resources"] and row["resources"][0]["fix"]:
-        yield from page.wrapped(f"fix: {row['resources'][0]['fix']}", indent=len(head), hang=2, style="dim")
+    fixes = row["resources"][0]["commands"] or [row["resources"][0]["fix"]] if row["resources"] else []
+    for number, fix in enumerate(filter(None, fixes)):
+        yield from page.wrapped(f"{'then' if number else 'fix'}: {fix}", indent=len(head), hang=2, style="dim")
 
 
 def _owners(report: Mapping[str, Any], page: Page) -> Lines:

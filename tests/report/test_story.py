@@ -356,3 +356,17 @@ def test_a_bar_claims_no_more_than_its_score(one: int, other: int, cells: int) -
 
 def test_the_bar_of_what_carries_a_score_is_named() -> None:
     assert 0.1 < CARRIES < 0.3  # a few percent carry none; an account of which half is seen does
+
+
+def test_commands_are_code_one_after_another_and_sentences_are_not(reports: Mapping[str, Any]) -> None:
+    report = copy.deepcopy(reports["one"])
+    for finding in (*report["findings_by_rule"][0]["resources"], *report["roadmap"][0]["best"][0]["findings"]):
+        finding["commands"] = ["aws iam list-users | grep bob", "aws iam `x` --user-name bob"]
+    made = markdown.render(report).split("\n")
+    (step,) = [line for line in made if line.startswith("   - bob: second factor false")]
+    assert step.endswith("<br>fix: `aws iam list-users | grep bob`<br>`aws iam 'x' --user-name bob`")
+    (row,) = [line for line in made if line.startswith("| critical |")]
+    assert row.endswith("| `aws iam list-users \\| grep bob`<br>`aws iam 'x' --user-name bob` |")
+    assert any(line.endswith("| version letters |") for line in made)
+    shown = _text(report, 80, findings=1)
+    assert "            fix: aws iam list-users | grep bob\n            then: aws iam `x` --user-name bob\n" in shown
