@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import Literal
 
 from cnamm_scan.aggregator.score import BAR, STREAMS, UNIT, Cell, Found, Scorer, attained, is_enough, level, told
@@ -41,14 +42,17 @@ def in_order(ways: Sequence[FunctionRoadmap], steps: Iterable[Step], criticals: 
         )
         return replace(step, because=because)
 
-    known = [why(step) for step in steps]
-    first = sorted(
-        (step for step in known if step.because == "critical"), key=lambda step: (step.level, -step.overall_gain, step.objective)
-    )
+    known = sorted(map(why, steps), key=first)
+    open_ones = [step for step in known if step.because == "critical"]
     rest = [step for step in known if step.because == "blocks" or (step.because == "gain" and step.overall_gain > 0)]
-    rest.sort(key=lambda step: (step.because != "blocks", -step.overall_gain, step.level, step.objective))
     told = tuple(replace(way, steps=tuple(why(step) for step in way.steps)) for way in ways)
-    return Roadmap(told, (*first, *rest[:most]))
+    return Roadmap(told, (*open_ones, *rest[:most]))
+
+
+def first(step: Step) -> tuple[int, int, Fraction, int, str]:
+    """The order of what to do first, as a sort key: open criticals by level, then what blocks and what gains, by what it gains."""
+    rank = ("critical", "blocks", "gain").index(step.because)
+    return rank, step.level if rank == 0 else 0, -step.overall_gain, step.level, step.objective
 
 
 def _is_open(known: Found | None) -> bool:
