@@ -273,7 +273,7 @@ def test_the_page_of_benchmarks_names_every_rule_that_cites_one() -> None:
                 assert f"| {item} | [{rule.id}]({link}) | {rule.title} (" in part
     order = re.findall(r"^\| (5\.1\.\d+) ", page, re.MULTILINE)
     assert order == sorted(order, key=lambda item: int(item.split(".")[2]))
-    assert "| 4.2.1 | [kubernetes.core.kubelet_knows_its_callers](kubernetes/core.md#kubernetescorekubelet_knows_its_callers) |" in page
+    assert "| 4.2.1 | [kubernetes.core.kubelet_anonymous_auth_disabled](kubernetes/core.md#kubernetescorekubelet_knows_its_callers) |" in page
     assert "(critical, read only when asked for) |" in page
 
 
@@ -311,7 +311,7 @@ def test_the_nightly_scan_does_as_we_say(tmp_path: Path) -> None:
     assert failed == {"kubernetes.core.image_is_pinned_by_digest"}
     profiles = [f"{PSS} {profile}" for profile in CONTROLS]
     controls = {rule.id for name in profiles for citing in benchmarks(content())[name].values() for rule in citing}
-    windows, enforced = "kubernetes.core.container_is_no_host_process", "kubernetes.admission.privilege_is_refused"
+    windows, enforced = "kubernetes.core.container_not_host_process", "kubernetes.admission.privileged_pods_refused"
     assert controls - {windows, enforced} <= judged.keys()
 
 
