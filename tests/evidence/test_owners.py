@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnamm_scan.errors import UsageError
+from cnamm_scan.evidence import recover
 from cnamm_scan.evidence.bundle import BundleWriter, open_bundle
 from cnamm_scan.evidence.owners import LONGEST, OwnerTags
 
@@ -109,3 +110,16 @@ def test_no_other_value_of_a_tag_reaches_the_disk(tags: tuple[str, ...], tmp_pat
         assert "payments" not in stored
         assert not any("owner" in line for line in found.values())
     assert "payments" not in json.dumps([line["data"] for line in found.values()])
+
+
+def test_a_killed_scan_keeps_its_owner_tags(tmp_path: Path) -> None:
+    from tests.bundles import ONE, account, pocket
+
+    scan = "20260102T030405Z-0a1b2c3d"
+    writer = BundleWriter(tmp_path, scan, owner_tags=["Owner"])
+    writer.begin(pocket(), {"scan": account(scan), "plan": {"rules": [], "tables": {}, "owner_tags": list(writer.owner_tags.keys)}})
+    data = {"Tags": [{"Key": "Owner", "Value": "payments"}]}
+    writer.fact(table="aws.s3.bucket", target=ONE, region="global", key="a", data=data, gaps={}, calls=(), redact=())
+    writer.abandon()
+    with recover.take_up(writer.partial) as left:
+        assert left.writer().owner_tags.keys == ("Owner",)
