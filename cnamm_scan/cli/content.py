@@ -8,25 +8,30 @@ from pathlib import Path
 
 import click
 
-from cnamm_scan.cli.common import PACKS, listed
+from cnamm_scan.cli.asked import Group
+from cnamm_scan.cli.common import PACKS
+from cnamm_scan.cli.listing import list_command, named, search_command
 from cnamm_scan.cli.measures import coverage_command, weights_command
 from cnamm_scan.errors import ContentError, UsageError, did_you_mean
-from cnamm_scan.model import Content, Rule, Table, View
+from cnamm_scan.model import Content, Rule
 
 
-@click.group("content")
+@click.group("content", cls=Group)
 def command() -> None:
     """List, explain, lint, test and start rules.
 
     \b
     Examples:
       cnamm-scan content list --function resilience
+      cnamm-scan content search mfa
       cnamm-scan content show aws.s3.bucket_versioning
       cnamm-scan content new rule aws.s3.bucket_has_owner
       cnamm-scan content lint && cnamm-scan content test
     """
 
 
+command.add_command(list_command)
+command.add_command(search_command)
 command.add_command(weights_command)
 command.add_command(coverage_command)
 
@@ -102,61 +107,8 @@ def test_command(ids: tuple[str, ...], packs: tuple[Path, ...]) -> None:
 
 def _chosen(content: Content, ids: Iterable[str]) -> list[Rule]:
     ids = tuple(ids)
-    if not ids:
-        return list(content.rules.values())
-    chosen: dict[str, Rule] = {}
-    for prefix in ids:
-        found = {name: rule for name, rule in content.rules.items() if name == prefix or name.startswith(prefix.rstrip(".") + ".")}
-        found = found or {name: rule for name, rule in content.rules.items() if name.startswith(prefix)}
-        if not found:
-            raise UsageError(f"no rule '{prefix}'", do=did_you_mean(prefix, content.rules))
-        chosen.update(found)
-    return list(chosen.values())
-
-
-@command.command("list")
-@click.argument("ids", nargs=-1, metavar="[ID]...")
-@click.option("--function", "functions", multiple=True, metavar="F", help="Only rules of this business function. May be repeated.")
-@click.option("--kind", type=click.Choice(["rules", "tables", "objectives"]), default="rules", show_default=True)
-@click.option("--format", "out_format", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
-@PACKS
-@click.pass_context
-def list_command(
-    context: click.Context, ids: tuple[str, ...], functions: tuple[str, ...], kind: str, out_format: str, packs: tuple[Path, ...]
-) -> None:
-    """List what ships, in plain words. ID is a rule or the beginning of one.
-
-    \b
-    Examples:
-      cnamm-scan content list --function identity
-      cnamm-scan content list aws.s3
-      cnamm-scan content list --kind objectives --format jsonl
-    """
-    from cnamm_scan import content as reader
-    from cnamm_scan.engine.plan import Selection, select
-
-    content = reader.load(packs)
-    if kind == "rules":
-        chosen = {rule.id for rule in select(content, Selection((), functions))} if functions else set(content.rules)
-        rows = [
-            {"id": rule.id, "severity": rule.severity.value, "objective": rule.objective, "title": rule.title}
-            for rule in sorted(_chosen(content, ids), key=lambda rule: rule.id)
-            if rule.id in chosen
-        ]
-    elif kind == "tables":
-        every: list[Table | View] = [*content.tables.values(), *content.views.values()]
-        rows = [{"id": table.id, "rows": table.about.split(". ")[0].rstrip(".")} for table in sorted(every, key=lambda table: table.id)]
-    else:
-        judged: dict[str, int] = {}
-        for rule in content.rules.values():
-            judged[rule.objective] = judged.get(rule.objective, 0) + 1
-        rows = [
-            {"id": each.id, "level": str(each.level), "stream": each.stream, "rules": str(judged.get(each.id, 0)), "title": each.title}
-            for each in sorted(content.objectives.values(), key=lambda each: (each.id.split(".")[0], each.level, each.id))
-        ]
-    listed(context, rows, out_format, uncut=("id",))
-    if out_format != "jsonl":
-        click.echo(f"{len(rows)} {kind}", err=True)
+    chosen = named(ids, content.rules.keys(), "rule")
+    return [rule for rule in content.rules.values() if not ids or rule.id in chosen]
 
 
 @command.command("show")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from cnamm_scan.cli.asked import Command
 from cnamm_scan.cli.common import console, show
 
 QUERIES = (
@@ -20,7 +21,7 @@ _NOT_OURS = frozenset("AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL AWS_DEFAUL
 """Variables that would lead elsewhere, in capitals; small ones count too."""
 
 
-@click.command("demo")
+@click.command("demo", cls=Command)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from cnamm_scan.cli.asked import Command
 from cnamm_scan.cli.common import BUNDLE, Number, as_text, console, written
 
 
-@click.command("query")
+@click.command("query", cls=Command)
 @BUNDLE
 @click.argument("sql")
 @click.option("--format", "out_format", type=click.Choice(["table", "jsonl", "csv"]), default="table", show_default=True)

@@ -307,3 +307,49 @@ def test_measures_refuse_a_provider_that_has_no_rule(capsys: pytest.CaptureFixtu
         assert (code, out) == (2, "")
         assert "no rule is for 'awz'" in err
         assert "aws" in err
+
+
+# ---- in words --------------------------------------------------------------------------------------------------------------
+
+
+def test_list_takes_words_too(capsys: pytest.CaptureFixture[str], pack: Path) -> None:
+    code, out, _ = _run(capsys, "list", "boxes", "--format", "jsonl", "--content", pack)
+    assert code == 0
+    assert "aws.lab.r" in {json.loads(line)["id"] for line in out.splitlines()}
+
+
+@pytest.mark.parametrize("kind", ["tables", "objectives", "parameters", "functions"])
+def test_every_kind_can_be_narrowed_by_id(capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    _, out, _ = _run(capsys, "list", "--kind", kind, "--format", "jsonl")
+    every = [json.loads(line)["id"] for line in out.splitlines()]
+    code, out, _ = _run(capsys, "list", "--kind", kind, every[-1], "--format", "jsonl")
+    assert code == 0
+    found = [json.loads(line)["id"] for line in out.splitlines()]
+    assert every[-1] in found
+    assert len(found) < len(every)
+    code, _, err = _run(capsys, "list", "--kind", kind, "no.such.thing")
+    assert code == 2
+    assert f"no {kind.rstrip('s')} 'no.such.thing'" in err
+
+
+def test_parameters_are_listed_with_type_default_and_source(capsys: pytest.CaptureFixture[str], pack: Path) -> None:
+    threshold = {"least": {"default": 3, "source": "habit"}}
+    write(pack, {"rules/aws/lab/sized.yaml": rule("sized", objective=_objective(), parameters=threshold, message="{name} {least}")})
+    for asked in ("aws.lab.sized.least", "aws.lab.sized", "aws.lab"):
+        _, out, _ = _run(capsys, "list", "--kind", "parameters", asked, "--format", "jsonl", "--content", pack)
+        assert [json.loads(line) for line in out.splitlines()] == [
+            {"id": "aws.lab.sized.least", "default": "3", "type": "a whole number", "source": "habit"}
+        ]
+    _, out, _ = _run(capsys, "list", "--kind", "parameters", "least", "--format", "jsonl", "--content", pack)
+    assert "aws.lab.sized.least" in out
+
+
+def test_search_finds_or_says_what_is_near(capsys: pytest.CaptureFixture[str], pack: Path) -> None:
+    code, out, err = _run(capsys, "search", "boxes", "on", "--kind", "rules", "--content", pack)
+    assert code == 0
+    assert out.splitlines()[1].startswith("aws.lab.r ")
+    assert " found" in err
+    code, out, err = _run(capsys, "search", "boxen")
+    assert (code, out) == (2, "")
+    assert "nothing has the word 'boxen'" in err
+    assert "did you mean 'box" in err

@@ -54,6 +54,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[
         "verify": ["verify", bundle],
         "content": ["content", "--help"],
         "content list": ["content", "list"],
+        "content search": ["content", "search", "boxes"],
         "content list as JSON": ["content", "list", "--format", "jsonl"],
         "content show": ["content", "show", "aws.lab.r"],
         "content weights": ["content", "weights"],
