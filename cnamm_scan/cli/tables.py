@@ -80,6 +80,8 @@ def _records(console: Console, names: Sequence[str], rows: Sequence[Sequence[Any
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return "NULL" if value is None else safe(str(value))
 
 

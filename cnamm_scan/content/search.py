@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cnamm_scan.model import Content
+from cnamm_scan.model import Content, Table, View
 
 KINDS = ("rules", "objectives", "tables")
 _WEIGHTS: Mapping[str, float] = {"id": 8, "title": 6, "tags": 6, "objective": 3, "text": 1}
@@ -86,7 +86,8 @@ def _things(content: Content) -> Iterator[tuple[str, str, str, Mapping[str, Sequ
         yield "rules", rule.id, rule.title, fields
     for each in content.objectives.values():
         yield "objectives", each.id, each.title, {"id": words(each.id), "title": words(each.title)}
-    for table in (*content.tables.values(), *content.views.values()):
+    every: list[Table | View] = [*content.tables.values(), *content.views.values()]
+    for table in every:
         title = table.about.split(". ")[0].rstrip(".")
         columns = " ".join((table.about, *table.columns))
         yield "tables", table.id, title, {"id": words(table.id), "title": words(title), "text": words(columns)}

@@ -149,25 +149,19 @@ class Scan:
         return found
 
     def query(self, sql: str) -> list[dict[str, Any]]:
-        """One SELECT over the fact tables, sandboxed.
+        """One SELECT over the fact tables and `results`, `scores` and `coverage`, sandboxed; or SHOW TABLES.
 
         Raises UsageError for SQL that does not bind, StoreError for what breaks on the way.
         """
-        names, rows = self.query_table(sql)
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        from cnamm_scan.judged.queries import as_dicts
+
+        return as_dicts(*self.query_table(sql))
 
     def query_table(self, sql: str, seconds: float | None = None) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
         """As `query`: column names, and rows as a stream. Raises BoundError after so many seconds of work (None: 60)."""
-        from cnamm_scan.engine.bounds import BoundError, StoreError
-        from cnamm_scan.engine.select import read_query
+        from cnamm_scan.judged.queries import query_table
 
-        store = self.store(read_query(self.content, sql).tables)
-        try:
-            return store.table(sql, seconds)
-        except BoundError:
-            raise
-        except StoreError as error:
-            raise UsageError(error.what, where="query", do=error.do) from error
+        return query_table(self, sql, seconds)
 
     def store(self, tables: Iterable[str] | None = None) -> Store:
         """The loaded fact tables: those that are named and what they are made from, or all."""

@@ -390,7 +390,7 @@ def test_each_format_of_a_query(cnamm: Cli, bundles: Mapping[str, Path]) -> None
     sql = "SELECT name, versioning FROM aws.s3.bucket WHERE versioning IS NULL OR name = 'letters' ORDER BY name"
     said = cnamm("query", bundles["one"], sql)
     assert [line.split() for line in said.out.splitlines()] == [["name", "versioning"], ["dim", "NULL"], ["letters", "Never"]]
-    assert said.err == "2 row(s)\n"
+    assert said.err == "2 rows\n"
     lines = cnamm("query", bundles["one"], sql, "--format", "jsonl").out.splitlines()
     assert [json.loads(line) for line in lines] == [{"name": "dim", "versioning": None}, {"name": "letters", "versioning": "Never"}]
     assert cnamm("query", bundles["one"], sql, "--format", "csv").out == "name,versioning\ndim,\nletters,Never\n"

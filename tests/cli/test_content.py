@@ -349,7 +349,7 @@ def test_search_finds_or_says_what_is_near(capsys: pytest.CaptureFixture[str], p
     assert code == 0
     assert out.splitlines()[1].startswith("aws.lab.r ")
     assert " found" in err
-    code, out, err = _run(capsys, "search", "boxen")
+    code, out, err = _run(capsys, "search", "rotatoin")
     assert (code, out) == (2, "")
-    assert "nothing has the word 'boxen'" in err
-    assert "did you mean 'box" in err
+    assert "nothing has the word 'rotatoin'" in err
+    assert "did you mean 'rotation'" in err
