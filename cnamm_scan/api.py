@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnamm_scan import content as reader
+from cnamm_scan.doing import doing
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.errors import CnammError, UsageError, did_you_mean
 from cnamm_scan.evidence.bundle import Bundle, BundleWriter, open_bundle
@@ -79,6 +80,7 @@ def scan(
             Path(output), scan_id(started), secret_keys=secret_keys
         )  # first of all: nobody is asked what could not be kept
         on_failure.callback(writer.abandon)
+        doing("connecting")
         connected = [
             stack.enter_context(closing(connect(spec, options, plan.operations(provider))))
             for spec, provider in zip(targets, providers, strict=True)
@@ -96,6 +98,7 @@ def scan(
         heard.hold()
         writer.begin(plan.content, about(writer.scan_id, started, plan, [each for one in connected for each in one.targets], said))
         collected: list[Collected] = []
+        doing("collecting")
         for provider in connected:
             done = collect(
                 plan,

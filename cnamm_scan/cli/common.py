@@ -14,6 +14,7 @@ import click
 
 from cnamm_scan.cli.asked import Only, Option
 from cnamm_scan.cli.gates import Gates
+from cnamm_scan.doing import doing
 from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Severity
 
@@ -216,6 +217,8 @@ def parsed_parameters(texts: Iterable[str]) -> dict[str, str]:
 
 def console(context: click.Context, *, err: bool = False) -> Console:
     """A rich console that honours --color and NO_COLOR; 112 wide where there is no terminal."""
+    if not err:
+        doing("")  # what is printed now is no silence
     from rich.console import Console
 
     color = context.find_root().obj["color"] if context.find_root().obj else "auto"
@@ -239,7 +242,9 @@ def show(scan: Scan, out_format: str, context: click.Context, *, functions: Sequ
     """Print a report on stdout in a format, of all functions or of some."""
     from cnamm_scan.judged.narrowed import only
 
+    doing("writing the report")
     report = only(scan, functions).report()
+    doing("")
     most = FINDINGS.get(out_format, 0) if findings is None else findings
     if out_format == "json":
         import json
@@ -294,6 +299,7 @@ def tune_process() -> None:
 
 def written(rows: Iterable[Mapping[str, Any]]) -> None:
     """Print rows as JSON lines."""
+    doing("")
     from cnamm_scan.report.tabular import jsonl
 
     for line in jsonl(rows):

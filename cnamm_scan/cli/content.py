@@ -12,6 +12,7 @@ from cnamm_scan.cli.asked import Group
 from cnamm_scan.cli.common import PACKS
 from cnamm_scan.cli.listing import list_command, named, search_command
 from cnamm_scan.cli.measures import coverage_command, weights_command
+from cnamm_scan.doing import doing
 from cnamm_scan.errors import ContentError, UsageError, did_you_mean
 from cnamm_scan.model import Content, Rule
 
@@ -52,8 +53,10 @@ def lint_command(packs: tuple[Path, ...]) -> None:
     problems: list[ContentError] = []
     content = reader.load(packs, problems=problems)
     is_whole = not problems
+    doing(f"linting {len(content.rules)} rules")
     problems += sound.problems(content)
     if is_whole:  # an SDK has nothing to say of half a collector
+        doing("comparing calls with the installed SDKs")
         problems += _sdk_problems(content)
     if problems:
         raise ContentError(f"content does not lint: {len(problems)} problem(s)", problems=problems)
@@ -94,6 +97,7 @@ def test_command(ids: tuple[str, ...], packs: tuple[Path, ...]) -> None:
 
     content = reader.load(packs)
     rules = _chosen(content, ids)
+    doing(f"testing {len(rules)} rules")
     results = list(run_tests(content, rules))
     failed = [result for result in results if not result.passed]
     for result in failed:

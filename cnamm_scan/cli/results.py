@@ -12,6 +12,7 @@ import click
 
 from cnamm_scan.cli.asked import Command, Only, Option
 from cnamm_scan.cli.common import BUNDLE, console, written
+from cnamm_scan.doing import doing
 from cnamm_scan.errors import UsageError, did_you_mean
 from cnamm_scan.model import Severity, Verdict
 
@@ -80,6 +81,7 @@ def command(
         if form == "jsonl":
             written(result.row() for result in chosen)
         elif form == "csv":
+            doing("")
             for line in csv_lines(RESULT_COLUMNS, (list(result.row().values()) for result in chosen)):
                 click.echo(line)
         else:

@@ -16,6 +16,7 @@ from cnamm_scan.content import kept
 from cnamm_scan.content.checks import provider_problems, table_problems, view_problems, with_needs
 from cnamm_scan.content.source import Source
 from cnamm_scan.content.tables import ENGINE_TABLES
+from cnamm_scan.doing import doing
 from cnamm_scan.errors import ContentError, did_you_mean
 from cnamm_scan.model import Column, Content, Function, Model, Objective, Parameter, Placement, Practice, Rule, RuleTests, Table, View
 from cnamm_scan.providers.catalog import KINDS as PROVIDERS
@@ -113,6 +114,7 @@ def load(packs: Iterable[Path] = (), *, bundled: bool = True, problems: list[Con
     Raises ContentError that holds every problem of every file: one run names them all. With `problems` they go there, and what could be
     read is given back: for looking on, not for scanning with.
     """
+    doing("reading content")
     sources: list[list[Source]] = []
     if bundled:
         sources.append(list(_sources(bundled_pack(), is_shipped=True)))
@@ -126,6 +128,7 @@ def load(packs: Iterable[Path] = (), *, bundled: bool = True, problems: list[Con
 
 def load_files(files: Mapping[str, bytes]) -> Content:
     """Content from files in memory, as `method/` of a bundle holds them: name inside the pack -> bytes."""
+    doing("reading content")
     ordered = sorted(files.items(), key=lambda file: (b"\noverrides:" in b"\n" + file[1], file[0]))  # what is overridden comes first
     return _build([[Source(name, f"method/{name}", raw, is_shipped=_ships(name, raw)) for name, raw in ordered]])
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from cnamm_scan import paths
 from cnamm_scan.content import ENGINE_TABLES
+from cnamm_scan.doing import doing
 from cnamm_scan.engine.evaluate import CompiledRule, compile_rule
 from cnamm_scan.engine.parameters import replaced
 from cnamm_scan.engine.select import read_view
@@ -160,6 +161,7 @@ def select(content: Content, selection: Selection) -> list[Rule]:
 
 def make_plan(content: Content, selection: Selection, providers: Iterable[str]) -> Plan:
     """The calls that the selected rules of these providers need. Raises ContentError or UsageError."""
+    doing("planning")
     providers = frozenset(providers)
     chosen = [rule for rule in select(content, selection) if rule.provider in providers or rule.provider == "estate"]
     rules = tuple(compile_rules(content, chosen, replaced(content, chosen, selection.parameters)))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnamm_scan.content import ENGINE_TABLES, TOLD_TABLES, columns_of
+from cnamm_scan.doing import doing
 from cnamm_scan.engine.bounds import BoundError, StoreError
 from cnamm_scan.engine.extract import SQL_TYPES, literal
 from cnamm_scan.engine.select import read_query
@@ -43,6 +44,7 @@ def query_table(scan: Scan, sql: str, seconds: float | None = None) -> Answer:
     store = scan.store(source.tables)
     for name in sorted(source.told - store.told):
         tell(store, name, _TELLERS[name](scan))
+    doing("asking")
     try:
         names, rows = store.table(sql, seconds)
     except BoundError:
@@ -76,8 +78,10 @@ def _without_internals(sql: str, names: list[str], rows: Iterator[tuple[Any, ...
 def _tables(scan: Scan) -> Answer:
     """Every table that can be asked and holds something, with how many rows it has and how many listings of it were not read."""
     store = scan.store()
+    doing("counting rows")
     found: list[tuple[Any, ...]] = []
-    abouts = {name: spec.about for name, spec in (*scan.content.tables.items(), *scan.content.views.items())}
+    abouts = {name: table.about for name, table in scan.content.tables.items()}
+    abouts |= {name: view.about for name, view in scan.content.views.items()}
     abouts |= {name: about for name, (about, _) in ENGINE_TABLES.items()}
     for name in sorted(abouts):
         unread = store.unread(name)
@@ -95,6 +99,7 @@ def _tables(scan: Scan) -> Answer:
 
 def tell(store: Store, name: str, rows: Told) -> None:
     """Put a table of what is told beside the facts into a store. Raises StoreError."""
+    doing(f"loading {name}")
     columns = {column: SQL_TYPES[spec.type] for column, spec in TOLD_TABLES[name][1].items()}
     store.run(f"CREATE OR REPLACE TABLE {quoted(name)} ({', '.join(f'{quoted(each)} {kind}' for each, kind in columns.items())})")
     shape = literal(json.dumps([columns]))

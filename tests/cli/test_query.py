@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -184,7 +184,15 @@ def test_only_what_the_sql_names_is_loaded(bundle: Path, monkeypatch: pytest.Mon
     from cnamm_scan.judged import queries
 
     asked: list[str] = []
-    monkeypatch.setattr(queries, "_TELLERS", {name: lambda scan, name=name: asked.append(name) or iter(()) for name in queries._TELLERS})
+
+    def teller(name: str) -> Callable[[api.Scan], Iterator[tuple[object, ...]]]:
+        def tell(scan: api.Scan) -> Iterator[tuple[object, ...]]:
+            asked.append(name)
+            return iter(())
+
+        return tell
+
+    monkeypatch.setattr(queries, "_TELLERS", {name: teller(name) for name in queries._TELLERS})
     with api.load_bundle(bundle) as done:
         done.query("SELECT count(*) FROM aws.s3.bucket")
         assert asked == []
