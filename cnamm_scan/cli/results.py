@@ -99,7 +99,7 @@ def _sorted(done: Scan, verdicts: Iterable[str], is_wanted: Callable[[str], bool
         done.content.rules[tally.rule].severity for tally in done.tallies if tally.rule in done.content.rules and is_wanted(tally.rule)
     }
     for severity in sorted(judged, key=lambda each: each.rank):
-        for block in done.blocks(*verdicts):
+        for block in done.blocks(*map(Verdict, verdicts)):
             if block.severity is severity and is_wanted(block.rule):
                 for result in done.expand(block):
                     if not resources or any(text in result.resource for text in resources):

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, fields, replace
 
 from cnamm_scan.aggregator.score import UNIT, mean, rule_in_target
 from cnamm_scan.errors import UsageError, did_you_mean
-from cnamm_scan.judged.scan import Scan
+from cnamm_scan.judged.scan import Scan, VerdictName
 from cnamm_scan.model import Content, ModelScore, Result, ResultBlock, Roadmap, Target, Verdict
 
 BEST = 5
 """Steps that a narrowed roadmap names first."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Narrowed(Scan):
     """The part of a scan that concerns some functions. Overall scores stay those of the whole; `close` is for the whole to do."""
 
@@ -29,7 +29,7 @@ class Narrowed(Scan):
         """As of the whole."""
         return self._whole.expand(block)
 
-    def blocks(self, *verdicts: Verdict | str, rule: str | None = None, named: bool = True) -> Iterator[ResultBlock]:
+    def blocks(self, *verdicts: Verdict | VerdictName, rule: str | None = None, named: bool = True) -> Iterator[ResultBlock]:
         """Those of its rules."""
         if rule is not None and rule not in self.content.rules:
             return iter(())

@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cnamm_scan.content import ENGINE_TABLES, TOLD_TABLES, columns_of
@@ -51,7 +52,7 @@ def query_table(scan: Scan, sql: str, seconds: float | None = None) -> Answer:
         raise
     except StoreError as error:
         raise _misnamed(scan, source, error) from error
-    return _without_internals(sql, names, rows)
+    return _without_internals(sql, names, map(_aware, rows))
 
 
 def _misnamed(scan: Scan, source: ViewSource, error: StoreError) -> UsageError:
@@ -62,6 +63,11 @@ def _misnamed(scan: Scan, source: ViewSource, error: StoreError) -> UsageError:
     known = {column for table in source.tables for column in columns_of(scan.content, table)}
     known |= {column for table in source.told for column in TOLD_TABLES[table][1]}
     return UsageError(f"no column '{name}'", where="query", do=did_you_mean(name, known))
+
+
+def _aware(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row whose times say that they are UTC's, as all times of facts are."""
+    return tuple(value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value for value in row)
 
 
 def _without_internals(sql: str, names: list[str], rows: Iterator[tuple[Any, ...]]) -> Answer:
