@@ -16,6 +16,7 @@ from moto import mock_aws
 
 import cnamm_scan
 from cnamm_scan import Scan, Verdict, api, scan
+from cnamm_scan import content as reader
 from cnamm_scan.errors import UsageError
 from cnamm_scan.evidence.bundle import BundleWriter
 from tests.bundles import FIRST, ONE, SECOND, account, pocket, write_bundle
@@ -55,7 +56,7 @@ def _account() -> Iterator[None]:
 
 
 def _pack(folder: Path, own: dict[str, Any]) -> None:
-    objective = min(api.reader.load().objectives)
+    objective = min(reader.load().objectives)
     tests = {"pass": [{"versioning": "Enabled"}], "fail": [{"versioning": "Never"}], "unknown": [{}]}
     write(folder, {"rules/aws/s3/mine.yaml": {**own, "objective": objective, "pass": "versioning = 'Enabled'", "tests": tests}})
 

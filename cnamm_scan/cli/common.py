@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from cnamm_scan.cli import completion
 from cnamm_scan.cli.asked import Only, Option
 from cnamm_scan.cli.gates import Gates
 from cnamm_scan.doing import doing
@@ -38,7 +39,7 @@ class Number(click.FloatRange):
         return made
 
 
-BUNDLE = click.argument("bundle", type=click.Path(path_type=Path))
+BUNDLE = click.argument("bundle", type=click.Path(path_type=Path), shell_complete=completion.bundles)
 PACKS = click.option(
     "--content",
     "packs",
@@ -54,6 +55,7 @@ PARAMETERS = click.option(
     "parameters",
     multiple=True,
     metavar="NAME=VALUE",
+    shell_complete=completion.parameters,
     help="Replace a threshold: of one rule (RULE.NAME=VALUE) or wherever it is so called. May be repeated.",
 )
 
@@ -62,8 +64,22 @@ def selection(command: Decorated) -> Decorated:
     """--function, --rule and --content."""
     for option in (
         PACKS,
-        click.option("--rule", "rules", multiple=True, metavar="ID", help="Only this rule, or all whose id begins so. May be repeated."),
-        click.option("--function", "functions", multiple=True, metavar="F", help="Only this business function. May be repeated."),
+        click.option(
+            "--rule",
+            "rules",
+            multiple=True,
+            metavar="ID",
+            shell_complete=completion.rules,
+            help="Only this rule, or all whose id begins so. May be repeated.",
+        ),
+        click.option(
+            "--function",
+            "functions",
+            multiple=True,
+            metavar="F",
+            shell_complete=completion.functions,
+            help="Only this business function. May be repeated.",
+        ),
     ):
         command = option(command)
     return command

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from cnamm_scan.cli import completion
 from cnamm_scan.cli.asked import Group
 from cnamm_scan.cli.common import PACKS
 from cnamm_scan.cli.listing import list_command, named, search_command
@@ -82,7 +83,7 @@ def _sdk_problems(content: Content) -> list[ContentError]:
 
 
 @command.command("test")
-@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=completion.rules)
 @PACKS
 def test_command(ids: tuple[str, ...], packs: tuple[Path, ...]) -> None:
     """Run the tests that stand in the rules. ID is a rule or the beginning of one.
@@ -116,7 +117,7 @@ def _chosen(content: Content, ids: Iterable[str]) -> list[Rule]:
 
 
 @command.command("show")
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID", shell_complete=completion.anything)
 @PACKS
 def show_command(name: str, packs: tuple[Path, ...]) -> None:
     """Explain a rule, a fact table or an objective. The output is Markdown.

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from cnamm_scan.cli import completion
 from cnamm_scan.cli.asked import Command, Only, Option, one_of
 from cnamm_scan.cli.common import PACKS, listed
 from cnamm_scan.errors import UsageError, did_you_mean
@@ -21,7 +22,7 @@ MOST = 20
 
 
 @click.command("list", cls=Command)
-@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=completion.anything)
 @click.option(
     "--function",
     "functions",
@@ -29,6 +30,7 @@ MOST = 20
     only=Only(one_of("kind", "rules", "objectives", "parameters", "functions"), "with --kind tables: a table belongs to no function"),
     multiple=True,
     metavar="F",
+    shell_complete=completion.functions,
     help="Only what belongs to this business function. May be repeated.",
 )
 @click.option("--kind", type=click.Choice(KINDS), default="rules", show_default=True)

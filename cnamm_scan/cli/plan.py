@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnamm_scan.cli import completion
 from cnamm_scan.cli.asked import Command, Only, Option, given, refuse_idle
 from cnamm_scan.cli.common import Reach, console, reach, selection
 from cnamm_scan.errors import UsageError
@@ -30,7 +31,7 @@ COUNTS = Only(
 
 
 @click.command("plan", cls=Command)
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...", shell_complete=completion.targets)
 @reach(regions=COUNTS, calls=CALLS)
 @selection
 @click.option("--permissions", is_flag=True, help="Print the least policy that lets the scan read everything it plans to.")

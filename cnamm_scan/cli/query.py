@@ -58,6 +58,5 @@ def command(context: click.Context, bundle: Path, sql: str, out_format: str, rec
             from cnamm_scan.cli.tables import show_rows
 
             found = list(rows)
-            if found:
-                show_rows(console(context), names, found, records=record)
+            show_rows(console(context), names, found, records=record)
             click.echo(f"{len(found)} row{'' if len(found) == 1 else 's'}", err=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cnamm_scan.cli import completion
 from cnamm_scan.cli.asked import Command, Only, Option, one_of
 from cnamm_scan.cli.common import BUNDLE, FORMAT, gates, show
 from cnamm_scan.cli.gates import Gates, check_gates
@@ -14,7 +15,14 @@ from cnamm_scan.cli.gates import Gates, check_gates
 @click.command("report", cls=Command)
 @BUNDLE
 @FORMAT
-@click.option("--function", "functions", multiple=True, metavar="F", help="Show and gate on only this business function. May be repeated.")
+@click.option(
+    "--function",
+    "functions",
+    multiple=True,
+    metavar="F",
+    shell_complete=completion.functions,
+    help="Show and gate on only this business function. May be repeated.",
+)
 @click.option(
     "--findings",
     cls=Option,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnamm_scan.cli import completion
 from cnamm_scan.cli.asked import Command, Only, Option
 from cnamm_scan.cli.common import BUNDLE, console, written
 from cnamm_scan.doing import doing
@@ -34,7 +35,14 @@ _TABLE = Only(lambda said: said["out_format"] in (None, "table"), "outside --for
 @click.option(
     "--verdict", "verdicts", multiple=True, type=click.Choice([v.value for v in Verdict]), help="Only this verdict. May be repeated."
 )
-@click.option("--rule", "rules", multiple=True, metavar="ID", help="Only this rule, or all whose id begins so. May be repeated.")
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    metavar="ID",
+    shell_complete=completion.rules,
+    help="Only this rule, or all whose id begins so. May be repeated.",
+)
 @click.option("--resource", "resources", multiple=True, metavar="TEXT", help="Only resources whose id holds this. May be repeated.")
 @click.option("--each", "each_one", cls=Option, only=_TABLE, is_flag=True, help="In a table: a row for each result, not one for each rule.")
 @click.option(

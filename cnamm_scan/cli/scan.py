@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cnamm_scan.cli import completion
 from cnamm_scan.cli.asked import Command, Option, refuse_idle
 from cnamm_scan.cli.common import FORMAT, NETWORK, PARAMETERS, Number, Reach, console, gates, parsed_parameters, reach, selection, show
 from cnamm_scan.cli.gates import Gates, check_gates
@@ -16,7 +17,7 @@ from cnamm_scan.model import Coverage, Reason
 
 
 @click.command("scan", cls=Command)
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...", shell_complete=completion.targets)
 @reach()
 @selection
 @PARAMETERS

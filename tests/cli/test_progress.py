@@ -46,7 +46,7 @@ class _Timer:
 @pytest.fixture
 def timers(monkeypatch: pytest.MonkeyPatch) -> _Timers:
     made = _Timers()
-    monkeypatch.setattr(progress.threading, "Timer", made.make)
+    monkeypatch.setattr(threading, "Timer", made.make)
     return made
 
 
