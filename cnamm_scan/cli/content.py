@@ -13,6 +13,7 @@ from cnamm_scan.cli.asked import Group
 from cnamm_scan.cli.common import PACKS
 from cnamm_scan.cli.listing import list_command, named, search_command
 from cnamm_scan.cli.measures import coverage_command, weights_command
+from cnamm_scan.cli.starting import new_command, schema_command
 from cnamm_scan.doing import doing
 from cnamm_scan.errors import ContentError, UsageError, did_you_mean
 from cnamm_scan.model import Content, Rule
@@ -34,6 +35,8 @@ def command() -> None:
 
 command.add_command(list_command)
 command.add_command(search_command)
+command.add_command(new_command)
+command.add_command(schema_command)
 command.add_command(weights_command)
 command.add_command(coverage_command)
 
@@ -187,39 +190,3 @@ def docs_command(folder: Path, check: bool, packs: tuple[Path, ...]) -> None:
     write(folder, found)
     gone = f", {len(found.gone)} removed" if found.gone else ""
     click.echo(f"{len(found.stale.keys() & made.keys())} of {len(made)} pages written{gone}", err=True)
-
-
-@command.command("new")
-@click.argument("kind", type=click.Choice(["rule"]))
-@click.argument("name", metavar="ID")
-@click.option(
-    "--into", type=click.Path(path_type=Path, file_okay=False), default=Path(), metavar="DIR", help="The pack.  [default: this folder]"
-)
-@PACKS
-def new_command(kind: str, name: str, into: Path, packs: tuple[Path, ...]) -> None:
-    """Write a rule that lints and whose tests pass, ready to be made your own.
-
-    \b
-    Examples:
-      cnamm-scan content new rule aws.s3.bucket_has_owner
-      cnamm-scan content new rule aws.sqs.queue_is_mine --into my-pack/
-    """
-    from cnamm_scan import content as reader
-    from cnamm_scan.content.starter import new_rule
-
-    content = reader.load(packs)
-    if name in content.rules:
-        raise UsageError(f"rule '{name}' exists already", where=content.rules[name].source, do="choose another id")
-    file = into / "rules" / (name.replace(".", "/") + ".yaml")
-    text = new_rule(content, name)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("x", encoding="utf-8") as opened:
-            opened.write(text)
-    except FileExistsError as error:
-        raise UsageError("the file exists already", where=str(error.filename), do="choose another id, or another --into") from error
-    except OSError as error:
-        raise UsageError(f"cannot be written: {error.strerror}", where=str(file), do="choose another --into") from error
-    click.echo(str(file))
-    pack = "" if into == Path() else f" --content {into}"
-    click.echo(f"now: cnamm-scan content lint{pack} && cnamm-scan content test {name}{pack}", err=True)

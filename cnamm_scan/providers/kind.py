@@ -101,6 +101,8 @@ class Kind:
     """What is wrong with how a call or its client is written: (what, what to do)."""
     product: Callable[[Table], str] | None = None
     """Whose objects a table holds: the product that must be installed, or nothing where they are the platform's own."""
+    fields: frozenset[str] = frozenset()
+    """Fields that each of its objects has: a key may be made of these, of what columns read and of parts. Empty: an SDK knows better."""
     is_asked: Callable[[str], bool] = lambda name: True
     """Whether a target is asked over a network, by what follows the colon of its TARGET."""
     recognisers: frozenset[str] = frozenset()

@@ -124,6 +124,7 @@ KIND = Kind(
             means=_is_cluster,
         ),
     ),
+    fields=frozenset({"apiVersion", "kind", "metadata", "spec", "status"}),
     is_asked=_is_cluster,
     normalisers=NORMALISERS,
     makers=MAKERS,
