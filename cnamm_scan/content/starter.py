@@ -158,7 +158,8 @@ README = """\
     cnamm-scan content lint --content . && cnamm-scan content test aws.s3.bucket_has_owner --content .
     cnamm-scan scan aws --content .
 
-`rules/` says what good is, `collectors/` what is read, `mappings/` what it means. `.schemas/` tells an editor with a YAML language server what a file may hold;
+`rules/` says what good is, `collectors/` what is read, `mappings/` what it means.
+`.schemas/` tells an editor with a YAML language server what a file may hold;
 `cnamm-scan content schema --into .schemas` makes it anew.
 """
 

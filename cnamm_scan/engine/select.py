@@ -250,7 +250,7 @@ class _Reader:
                 self._within([node["aggregates"], node["pivots"], node["groups"]], scope)
             case "SHOW_REF":
                 if node.get("query") is None:
-                    raise self.fail("of SHOW there is SHOW TABLES, by itself", "SHOW TABLES, or DESCRIBE a table")
+                    raise self.fail("SHOW is not allowed in a query", "write SHOW TABLES by itself, or DESCRIBE a table")
                 self.everything = True
                 self.query(node["query"], scope)
 

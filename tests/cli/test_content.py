@@ -8,7 +8,7 @@ import pytest
 
 from cnamm_scan import content as reader
 from cnamm_scan.cli.main import run
-from cnamm_scan.content.starter import new_rule
+from cnamm_scan.content.starter import ABOUT, FIX, OBJECTIVE, REFERENCE, TITLE, WHY, new_rule
 from cnamm_scan.engine import sound
 from cnamm_scan.engine.lint import run_tests
 from cnamm_scan.errors import UsageError
@@ -176,9 +176,19 @@ def test_a_new_rule_of_every_service_lints_and_passes(tmp_path: Path) -> None:
     made = reader.load()
     names = sorted({".".join(name.split(".")[:2]) + ".new_one" for name in made.tables})
     write(tmp_path, {f"rules/{name.replace('.', '/')}.yaml": new_rule(made, name) for name in names})
+    left = sound.problems(reader.load([tmp_path]))
+    assert [each.what for each in left] == ["still as it was made: title, why, fix, references"] * len(names)
+    write(tmp_path, {f"rules/{name.replace('.', '/')}.yaml": _in_own_words(new_rule(made, name)) for name in names})
     grown = reader.load([tmp_path])
     assert sound.problems(grown) == []
     assert all(case.passed for case in run_tests(grown, [grown.rules[name] for name in names]))
+
+
+def _in_own_words(text: str) -> str:
+    """A file to start from, as somebody leaves it who has something to say."""
+    for placeholder, said in ((TITLE, "It is so"), (WHY, "It matters."), (FIX, "mend {key}"), (REFERENCE, "https://example.org/")):
+        text = text.replace(placeholder, said)
+    return text.replace(ABOUT, "One row for each of them.").replace(OBJECTIVE, "It is so")
 
 
 def test_a_new_rule_overwrites_nothing(capsys: pytest.CaptureFixture[str], pack: Path, tmp_path: Path) -> None:

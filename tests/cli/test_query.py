@@ -237,8 +237,8 @@ def test_show_tables_is_true(bundle: Path, sql: str, capsys: pytest.CaptureFixtu
         ("SELECT b.versoning FROM aws.s3.bucket b", "no column 'versoning'", "'versioning'"),
         ("SELECT verdcit FROM results", "no column 'verdcit'", "'verdict'"),
         ("SELECT lenn(name) FROM aws.s3.bucket", "function 'lenn' is not allowed", "'len'"),
-        ("SELECT * FROM (SHOW TABLES)", "of SHOW there is SHOW TABLES, by itself", ""),
-        ("SHOW DATABASES", "of SHOW there is SHOW TABLES, by itself", ""),
+        ("SELECT * FROM (SHOW TABLES)", "SHOW is not allowed in a query", "SHOW TABLES by itself"),
+        ("SHOW DATABASES", "SHOW is not allowed in a query", "SHOW TABLES by itself"),
     ],
 )
 def test_a_misspelt_name_has_one_advice(bundle: Path, sql: str, what: str, near: str) -> None:
@@ -283,7 +283,7 @@ def test_ctrl_c_ends_a_query_as_it_ends_all_else(bundle: Path) -> None:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         assert process.stderr is not None
-        assert process.stderr.readline() == b"asked\n"
+        assert b"asked\n" in iter(process.stderr.readline, b"")  # before it a slow machine may say what it is at
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
