@@ -10,7 +10,7 @@ import click
 from cnamm_scan.cli.asked import Command
 from cnamm_scan.cli.common import PACKS
 from cnamm_scan.errors import UsageError
-from cnamm_scan.model import Content
+from cnamm_scan.model import Content, Table, View
 
 _KINDS = ("rule", "table", "objective", "pack")
 
@@ -70,7 +70,7 @@ def _made(content: Content, kind: str, name: str) -> dict[str, str]:
             raise UsageError(f"objective '{name}' exists already", do="choose another id")
         return dict([starter.new_objective(content, name)])
     if kind == "table":
-        every = {**content.tables, **content.views}
+        every: dict[str, Table | View] = {**content.tables, **content.views}
         if name in every:
             raise UsageError(f"table '{name}' exists already", where=every[name].source, do="choose another id")
         provider, service, _ = (*name.split("."), "", "")[:3]

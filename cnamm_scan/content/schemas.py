@@ -21,16 +21,16 @@ def schema(kind: str, content: Content | None = None) -> Schema:
     """The schema of one kind of file. With `content` it names the tables, columns and objectives that there are."""
     from cnamm_scan.content import shapes
 
-    shape = {
+    by_kind: Mapping[str, Any] = {
         "rule": shapes.RuleFile,
         "collector": shapes.CollectorFile,
         "function": shapes.FunctionFile,
         "model": shapes.ModelFile,
         "framework": shapes.FrameworkFile,
-    }[kind]
+    }
     with warnings.catch_warnings():  # that nothing was written is a default that JSON cannot say
         warnings.simplefilter("ignore")
-        made = shape.model_json_schema(by_alias=True)
+        made = by_kind[kind].model_json_schema(by_alias=True)
     found: Schema = {"$schema": DRAFT, **made, "title": f"cnamm-scan {kind}"}
     for each in list(_objects(found)):
         if each is not found and isinstance(each.get("title"), str):

@@ -165,7 +165,8 @@ def test_every_shipped_file_is_as_its_schema_says(shipped: Any) -> None:
 def test_a_schema_refuses_what_the_reader_refuses() -> None:
     validator = Draft202012Validator(schemas.schema("rule"))
     assert list(validator.iter_errors(rule())) == []
-    for broken in ({"severity": "bad"}, {"id": "X"}, {"nope": 1}, {"tests": {}}):
+    wrong: list[dict[str, Any]] = [{"severity": "bad"}, {"id": "X"}, {"nope": 1}, {"tests": {}}]
+    for broken in wrong:
         assert list(validator.iter_errors({**rule(), **broken})), broken
 
 
