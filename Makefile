@@ -25,6 +25,7 @@ $(VENV)/.demo: $(VENV)/.python pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m tests.kubectl
 	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -31,14 +34,57 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
     return safe(_PLACEHOLDER.sub(lambda match: _shown(values.get(match.group(1))), template))
 
 
+def unsaid(template: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """The columns of a message of which there is nothing to say: unread, or empty."""
+    return tuple(name for name in placeholders(template) if values.get(name) in (None, "", [], ()))
+
+
+_TOLD = 5
+"""Elements of a list that a sentence names; how many more there are, it counts."""
+_DAY = re.compile(r"(\d{4}-\d\d-\d\d)[T ]\d\d:\d\d:\d\d\S*")
+
+
 def _shown(value: Any) -> str:
     if value is None:
         return "unknown"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):
-        return ", ".join(map(_shown, value)) or "none"
+        more = f" and {len(value) - _TOLD} more" if len(value) > _TOLD + 1 else ""
+        return ", ".join(map(_shown, value[:_TOLD] if more else value)) + more or "none"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d}"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, str) and (day := _DAY.fullmatch(value)):  # a date as a bundle keeps it
+        return day.group(1)
     return str(value)
+
+
+def command(template: str, values: Mapping[str, Any], region_flag: str = "") -> str:
+    """A command line with its columns filled in, each as one word or a part of one, however odd the name: it is there to be copied into a
+    shell. A column of which nothing is known stands as a name in capitals; a command that does not say its region is told the row's by
+    `region_flag`. Raises ValueError for quotes that do not close.
+    """
+    words = [_PLACEHOLDER.sub(lambda match, word=word: _word(match.group(1), values, word), word) for word in _words(template)]  # type: ignore[misc]
+    region = values.get("region")
+    if region_flag and region_flag not in words and region not in (None, "", "global"):
+        words += [region_flag, str(region)]
+    return safe(shlex.join(words))
+
+
+@cache
+def _words(template: str) -> tuple[str, ...]:
+    return tuple(shlex.split(template))
+
+
+def _word(name: str, values: Mapping[str, Any], within: str) -> str:
+    value = values.get(name)
+    if value in (None, "", [], ()):
+        return name.upper()
+    said = ",".join(map(str, value)) if isinstance(value, list | tuple) else _shown(value)
+    is_json = within[:1] in "{[" and not _PLACEHOLDER.match(within)
+    return json.dumps(said)[1:-1] if is_json else said  # a quote in a name must not end a text within JSON
 
 
 _LOGIN = re.compile(r"(?<=://)[^/?#]*@")

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from cnamm_scan.aggregator.score import UNIT, Scorer, Units
 from cnamm_scan.model import (
+    Fix,
     Function,
     FunctionScore,
     Interval,
+    Message,
     Model,
     ModelScore,
     Placement,
@@ -38,9 +40,9 @@ def rule(name: str, objective: str, severity: Severity = Severity.MEDIUM) -> Rul
         status="stable",
         for_each="aws.s3.bucket",
         pass_="true",
-        message="",
+        message=Message(""),
         why="",
-        fix="",
+        fix=Fix(),
         references=(),
         tests=RuleTests((), (), ()),
     )

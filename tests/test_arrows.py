@@ -247,7 +247,9 @@ NAMED = frozenset({"aws", "azure", "gcp", "kubernetes"})
 ALIKE = ("aggregator", "engine", "evidence", "judged", "report")
 EXAMPLES: Mapping[str, frozenset[str]] = {
     # the tools that a fix may call
-    "report/reference.py": frozenset({"aws"}),
+    "report/reference.py": frozenset({"aws", "kubernetes"}),
+    # a way to mend something, by where it is done
+    "report/data.py": frozenset({"kubernetes"}),
 }
 """File -> the words in which it may name one all the same."""
 _PROVIDER = re.compile(rf"[^\s`'\"]*(?<![a-z])(?:{'|'.join(sorted(NAMED))})(?![a-z])[^\s`'\"]*", re.IGNORECASE)

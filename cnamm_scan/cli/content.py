@@ -115,7 +115,7 @@ def test_command(ids: tuple[str, ...], packs: tuple[Path, ...]) -> None:
 
 def _chosen(content: Content, ids: Iterable[str]) -> list[Rule]:
     ids = tuple(ids)
-    chosen = named(ids, content.rules.keys(), "rule")
+    chosen = named(ids, content.rules.keys(), "rule", content.now_called)
     return [rule for rule in content.rules.values() if not ids or rule.id in chosen]
 
 

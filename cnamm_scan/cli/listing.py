@@ -95,10 +95,13 @@ def search_command(
         click.echo(f"{len(found)} found{more}", err=True)
 
 
-def named(ids: Iterable[str], known: Collection[str], noun: str) -> set[str]:
-    """The ids that a person named: by id, by its first parts, or by how they begin. Raises UsageError for one that is none of these."""
+def named(ids: Iterable[str], known: Collection[str], noun: str, now: Callable[[str], str] = str) -> set[str]:
+    """The ids that a person named: by id, by one of before (`now` gives the one of today), by its first parts, or by how they begin.
+
+    Raises UsageError for one that is none of these.
+    """
     chosen: set[str] = set()
-    for prefix in ids:
+    for prefix in map(now, ids):
         found = {name for name in known if name == prefix or name.startswith(prefix.rstrip(".*") + ".")}
         found = found or {name for name in known if name.startswith(prefix)}
         if not found:
@@ -117,7 +120,7 @@ def _found(content: Content, kind: str, ids: Sequence[str], known: Collection[st
     for each in ids:
         begins = any(name.startswith(each) for name in known)
         hits = {hit.id for hit in search(content, [each], [kind])} & set(known) if not begins and "." not in each else set()
-        chosen |= hits or named([each], known, kind.rstrip("s"))
+        chosen |= hits or named([each], known, kind.rstrip("s"), content.now_called)
     return chosen
 
 

@@ -67,6 +67,7 @@ class Shown:
         self._said = time.monotonic()
         self._bar: object | None = None
         self._phase = ""
+        self._silence = Silence(EVERY)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -93,20 +94,22 @@ class Shown:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Take the bar away."""
         self._stack.close()
+        self._silence.end()
         if self._bar is not None:
             self._bar.stop()  # type: ignore[attr-defined]
 
     def phase(self, what: str) -> None:
-        """Something else begins: on a terminal the bar says so, elsewhere a line does."""
+        """Something else begins: on a terminal the bar says so, elsewhere a line does, where it takes long."""
         with self._lock:
             if what in ("", self._phase):
                 return
             self._phase = what
             if self._bar is not None:
                 self._bar.update(self._task, description=what, now="")  # type: ignore[attr-defined]
+            elif what == COLLECTING:  # which says by itself how it goes
+                self._silence.end()
             else:
-                self._said = time.monotonic()
-                self.console.print(what, markup=False)
+                self._silence.phase(what)
 
     def queued(self, service: str, region: str) -> None:
         """One more listing is under way."""

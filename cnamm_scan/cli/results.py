@@ -82,9 +82,10 @@ def command(
         raise UsageError("--each and --record do not go together", do="take one of them")
     with api.load_bundle(bundle) as done:
         for name in rules:
-            if not any(_is_of(rule, name) for rule in done.content.rules):
+            if not done.content.rules_named(name):
                 raise UsageError(f"no rule '{name}'", where="--rule", do=did_you_mean(name, done.content.rules))
-        chosen = _sorted(done, verdicts, lambda rule: not rules or any(_is_of(rule, name) for name in rules), resources)
+        wanted = {rule.id for name in rules for rule in done.content.rules_named(name)}
+        chosen = _sorted(done, verdicts, lambda rule: not rules or rule in wanted, resources)
         form = out_format or ("table" if record or each_one or sys.stdout.isatty() else "jsonl")
         if form == "jsonl":
             written(result.row() for result in chosen)
@@ -95,10 +96,6 @@ def command(
         else:
             count = _shown(console(context), done.content, chosen, each_one=each_one, record=record)
             click.echo(f"{count} result{'' if count == 1 else 's'}", err=True)
-
-
-def _is_of(rule: str, name: str) -> bool:
-    return rule == name or rule.startswith(name.rstrip(".*") + ".")
 
 
 def _sorted(done: Scan, verdicts: Iterable[str], is_wanted: Callable[[str], bool], resources: tuple[str, ...]) -> Iterator[Result]:
@@ -135,7 +132,7 @@ def _shown(out: Console, content: Content, results: Iterator[Result], *, each_on
 
 def _records(out: Console, content: Content, results: Iterator[Result]) -> int:
     from cnamm_scan.cli.tables import show_rows
-    from cnamm_scan.text import fill
+    from cnamm_scan.report.data import fixes_of
 
     count = 0
     for count, result in enumerate(results, 1):
@@ -146,8 +143,9 @@ def _records(out: Console, content: Content, results: Iterator[Result]) -> int:
             f"parameters.{name}": value for name, value in parameters.items()
         }
         if rule is not None:
-            known = {**parameters, **values, "key": result.resource, "region": result.region, "target": result.target}
-            said |= {"why": rule.why, "fix": fill(rule.fix, known) if result.verdict is Verdict.FAIL else ""}
+            said |= {"why": rule.why}
+            if result.verdict is Verdict.FAIL:
+                said |= {f"fix.{where}": "\n".join(lines) for where, lines in fixes_of(rule.fix, result.known).items()}
         told = {name: value for name, value in said.items() if value not in ("", None) or name.startswith("values.")}
         if count > 1:
             out.print()

@@ -160,6 +160,10 @@ class _Builder:
     placed: list[tuple[Source, tuple[str | int, ...], str]] = field(default_factory=list)
     judging: list[tuple[Source, str]] = field(default_factory=list)
     shipped: set[str] = field(default_factory=set)
+    renamed: dict[str, str] = field(default_factory=dict)
+    """Ids that rules and objectives had before -> what they are called now."""
+    named: list[tuple[Source, tuple[str | int, ...], str]] = field(default_factory=list)
+    """Where each of these is written."""
 
     def read(self, source: Source) -> None:
         """Take one file in."""
@@ -256,14 +260,19 @@ class _Builder:
         expected = source.name.removeprefix("rules/").removesuffix(".yaml").replace("/", ".")
         if file.id != expected:
             self._fail(source, f"id '{file.id}' does not match its path", f"the path says '{expected}'", ("id",))
-        if file.id in self.rules and file.overrides != file.id:
-            other = self.rules[file.id].source
-            self._fail(source, f"rule '{file.id}' is already defined in {other}", f"write overrides: {file.id}", ("id",))
+        name = file.id
+        if name in self.renamed and name not in self.rules:  # a pack that was written for the rule as it was called then
+            name = self.renamed[file.id]
+            if file.overrides != file.id:
+                self._fail(source, f"rule '{name}' was called '{file.id}'", f"choose another id, or write overrides: {name}", ("id",))
+        elif name in self.rules and file.overrides != name:
+            other = self.rules[name].source
+            self._fail(source, f"rule '{name}' is already defined in {other}", f"write overrides: {name}", ("id",))
         if file.where is not None and not file.tests.not_applicable:
             self._fail(source, "a rule with 'where' needs tests for not_applicable", "add a row that it does not concern", ("tests",))
         tests = RuleTests(file.tests.pass_, file.tests.fail, file.tests.unknown, file.tests.not_applicable, file.tests.given)
-        self.rules[file.id] = Rule(
-            id=file.id,
+        self.rules[name] = Rule(
+            id=name,
             title=file.title,
             objective=file.objective,
             severity=file.severity,
@@ -271,22 +280,33 @@ class _Builder:
             for_each=file.for_each,
             where=file.where,
             pass_=file.pass_,
-            message=file.message,
+            message=file.said(),
             why=file.why,
-            fix=file.fix,
+            fix=file.mended(PROVIDERS.get(source.name.split("/")[1])),
             references=file.references,
             scope=file.scope,
             parameters={name: Parameter(spec.default, spec.source) for name, spec in file.parameters.items()},
             tests=tests,
             overrides=file.overrides,
             across_regions=file.across_regions,
+            tags=file.tags,
+            aliases=tuple(dict.fromkeys((*file.aliases, *(self.rules[name].aliases if name in self.rules else ())))),
             source=source.shown,
             sha256=hashlib.sha256(source.raw).hexdigest(),
         )
-        self._mark(source, file.id)
+        self._mark(source, name)
+        self._rename(source, name, file.aliases)
         self.placed.append((source, ("objective",), file.objective))
         self.judging.append((source, file.for_each))
         self.files[source.name] = source.raw
+
+    def _rename(self, source: Source, name: str, aliases: Sequence[str]) -> None:
+        """Take the ids that a rule had before: none of them ever means another."""
+        for at, alias in enumerate(aliases):
+            other = self.renamed.setdefault(alias, name)
+            if other != name:
+                self._fail(source, f"'{alias}' is an alias of '{other}' already", "an old id means one rule; remove it", ("aliases", at))
+            self.named.append((source, ("aliases", at), alias))
 
     def _function(self, source: Source, model: str) -> None:
         from cnamm_scan.content.shapes import FunctionFile
@@ -301,7 +321,10 @@ class _Builder:
                     self._fail(source, f"objective '{objective.id}' is not of function '{file.function}'", "rename it", at)
                 if objective.id in self.objectives:
                     self._fail(source, f"objective '{objective.id}' is defined twice", "refer to it with also:", at)
-                self.objectives[objective.id] = Objective(objective.id, objective.title, objective.level, objective.stream, objective.basis)
+                self.objectives[objective.id] = Objective(
+                    objective.id, objective.title, objective.level, objective.stream, objective.basis, objective.short, objective.aliases
+                )
+                self._rename(source, objective.id, objective.aliases)
                 placements.append(Placement(objective.id, objective.level, objective.stream))
             for o, also in enumerate(practice.also):
                 self.placed.append((source, ("practices", p, "also", o), also.id))
@@ -344,8 +367,15 @@ class _Builder:
         self.problems.append(source.problem(what, do, location))
 
     def check_references(self) -> None:
-        """Objectives and tables that are named must exist."""
+        """Objectives and tables that are named must exist, and what has an old id is called otherwise."""
+        for source, location, name in self.named:
+            if name in self.rules or name in self.objectives:
+                self._fail(source, f"'{name}' is no old id: it is in use", "remove the alias, or rename the other", location)
+        for rule in [rule for rule in self.rules.values() if rule.objective in self.renamed]:
+            self.rules[rule.id] = replace(rule, objective=self.renamed[rule.objective])
         for source, location, objective in self.placed:
+            if objective in self.renamed:
+                continue
             if objective in self.merged:
                 self._fail(source, f"objective '{objective}' was merged away", f"name '{self.merged[objective]}'", location)
             elif objective not in self.objectives and self.objectives:
@@ -372,8 +402,23 @@ class _Builder:
                     )
             ordered = [functions[function] for function in file.functions if function in functions]
             ordered += [functions[function] for function in functions if function not in file.functions]
-            models.append(Model(file.model, file.title, file.version, tuple(ordered)))
+            models.append(Model(file.model, file.title, file.version, tuple(map(self._by_new_names, ordered))))
         return tuple(models)
+
+    def _by_new_names(self, function: Function) -> Function:
+        """The function with what it asks for called as it is called now."""
+        if not any(placed.objective in self.renamed for practice in function.practices for placed in practice.placements):
+            return function
+        practices = [
+            replace(
+                practice,
+                placements=tuple(
+                    replace(placed, objective=self.renamed.get(placed.objective, placed.objective)) for placed in practice.placements
+                ),
+            )
+            for practice in function.practices
+        ]
+        return replace(function, practices=tuple(practices))
 
 
 def with_more(practices: Sequence[Practice], more: Sequence[Practice]) -> tuple[Practice, ...]:
@@ -418,6 +463,10 @@ def _begun(base: Content) -> _Builder:
         merged=dict(base.merged),
         files=dict(base.files),
         shipped=set(base.shipped),
+        renamed={
+            **{alias: rule.id for rule in base.rules.values() for alias in rule.aliases},
+            **{alias: objective.id for objective in base.objectives.values() for alias in objective.aliases},
+        },
     )
 
 

@@ -79,13 +79,18 @@ def _things(content: Content) -> Iterator[tuple[str, str, str, Mapping[str, Sequ
         fields = {
             "id": words(rule.id),
             "title": words(rule.title),
-            "tags": words(" ".join((*getattr(rule, "tags", ()), *rule.references))),
+            "tags": words(" ".join((*rule.tags, *rule.aliases, *rule.references))),
             "objective": words(f"{rule.objective} {objective.title if objective else ''}"),
-            "text": words(f"{rule.why} {rule.fix}"),
+            "text": words(" ".join((rule.why, *rule.templates))),
         }
         yield "rules", rule.id, rule.title, fields
     for each in content.objectives.values():
-        yield "objectives", each.id, each.title, {"id": words(each.id), "title": words(each.title)}
+        yield (
+            "objectives",
+            each.id,
+            each.title,
+            {"id": words(each.id), "title": words(f"{each.title} {each.short}"), "tags": words(" ".join(each.aliases))},
+        )
     every: list[Table | View] = [*content.tables.values(), *content.views.values()]
     for table in every:
         title = table.about.split(". ")[0].rstrip(".")

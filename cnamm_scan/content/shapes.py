@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from cnamm_scan.content.tables import RULE_ID
-from cnamm_scan.model import UNSET, Call, Column, ColumnType, Made, Severity
+from cnamm_scan.model import UNSET, Call, Column, ColumnType, Fix, Made, Message, Severity
+
+if TYPE_CHECKING:
+    from cnamm_scan.providers.kind import Kind
 
 # An id becomes part of a file's name, a link, a query and a line of a report: its form lets it mean nothing else in any of them.
 NAME = r"^[a-z][a-z0-9_]{0,99}$"
@@ -153,6 +156,32 @@ class TestsFile(_File):
     not_applicable: tuple[dict[str, Any], ...] = ()
 
 
+class MessageFile(_File):
+    """`message:`, by verdict."""
+
+    fail: Line
+    pass_: Line = Field(alias="pass")
+    unknown: Line
+
+    def model(self) -> Message:
+        """The frozen form."""
+        return Message(self.fail, self.pass_, self.unknown)
+
+
+class FixFile(_File):
+    """`fix:`, by where it is done."""
+
+    cli: Texts = ()
+    kubernetes: Texts = ()
+    terraform: Texts = ()
+    console: str = ""
+    advice: str = ""
+
+    def model(self, region_flag: str) -> Fix:
+        """The frozen form; its commands are told their region by a flag."""
+        return Fix(self.cli, self.kubernetes, self.terraform, self.console, self.advice, region_flag)
+
+
 class RuleFile(_File):
     """A file of `rules/`."""
 
@@ -164,15 +193,25 @@ class RuleFile(_File):
     for_each: str = Field(pattern=ASKED_TABLE)
     where: str | None = None
     pass_: str = Field(alias="pass")
-    message: str
+    message: str | MessageFile
     why: str
-    fix: str
+    fix: str | FixFile
     references: Annotated[Texts, Field(min_length=1)]
     scope: Literal["target", "estate"] = "target"
     parameters: dict[Name, ParameterFile] = {}
     tests: TestsFile
     across_regions: dict[TableId, Line] = {}
     overrides: str | None = None
+    tags: tuple[Slug, ...] = ()
+    aliases: tuple[Annotated[str, Field(pattern=RULE_ID)], ...] = ()
+
+    def said(self) -> Message:
+        """The frozen form of its message; one text is what it says of a fail."""
+        return Message(self.message) if isinstance(self.message, str) else self.message.model()
+
+    def mended(self, kind: Kind | None) -> Fix:
+        """The frozen form of its fix; one text is advice."""
+        return Fix(advice=self.fix) if isinstance(self.fix, str) else self.fix.model(kind.region_flag if kind else "")
 
 
 class ObjectiveFile(_File):
@@ -183,6 +222,8 @@ class ObjectiveFile(_File):
     stream: Literal["A", "B"]
     basis: Literal["cnamm", "ours"] = "ours"
     title: Line
+    short: Annotated[str, Field(max_length=30)] = ""
+    aliases: tuple[ObjectiveId, ...] = ()
 
 
 class AlsoFile(_File):

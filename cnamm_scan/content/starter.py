@@ -169,7 +169,7 @@ def left_over(rule: Rule) -> list[str]:
     said = {
         "title": (rule.title, TITLE),
         "why": (rule.why, WHY),
-        "fix": (str(rule.fix), FIX),
+        "fix": (" ".join(rule.fix.templates), FIX),
         "references": (" ".join(rule.references), REFERENCE),
     }
     return [name for name, (text, placeholder) in said.items() if placeholder in text]

@@ -21,7 +21,7 @@ from cnamm_scan.engine.store import Store
 from cnamm_scan.engine.unread import is_shipped
 from cnamm_scan.errors import ContentError
 from cnamm_scan.model import SILENCE_PART, Content, Reason, Result, ResultBlock, Rule, Tally, Target, Verdict, fact_id
-from cnamm_scan.text import fill, placeholders, safe
+from cnamm_scan.text import fill, placeholders, safe, unsaid
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ def compile_rule(content: Content, rule: Rule, overrides: Mapping[str, Any] | No
         for table, columns in expression.reads.items():
             reads.setdefault(table, set()).update(columns)
     own = columns_of(content, rule.for_each)
-    for name in (*placeholders(rule.message), *placeholders(rule.fix)):
+    said = [name for template in rule.templates for name in placeholders(template)]
+    for name in said:
         if name not in own and name not in rule.parameters:
             raise ContentError(
                 f"'{{{name}}}' in message or fix is no column of {rule.for_each}", where=place, do=f"use one of: {', '.join(own)}"
@@ -66,7 +67,7 @@ def compile_rule(content: Content, rule: Rule, overrides: Mapping[str, Any] | No
             raise ContentError(
                 f"parameter '${name}' is not declared", where=place, do="declare it under parameters: with a default and its source"
             )
-    unused = sorted(set(rule.parameters) - used - set(placeholders(rule.message)) - set(placeholders(rule.fix)))
+    unused = sorted(set(rule.parameters) - used - set(said))
     if unused:
         raise ContentError(f"parameter '{unused[0]}' is not used", where=place, do="use it in where or pass, or remove it")
     parameters = {name: spec.default for name, spec in rule.parameters.items()}
@@ -405,13 +406,20 @@ def _message(rule: Rule | None, block: ResultBlock, key: str, seen: Mapping[str,
     name = key or block.region or block.target
     if block.verdict is Verdict.ERROR:
         return f"the rule broke: {seen.get('error')}"
-    if block.verdict is Verdict.UNKNOWN:
-        return safe(f"{name}: could not be judged ({block.reason})")
     if rule is None:
-        return safe(name)
+        return safe(f"{name}: could not be judged ({block.reason})" if block.verdict is Verdict.UNKNOWN else name)
+    known = {**block.parameters, **seen, **place}
     if block.verdict is Verdict.FAIL:
-        known = {**block.parameters, **seen, **place}
-        if not block.columns and not known.keys() >= set(placeholders(rule.message)):
+        if not block.columns and not known.keys() >= set(placeholders(rule.message.fail)):
             return safe(f"{name}: does not hold: {rule.title}")  # one of very many: what was seen stands in its fact
-        return fill(rule.message, known)
-    return safe(f"{name}: {rule.title}" if block.verdict is Verdict.PASS else f"{name}: does not concern it")
+        return fill(rule.message.fail, known)
+    if block.verdict is Verdict.UNKNOWN:
+        return safe(f"{_whole(rule.message.unknown, known) or f'{name}: could not be judged'} ({block.reason})")
+    if block.verdict is Verdict.PASS:
+        return _whole(rule.message.pass_, known) or safe(f"{name}: {rule.title}")
+    return safe(f"{name}: does not concern it")
+
+
+def _whole(template: str, known: Mapping[str, Any]) -> str | None:
+    """The sentence with its columns filled in; None where one of them is not known, so that no sentence has a hole."""
+    return fill(template, known) if template and not unsaid(template, known) else None

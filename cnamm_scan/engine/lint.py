@@ -11,6 +11,7 @@ from typing import Any
 from cnamm_scan import paths
 from cnamm_scan.content import ENGINE_TABLES, alternatives, columns_of, line_of
 from cnamm_scan.content.starter import ABOUT, OBJECTIVE, left_over
+from cnamm_scan.content.wording import hole, wording
 from cnamm_scan.engine import ages, lineage, regions
 from cnamm_scan.engine.bounds import Bounds, StoreError
 from cnamm_scan.engine.evaluate import CompiledRule, compile_rule, results
@@ -233,7 +234,7 @@ def _rule(content: Content, store: Store, rule: Rule) -> Iterator[ContentError]:
         yield ContentError(what, where=where, do="write a comparison" if what != error.what else error.do)
     else:
         yield from _turns(content, rule, where)
-    for group in (rule.title, rule.why, rule.message, rule.fix):
+    for group in (rule.title, rule.why, rule.message.fail, "".join(rule.fix.templates)):
         if not group.strip():
             yield ContentError("title, why, message and fix must say something", where=where, do="write a sentence")
             break
@@ -245,6 +246,7 @@ def _rule(content: Content, store: Store, rule: Rule) -> Iterator[ContentError]:
     for _, case in rule.tests.cases():
         yield from _case(content, compiled, case, where)
     yield from alternatives.one_product(content, rule)
+    yield from wording(content, rule)
 
 
 def _turns(content: Content, rule: Rule, where: str) -> Iterator[ContentError]:
@@ -353,7 +355,8 @@ def _run_cases(store: Store, compiled: CompiledRule, cases: list[Case]) -> Itera
         return
     got: dict[str, list[str]] = {}
     for result in results(store, compiled, targets):
-        got.setdefault(result.target, []).append(result.verdict.value if result.verdict is not Verdict.ERROR else result.message)
+        said = result.verdict.value if result.verdict is not Verdict.ERROR else result.message
+        got.setdefault(result.target, []).append(hole(rule, result) or said)
     for target, (name, expected, _) in zip(targets, cases, strict=True):
         verdicts = sorted(set(got.get(target.id, ["no row"])))
         yield CaseResult(rule.id, name, expected, " and ".join(verdicts))

@@ -36,6 +36,7 @@ def _narrowed(content: Content, providers: frozenset[str]) -> Content:
         return content
     collectors = {file: _defined(raw) for file, raw in content.files.items() if file.startswith("collectors/")}
     rules = {name: rule for name, rule in content.rules.items() if rule.provider in near}
+    named = {*rules, *(alias for rule in rules.values() for alias in rule.aliases)}  # a pack's file may bear the id that a rule had
     chosen = {file for file, names in collectors.items() if file.split("/")[1] in near or any(name.split(".")[0] in near for name in names)}
     reached: set[str] = set()
     todo = list(_looked_into(content, rules.values(), far))
@@ -51,7 +52,7 @@ def _narrowed(content: Content, providers: frozenset[str]) -> Content:
     files = {
         file: raw
         for file, raw in content.files.items()
-        if (file in chosen if file.startswith("collectors/") else not file.startswith("rules/") or _rule_of(file) in rules)
+        if (file in chosen if file.startswith("collectors/") else not file.startswith("rules/") or _rule_of(file) in named)
     }
     found = replace(
         content,

@@ -25,7 +25,7 @@ def replaced(content: Content, rules: Iterable[Rule], said: Mapping[str, Any]) -
     selected = list(rules)
     found: dict[str, dict[str, Any]] = {}
     for text, value in sorted(said.items(), key=lambda item: "." in item[0]):
-        own, _, name = text.rpartition(".")
+        own, name = _parts(content, text)
         concerned = [rule for rule in selected if name in rule.parameters and own in ("", rule.id)]
         if not concerned:
             raise _nowhere(content, text)
@@ -34,9 +34,15 @@ def replaced(content: Content, rules: Iterable[Rule], said: Mapping[str, Any]) -
     return found
 
 
+def _parts(content: Content, text: str) -> tuple[str, str]:
+    """(the rule, by what it is called now; empty for every rule, the parameter) of what somebody named."""
+    own, _, name = text.rpartition(".")
+    return content.now_called(own) if own else "", name
+
+
 def _nowhere(content: Content, text: str) -> UsageError:
     """What to say of a name that no selected rule has."""
-    own, _, name = text.rpartition(".")
+    own, name = _parts(content, text)
     having = [rule.id for rule in content.rules.values() if name in rule.parameters and own in ("", rule.id)]
     if having:
         few = ", ".join(sorted(having)[:3]) + (" …" if len(having) > 3 else "")

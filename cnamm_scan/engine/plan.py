@@ -150,7 +150,7 @@ def select(content: Content, selection: Selection) -> list[Rule]:
         wanted.update(placed.objective for practice in functions[name].practices for placed in practice.placements)
     chosen: dict[str, Rule] = {}
     for name in selection.rules:
-        found = [rule for rule in content.rules.values() if rule.id == name or rule.id.startswith(name.rstrip(".*") + ".")]
+        found = content.rules_named(name)
         if not found:
             raise UsageError(f"no rule '{name}'", where="--rule", do=did_you_mean(name, content.rules))
         chosen.update((rule.id, rule) for rule in found)

@@ -31,7 +31,7 @@ class Narrowed(Scan):
 
     def blocks(self, *verdicts: Verdict | VerdictName, rule: str | None = None, named: bool = True) -> Iterator[ResultBlock]:
         """Those of its rules."""
-        if rule is not None and rule not in self.content.rules:
+        if rule is not None and self.content.now_called(rule) not in self.content.rules:
             return iter(())
         return (block for block in self._whole.blocks(*verdicts, rule=rule, named=named) if block.rule in self.content.rules)
 
@@ -102,5 +102,5 @@ def share_seen(scan: Scan, rules: Collection[str]) -> float | None:
 
 
 def named_rules(content: Content, names: Sequence[str]) -> frozenset[str]:
-    """The rules that `--rule` names: by id, or by how ids begin."""
-    return frozenset(rule for rule in content.rules for name in names if rule == name or rule.startswith(name.rstrip(".*") + "."))
+    """The rules that `--rule` names: by id, by how ids begin, or by an id of before."""
+    return frozenset(rule.id for name in names for rule in content.rules_named(name))

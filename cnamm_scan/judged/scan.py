@@ -117,6 +117,7 @@ class Scan:
     def blocks(self, *verdicts: Verdict | VerdictName, rule: str | None = None, named: bool = True) -> Iterator[ResultBlock]:
         """As `results`, several resources that a rule said the same of at a time; without `named` some only say how many there are."""
         wanted = frozenset(map(verdict_of, verdicts))
+        rule = rule and self.content.now_called(rule)
         if rule is not None and rule not in self.content.rules:
             raise UsageError(f"no rule '{rule}'", do=did_you_mean(rule, self.content.rules))
         if self.judged_blocks is not None:

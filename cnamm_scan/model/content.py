@@ -171,6 +171,47 @@ class RuleTests:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """What a result says, by its verdict: sentences that stand alone in a ticket, with columns of the row in braces.
+
+    Of what passed no values are kept: its sentence has the resource's key, region and target, and parameters. Of a rule written as one text
+    that is what it says of a fail; the others are then made of its title.
+    """
+
+    fail: str
+    pass_: str = ""
+    unknown: str = ""
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.fail, self.pass_, self.unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """How to mend what fails, by where it is done; columns of the row stand in braces. At least one of them says something."""
+
+    cli: tuple[str, ...] = ()
+    """Commands of the vendor's command line, one after another."""
+    kubernetes: tuple[str, ...] = ()
+    """Commands of kubectl."""
+    terraform: tuple[str, ...] = ()
+    """`RESOURCE: ATTRIBUTE = VALUE` of the vendor's Terraform provider."""
+    console: str = ""
+    """The way through the vendor's console."""
+    advice: str = ""
+    """What no command does: a sentence."""
+    region_flag: str = ""
+    """How a command under `cli` is told its region."""
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """All that it says, the shortest way first."""
+        return tuple(text for text in (*self.cli, *self.kubernetes, self.console, self.advice, *self.terraform) if text)
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One yes/no statement over a fact table."""
 
@@ -181,9 +222,9 @@ class Rule:
     status: Literal["experimental", "stable", "deprecated"]
     for_each: str
     pass_: str
-    message: str
+    message: Message
     why: str
-    fix: str
+    fix: Fix
     references: tuple[str, ...]
     tests: RuleTests
     where: str | None = None
@@ -192,6 +233,10 @@ class Rule:
     overrides: str | None = None
     across_regions: Mapping[str, str] = field(default_factory=dict)
     """Tables whose rows of every region may be meant for a row of one, each with why."""
+    tags: tuple[str, ...] = ()
+    """Words to find it by, of a closed list (`content/tags.py`)."""
+    aliases: tuple[str, ...] = ()
+    """Ids that it had before: whoever names one means this rule."""
     source: str = ""
     sha256: str = ""
 
@@ -199,6 +244,11 @@ class Rule:
     def provider(self) -> str:
         """The provider whose targets the rule judges; 'estate' judges every target."""
         return self.for_each.split(".", 1)[0]
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """Everything that is filled in from the row."""
+        return (*self.message.templates, *self.fix.templates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +260,10 @@ class Objective:
     level: int
     stream: Literal["A", "B"]
     basis: Literal["cnamm", "ours"] = "ours"
+    short: str = ""
+    """Its name where room is narrow; the title where it has none."""
+    aliases: tuple[str, ...] = ()
+    """Ids that it had before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,3 +329,16 @@ class Content:
     def is_shipped(self) -> bool:
         """Whether all of it came with this product, word for word."""
         return all(each.keys() <= self.shipped for each in (self.rules, self.tables, self.views))
+
+    def now_called(self, name: str) -> str:
+        """What a rule or objective is called that had this id before, or was merged into another; else the name itself."""
+        if name in self.rules or name in self.objectives:
+            return name
+        named: list[Rule | Objective] = [*self.rules.values(), *self.objectives.values()]
+        return next((each.id for each in named if name in each.aliases), self.merged.get(name, name))
+
+    def rules_named(self, name: str) -> list[Rule]:
+        """The rules that somebody means by an id, by how ids begin (`aws.iam`, `aws.iam.*`) or by an id of before; none: a typo."""
+        start = name.rstrip(".*") + "."
+        found = [rule for rule in self.rules.values() if rule.id == name or rule.id.startswith(start)]
+        return found or [rule for rule in self.rules.values() if name in rule.aliases]

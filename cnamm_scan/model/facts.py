@@ -83,6 +83,11 @@ class Result:
     place: Place | None = None
     """Where the resource was written; None where no text says it."""
 
+    @property
+    def known(self) -> dict[str, Any]:
+        """What a message or fix of its rule is filled with: thresholds, what was seen, and where it is."""
+        return {**self.parameters, **self.values, "key": self.resource, "region": self.region, "target": self.target}
+
     def row(self) -> dict[str, Any]:
         """The result as plain data, one value a field."""
         return {

@@ -105,6 +105,10 @@ class Kind:
     """Fields that each of its objects has: a key may be made of these, of what columns read and of parts. Empty: an SDK knows better."""
     is_asked: Callable[[str], bool] = lambda name: True
     """Whether a target is asked over a network, by what follows the colon of its TARGET."""
+    command_line: str = ""
+    """What the vendor's commands begin with."""
+    region_flag: str = ""
+    """How one of them is told its region."""
     recognisers: frozenset[str] = frozenset()
     """Views that know products by their names. What they do not know is not in them, and may be there all the same."""
 

@@ -14,6 +14,7 @@ from cnamm_scan.model import (
     Content,
     Coverage,
     Drag,
+    Fix,
     Function,
     FunctionScore,
     Interval,
@@ -30,7 +31,7 @@ from cnamm_scan.model import (
     Tally,
     Verdict,
 )
-from cnamm_scan.text import fill
+from cnamm_scan.text import command, fill
 
 if TYPE_CHECKING:
     from cnamm_scan.judged.scan import Scan
@@ -106,9 +107,20 @@ def _by_severity(scan: Scan) -> dict[str, int]:
 _RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
 
+def fixes_of(fix: Fix, values: Mapping[str, Any]) -> dict[str, list[str]]:
+    """How to mend it, by where that is done, the shortest way first: commands that run as they stand, else sentences."""
+    return {
+        "cli": [command(text, values, fix.region_flag) for text in fix.cli],
+        "kubernetes": [command(text, values) for text in fix.kubernetes],
+        "console": [fill(fix.console, values)] if fix.console else [],
+        "advice": [fill(fix.advice, values)] if fix.advice else [],
+        "terraform": [fill(text, values) for text in fix.terraform],
+    }
+
+
 def _finding(content: Content, result: Result) -> dict[str, Any]:
     rule = content.rules.get(result.rule)
-    values = {**result.parameters, **result.values, "key": result.resource, "region": result.region, "target": result.target}
+    fixes = fixes_of(rule.fix if rule else Fix(), result.known)
     return {
         "rule": result.rule,
         "title": rule.title if rule else result.rule,
@@ -118,7 +130,8 @@ def _finding(content: Content, result: Result) -> dict[str, Any]:
         "region": result.region,
         "resource": result.resource,
         "message": result.message,
-        "fix": fill(rule.fix, values) if rule else "",
+        "fix": next((said[0] for said in fixes.values() if said), ""),
+        "fixes": fixes,
         "fact": result.fact,
         "values": dict(result.values),
         "file": result.place.file if result.place is not None else "",

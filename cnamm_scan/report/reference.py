@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from cnamm_scan import content as reader
-from cnamm_scan.model import LEVEL_NAMES, UNSET, Call, Column, Content, Objective, Rule, Table, View
+from cnamm_scan.model import LEVEL_NAMES, UNSET, Call, Column, Content, Fix, Objective, Rule, Table, View
 
 Link = Callable[[str, str], str]
 """(kind: rule, table or objective; id) -> how it is named where it is mentioned: a link, or the id alone."""
@@ -23,11 +23,11 @@ HOW_OFTEN: Mapping[str, str] = {
 
 def page(content: Content, name: str) -> str | None:
     """What there is to say of a rule, table, view or objective; None when nothing has that name."""
+    name = content.now_called(name)
     if name in content.rules:
         return text(rule_lines(content, content.rules[name]))
     if name in content.tables or name in content.views or name in reader.ENGINE_TABLES:
         return text(table_lines(content, name))
-    name = content.merged.get(name, name)
     return text(_objective_lines(content, content.objectives[name])) if name in content.objectives else None
 
 
@@ -72,12 +72,27 @@ def rule_lines(content: Content, rule: Rule, depth: int = 1, link: Link = _by_id
     lines.append(f"| passes when | `{cell(rule.pass_)}` |")
     for name, parameter in rule.parameters.items():
         lines.append(f"| parameter `{name}` | `{cell(parameter.default)}` ({cell(parameter.source)}) |")
-    lines += ["", *_part(depth, "Fix"), *_fix(rule.fix), "", *_part(depth, "References"), *(f"- {each}" for each in rule.references)]
+    lines += ["", *_part(depth, "Fix"), *fix_lines(rule.fix), "", *_part(depth, "References"), *(f"- {each}" for each in rule.references)]
     return lines
 
 
-def _fix(fix: str) -> list[str]:
-    return ["```sh", fix.strip(), "```"] if fix.split(" ", 1)[0] in ("aws", "kubectl", "az", "gcloud") else [fix.strip()]
+_COMMANDS = frozenset({"aws", "kubectl", "az", "gcloud"})
+_REGISTRY = "https://registry.terraform.io/providers/hashicorp/{}/latest/docs/resources/{}"
+
+
+def fix_lines(fix: Fix) -> list[str]:
+    """How to mend it, by where it is done; each attribute of Terraform with the page that defines it."""
+    parts = [["```sh", *commands, "```"] for commands in (fix.cli, fix.kubernetes) if commands]
+    if fix.console:
+        parts.append([f"Console: {fix.console}"])
+    if fix.advice:
+        said = fix.advice.strip()
+        parts.append(["```sh", said, "```"] if said.split(" ", 1)[0] in _COMMANDS else [said])
+    for text in fix.terraform:
+        resource, _, attribute = text.partition(": ")
+        provider, _, name = resource.partition("_")
+        parts.append([f"Terraform: [{resource}]({_REGISTRY.format(provider, name)}) `{attribute}`"])
+    return [line for part in parts for line in ("", *part)][1:]
 
 
 def table_lines(content: Content, name: str, depth: int = 1, link: Link = _by_id) -> list[str]:

@@ -52,6 +52,7 @@ IDLE: Mapping[tuple[str, str], tuple[list[str], str]] = {
     ("report", "--findings"): (["report", "x", "--format", "csv", "--findings", "3"], "outside --format text and markdown"),
     ("results", "--each"): (["results", "x", "--format", "csv", "--each"], "outside --format table"),
     ("results", "--record"): (["results", "x", "--format", "jsonl", "--record"], "outside --format table"),
+    ("query", "--record"): (["query", "x", "SELECT 1", "--format", "csv", "--record"], "outside --format table"),
     ("plan", "--split-into"): (["plan", "aws", "--split-into", "x"], "without --permissions"),
     ("plan", "--format"): (["plan", "aws", "--permissions", "--format", "text"], "with --permissions"),
     ("plan", "--region"): (["plan", "aws", "--permissions", "--region", "eu-west-1"], "with --permissions or --preflight"),

@@ -341,7 +341,7 @@ def test_a_record_says_all_that_is_known(cnamm: Cli, bundles: Mapping[str, Path]
     assert told["resource"].strip() == "bob"
     assert told["values.key_age"].strip() == "400"
     assert told["parameters.max_age_days"].strip() == "90"
-    assert told["fix"].strip() == "rotate the key of bob"
+    assert told["fix.advice"].strip() == "rotate the key of bob"
     assert said.err == "1 result\n"
 
 

@@ -21,7 +21,7 @@ def shipped() -> Content:
 
 
 def _rule(judged: str, where: str | None = None, for_each: str = CLUSTER) -> Rule:
-    return replace(shipped().rules["kubernetes.kyverno.rights_are_swept"], pass_=judged, where=where, for_each=for_each)
+    return replace(shipped().rules["kubernetes.kyverno.leftover_bindings_cleaned_up"], pass_=judged, where=where, for_each=for_each)
 
 
 def _whats(rule: Rule) -> list[str]:

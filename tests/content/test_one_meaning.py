@@ -60,10 +60,10 @@ EXEMPT = {
     ("secret", "aws.apigateway.caller_is_known"),  # names of doors that sign in by themselves
     ("secret", "aws.apigatewayv2.caller_is_known"),
     ("secret", "kubernetes.core.secret_no_database_passwords"),  # by which names a program is told of its database
-    ("secret", "kubernetes.node.sensitive_pods_are_confidential"),  # a label's word for what is confidential
+    ("secret", "kubernetes.node.sensitive_pods_confidential"),  # a label's word for what is confidential
     ("secret", "kubernetes.storage.class_use"),  # the same
     ("registry", "kubernetes.core.running_image"),  # a scanner's own spelling of Docker Hub
-    ("registry", "kubernetes.olm.catalogue_is_ours"),  # indexes of operators, which others fill; not whose images anybody may pull
+    ("registry", "kubernetes.olm.operator_catalog_approved"),  # indexes of operators, which others fill; not whose images anybody may pull
     ("registry", "kubernetes.admission.running_image"),  # Sigstore's own spelling of Docker Hub
     ("pinned", "kubernetes.apps.image_tag"),  # what a runtime says that it pulled
 }

@@ -260,7 +260,7 @@ def test_the_example_of_the_docs_lints_and_passes() -> None:
     one = next(block for block in blocks if block.startswith("service: s3"))
     two = next(block for block in blocks if "id: aws.s3.bucket_versioning" in block)
     three = next(block for block in blocks if block.startswith("function: resilience"))
-    kept = "{id: detection.evidence-can-be-kept, level: 4, stream: B, title: T}"
+    kept = "{id: detection.forensics, level: 4, stream: B, title: T}"
     elsewhere = f"function: detection\ntitle: D\npractices: [{{id: p, title: P, objectives: [{kept}]}}]\n"
     made = reader.load_files(
         {

@@ -49,7 +49,7 @@ def _rule(name: str, inner: str) -> dict[str, Any]:
     return {
         "id": f"aws.ghosts.{name}",
         "title": "Nothing is found",
-        "objective": "identity.root-sealed",
+        "objective": "identity.root-secured",
         "severity": "low",
         "status": "stable",
         "for_each": "aws.ghosts.user",

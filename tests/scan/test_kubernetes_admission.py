@@ -432,7 +432,7 @@ def test_images_are_verified_where_the_rule_and_its_webhook_reach(tmp_path: Path
     spaces = ("signed", "spared", "unsigned")
     policies = [verified("signed"), verified("spared", exclude={"resources": {"namespaces": ["spa*"]}})]
     objects = [*(space(name) for name in spaces), *(pod("web", name) for name in spaces), *policies, *hooks]
-    found = said(tmp_path, *KYVERNO_CRDS, SERVER, *objects, rules=["kubernetes.admission.running_images_are_verified"])
+    found = said(tmp_path, *KYVERNO_CRDS, SERVER, *objects, rules=["kubernetes.admission.running_images_signed"])
     told = {resource.partition("/")[0]: answer for (_, resource), (answer, _) in found.items()}
     assert told == {"signed": verdict, "spared": "fail", "unsigned": "fail"}
 

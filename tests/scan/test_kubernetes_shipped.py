@@ -132,6 +132,6 @@ def test_a_pod_that_no_policy_selects_is_open_where_nothing_more_can_be(tmp_path
         "spec: {containers: [{name: a, image: 'x:1'}]}\n"
     )
     options = api.TargetOptions(assume_whole=whole)
-    with api.scan([f"kubernetes:{tmp_path}"], rules=["kubernetes.networking.pod_is_selected"], options=options) as done:
+    with api.scan([f"kubernetes:{tmp_path}"], rules=["kubernetes.networking.pod_has_network_policy"], options=options) as done:
         found = [result.verdict.value for result in done.results() if result.resource == "shop/web"]
     assert found == [verdict]

@@ -9,8 +9,8 @@ from tests.clusters import cluster, pod, scan, thing, verdicts
 
 RULES = (
     "kubernetes.networking.namespace_denies_egress",
-    "kubernetes.networking.quarantine_is_ready",
-    "kubernetes.admission.namespaces_enforce",
+    "kubernetes.networking.quarantine_policy_ready",
+    "kubernetes.admission.namespaces_enforce_baseline",
 )
 
 

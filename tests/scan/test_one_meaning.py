@@ -61,7 +61,7 @@ STRICT = thing("PeerAuthentication", "default", "istio-system", api="security.is
     ],
 )
 def test_a_mesh_is_one_where_its_controller_runs(tmp_path: Path, more: tuple[Document, ...], verdict: str) -> None:
-    assert one(tmp_path, "kubernetes.istio.no_exception_from_mtls", STRICT, *more) == verdict
+    assert one(tmp_path, "kubernetes.istio.peer_authentication_strict", STRICT, *more) == verdict
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_strict_mesh_encrypts_only_what_is_in_it(tmp_path: Path, names: tuple[
         made["spec"]["containers"] += [{"name": proxy, "image": "docker.io/istio/proxyv2:1.27.0"}] if proxy else []
         pods.append(made)
     running = (controller("docker.io/istio/pilot:1.27.0"), STRICT, *pods)
-    assert one(tmp_path, "kubernetes.networking.pod_traffic_is_encrypted", *running) == verdict
+    assert one(tmp_path, "kubernetes.networking.pod_traffic_encrypted", *running) == verdict
 
 
 def agent(name: str, *arguments: str) -> Document:
@@ -106,18 +106,18 @@ def test_a_network_policy_is_a_text_where_the_network_heeds_none(tmp_path: Path,
 
 def test_a_policy_of_no_mesh_passes_nothing_and_a_weak_one_fails(tmp_path: Path) -> None:
     weak = {**STRICT, "spec": {"mtls": {"mode": "PERMISSIVE"}}}
-    assert one(tmp_path, "kubernetes.istio.no_exception_from_mtls", STRICT) == "unknown"
-    assert one(tmp_path, "kubernetes.istio.no_exception_from_mtls", weak) == "fail"
+    assert one(tmp_path, "kubernetes.istio.peer_authentication_strict", STRICT) == "unknown"
+    assert one(tmp_path, "kubernetes.istio.peer_authentication_strict", weak) == "fail"
 
 
 def test_an_application_that_was_never_compared_heals_nothing_yet(tmp_path: Path) -> None:
     spec = {"syncPolicy": {"automated": {"selfHeal": True, "prune": True}}}
     never = thing("Application", "shop", "argocd", api="argoproj.io/v1alpha1", spec=spec)
     compared = {**never, "status": {"reconciledAt": "2026-01-01T00:00:00Z", "sync": {"status": "Synced"}}}
-    assert one(tmp_path, "kubernetes.argocd.applications_heal", never) == "unknown"
-    assert one(tmp_path, "kubernetes.argocd.applications_heal", compared) == "pass"
+    assert one(tmp_path, "kubernetes.argocd.applications_self_heal", never) == "unknown"
+    assert one(tmp_path, "kubernetes.argocd.applications_self_heal", compared) == "pass"
     by_hand = {**compared, "spec": {}}
-    assert one(tmp_path, "kubernetes.argocd.applications_heal", by_hand) == "fail"
+    assert one(tmp_path, "kubernetes.argocd.applications_self_heal", by_hand) == "fail"
 
 
 def alerting(expression: str) -> Document:
@@ -136,7 +136,7 @@ def alerting(expression: str) -> Document:
     ],
 )
 def test_what_no_rule_alerts_on_may_be_alerted_on_elsewhere(tmp_path: Path, objects: tuple[Document, ...], verdict: str) -> None:
-    assert one(tmp_path, "kubernetes.monitoring.cost_surprises_alert", thing("Namespace", "x"), *objects) == verdict
+    assert one(tmp_path, "kubernetes.monitoring.cost_anomaly_alerts", thing("Namespace", "x"), *objects) == verdict
 
 
 def test_a_volume_may_be_backed_up_by_what_is_not_read(tmp_path: Path) -> None:

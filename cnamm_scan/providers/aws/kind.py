@@ -87,4 +87,6 @@ KIND = Kind(
     region_table="aws.account.region",
     region_about="One row for each region of the account. Made by the engine from ec2:DescribeRegions and what the scan saw.",
     standing=frozenset({"aws.account.region"}),
+    command_line="aws",
+    region_flag="--region",
 )

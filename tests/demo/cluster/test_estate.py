@@ -363,7 +363,7 @@ def test_what_was_refused_is_a_gap_with_its_reason(whole: Whole) -> None:
         "kubernetes.core.token_secret": {"denied": 1},
     }
     unknown = {tally.rule for tally in whole.scan.tallies if tally.unknown}
-    assert unknown >= {"kubernetes.core.secret_token_young", "kubernetes.admission.running_images_are_verified"}
+    assert unknown >= {"kubernetes.core.secret_token_young", "kubernetes.admission.running_images_signed"}
     assert "mutatingwebhookconfigurations" in whole.out
     assert "secrets" in whole.out
     refused = {seen.path for seen in whole.bed.requests if seen.status == 403}
@@ -390,10 +390,10 @@ def test_the_worst_is_found_where_it_is(whole: Whole) -> None:
     assert {result.resource for result in whole.scan.results("fail", rule="kubernetes.core.service_admin_port_not_public")} == {
         "recommend/jupyter"
     }
-    assert {result.resource for result in whole.scan.results("fail", rule="kubernetes.core.config_map_holds_no_key")} == {
+    assert {result.resource for result in whole.scan.results("fail", rule="kubernetes.core.config_map_holds_no_secret")} == {
         "fulfilment/worker-settings"
     }
-    drifted = {result.resource for result in whole.scan.results("fail", rule="kubernetes.argocd.applications_are_in_sync")}
+    drifted = {result.resource for result in whole.scan.results("fail", rule="kubernetes.argocd.applications_in_sync")}
     assert drifted == {"argocd/checkout"}
 
 

@@ -107,8 +107,8 @@ LISTENER: Mapping[str, Column] = {
     "rule": Column("text"),
     "arn": Column("text", about="Of the target."),
     "is_on": Column("boolean", about="Enabled, and made by the organisation."),
-    "reaches_people": Column("boolean"),
-    "acts": Column("boolean", about="Runs something."),
+    "reaches_people": Column("boolean", about="A topic with a subscriber; unknown of queues, streams, programs and buses."),
+    "acts": Column("boolean", about="Runs a runbook, a command or a build; unknown of functions and workflows."),
     "hears_threats": Column(
         "boolean", about="Serious findings of GuardDuty, there or in Security Hub; unknown where the pattern narrows them down. So below."
     ),

@@ -1,16 +1,17 @@
-"""What the targets of event rules are told of: each rule's pattern asked with the kinds of event that matter."""
+"""What the targets of event rules are told of: each rule's pattern asked with the kinds of event that matter; and who listens there."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.aws.patterns import events
-from cnamm_scan.providers.interface import SeenTables
+from cnamm_scan.providers.interface import SeenRow, SeenTables
 
 TARGET = "aws.events.target"
+SUBSCRIPTION = "aws.sns.subscription"
 KINDS = {
     "hears_threats": events.THREATS,
     "hears_hub": events.HUB,
@@ -28,12 +29,24 @@ def _read(text: str) -> Any:
         return None
 
 
+def _people(seen: SeenTables, row: SeenRow, account: str, heard: Set[str]) -> bool | None:
+    """Whether people are reached: by a topic only where it has a subscriber, which of another account's topic nobody sees here."""
+    reaches: bool | None = row.values.get("reaches_people")
+    arn = str(row.values.get("arn") or "")
+    if reaches is not True or ":sns:" not in arn or arn in heard:
+        return reaches
+    is_seen = arn.split(":")[4:5] == [account] and not seen.dark(SUBSCRIPTION, row.target, row.region)
+    return False if is_seen else None
+
+
 def listeners(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each target of a rule. A rule without a pattern runs by the clock and hears nothing."""
     accounts = {target.id: target.name for target in seen.targets}
+    heard = {str(row.values["topic_arn"]) for row in seen.rows(SUBSCRIPTION) if row.values.get("is_confirmed")}
     for row in seen.rows(TARGET):
         made = {name: row.values.get(name) for name in ("rule", "arn", "is_on", "reaches_people", "acts")}
         text, account = row.values.get("pattern"), accounts.get(row.target, "")
+        made["reaches_people"] = _people(seen, row, account, heard)
         if text == "":
             made |= {**dict.fromkeys(KINDS, False), "picks_calls": False}
         elif text is not None:

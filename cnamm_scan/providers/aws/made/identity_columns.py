@@ -81,6 +81,7 @@ BOUNDARY: Mapping[str, Column] = {
     "policy_arn": Column("text"),
     "allows_everything": Column("boolean", about="Leaves every action of services that it does not name."),
     "denies_something": Column("boolean"),
+    "leaves_administrator": Column("boolean", about="Whoever is bound by it may still hold everything, or all of IAM, but what it names."),
 }
 ADMINISTRATORS: Mapping[str, Column] = {
     "at_least": Column("integer", about="How many certainly hold all rights."),

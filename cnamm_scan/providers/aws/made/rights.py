@@ -253,6 +253,7 @@ def _ceiling(judge: Judge, row: SeenRow, policy: Managed) -> Row:
     allows = Document(document.allows, document.readable)
     return {
         "allows_everything": escalation.holds_all_services(judge.rights(row, "", (allows,))).as_bool,
+        "leaves_administrator": judge.administrator(judge.rights(row, "", (document,))),
         "denies_something": any(not each.actions.is_empty and not each.resources.is_empty for each in document.denies),
     }
 

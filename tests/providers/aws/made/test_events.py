@@ -19,10 +19,20 @@ ME = "111111111111"
 @dataclass
 class Seen(Given):
     patterns: Sequence[str | None]
+    arn: str = f"arn:aws:sns:eu-west-1:{ME}:t"
+    heard: Sequence[bool | None] = (True,)
+    unread: bool = False
     targets: Sequence[Target] = field(default=(Target(f"aws:{ME}", "aws", ME),), kw_only=True)
 
+    def dark(self, table: str, target: str, region: str | None = None) -> bool:
+        return self.unread and table == "aws.sns.subscription"
+
     def rows(self, table: str) -> Sequence[SeenRow]:
-        given = {"rule": "r", "arn": "arn:aws:sns:eu-west-1:1:t", "is_on": True, "reaches_people": True, "acts": False}
+        if table == "aws.sns.subscription":
+            topic = f"arn:aws:sns:eu-west-1:{ME}:t"
+            said = [{"topic_arn": topic, "is_confirmed": each} for each in self.heard]
+            return [SeenRow(f"aws:{ME}", "eu-west-1", f"s{at}", f"s{at}", each) for at, each in enumerate(said)]
+        given = {"rule": "r", "arn": self.arn, "is_on": True, "reaches_people": True, "acts": False}
         return [
             SeenRow(f"aws:{ME}", "eu-west-1", f"k{at}", f"f{at}", {**given, "pattern": pattern}) for at, pattern in enumerate(self.patterns)
         ]
@@ -45,3 +55,20 @@ def test_a_rule_by_the_clock_hears_nothing_and_of_what_was_not_seen_nothing_is_k
     assert set(heard("").values()) == {False}
     assert set(heard(None).values()) == {None}
     assert set(heard("{no json").values()) == {None}
+
+
+def reached(**seen: Any) -> bool | None:
+    (row,) = listeners(Seen(["{}"], **seen))
+    return row.values["reaches_people"]  # type: ignore[no-any-return]
+
+
+def test_a_topic_reaches_people_where_somebody_has_subscribed_to_it() -> None:
+    assert reached() is True
+    assert reached(heard=[]) is False
+    assert reached(heard=[False, None]) is False
+    assert reached(heard=[], unread=True) is None
+
+
+def test_who_hears_a_topic_of_another_account_is_not_seen_and_a_web_address_needs_no_subscriber() -> None:
+    assert reached(arn="arn:aws:sns:eu-west-1:222222222222:t") is None
+    assert reached(arn=f"arn:aws:events:eu-west-1:{ME}:api-destination/pager/1", heard=[]) is True

@@ -188,13 +188,23 @@ def test_an_inline_policy_that_could_not_be_read_is_a_row_that_knows_nothing() -
 
 def test_boundaries_say_what_they_leave() -> None:
     denies = document(ALL, {"Effect": "Deny", "Action": "iam:DeleteRolePermissionsBoundary", "Resource": "*"})
+    stops = document(ALL, {"Effect": "Deny", "Action": "iam:*", "Resource": "*"})
     everybody = replace(
-        EVERYBODY, policies={**POLICIES, "denies": denies}, users={"kim": {"boundary": own("denies")}, "lea": {"boundary": own("unread")}}
+        EVERYBODY,
+        policies={**POLICIES, "denies": denies, "stops": stops},
+        users={"kim": {"boundary": own("denies")}, "lea": {"boundary": own("unread")}, "mia": {"boundary": own("stops")}},
     )
     everybody.policies["unread"] = None
     made = rows("iam_boundaries", everybody.told())
-    found = {name.removeprefix("policy/"): (row.get("allows_everything"), row.get("denies_something")) for name, row in made.items()}
-    assert found == {"denies": (True, True), "unread": (None, None), "ceiling": (False, False), "no-ceiling": (True, False)}
+    asked = ("allows_everything", "denies_something", "leaves_administrator")
+    found = {name.removeprefix("policy/"): tuple(map(row.get, asked)) for name, row in made.items()}
+    assert found == {
+        "denies": (True, True, True),
+        "stops": (True, True, False),
+        "unread": (None, None, None),
+        "ceiling": (False, False, False),
+        "no-ceiling": (True, False, True),
+    }
 
 
 def sets(*policies: Any, unseen: frozenset[str] = frozenset(), **said: Any) -> dict[str, Any]:

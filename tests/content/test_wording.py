@@ -1,0 +1,188 @@
+"""What a rule says: a sentence for each verdict, words that lint holds, and ids that keep their meaning when a rule is renamed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnamm_scan import content as reader
+from cnamm_scan.content.tags import BENCHMARKS, TOPICS
+from cnamm_scan.content.wording import LONGEST_TITLE
+from cnamm_scan.engine.lint import lint, run_tests
+from cnamm_scan.engine.narrow import narrowed
+from cnamm_scan.engine.plan import Selection, select
+from cnamm_scan.errors import ContentError, UsageError
+from cnamm_scan.model import Content
+from cnamm_scan.report.reference import page
+from cnamm_scan.text import fill
+from tests.packs import BOX, content, fact, files, filled, ghost, judged, rule, write
+
+SAID = {
+    "fail": "Box {name} is {state}",
+    "pass": "Box {key} is on",
+    "unknown": "Whether box {name} is on could not be read",
+}
+FIX = {"cli": "aws lab turn-on --name {name}"}
+CASES = {"given": {"name": "b"}, "pass": [{"state": "On"}], "fail": [{"state": "Off"}], "unknown": [{"state": None}]}
+
+
+def said(**more: Any) -> dict[str, Any]:
+    return rule(**{"message": SAID, "fix": FIX, "tags": ["encryption-at-rest"], "tests": CASES, **more})
+
+
+def test_each_verdict_has_its_sentence(tmp_path: Path) -> None:
+    made = content(said())
+    rows = [
+        fact(BOX, {"Name": name, **({"detail": {"State": state}} if state else {})}, key=name)
+        for name, state in [("a", "On"), ("b", "Off")]
+    ]
+    rows.append(fact(BOX, {"Name": "c"}, key="c", gaps={"detail": "denied"}))
+    rows.append(fact(BOX, {"detail": {"State": "On"}}, key="d"))
+    rows.append(fact(BOX, {"Name": "e"}, key="e", gaps={"detail": "denied"}))
+    rows.append(fact(BOX, {}, key="f", gaps={"detail": "denied"}))
+    rows.append(ghost(BOX))
+    results = judged(filled(made, tmp_path, rows), made.rules["aws.lab.r"])
+    assert [result.message for result in sorted(results, key=lambda result: result.resource)] == [
+        "r1: could not be judged (denied)",
+        "Box a is on",
+        "Box b is Off",
+        "Whether box c is on could not be read (denied)",
+        "Box d is on",
+        "Whether box e is on could not be read (denied)",
+        "f: could not be judged (denied)",  # its name is not known: no sentence has a hole
+    ]
+
+
+def test_a_sound_one_has_no_problem_and_its_cases_are_whole() -> None:
+    made = content(said())
+    assert lint(made) == []
+    assert all(case.passed for case in run_tests(made, made.rules.values()))
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ({"title": "Boxes " + "x" * 65}, "a title of 71 characters"),
+        ({"message": {**SAID, "fail": "Is box {name} on?"}}, "the message of a fail asks"),
+        ({"message": {**SAID, "unknown": "Looked for {name}"}}, "the message of a unknown asks"),
+        ({"message": {**SAID, "fail": "Box {name} is off."}}, "the message of a fail ends with a full stop"),
+        ({"message": {**SAID, "fail": "Box {name} on: {is_on}"}}, "the message of a fail shows {is_on}, which is true or false"),
+        ({"message": {**SAID, "pass": "Box {name} is on"}}, "the message of a pass shows {name}, and of what passed no value is kept"),
+        ({"message": {**SAID, "pass": "It is on"}}, "the message of a pass does not name its resource"),
+        ({"fix": {}}, "'fix' says nothing"),
+        ({"fix": {"cli": "kubectl get x"}}, "'kubectl get x' does not begin with aws"),
+        ({"fix": {"kubernetes": "aws lab x"}}, "'aws lab x' does not begin with kubectl"),
+        ({"fix": {"cli": "aws lab 'x"}}, "'aws lab 'x' is no command line: No closing quotation"),
+        ({"fix": {"cli": ["aws lab x", "aws lab y | grep z"]}}, "'aws lab y | grep z' needs a shell for '|'"),
+        ({"fix": {"terraform": "turn it on"}}, "'turn it on' is no Terraform attribute"),
+        ({"tags": ["encryption-at-rests"]}, "no tag 'encryption-at-rests'"),
+        ({"tags": []}, "no tag: whoever searches by topic does not find it"),
+    ],
+)
+def test_lint_holds_words(more: dict[str, Any], what: str) -> None:
+    problems = lint(content(said(**more)))
+    assert what in [problem.what for problem in problems]
+    assert all(problem.do and "aws.lab.r" in problem.where for problem in problems)
+
+
+def test_a_message_of_one_text_is_still_read_and_held_to_nothing() -> None:
+    made = content(rule(message="Is {name}?", title="x" * 80))
+    assert lint(made) == []
+    assert made.rules["aws.lab.r"].fix.advice == "turn {name} on"
+
+
+@pytest.mark.parametrize("row", [{"state": "Off", "name": None}, {"state": "Off", "name": ""}])
+def test_a_case_fails_whose_message_has_a_hole(row: dict[str, Any]) -> None:
+    made = content(said(tests={**CASES, "fail": [row]}))
+    assert [case.got for case in run_tests(made, made.rules.values()) if not case.passed] == ["fail, of which the message has no {name}"]
+
+
+def test_a_list_is_told_in_a_few_words() -> None:
+    assert fill("{x}", {"x": list("abc")}) == "a, b, c"
+    assert fill("{x}", {"x": list("abcdef")}) == "a, b, c, d, e, f"
+    assert fill("{x}", {"x": list("abcdefghi")}) == "a, b, c, d, e and 4 more"
+    assert fill("{x}", {"x": "2026-01-02T03:04:05Z"}) == "2026-01-02"
+    assert fill("{x}", {"x": 3.0}) == "3"
+
+
+def test_topics_and_benchmarks_are_told_apart() -> None:
+    assert not TOPICS & BENCHMARKS
+
+
+# ---- ids -------------------------------------------------------------------------------------------------------------------------
+
+
+def _named(made: Content, *names: str) -> list[str]:
+    return [rule.id for rule in select(made, Selection(rules=names))]
+
+
+def test_an_old_id_means_the_rule_as_it_is_called_now() -> None:
+    made = content(said(aliases=["aws.lab.old", "aws.box.older"]), rule("other"))
+    assert _named(made, "aws.lab.old") == _named(made, "aws.box.older") == ["aws.lab.r"]
+    assert _named(made, "aws.lab") == ["aws.lab.other", "aws.lab.r"]
+    with pytest.raises(UsageError, match=r"no rule 'aws\.lab\.ol'"):
+        _named(made, "aws.lab.ol")
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [said(aliases=["aws.lab.other"]), rule("other")],
+        [rule("other"), said(aliases=["aws.lab.other"])],
+    ],
+)
+def test_an_old_id_is_never_in_use(rules: list[dict[str, Any]]) -> None:
+    with pytest.raises(ContentError) as caught:
+        content(*rules)
+    assert any("aws.lab.other" in problem.what for problem in caught.value.problems)
+
+
+def test_an_old_id_means_one_rule() -> None:
+    with pytest.raises(ContentError) as caught:
+        content(said(aliases=["aws.lab.old"]), rule("s", aliases=["aws.lab.old"]))
+    assert [problem.what for problem in caught.value.problems] == ["'aws.lab.old' is an alias of 'aws.lab.r' already"]
+
+
+def test_a_pack_overrides_a_rule_by_the_id_that_it_had(tmp_path: Path) -> None:
+    first = write(tmp_path / "first", files(said(aliases=["aws.lab.old"])))
+    second = {"rules/aws/lab/old.yaml": rule("old", title="Mine", overrides="aws.lab.old")}
+    made = reader.load([first, write(tmp_path / "second", second)], bundled=False)
+    assert list(made.rules) == ["aws.lab.r"]
+    assert made.rules["aws.lab.r"].title == "Mine"
+    assert _named(made, "aws.lab.old") == ["aws.lab.r"]
+    assert narrowed(made, {"aws"}).files == made.files
+    again = reader.load_files(dict(narrowed(reader.load([first, tmp_path / "second"]), {"aws"}).files))
+    assert again.rules["aws.lab.r"].title == "Mine"  # as its bundle says it
+    with pytest.raises(ContentError) as caught:
+        reader.load([first, write(tmp_path / "third", {"rules/aws/lab/old.yaml": rule("old")})], bundled=False)
+    assert [problem.what for problem in caught.value.problems] == ["rule 'aws.lab.r' was called 'aws.lab.old'"]
+
+
+def test_a_rule_may_name_its_objective_by_the_id_that_it_had(tmp_path: Path) -> None:
+    documents = files(said(objective="safety.old-name"))
+    objectives = documents["mappings/m/safety.yaml"]["practices"][0]["objectives"]
+    objectives[0] |= {"aliases": ["safety.old-name"], "short": "Boxes on"}
+    also = {"id": "safety.old-name", "level": 3, "stream": "A"}
+    documents["mappings/m/safety.yaml"]["practices"].append({"id": "more", "title": "More", "also": [also]})
+    made = reader.load([write(tmp_path, documents)], bundled=False)
+    assert made.rules["aws.lab.r"].objective == "safety.boxes-are-on"
+    assert made.objectives["safety.boxes-are-on"].short == "Boxes on"
+    assert {placed.objective for practice in made.models[0].functions[0].practices for placed in practice.placements} == {
+        "safety.boxes-are-on",
+        "safety.locks-are-strong",
+    }
+
+
+def test_an_old_id_shows_what_it_means_now() -> None:
+    made = content(said(aliases=["aws.lab.old"]))
+    assert made.now_called("aws.lab.old") == made.now_called("aws.lab.r") == "aws.lab.r"
+    assert made.now_called("aws.lab.none") == "aws.lab.none"
+    assert page(made, "aws.lab.old") == page(made, "aws.lab.r")
+
+
+def test_every_objective_has_a_title_and_a_short_name_that_fit() -> None:
+    objectives = reader.load().objectives.values()
+    assert [each.id for each in objectives if not 0 < len(each.short) <= 30 or len(each.title) > LONGEST_TITLE] == []
+    assert len({each.short for each in objectives}) == len({each.title for each in objectives}) == len(objectives)
