@@ -248,7 +248,7 @@ def test_a_bundle_that_was_scanned_so_stays_so() -> None:
 
 @pytest.mark.parametrize("beside", ["kustomization", "broken"])
 def test_what_was_not_read_may_hold_anything(beside: str) -> None:
-    put(a=pod("web"), **({"kustomization": "resources: [a.yaml]"} if beside == "kustomization" else {"broken": "a: ["}))
+    put(a=pod("web"), **({"kustomization": "resources: [a.yaml]\nnamePrefix: x-"} if beside == "kustomization" else {"broken": "a: ["}))
     with api.scan(["kubernetes:deploy"], options=api.TargetOptions(assume_whole=True, skip_unreadable=True)) as done:
         assert said(done)["some_class", "deploy"] == ("unknown", "not_collected")
         assert "in spite of --assume-whole nothing is taken to be absent" in markdown.render(done.report())

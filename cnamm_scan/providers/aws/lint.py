@@ -13,7 +13,7 @@ from typing import Any
 from cnamm_scan import paths
 from cnamm_scan.errors import did_you_mean
 from cnamm_scan.model import Call, Content, Table
-from cnamm_scan.providers.aws import absences, errors
+from cnamm_scan.providers.aws import absences, errors, silences
 from cnamm_scan.providers.interface import Unread
 
 Problem = tuple[str, str, str]
@@ -71,6 +71,8 @@ class _Linter:
         for text in re.findall(r"\{([^}]*)\}", table.key):
             if not text.startswith("$"):
                 yield from self._path(table, item, text, "key")
+        for name, asked, why in silences.taken_for_an_answer(self.content, table):
+            yield table.id, f"column '{name}': the silence of {asked} says nothing ({why})", "remove its absent: or ask where it is shown"
         for call in table.then.values():
             for parameter, text in (*call.with_.items(), *call.many.items()):
                 if not text.startswith("$"):

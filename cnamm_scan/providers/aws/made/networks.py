@@ -108,7 +108,7 @@ def _rule(row: SeenRow, opening: Opening, part: Part) -> dict[str, Any]:
     made = {name: values[name] for name in _CARRIED}
     made["is_named"] = either([values["names_group"], None if values["prefix_list"] is None else values["prefix_list"] != ""])
     sides = [values["cidr_ipv4"], values["cidr_ipv6"], values["prefix_list"], values["group"]]
-    made["other_side"] = next((each for each in sides if each), None)
+    made["other_side"] = next((each for each in sides if each != ""), None)  # one that was not read may be the one
     made["openness"] = None if own is None else own.value
     told = opened(part.sure, part.possible, is_worldwide=worldwide)
     if None in (values["protocol"], values["from_port"], values["to_port"]):  # its ports may be any of all
@@ -157,7 +157,7 @@ def routes(seen: SeenTables) -> Iterable[MadeRow]:
                 "route_table_id": values["route_table_id"],
                 "vpc_id": values["vpc_id"],
                 "destination": next(
-                    (values[each] for each in ("destination_ipv4", "destination_ipv6", "destination_list") if values[each]), None
+                    (values[each] for each in ("destination_ipv4", "destination_ipv6", "destination_list") if values[each] != ""), None
                 ),
                 "via": values["gateway_id"],
                 "leaves_unfiltered": True if found else None if not part.possible[Openness.WORLD].is_empty else False,
