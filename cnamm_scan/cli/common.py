@@ -250,10 +250,6 @@ def console(context: click.Context, *, err: bool = False) -> Console:
     return made
 
 
-FINDINGS: Mapping[str, int] = {"text": 5, "markdown": 50}
-"""How many findings a form of report shows when nobody says."""
-
-
 def show(scan: Scan, out_format: str, context: click.Context, *, functions: Sequence[str] = (), findings: int | None = None) -> None:
     """Print a report on stdout in a format, of all functions or of some."""
     from cnamm_scan.judged.narrowed import only
@@ -261,7 +257,6 @@ def show(scan: Scan, out_format: str, context: click.Context, *, functions: Sequ
     doing("writing the report")
     report = only(scan, functions).report()
     doing("")
-    most = FINDINGS.get(out_format, 0) if findings is None else findings
     if out_format == "json":
         import json
 
@@ -276,11 +271,11 @@ def show(scan: Scan, out_format: str, context: click.Context, *, functions: Sequ
     elif out_format == "markdown":
         from cnamm_scan.report.markdown import render
 
-        click.echo(render(report, most), nl=False)
+        click.echo(render(report) if findings is None else render(report, findings), nl=False)
     else:
         from cnamm_scan.report.text import render as render_text
 
-        render_text(report, console(context), functions=tuple(functions), findings=most, path=str(scan.path or ""))
+        render_text(report, console(context), functions=tuple(functions), findings=findings, path=str(scan.path or ""))
 
 
 FORMAT = click.option(

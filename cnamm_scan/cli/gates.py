@@ -48,7 +48,7 @@ def check_gates(scan: Scan, asked: Gates, *, functions: Collection[str] = (), ru
         tallies = [tally for tally in tallies if tally.rule in selected]
     empty = _nothing_under(scan, tallies, asked)
     if empty and asked.min_coverage is not None:
-        raise CoverageError(empty, where="--min-coverage", do="see 'What could not be seen', or take the gate away")
+        raise CoverageError(empty, where="--min-coverage", do="see 'Could not be seen', or take the gate away")
     for each in _covered(scan, functions, rules):
         _check_coverage(each, asked.min_coverage)
     for each in _measured(scan, functions):
@@ -84,7 +84,7 @@ def _check_coverage(measured: Measured, least: float | None) -> None:
     raise CoverageError(
         f"coverage is {found}, expected at least {least:g} %",
         where=measured.title,
-        do="see 'What could not be seen', or run: cnamm-scan plan TARGET --preflight",
+        do="see 'Could not be seen', or run: cnamm-scan plan TARGET --preflight",
     )
 
 
@@ -94,7 +94,7 @@ def _check_score(measured: Measured, least: float | None, *, of_rules: bool) -> 
         return
     # rounded down: a gate is not missed by what it asks for
     got = f"{int(interval.low * 100) / 100:.2f}" if interval is not None and interval.coverage else "N/A"
-    do = "a few rules make no score: gate on --fail-on, or select with --function" if of_rules else "see 'What to do next'"
+    do = "a few rules make no score: gate on --fail-on, or select with --function" if of_rules else "see 'Do first'"
     raise GateError(f"the score's low bound is {got}, expected at least {least:g}", where=measured.title, do=do)
 
 

@@ -33,7 +33,7 @@ from cnamm_scan.cli.gates import Gates, check_gates
     ),
     type=click.IntRange(0),
     metavar="N",
-    help="How many findings to show.  [default: 5 in text, 50 in Markdown]",
+    help="Of how many rules to show what fails, the worst first.  [default: none where there is a score, else 8]",
 )
 @gates
 @click.pass_context

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
+from cnamm_scan.aggregator.roadmap import first
 from cnamm_scan.aggregator.score import UNIT, mean, rule_in_target
 from cnamm_scan.errors import UsageError, did_you_mean
 from cnamm_scan.judged.scan import Scan, VerdictName
 from cnamm_scan.model import Content, ModelScore, Result, ResultBlock, Roadmap, Target, Verdict
-
-BEST = 5
-"""Steps that a narrowed roadmap names first."""
 
 
 @dataclass(repr=False)
@@ -59,7 +57,7 @@ def only(scan: Scan, functions: Collection[str]) -> Scan:
         "content": content,
         "tallies": [tally for tally in scan.tallies if tally.rule in content.rules],
         "models": _models(scan.models, content),
-        "roadmaps": {model: _way(way, functions) for model, way in scan.roadmaps.items()},
+        "roadmaps": {model: _way(way, content) for model, way in scan.roadmaps.items()},
     }
     narrowed = Narrowed(**said, whole=scan)
     read = narrowed.unknown_rules().keys()
@@ -87,10 +85,15 @@ def _models(models: Iterable[ModelScore], content: Content) -> list[ModelScore]:
     return [replace(model, functions=tuple(each for each in model.functions if each.id in kept[model.id])) for model in models]
 
 
-def _way(way: Roadmap, functions: Collection[str]) -> Roadmap:
-    own = tuple(each for each in way.functions if each.function in functions)
-    steps = sorted({step for each in own for step in each.steps}, key=lambda step: (-step.overall_gain, step.level, step.objective))
-    return Roadmap(own, tuple(steps[:BEST]))
+def _way(way: Roadmap, content: Content) -> Roadmap:
+    """The ways of the content's functions, and what is to be done in them, in the order of the whole."""
+    functions = [function for model in content.models for function in model.functions]
+    ids = {function.id for function in functions}
+    asked = {placed.objective for function in functions for practice in function.practices for placed in practice.placements}
+    own = tuple(each for each in way.functions if each.function in ids)
+    steps = {step.objective: step for each in own for step in each.steps}
+    steps |= {step.objective: step for step in way.best if step.objective in asked}
+    return Roadmap(own, tuple(sorted(steps.values(), key=first)))
 
 
 def share_seen(scan: Scan, rules: Collection[str]) -> float | None:
