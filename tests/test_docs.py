@@ -182,8 +182,8 @@ def test_what_a_first_scan_costs_is_what_is_planned() -> None:
     assert said
     for told, planned in zip(said.groups(), (once, regional, once + 17 * regional), strict=True):
         assert int(told.replace(",", "")) == pytest.approx(planned, rel=0.1)
-    assert billed == 3
-    assert "AWS bills three" in text
+    assert 0 < billed <= 5, "a handful"
+    assert "AWS bills a handful, those of Cost Explorer" in text
 
 
 def test_the_house_is_as_its_page_says() -> None:
