@@ -53,7 +53,7 @@ def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_owners_come_from_the_object_its_workload_or_its_namespace(deploy: Path) -> None:
-    with api.scan(["kubernetes:deploy"], rules=[RULE, "kubernetes.core.namespace_names_owner"], owner_tags=["Owner", "team"]) as done:
+    with api.scan(["kubernetes:deploy"], rules=[RULE, "kubernetes.core.namespace_owner_label"], owner_tags=["Owner", "team"]) as done:
         found = {result.resource.rpartition("#")[0]: result.owner for result in done.results(Verdict.FAIL, rule=RULE)}
         report = json.loads(json.dumps(done.report()))
     assert found == {"shop/web/main": "payments", "shop/db/main": "retail", "elsewhere/alone/main": ""}
