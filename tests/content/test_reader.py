@@ -242,7 +242,9 @@ BAD_CALLS = [
 
 @pytest.mark.parametrize(("call", "what"), BAD_CALLS, ids=[what for _, what in BAD_CALLS])
 def test_how_a_call_is_written_is_the_provider_s_to_say(tmp_path: Path, call: dict[str, Any], what: str) -> None:
-    own = table({"name": {"type": "text", "from": "metadata.name"}}, once_per="target", key="{metadata.name}", list={"items": "items", **call})
+    own = table(
+        {"name": {"type": "text", "from": "metadata.name"}}, once_per="target", key="{metadata.name}", list={"items": "items", **call}
+    )
     documents = {**files(), CLUSTER: {"service": "lab", "client": "v1", "facts": {"kubernetes.lab.thing": own}}}
     problems = _problems(tmp_path, documents)
     assert [problem.what for problem in problems if what in problem.what] != []
