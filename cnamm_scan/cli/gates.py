@@ -119,10 +119,10 @@ def _as_bad(scan: Scan, tallies: Sequence[Tally], severity: str) -> list[Tally]:
 
 
 def _nothing_under(scan: Scan, tallies: Sequence[Tally], asked: Gates) -> str:
-    """What to say of a gate under which there are rules and none has given a verdict; empty where each has one, or nothing concerns it."""
+    """What to say of a gate under which no rule has given a verdict; empty where one has, or nothing concerns them."""
     under = [(f"--fail-under {asked.fail_under:g}", list(tallies))] if asked.fail_under is not None else []
     if asked.fail_on is not None:
-        under.append((f"--fail-on {asked.fail_on}", _as_bad(scan, tallies, asked.fail_on)))
+        under.append((f"--fail-on {asked.fail_on}", _as_bad(scan, tallies, asked.fail_on) or list(tallies)))
     for gate, own in under:
         if any(each.unknown or each.error for each in own) and not any(each.pass_ or each.fail for each in own):
             return f"nothing was judged under the gate {gate}"
