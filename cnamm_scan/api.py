@@ -41,6 +41,7 @@ def scan(
     content: Sequence[Path | str] = (),
     parameters: Mapping[str, Any] | None = None,
     regions: Sequence[str] = (),
+    owner_tags: Sequence[str] = (),
     output: Path | str | None = None,
     options: TargetOptions | None = None,
     limits: Limits | None = None,
@@ -48,6 +49,8 @@ def scan(
     stopping: Stopping | None = None,
 ) -> Scan:
     """Scan targets and judge them. Without `output` the bundle is temporary and goes with `close()`.
+
+    `owner_tags`: keys of tags, labels or annotations whose values say who answers for a resource; all other tag values are redacted.
 
     Raises UsageError, ContentError, CredentialsError, ProviderError or BundleError before anything is asked; once it runs, what
     cannot be read is a gap. Ctrl-C, or another signal that `stopping` hears, ends it early in whatever it does: what was collected is
@@ -76,7 +79,7 @@ def scan(
         heard = stack.enter_context(stopping or Stopping())
         secret_keys = {key for name in providers for key in KINDS[name].secret_keys}
         writer = BundleWriter(
-            Path(output), scan_id(started), secret_keys=secret_keys
+            Path(output), scan_id(started), secret_keys=secret_keys, owner_tags=owner_tags
         )  # first of all: nobody is asked what could not be kept
         on_failure.callback(writer.abandon)
         connected = [
@@ -92,7 +95,7 @@ def scan(
             plan = plan.without(provider.unread(whole, own))
         _refuse_unknown_regions(connected, regions)
         plan = replace(plan, content=narrowed(plan.content, set(providers)))
-        said = {"parameters": parameters or {}, "opted": sorted(options.opted)}
+        said = {"parameters": parameters or {}, "opted": sorted(options.opted), "owner_tags": list(owner_tags)}
         heard.hold()
         writer.begin(plan.content, about(writer.scan_id, started, plan, [each for one in connected for each in one.targets], said))
         collected: list[Collected] = []

@@ -208,7 +208,7 @@ def check_gates(
     """
     empty = _nothing_under(scan, fail_under=fail_under, fail_on=fail_on)
     if empty and min_coverage is not None:
-        raise CoverageError(empty, where="--min-coverage", do="see 'What could not be seen', or take the gate away")
+        raise CoverageError(empty, where="--min-coverage", do="see 'Could not be seen', or take the gate away")
     for model in scan.models:
         interval = model.interval
         coverage = float(interval.coverage) * 100 if interval else 0.0
@@ -216,14 +216,12 @@ def check_gates(
             raise CoverageError(
                 f"coverage is {coverage:.1f} %, expected at least {min_coverage:g} %",
                 where=model.title,
-                do="see 'What could not be seen', or run: cnamm-scan plan TARGET --preflight",
+                do="see 'Could not be seen', or run: cnamm-scan plan TARGET --preflight",
             )
         if fail_under is not None and (interval is None or float(interval.low) < fail_under):
             # rounded down: a gate is not missed by what it asks for
             got = "N/A" if interval is None else f"{int(interval.low * 100) / 100:.2f}"
-            raise GateError(
-                f"the score's low bound is {got}, expected at least {fail_under:g}", where=model.title, do="see 'What to do next'"
-            )
+            raise GateError(f"the score's low bound is {got}, expected at least {fail_under:g}", where=model.title, do="see 'Do first'")
     if fail_on is not None:
         worst = Severity(fail_on).rank
         rules = scan.content.rules
@@ -252,7 +250,7 @@ def _nothing_under(scan: Scan, *, fail_under: float | None, fail_on: str | None)
     return ""
 
 
-def show(scan: Scan, out_format: str, context: click.Context, *, functions: Iterable[str] = (), findings: int = 5) -> None:
+def show(scan: Scan, out_format: str, context: click.Context, *, functions: Iterable[str] = (), findings: int | None = None) -> None:
     """Print a report on stdout in a format."""
     report = scan.report()
     if out_format == "json":

@@ -13,7 +13,12 @@ from cnamm_scan.cli.common import BUNDLE, FORMAT, check_gates, gates, show
 @BUNDLE
 @FORMAT
 @click.option("--function", "functions", multiple=True, metavar="F", help="Show only this business function. May be repeated.")
-@click.option("--findings", type=click.IntRange(0), default=5, show_default=True, metavar="N", help="How many findings the text shows.")
+@click.option(
+    "--findings",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Of how many rules the text shows what fails, the worst first.  [default: none where there is a score, else 8]",
+)
 @gates
 @click.pass_context
 def command(
@@ -21,7 +26,7 @@ def command(
     bundle: Path,
     out_format: str,
     functions: tuple[str, ...],
-    findings: int,
+    findings: int | None,
     fail_under: float | None,
     fail_on: str | None,
     min_coverage: float | None,

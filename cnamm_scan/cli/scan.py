@@ -24,6 +24,13 @@ from cnamm_scan.model import Coverage, Reason
     metavar="DIR",
     help="The folder that the bundle goes into, or its own name as one file: NAME.cnamm.zip.  [default: this folder]",
 )
+@click.option(
+    "--owner-tag",
+    "owner_tags",
+    multiple=True,
+    metavar="KEY",
+    help="A tag, label or annotation that says who answers for a resource: its value is kept, and findings name it. May be repeated.",
+)
 @click.option("--concurrency", type=click.IntRange(1, 256), default=16, show_default=True, metavar="N", help="Calls under way at once.")
 @click.option(
     "--api-budget",
@@ -45,6 +52,7 @@ def command(
     packs: tuple[Path, ...],
     parameters: tuple[str, ...],
     output: Path,
+    owner_tags: tuple[str, ...],
     concurrency: int,
     api_budget: float,
     fail_under: float | None,
@@ -64,7 +72,7 @@ def command(
       cnamm-scan scan aws
       cnamm-scan scan aws:prod --region eu-west-1 --region us-east-1 --output bundles/
       cnamm-scan scan aws --role-arn arn:aws:iam::111122223333:role/audit --external-id 42
-      cnamm-scan scan aws kubernetes:prod
+      cnamm-scan scan aws kubernetes:prod --owner-tag Owner --owner-tag app.kubernetes.io/part-of
       cnamm-scan scan kubernetes --namespace shop --with-secret-metadata
       helm template ./chart | cnamm-scan scan kubernetes:-
       cnamm-scan scan aws --function identity --min-coverage 80 --fail-under 2.0
@@ -89,6 +97,7 @@ def command(
             parameters=parsed_parameters(parameters),
             regions=reached.regions,
             output=output,
+            owner_tags=owner_tags,
             options=reached.options(concurrency),
             limits=api.Limits(concurrency=concurrency, rate=api_budget, burst=bursts, deadline=max(60.0, reached.call_timeout)),
             progress=progress,

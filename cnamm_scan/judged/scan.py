@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from cnamm_scan.content import ENGINE_TABLES
 from cnamm_scan.errors import BundleError, UsageError, did_you_mean
 from cnamm_scan.evidence.bundle import Bundle
-from cnamm_scan.judged.places import Places, are_written
+from cnamm_scan.judged.places import Beside, Owners, are_written, places
 from cnamm_scan.judged.scoring import Judged, scored, standing
 from cnamm_scan.model import (
     FIRST_JUDGING,
@@ -21,6 +21,7 @@ from cnamm_scan.model import (
     Content,
     Coverage,
     ModelScore,
+    Place,
     Result,
     ResultBlock,
     Roadmap,
@@ -28,6 +29,7 @@ from cnamm_scan.model import (
     Target,
     Verdict,
 )
+from cnamm_scan.providers.catalog import KINDS
 
 if TYPE_CHECKING:
     from cnamm_scan.engine.evaluate import CompiledRule
@@ -71,7 +73,8 @@ class Scan:
     """Target -> what it weighs in the whole; 1 where it is not named."""
     _by_target: Mapping[str, Sequence[Tally]] | None = field(default=None, repr=False)
     _store: Store | None = field(default=None, repr=False)
-    _places: Places | None = field(default=None, repr=False)
+    _places: Beside[Place] | None = field(default=None, repr=False)
+    _owners: Owners | None = field(default=None, repr=False)
 
     def results(self, *verdicts: Verdict | str, rule: str | None = None) -> Iterator[Result]:
         """What each rule said about each resource; all, or those of some verdicts or of one rule."""
@@ -83,12 +86,15 @@ class Scan:
         from cnamm_scan.engine.evaluate import expand_block
 
         found = expand_block(self.content, block)
-        if self.bundle is None or not are_written(self.targets):
+        if self.bundle is None:
             return found
-        if self._places is None:
-            self._places = Places(self.bundle, self.content)
-        places = self._places
-        return (replace(result, place=places.of(result, block.table)) for result in found)
+        if are_written(self.targets):
+            written = self._places = self._places or places(self.bundle, self.content)
+            found = (replace(result, place=written.of(result, block.table)) for result in found)
+        if self.scan.get("owner_tags"):
+            owners = self._owners = self._owners or Owners(self.bundle, self.content)
+            found = (replace(result, owner=owners.of(result, block.table)) for result in found)
+        return found
 
     def blocks(self, *verdicts: Verdict | str, rule: str | None = None, named: bool = True) -> Iterator[ResultBlock]:
         """As `results`, several resources that a rule said the same of at a time; without `named` some only say how many there are."""
@@ -127,6 +133,11 @@ class Scan:
                 found.setdefault(tally.target, []).append(tally)
             self._by_target = found
         return list(scored(self.content, self._by_target.get(target.id, ()), [target], self.method, ways=False).models)
+
+    def label(self, target: Target) -> str:
+        """A target as people call it: what kind it is of, and its name."""
+        kind = KINDS.get(target.provider)
+        return f"{kind.label if kind is not None else target.provider} {target.name}"
 
     def standing(self) -> frozenset[str]:
         """The tables with a row in every target, which count in no target's weight."""

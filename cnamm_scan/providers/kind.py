@@ -101,6 +101,8 @@ class Kind:
     """What the vendor's commands begin with."""
     region_flag: str = ""
     """How one of them is told its region."""
+    owners_named_by: Mapping[str, str] = field(default_factory=dict)
+    """Tables whose tags or labels say who answers for other resources too, each with a pattern that finds its key in theirs."""
     recognisers: frozenset[str] = frozenset()
     """Views that know products by their names. What they do not know is not in them, and may be there all the same."""
 

@@ -283,7 +283,7 @@ def test_each_format_of_a_report(cnamm: Cli, bundles: Mapping[str, Path]) -> Non
         assert json.loads(made["json"].out)["models"][0]["id"] == "cnamm"
         rows = list(csv.DictReader(made["csv"].out.splitlines()))
         assert rows[0]["model"] == "cnamm"
-        assert made["markdown"].out.startswith("# Cloud maturity\n")
+        assert made["markdown"].out.startswith("# Cloud maturity: ")
         assert made["markdown"].out.endswith("\n")
         assert str(bundle) in made["text"].out.replace("\n", "")
         assert max(map(len, made["text"].out.splitlines())) <= 112

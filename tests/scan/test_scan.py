@@ -344,7 +344,7 @@ def test_a_budget_of_calls_is_kept(estate_url: str) -> None:
     with FaultProxy(estate_url, rewrite=demo_rewrite) as proxy:
         with api.scan(
             ["aws"],
-            rules=["aws.s3.bucket_not_public", "aws.s3.bucket_refuses_plaintext"],
+            rules=["aws.s3.bucket_not_public", "aws.s3.bucket_requires_tls"],
             regions=[HOME],
             options=api.TargetOptions(endpoint_url=proxy.url),
             limits=Limits(rate=rate, burst=burst),

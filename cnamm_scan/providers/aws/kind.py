@@ -87,6 +87,7 @@ KIND = Kind(
     region_table="aws.account.region",
     region_about="One row for each region of the account. Made by the engine from ec2:DescribeRegions and what the scan saw.",
     standing=frozenset({"aws.account.region"}),
+    owners_named_by={"aws.tagging.resource": r"^(arn:.*?)(?:#[0-9]+)?$"},
     command_line="aws",
     region_flag="--region",
 )

@@ -242,6 +242,7 @@ class ManifestProvider(OnePlace):
                 "ownerReferences": [{"kind": each.written.kind, "name": above.get("name"), "controller": True}],
             },
             "inSystemNamespace": each.document.get("inSystemNamespace", False),
+            "madeFrom": {"metadata": {name: above.get(name) for name in ("labels", "annotations")}},  # says who answers for it, if need be
         }
 
     def _is_owned(self, each: _Object) -> bool:
