@@ -20,7 +20,7 @@ from cnamm_scan.providers.catalog import KINDS
 PACKAGE = Path(cnamm_scan.__file__).parent
 ROOT = "cnamm_scan"
 LAYERS = ("aggregator", "cli", "content", "demo", "engine", "evidence", "judged", "model", "providers", "report")
-COMMON = frozenset({"", "model", "errors", "text", "tokens", "paths", "stopping", "yamls", "cache"})
+COMMON = frozenset({"", "model", "errors", "text", "tokens", "paths", "stopping", "yamls", "cache", "doing"})
 """What anyone may import: the package's own name and version, and the modules that belong to no layer."""
 ALLOWED: Mapping[str, frozenset[str]] = {
     "model": frozenset(),
@@ -28,6 +28,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "text": frozenset(),
     "tokens": frozenset(),
     "stopping": frozenset(),
+    "doing": frozenset(),
     "paths": frozenset({"errors"}),
     "yamls": frozenset(),
     "cache": frozenset({"", "model"}),

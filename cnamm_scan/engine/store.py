@@ -116,6 +116,8 @@ class Store(Sparing):
         self._dark: dict[tuple[str, tuple[str, ...]], dict[tuple[str, str | None], str]] = {}
         self._rooms: dict[str, Rooms | None] = {}
         self._places_of: dict[tuple[tuple[str, str, str, bool], ...], str] = {}
+        self.told: frozenset[str] = frozenset()
+        """Tables beside the facts that were put in for who asks: see TOLD_TABLES."""
         self.large: set[str] = set()
         """Tables that are worth packing."""
         self._underived: dict[str, list[tuple[str, Column]]] = {}

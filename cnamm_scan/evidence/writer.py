@@ -17,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
+from cnamm_scan.doing import doing
 from cnamm_scan.errors import BundleError
 from cnamm_scan.evidence import merkle
 from cnamm_scan.evidence import method as archive
@@ -316,6 +317,7 @@ class BundleWriter:
 
     def finish(self, content: Content, manifest: Mapping[str, Any]) -> Path:
         """Seal: write what is kept back and the manifest, and give the bundle its name. Raises BundleError."""
+        doing("sealing the bundle")
         try:
             with self._lock:
                 self._settle()

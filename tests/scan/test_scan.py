@@ -219,7 +219,8 @@ def test_no_planted_secret_is_printed(whole: Whole, capsys: pytest.CaptureFixtur
     assert leaks(whole.out + whole.err) == []
     bundle = str(whole.bundle)
     for arguments in (
-        *(["report", bundle, "--format", kind, "--findings", "10000"] for kind in ("text", "json", "csv", "markdown")),
+        *(["report", bundle, "--format", kind, "--findings", "10000"] for kind in ("text", "markdown")),
+        *(["report", bundle, "--format", kind] for kind in ("json", "csv")),
         *(["results", bundle, "--format", kind] for kind in ("jsonl", "csv", "table")),
         ["verify", bundle],
     ):

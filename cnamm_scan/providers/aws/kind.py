@@ -68,7 +68,7 @@ KIND = Kind(
     rights=Rights(("ec2:DescribeRegions",), _policy, 6144, "a customer managed policy; ten of them go on a role"),
     options=(
         Option("role_arn", "--role-arn", "assume this role first.", "ARN", problem=_role_problem),
-        Option("external_id", "--external-id", "with --role-arn: the external id that the role's trust asks for.", "ID"),
+        Option("external_id", "--external-id", "with --role-arn: the external id that the role's trust asks for.", "ID", beside="role_arn"),
         Option(
             "endpoint_url",
             "--endpoint-url",

@@ -16,6 +16,7 @@ from cnamm_scan.providers.interface import Absent, Answer, CallFailedError, Left
 from cnamm_scan.providers.kubernetes.answers import METADATA_ONLY, ServerSaidError, items_of, name_of, object_of
 from cnamm_scan.providers.kubernetes.discovery import Discovery, Served
 from cnamm_scan.providers.kubernetes.door import enter, look_for, notes_of
+from cnamm_scan.providers.kubernetes.kind import is_path
 from cnamm_scan.providers.kubernetes.link import Access, Impersonation, Link
 from cnamm_scan.providers.kubernetes.names import COPIES, SYSTEM_NAMESPACES
 from cnamm_scan.providers.kubernetes.needs import Resource, resource_of
@@ -59,7 +60,7 @@ def connect(name: str, options: Options) -> Provider:
     """
     if options.namespaces and options.excluded_namespaces:
         raise UsageError("--namespace and --exclude-namespace do not go together", do="name what to scan, or what to leave out")
-    if name == "-" or _is_path(name):
+    if name == "-" or is_path(name):
         return _manifests(name, options)
     if not name or not Path(name).exists():
         _refuse_of_manifests(options)
@@ -90,11 +91,6 @@ def connect(name: str, options: Options) -> Provider:
         access = known.access(known.current, timeout=options.call_timeout, connections=options.connections)
         return KubernetesProvider(known.current, access, options)
     return KubernetesProvider(IN_CLUSTER, in_cluster_access(connections=options.connections), options)
-
-
-def _is_path(name: str) -> bool:
-    """Whether a name can only be a file's: contexts of EKS are ARNs, and hold slashes and colons too."""
-    return name.startswith(("./", "../", "/", "~")) or name.endswith((".yaml", ".yml", ".json")) or name in (".", "..")
 
 
 def _manifests(name: str, options: Options) -> Provider:
