@@ -65,6 +65,7 @@ EXEMPT = {
     ("registry", "kubernetes.core.running_image"),  # a scanner's own spelling of Docker Hub
     ("registry", "kubernetes.olm.operator_catalog_approved"),  # indexes of operators, which others fill; not whose images anybody may pull
     ("registry", "kubernetes.admission.running_image"),  # Sigstore's own spelling of Docker Hub
+    ("registry", "kubernetes.admission.image_rule"),  # the same, in its globs
     ("pinned", "kubernetes.apps.image_tag"),  # what a runtime says that it pulled
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -113,8 +114,11 @@ def test_a_policy_of_no_mesh_passes_nothing_and_a_weak_one_fails(tmp_path: Path)
 def test_an_application_that_was_never_compared_heals_nothing_yet(tmp_path: Path) -> None:
     spec = {"syncPolicy": {"automated": {"selfHeal": True, "prune": True}}}
     never = thing("Application", "shop", "argocd", api="argoproj.io/v1alpha1", spec=spec)
-    compared = {**never, "status": {"reconciledAt": "2026-01-01T00:00:00Z", "sync": {"status": "Synced"}}}
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    compared = {**never, "status": {"reconciledAt": now, "sync": {"status": "Synced"}}}
+    stale = {**never, "status": {"reconciledAt": "2025-01-01T00:00:00Z", "sync": {"status": "Synced"}}}
     assert one(tmp_path, "kubernetes.argocd.applications_self_heal", never) == "unknown"
+    assert one(tmp_path, "kubernetes.argocd.applications_self_heal", stale) == "unknown"
     assert one(tmp_path, "kubernetes.argocd.applications_self_heal", compared) == "pass"
     by_hand = {**compared, "spec": {}}
     assert one(tmp_path, "kubernetes.argocd.applications_self_heal", by_hand) == "fail"

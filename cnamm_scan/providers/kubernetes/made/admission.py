@@ -20,7 +20,8 @@ from cnamm_scan.providers.kubernetes.policies.admission.requests import Place, R
 from cnamm_scan.providers.kubernetes.policies.admission.values import all_of, any_of
 from cnamm_scan.providers.kubernetes.policies.admission.webhooks import gatekeeper_hook, kyverno_hook
 
-_PROVIDERS = re.compile(r"(aks-managed|gke-|eks-|openshift-).*")
+_PROVIDERS = re.compile(r"(aks-managed|gke-|eks-|openshift-).*|.*[.-](k8s|x-k8s|istio)[.]io")
+"""Policies of a managed cluster, and those that a product brings for its own kinds, such as Gateway API's and Istio's."""
 _TWISTS = 30
 """How many exceptions of a guard are tried to see whether it judges some pods at all."""
 _NEWER = ("host_probes",)
@@ -75,13 +76,12 @@ _PLAIN = (_PLAIN_POD, *_PLAIN_THINGS, *(variant.innocent for name in THINGS for 
 
 
 def _is_judged(cluster: Judged, place: Place) -> bool | None:
-    found: bool | None = None if cluster.gaps or cluster.label_default is not False else False
-    for unit in cluster.units:
-        answer = _judges(unit, (_PLAIN_POD, *_PLAIN_THINGS), place)
-        if answer:
-            return True
-        found = None if answer is None else found
-    return found
+    """Whether any pod is judged there. None where some are, of one name or label, and where something cannot be seen into."""
+    plain = [request.at(place) for request in (_PLAIN_POD, *_PLAIN_THINGS)]
+    if any(unit.looks(request) for unit in cluster.units for request in plain):
+        return True
+    hidden = cluster.gaps or cluster.label_default is not False or any(hook.sees(plain[0]) is not False for hook in cluster.opaque)
+    return None if hidden or any(_judges(unit, (_PLAIN_POD, *_PLAIN_THINGS), place) is not False for unit in cluster.units) else False
 
 
 def _judges(unit: Unit, requests: Iterable[Request], place: Place) -> bool | None:
@@ -163,7 +163,7 @@ def _missed(unit: Unit, places: Sequence[tuple[Place, int]], cluster: Judged) ->
 
 
 def _is_providers(unit: Unit) -> bool:
-    if _PROVIDERS.fullmatch(unit.policy):
+    if _PROVIDERS.fullmatch(unit.policy) or (unit.engine == "pod_security" and unit.row.values["is_system"]):
         return True
     wrote = unit.row.values["managers"] or ()
     return unit.engine == "pod_security" and unit.is_enforcing is False and any("label-synchronization" in each for each in wrote)
@@ -191,6 +191,7 @@ def engine_webhooks(seen: SeenTables) -> Iterator[MadeRow]:
             found = [in_namespaces(values["namespace_selector"], _PLAIN_POD.at(place)) for place in others]
             told = {each: values[each] for each in ("name", "configuration", "failure_policy", "timeout_seconds")}
             missed = None if None in found else found.count(False)
-            if cluster.more_places and not missed:
+            asks_where = any("namespace" in str(mapped(each).get("expression")).lower() for each in listed(values["conditions"]))
+            if (cluster.more_places or asks_where or values["conditions"] is None) and not missed:
                 missed = None
             yield MadeRow(row.target, row.region, row.key, {**told, "missed": missed}, (row.fact,))

@@ -106,6 +106,8 @@ class Judged:
     """Whether more namespaces may be there than were seen."""
     unread: Sequence[tuple[str, SeenRow]] = ()
     """Key -> what judges, and nobody could read how."""
+    opaque: Sequence[Webhook] = ()
+    """Webhooks that nobody can see into."""
 
     @property
     def labelled(self) -> frozenset[str]:
@@ -161,9 +163,11 @@ class _Reader:
         server = next((row.values["minor"] for row in self.rows(CLUSTER)), None)
         guards: list[Guard] = [PodSecurity(default_is_hidden=hidden, server=server)]
         guards.extend(unit.guard for unit in units if unit.guard is not None)
-        guards.extend(Opaque(hook) for _, hook in hooks if not known_hook(hook.name))
+        opaque = [hook for _, hook in hooks if not known_hook(hook.name)]
+        guards.extend(Opaque(hook) for hook in opaque)
         gaps = self._gaps or any(self.dark(table) for table in (POLICY, BINDING, *RULES, *NEWER, CONSTRAINT))
-        if gaps or more or self._has_constraints():
+        gaps = gaps or more or self._has_constraints()
+        if gaps:
             guards.append(Unseen())
         ours = [str(row.values["name"]) for row in spaces if row.values["is_system"] is False]
         spared = tuple(self._exceptions())
@@ -181,6 +185,7 @@ class _Reader:
             hidden,
             self.dark(NAMESPACE),
             tuple(self._unread),
+            tuple(opaque),
         )
 
     def _has_constraints(self) -> bool:

@@ -50,7 +50,7 @@ def _rules(seen: SeenTables, cluster: Judged) -> Iterator[tuple[SeenRow, str, Co
     hooks = [webhook_of(row) for row in of(WEBHOOK)]
     sigstore = Engine(tuple(hook for hook in hooks if hook.name == "policy.sigstore.dev"), seen.dark(WEBHOOK, cluster.target))
     for row in of(SIGSTORE):
-        yield row, f"ClusterImagePolicy {row.key}", sigstore.hears
+        yield row, f"ClusterImagePolicy {row.key}", _policy(row, sigstore)
     by_key = {unit.key: unit for unit in cluster.units}
     for row in of(CONSTRAINT):
         unit = by_key.get(f"Gatekeeper {row.key}")
@@ -59,6 +59,17 @@ def _rules(seen: SeenTables, cluster: Judged) -> Iterator[tuple[SeenRow, str, Co
     for row in of(MUTATING):
         if "connaisseur" in str(row.values["configuration"]).lower():
             yield row, f"Webhook {row.key}", webhook_of(row).sees
+
+
+def _policy(row: SeenRow, engine: Engine) -> Covers:
+    """One that names kinds or labels may leave a pod out."""
+    narrow = row.values["has_selector"] is not False
+
+    def covers(request: Request) -> bool | None:
+        asked = engine.hears(request)
+        return None if asked and narrow else asked
+
+    return covers
 
 
 def _check(row: SeenRow, engine: Engine, cluster: Judged) -> Covers:
