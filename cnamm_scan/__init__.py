@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from cnamm_scan.api import Scan, evaluate, load_bundle, scan
+    from cnamm_scan.api import Result, Scan, Severity, TargetOptions, Verdict, evaluate, load_bundle, scan
 
-__all__ = ["Scan", "__version__", "evaluate", "load_bundle", "scan"]
+__all__ = ["Result", "Scan", "Severity", "TargetOptions", "Verdict", "__version__", "evaluate", "load_bundle", "scan"]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnamm_scan import content as reader
+from cnamm_scan.doing import doing
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.errors import CnammError, UsageError, did_you_mean
 from cnamm_scan.evidence.bundle import Bundle, BundleWriter, open_bundle
 from cnamm_scan.judged.places import are_written
 from cnamm_scan.judged.scan import Scan, facts_of, of_bundle
 from cnamm_scan.judged.scoring import scored, unselected
-from cnamm_scan.model import ASSUME_WHOLE, JUDGING_MODEL, Region, ResultBlock, Tally, Target, Verdict
+from cnamm_scan.model import ASSUME_WHOLE, JUDGING_MODEL, Region, Result, ResultBlock, Severity, Tally, Target, Verdict
 from cnamm_scan.providers.catalog import KINDS, TargetOptions, connect, kind_of, makers, refuse_foreign
 from cnamm_scan.providers.interface import CallFailedError
 from cnamm_scan.stopping import Stopping
@@ -34,20 +35,23 @@ if TYPE_CHECKING:
 
 
 def scan(
-    targets: Sequence[str] = ("aws",),
+    targets: str | Sequence[str] = ("aws",),
     *,
-    rules: Sequence[str] = (),
-    functions: Sequence[str] = (),
-    content: Sequence[Path | str] = (),
+    rules: str | Sequence[str] = (),
+    functions: str | Sequence[str] = (),
+    content: Path | str | Sequence[Path | str] = (),
     parameters: Mapping[str, Any] | None = None,
-    regions: Sequence[str] = (),
+    regions: str | Sequence[str] = (),
+    owner_tags: str | Sequence[str] = (),
     output: Path | str | None = None,
     options: TargetOptions | None = None,
     limits: Limits | None = None,
     progress: Progress | None = None,
     stopping: Stopping | None = None,
 ) -> Scan:
-    """Scan targets and judge them. Without `output` the bundle is temporary and goes with `close()`.
+    """Scan targets and judge them. Without `output` the bundle is temporary and goes with `close()`. One name may stand for a list of one.
+
+    `owner_tags`: keys of tags, labels or annotations whose values say who answers for a resource; all other tag values are redacted.
 
     Raises UsageError, ContentError, CredentialsError, ProviderError or BundleError before anything is asked; once it runs, what
     cannot be read is a gap. Ctrl-C, or another signal that `stopping` hears, ends it early in whatever it does: what was collected is
@@ -59,12 +63,13 @@ def scan(
     from cnamm_scan.engine.plan import Selection, make_plan
     from cnamm_scan.judged.sealing import about, judge_and_seal
 
+    targets, rules, functions, regions = map(_names, (targets, rules, functions, regions))
     if not targets:
         raise UsageError("no target", do="name one, such as aws or aws:PROFILE")
     options = options or TargetOptions(connections=limits.concurrency if limits else 16)
     providers = [kind_of(spec).name for spec in targets]
     refuse_foreign(targets, options, regions)
-    whole = reader.load([Path(pack) for pack in content])
+    whole = reader.load(_packs(content))
     plan = make_plan(whole, Selection(tuple(rules), tuple(functions), parameters or {}, options.opted), providers)
     started = datetime.now(UTC)
     temporary = ExitStack()
@@ -76,9 +81,10 @@ def scan(
         heard = stack.enter_context(stopping or Stopping())
         secret_keys = {key for name in providers for key in KINDS[name].secret_keys}
         writer = BundleWriter(
-            Path(output), scan_id(started), secret_keys=secret_keys
+            Path(output), scan_id(started), secret_keys=secret_keys, owner_tags=_names(owner_tags)
         )  # first of all: nobody is asked what could not be kept
         on_failure.callback(writer.abandon)
+        doing("connecting")
         connected = [
             stack.enter_context(closing(connect(spec, options, plan.operations(provider))))
             for spec, provider in zip(targets, providers, strict=True)
@@ -92,10 +98,11 @@ def scan(
             plan = plan.without(provider.unread(whole, own))
         _refuse_unknown_regions(connected, regions)
         plan = replace(plan, content=narrowed(plan.content, set(providers)))
-        said = {"parameters": parameters or {}, "opted": sorted(options.opted)}
+        said = {"parameters": parameters or {}, "opted": sorted(options.opted), "owner_tags": list(owner_tags)}
         heard.hold()
         writer.begin(plan.content, about(writer.scan_id, started, plan, [each for one in connected for each in one.targets], said))
         collected: list[Collected] = []
+        doing("collecting")
         for provider in connected:
             done = collect(
                 plan,
@@ -141,9 +148,9 @@ def load_bundle(path: Path | str) -> Scan:
 def evaluate(
     path: Path | str,
     *,
-    content: Sequence[Path | str] | None = None,
-    rules: Sequence[str] = (),
-    functions: Sequence[str] = (),
+    content: Path | str | Sequence[Path | str] | None = None,
+    rules: str | Sequence[str] = (),
+    functions: str | Sequence[str] = (),
     parameters: Mapping[str, Any] | None = None,
     assume_whole: bool = False,
 ) -> Scan:
@@ -160,8 +167,9 @@ def evaluate(
     from cnamm_scan.engine.plan import Selection, make_plan
     from cnamm_scan.judged.unfinished import method, own_method, refuse_unknown_rules, sealed
 
+    rules, functions = _names(rules), _names(functions)
     bundle = open_bundle(sealed(Path(path)))
-    whole = method(bundle.method(), bundle.path) if content is None else reader.load([Path(pack) for pack in content])
+    whole = method(bundle.method(), bundle.path) if content is None else reader.load(_packs(content))
     targets, account = _taken_as(bundle, whole=assume_whole)
     selected = Selection(tuple(rules), tuple(functions), parameters or {})
     if not rules and not functions and content is None:
@@ -184,6 +192,16 @@ def evaluate(
     found.compiled = plan.rules
     readings.keep(whole)
     return found
+
+
+def _names(said: str | Sequence[str]) -> tuple[str, ...]:
+    """Names as somebody said them: one, or several. A text is one name, not its letters."""
+    return (said,) if isinstance(said, str) else tuple(said)
+
+
+def _packs(said: Path | str | Sequence[Path | str]) -> list[Path]:
+    """Folders of packs as somebody said them: one, or several."""
+    return [Path(said)] if isinstance(said, Path | str) else [Path(pack) for pack in said]
 
 
 def _taken_as(bundle: Bundle, *, whole: bool) -> tuple[list[Target], Mapping[str, Any]]:
@@ -254,4 +272,4 @@ def _regions_of(provider: Provider) -> Sequence[Region]:
         return ()
 
 
-__all__ = ["CnammError", "Limits", "Scan", "TargetOptions", "evaluate", "load_bundle", "scan"]
+__all__ = ["CnammError", "Limits", "Result", "Scan", "Severity", "TargetOptions", "Verdict", "evaluate", "load_bundle", "scan"]

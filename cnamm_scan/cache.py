@@ -27,7 +27,7 @@ _OFF = frozenset({"off", "no", "0", "false"})
 _MAGIC = b"cnamm-scan cache 1 "
 _MOST_BYTES = 64 << 20
 _MOST_FILES = 24
-"""Files that are kept, the newest of them: each content that is scanned with has two."""
+"""Files that are kept, those that were written or read last: each content that is scanned with has two."""
 
 NO_VALUE = "\0unset"
 """How UNSET is written. What holds this as a text of its own could not be told from it, and is not kept."""
@@ -70,9 +70,13 @@ def read(kind: str, key: str, shape: type[T]) -> T | None:
     if head != _head(name, body):
         return None
     try:
-        return msgspec.json.decode(body, type=shape)
+        found = msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, RecursionError):
         return None
+    # what is in use stays, however many drafts of others' packs come by; elsewhere than on our own disk it may not be told
+    with suppress(OSError):
+        os.utime(place / name, follow_symlinks=False)
+    return found
 
 
 def write(kind: str, key: str, value: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class CnammError(Exception):
@@ -96,9 +96,20 @@ def _without_user(match: re.Match[str]) -> str:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Advice naming the nearest known names, or how many there are; never empty."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    near = _named_so(name, names) or difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if not near:
         near = [candidate for candidate in names if name and name in candidate][:3]
     if near:
         return "did you mean " + " or ".join(f"'{candidate}'" for candidate in near) + "?"
     return f"known: {', '.join(names)}" if len(names) <= 12 else f"none of the {len(names)} known names is near"
+
+
+def _named_so(name: str, names: Sequence[str]) -> list[str]:
+    """Names whose last part is what somebody wrote, or nearly: `pod` is meant for `kubernetes.core.pod`."""
+    if not name or "." in name or not any("." in each for each in names):
+        return []
+    by_last: dict[str, list[str]] = {}
+    for each in names:
+        by_last.setdefault(each.rsplit(".", 1)[-1], []).append(each)
+    last = difflib.get_close_matches(name, by_last, n=3, cutoff=0.75)
+    return [each for found in last for each in by_last[found]][:3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 import urllib.request
 from collections.abc import Iterator
@@ -14,11 +15,13 @@ from typing import Any, Protocol
 import boto3
 import pytest
 from botocore.config import Config
+from hypothesis import settings
 
 from cnamm_scan import cache
 from cnamm_scan.demo.aws.bed.proxy import FaultProxy
 from cnamm_scan.demo.aws.bed.server import MotoServer
 from cnamm_scan.demo.aws.estate.shop import seed
+from tests import examples
 
 AWS_ENV = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -44,26 +47,43 @@ os.environ[cache.SWITCH] = os.environ[_CACHE]
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+# what is started in the background ignores Ctrl-C, and so does all that it starts: each test of it would wait a minute, and fail
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 HEAVIEST = (
-    "scan/test_scan.py",
-    "cli/test_content.py",
-    "scan/test_one_meaning.py",
-    "scan/test_who_can_reach.py",
-    "engine/test_views_law.py",
+    "scan/test_killed.py",
+    "engine/test_sparing.py",
     "engine/test_views_cells.py",
-    "aggregator/test_laws.py",
+    "engine/test_views_law.py",
+    "scan/test_scan.py",
+    "evidence/test_fuzz.py",
+    "content/test_fuzz.py",
+    "engine/test_select.py",
+    "engine/test_hostile_rules.py",
+    "cli/test_fuzz.py",
+    "cli/test_content.py",
+    "scan/test_bad_days.py",
+    "scan/test_one_meaning.py",
+    "scan/test_open_networks.py",
+    "scan/test_who_can_reach.py",
     "scan/test_faults.py",
+    "aggregator/test_laws.py",
+    "aggregator/test_shipped.py",
     "cli/test_cli.py",
     "demo/aws/test_fill.py",
     "scan/test_kubernetes_admission.py",
     "engine/test_evaluate.py",
-    "engine/test_select.py",
 )
-"""The modules that take longest, which begin first: a worker that takes one last lets all others wait for it."""
+"""The modules that take longest, with their slow tests and without, which begin first: a worker that takes one last is waited for."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Modules in our order, not those of the most tests first."""
+    """Modules in our order, not those of the most tests first. As many examples as the run has time for."""
+    examples.is_whole = config.option.markexpr != "not slow"
+    settings.register_profile("house", max_examples=examples.drawn(100))
+    settings.load_profile("house")
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False
 

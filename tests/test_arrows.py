@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from cnamm_scan.providers.catalog import KINDS
 PACKAGE = Path(cnamm_scan.__file__).parent
 ROOT = "cnamm_scan"
 LAYERS = ("aggregator", "cli", "content", "demo", "engine", "evidence", "judged", "model", "providers", "report")
-COMMON = frozenset({"", "model", "errors", "text", "tokens", "paths", "stopping", "yamls", "cache"})
+COMMON = frozenset({"", "model", "errors", "text", "tokens", "paths", "stopping", "yamls", "cache", "doing"})
 """What anyone may import: the package's own name and version, and the modules that belong to no layer."""
 ALLOWED: Mapping[str, frozenset[str]] = {
     "model": frozenset(),
@@ -27,6 +28,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "text": frozenset(),
     "tokens": frozenset(),
     "stopping": frozenset(),
+    "doing": frozenset(),
     "paths": frozenset({"errors"}),
     "yamls": frozenset(),
     "cache": frozenset({"", "model"}),
@@ -79,21 +81,19 @@ class Import:
         return self.module.split(".")[0] == ROOT
 
 
-def _is_type_checking(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+def _is_type_checking(node: ast.If) -> bool:
+    return ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
-def _walk(node: ast.AST, at_top: bool) -> Iterator[tuple[ast.AST, bool]]:
+def _walk(tree: ast.AST, at_top: bool) -> Iterator[tuple[ast.AST, bool]]:
     """Every node that runs, and whether it runs on import; what is there for type checkers alone is left out."""
-    for child in ast.iter_child_nodes(node):
-        yield child, at_top
-        inside = at_top and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        if _is_type_checking(child):
-            assert isinstance(child, ast.If)
-            for other in child.orelse:
-                yield from _walk(other, inside)
-        else:
-            yield from _walk(child, inside)
+    pending = [(child, at_top) for child in ast.iter_child_nodes(tree)]
+    while pending:
+        node, at_top = pending.pop()
+        yield node, at_top
+        inside = at_top and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        children = node.orelse if isinstance(node, ast.If) and _is_type_checking(node) else ast.iter_child_nodes(node)
+        pending += [(child, inside) for child in children]
 
 
 def _modules() -> set[str]:
@@ -139,24 +139,33 @@ def _layer_of(module: str) -> str:
 
 
 FILES = sorted(PACKAGE.rglob("*.py"))
-FOUND = [each for file in FILES if "_content" not in file.parts for each in _imports(file)]
 
 
-LAZY = {each.file for each in FOUND if each.at_top and each.module.split(".")[0] in SDKS} - {
-    each.module.removeprefix(f"{ROOT}.").replace(".", "/") + ".py" for each in FOUND if each.at_top
-}
-"""Files that import an SDK when they are imported, and that nothing imports before it is needed."""
+@cache
+def _found() -> list[Import]:
+    """All imports. Read when a test asks: every worker collects these tests, one of them runs them."""
+    return [each for file in FILES if "_content" not in file.parts for each in _imports(file)]
+
+
+@cache
+def _lazy() -> frozenset[str]:
+    """Files that import an SDK when they are imported, and that nothing imports before it is needed."""
+    at_top = [each for each in _found() if each.at_top]
+    needed = {each.module.removeprefix(f"{ROOT}.").replace(".", "/") + ".py" for each in at_top}
+    return frozenset(each.file for each in at_top if each.module.split(".")[0] in SDKS) - needed
 
 
 def test_the_reader_reads() -> None:
     """What follows would hold of nothing too."""
-    assert len(FOUND) > 300
-    seen = {(each.file, each.module, each.at_top) for each in FOUND}
+    assert len(_found()) > 300
+    seen = {(each.file, each.module, each.at_top) for each in _found()}
     assert ("engine/database.py", "duckdb", True) in seen
     assert ("providers/aws/kind.py", "cnamm_scan.providers.aws.provider", False) in seen
     assert ("api.py", "cnamm_scan.content", True) in seen
     assert ("cli/main.py", "cnamm_scan.cli", False) in seen
-    assert not any(each.file == "report/data.py" and each.module == "cnamm_scan.judged.scan" for each in FOUND)  # for type checkers alone
+    assert not any(
+        each.file == "report/data.py" and each.module == "cnamm_scan.judged.scan" for each in _found()
+    )  # for type checkers alone
 
 
 def test_every_file_is_in_a_layer_that_has_a_rule() -> None:
@@ -166,7 +175,7 @@ def test_every_file_is_in_a_layer_that_has_a_rule() -> None:
 
 def test_arrows_go_one_way() -> None:
     wrong = []
-    for each in FOUND:
+    for each in _found():
         if not each.ours:
             continue
         layer, reached = _layer(each.file), _layer_of(each.module)
@@ -178,19 +187,19 @@ def test_arrows_go_one_way() -> None:
 
 
 def test_every_exception_is_still_needed() -> None:
-    used = {(_layer(each.file), each.module) for each in FOUND} | {(each.file, each.module) for each in FOUND}
+    used = {(_layer(each.file), each.module) for each in _found()} | {(each.file, each.module) for each in _found()}
     assert set(SETTLED) <= used
 
 
 def test_nothing_imports_the_command_line() -> None:
     assert [
-        each.where for each in FOUND if each.ours and _layer_of(each.module) == "cli" and _layer(each.file) not in ("cli", "__main__")
+        each.where for each in _found() if each.ours and _layer_of(each.module) == "cli" and _layer(each.file) not in ("cli", "__main__")
     ] == []
 
 
 def test_only_those_who_wire_import_several_layers() -> None:
     reached: dict[str, set[str]] = {}
-    for each in FOUND:
+    for each in _found():
         if (
             each.ours and _layer_of(each.module) in LAYERS and _layer_of(each.module) not in ("content", "model")
         ):  # they stand beneath them all
@@ -201,17 +210,17 @@ def test_only_those_who_wire_import_several_layers() -> None:
 
 @pytest.mark.parametrize("library", OWNERS)
 def test_heavy_libraries_have_an_owner(library: str) -> None:
-    importers = {each.file for each in FOUND if each.module.split(".")[0] == library}
+    importers = {each.file for each in _found() if each.module.split(".")[0] == library}
     assert importers
     assert importers <= OWNERS[library]
 
 
 def test_the_beds_of_the_demo_know_no_estate_and_none_of_the_other_bed() -> None:
     """A bed is told by name what stands in it, so the tests of providers can fill one with something else."""
-    rooms = {each.file: tuple(each.file.split("/")[1:3]) for each in FOUND if each.file.startswith("demo/") and each.file.count("/") > 1}
+    rooms = {each.file: tuple(each.file.split("/")[1:3]) for each in _found() if each.file.startswith("demo/") and each.file.count("/") > 1}
     assert {*rooms.values()} >= {("aws", "bed"), ("aws", "estate"), ("cluster", "bed")}
     wrong = []
-    for each in FOUND:
+    for each in _found():
         if each.file not in rooms or not each.module.startswith(f"{ROOT}.demo."):
             continue
         side, room = rooms[each.file]
@@ -222,19 +231,19 @@ def test_the_beds_of_the_demo_know_no_estate_and_none_of_the_other_bed() -> None
 
 
 def test_only_providers_import_sdks_and_only_when_they_are_needed() -> None:
-    importers = [each for each in FOUND if each.module.split(".")[0] in SDKS]
+    importers = [each for each in _found() if each.module.split(".")[0] in SDKS]
     assert {_layer(each.file) for each in importers} <= {"providers", "demo"}
     assert any(_layer(each.file) == "providers" for each in importers)
-    assert [each.where for each in importers if each.at_top and each.file not in LAZY] == []
+    assert [each.where for each in importers if each.at_top and each.file not in _lazy()] == []
 
 
 def test_the_base_install_can_import_all_but_the_lazy_files() -> None:
     """A file may stand on an SDK (subclass its classes, say) when nothing imports that file before it is needed."""
-    assert all(file.startswith("providers/") for file in LAZY)
+    assert all(file.startswith("providers/") for file in _lazy())
 
 
 def test_the_arithmetic_needs_the_standard_library_and_the_model_alone() -> None:
-    for each in FOUND:
+    for each in _found():
         if _layer(each.file) in ("aggregator", "model", "errors"):
             name = each.module.split(".")[0]
             assert name in sys.stdlib_module_names or each.module.startswith((f"{ROOT}.model", f"{ROOT}.aggregator")), each.where
@@ -348,7 +357,7 @@ def test_importing_everything_starts_opens_and_connects_nothing() -> None:
         "for name in json.loads(sys.argv[1]): importlib.import_module(name)\n"
         "print(json.dumps([heard, threading.active_count()]))\n"
     )
-    left_out = {"__main__.py", *LAZY}  # an SDK of others may try whether the machine has IPv6, for one
+    left_out = {"__main__.py", *_lazy()}  # an SDK of others may try whether the machine has IPv6, for one
     names = json.dumps(sorted(MODULES - {f"{ROOT}.{file.removesuffix('.py').replace('/', '.')}" for file in left_out}))
     done = subprocess.run([sys.executable, "-c", script, names], capture_output=True, text=True, check=True, timeout=120)
     assert json.loads(done.stdout) == [[], 1]

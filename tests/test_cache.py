@@ -136,14 +136,30 @@ def test_who_reads_while_two_write_sees_what_one_of_them_wrote(place: Path) -> N
     assert [file.suffix for file in place.iterdir()] == [".json"]
 
 
+def _grow_older(place: Path) -> None:
+    """By a second, so that what comes next is newer wherever times are told coarsely."""
+    for file in place.iterdir():
+        told = file.stat()
+        os.utime(file, ns=(told.st_atime_ns, told.st_mtime_ns - 10**9))
+
+
 def test_only_the_newest_files_stay(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "_MOST_FILES", 3)
     for number in range(5):
         cache.write("words", str(number), number)
-        for file in place.iterdir():  # each a second older than what comes next
-            told = file.stat()
-            os.utime(file, ns=(told.st_atime_ns, told.st_mtime_ns - 10**9))
+        _grow_older(place)
     assert [cache.read("words", str(number), int) for number in range(5)] == [None, None, 2, 3, 4]
+
+
+def test_what_is_in_use_stays_however_much_comes_by(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "_MOST_FILES", 3)
+    cache.write("words", "in use", 7)
+    for number in range(9):
+        _grow_older(place)
+        cache.write("words", str(number), number)
+        _grow_older(place)
+        assert cache.read("words", "in use", int) == 7
+    assert [cache.read("words", str(number), int) for number in range(9)] == [*[None] * 7, 7, 8]
 
 
 def test_a_home_that_is_no_place_of_its_own_holds_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:

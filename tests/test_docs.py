@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
 import pytest
+from moto import mock_aws
 
+from cnamm_scan import api
 from cnamm_scan import content as reader
 from cnamm_scan.aggregator.score import Scorer
 from cnamm_scan.cli.main import COMMANDS, run
 from cnamm_scan.errors import CnammError
 from cnamm_scan.model import Function, Model, Placement, Practice, Reason, Severity, Tally
 from cnamm_scan.yamls import CONTENT
-from tests import scores
+from tests import bundles, scores
 from tests.packs import content, lab, rule, table
 
 ROOT = Path(__file__).parent.parent
@@ -103,6 +106,84 @@ def test_options_in_guides_exist(capsys: pytest.CaptureFixture[str]) -> None:
             offered = capsys.readouterr().out
             for option in re.findall(r"--[a-z-]+", line.split("#")[0]):
                 assert option in offered, f"{guide.name}: {line}"
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of an account and of manifests, judged by some of what ships."""
+    folder = tmp_path_factory.mktemp("deployed")
+    (folder / "web.yaml").write_text(MANIFEST)
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "testing")
+        targets = ["aws", f"kubernetes:{folder / 'web.yaml'}"]
+        few = ["aws.s3", *sorted(name for name in reader.load().rules if name.startswith("kubernetes.core."))[:3]]
+        with api.scan(targets, rules=few, regions="us-east-1", output=folder) as done:
+            assert done.path is not None
+            return done.path
+
+
+MANIFEST = """\
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop}
+spec:
+  containers: [{name: web, image: web, securityContext: {privileged: true}}]
+"""
+
+
+def _lines(commands: str) -> list[list[str]]:
+    """The guides' command lines of some commands over a bundle, or over none."""
+    found = re.findall(rf"^cnamm-scan (?:{commands}) .*$", "\n".join(guide.read_text() for guide in GUIDES), re.MULTILINE)
+    parted = [shlex.split(line, comments=True)[1:] for line in found]
+    return [line for line in parted if not {"|", ">", "&&", "..."} & set(line)]
+
+
+@pytest.mark.slow
+def test_examples_over_a_bundle_run(
+    deployed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [line for line in _lines("report|results|query|evaluate|verify") if any(each.endswith("SCAN.cnamm") for each in line)]
+    assert len(lines) >= 5
+    for line in lines:
+        is_gate = {"--fail-on", "--fail-under", "--min-coverage"} & set(line)
+        code = run([str(deployed) if each.endswith("SCAN.cnamm") else each for each in line])
+        said = capsys.readouterr()
+        assert code in ((0, 3, 10) if is_gate else (0,)), (line, said.err)
+        assert said.out or said.err
+
+
+def test_the_gate_in_the_readme_can_pass_and_can_be_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gates = [line for line in _lines("report") if "--fail-on" in line]
+    assert gates
+    for line in gates:
+        codes = []
+        for name, found in (("good", bundles.ALL_GOOD), ("first", bundles.FIRST), ("dark", bundles.DARK)):
+            bundle = bundles.write_bundle(tmp_path / name, found)
+            codes.append(run([str(bundle) if each.endswith("SCAN.cnamm") else each for each in line]))
+            capsys.readouterr()
+        assert codes == [0, 10, 3], line
+
+
+def test_what_a_first_scan_costs_is_what_is_planned() -> None:
+    from cnamm_scan.engine.plan import Selection, make_plan
+
+    plan = make_plan(reader.load(), Selection(), ["aws"])
+    listings = [source for root in plan.sources["aws"] for source in root.walk() if not source.call.for_]
+    once, regional = (sum((source.once_per == "region") is is_regional for source in listings) for is_regional in (False, True))
+    billed = sum(source.client == "ce" for source in listings)
+    text = (ROOT / "README.md").read_text()
+    said = re.search(r"some (\d+) calls once and (\d+) in each enabled region, so ([\d,]+) in an account with 17 regions", text)
+    assert said
+    for told, planned in zip(said.groups(), (once, regional, once + 17 * regional), strict=True):
+        assert int(told.replace(",", "")) == pytest.approx(planned, rel=0.1)
+    assert 0 < billed <= 5, "a handful"
+    assert "AWS bills a handful, those of Cost Explorer" in text
 
 
 def test_the_house_is_as_its_page_says() -> None:

@@ -9,6 +9,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from cnamm_scan.tokens import DETECTORS, SHAPES, looks_secret, may_be_secret
+from tests.examples import drawn
 from tests.steps import Counted
 
 # ---- what looks like a secret --------------------------------------------------------------------------------------------
@@ -135,7 +136,7 @@ def test_the_counter_sees_what_is_quadratic() -> None:
 
 
 @given(st.lists(st.sampled_from(PIECES) | st.text("aA1-_.:@/= \"'", max_size=4), max_size=12).map("".join))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=drawn(100), deadline=None)
 def test_the_counter_finds_what_the_expression_finds(text: str) -> None:
     assert Counted(DETECTORS).spans(text) == [match.span() for match in DETECTORS.finditer(text)]
 

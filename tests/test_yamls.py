@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from cnamm_scan import yamls
 from cnamm_scan.content import load
 from cnamm_scan.yamls import CONTENT, MANIFESTS, YamlError
+from tests.examples import drawn
 
 
 def _refused(text: str | bytes, dialect: yamls.Dialect = CONTENT) -> YamlError:
@@ -53,7 +54,7 @@ def test_what_was_written_is_read(value: Any) -> None:
         assert yamls.document(text, dialect) == value
 
 
-@settings(max_examples=300)
+@settings(max_examples=drawn(300))
 @given(st.text(st.sampled_from("ab:,{}[]&*!<>|-?#%'\"~ \n\t1_.0xe+"), max_size=60))
 def test_any_text_is_a_value_or_a_refusal(text: str) -> None:
     for dialect in (CONTENT, MANIFESTS):

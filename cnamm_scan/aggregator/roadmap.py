@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Literal
 
 from cnamm_scan.aggregator.score import BAR, STREAMS, UNIT, Cell, Found, Scorer, attained, is_enough, level, told
 from cnamm_scan.aggregator.whatif import WhatIf
 from cnamm_scan.model import LEVELS, Function, FunctionRoadmap, Model, Placement, Practice, Roadmap, Step
 
+MOST = 100
+"""Steps that a roadmap holds beside open criticals: a report names the first of those that it has something to say of."""
 
-def roadmap(scorer: Scorer, model: Model, most: int = 5) -> Roadmap:
-    """Plan the next steps of a model. `best` holds the `most` steps with the highest gain overall."""
+
+def roadmap(scorer: Scorer, model: Model, most: int = MOST) -> Roadmap:
+    """Plan the next steps of a model. `best` holds every open critical, and `most` others."""
     what_if = WhatIf(scorer, model)
     steps: dict[str, Step] = {}
     for number, function in enumerate(model.functions):
@@ -19,8 +25,34 @@ def roadmap(scorer: Scorer, model: Model, most: int = 5) -> Roadmap:
                 if placed.objective not in steps and _is_open(scorer.found.get(placed.objective)):
                     steps[placed.objective] = _step(what_if, number, practice, placed.objective, placed.level)
     ways = [way for number in range(len(model.functions)) if (way := _way(what_if, model, number)) is not None]
-    best = sorted(steps.values(), key=lambda step: (-step.overall_gain, step.level, step.objective))
-    return Roadmap(tuple(ways), tuple(step for step in best if step.overall_gain > 0)[:most])
+    return in_order(ways, steps.values(), {name for name, known in scorer.found.items() if known.is_critical}, most)
+
+
+def in_order(ways: Sequence[FunctionRoadmap], steps: Iterable[Step], criticals: Collection[str], most: int) -> Roadmap:
+    """What to do first: open criticals, then what some function's next level waits for, then what gains most.
+
+    A gain alone misleads: a critical finding among many gains little once it is gone, and nobody may leave it open for that. So none is
+    ever left out; of the others there are at most `most`.
+    """
+    waited_for = {step.objective for way in ways for step in way.steps}
+
+    def why(step: Step) -> Step:
+        because: Literal["critical", "blocks", "gain"] = (
+            "critical" if step.objective in criticals else "blocks" if step.objective in waited_for else "gain"
+        )
+        return replace(step, because=because)
+
+    known = sorted(map(why, steps), key=first)
+    open_ones = [step for step in known if step.because == "critical"]
+    rest = [step for step in known if step.because == "blocks" or (step.because == "gain" and step.overall_gain > 0)]
+    told = tuple(replace(way, steps=tuple(why(step) for step in way.steps)) for way in ways)
+    return Roadmap(told, (*open_ones, *rest[:most]))
+
+
+def first(step: Step) -> tuple[int, int, Fraction, int, str]:
+    """The order of what to do first, as a sort key: open criticals by level, then what blocks and what gains, by what it gains."""
+    rank = ("critical", "blocks", "gain").index(step.because)
+    return rank, step.level if rank == 0 else 0, -step.overall_gain, step.level, step.objective
 
 
 def _is_open(known: Found | None) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations
 
+from cnamm_scan.aggregator.roadmap import MOST, in_order
 from cnamm_scan.model import (
     ATTAINED_AT,
     LEVELS,
@@ -220,8 +221,8 @@ def function_attained(practices: Sequence[PracticeScore]) -> int:
 # ---- what to do next ---------------------------------------------------------------------------------------------------------
 
 
-def roadmap(scorer: Scorer, model: Model, score: ModelScore, most: int = 5) -> Roadmap:
-    """Plan the next steps of a scored model. `best` holds the `most` steps with the highest gain overall."""
+def roadmap(scorer: Scorer, model: Model, score: ModelScore, most: int = MOST) -> Roadmap:
+    """Plan the next steps of a scored model. `best` holds every open critical, and `most` others."""
     ways = []
     for function, scored in zip(model.functions, score.functions, strict=True):
         if scored.interval is None:
@@ -229,8 +230,10 @@ def roadmap(scorer: Scorer, model: Model, score: ModelScore, most: int = 5) -> R
         way = _way(scorer, model, score, function, scored)
         if way is not None:
             ways.append(way)
-    best = sorted(_single_steps(scorer, model, score), key=lambda step: (-step.overall_gain, step.level, step.objective))
-    return Roadmap(tuple(ways), tuple(step for step in best if step.overall_gain > 0)[:most])
+    scored_ones = (
+        each for function in score.functions for practice in function.practices for at in practice.levels for each in at.objectives
+    )
+    return in_order(ways, _single_steps(scorer, model, score), {each.objective for each in scored_ones if each.critical}, most)
 
 
 def _single_steps(scorer: Scorer, model: Model, score: ModelScore) -> list[Step]:

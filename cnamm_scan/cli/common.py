@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from cnamm_scan.errors import CoverageError, GateError, UsageError
+from cnamm_scan.cli import completion
+from cnamm_scan.cli.asked import Only, Option
+from cnamm_scan.cli.gates import Gates
+from cnamm_scan.doing import doing
+from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Severity
 
 if TYPE_CHECKING:
@@ -36,7 +39,7 @@ class Number(click.FloatRange):
         return made
 
 
-BUNDLE = click.argument("bundle", type=click.Path(path_type=Path))
+BUNDLE = click.argument("bundle", type=click.Path(path_type=Path), shell_complete=completion.bundles)
 PACKS = click.option(
     "--content",
     "packs",
@@ -47,30 +50,71 @@ PACKS = click.option(
 )
 
 
+PARAMETERS = click.option(
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    shell_complete=completion.parameters,
+    help="Replace a threshold: of one rule (RULE.NAME=VALUE) or wherever it is so called. May be repeated.",
+)
+
+
 def selection(command: Decorated) -> Decorated:
-    """--function, --rule, --content and --parameter."""
+    """--function, --rule and --content."""
     for option in (
-        click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Replace a rule's threshold. May be repeated."),
         PACKS,
-        click.option("--rule", "rules", multiple=True, metavar="ID", help="Only this rule, or all whose id begins so. May be repeated."),
-        click.option("--function", "functions", multiple=True, metavar="F", help="Only this business function. May be repeated."),
+        click.option(
+            "--rule",
+            "rules",
+            multiple=True,
+            metavar="ID",
+            shell_complete=completion.rules,
+            help="Only this rule, or all whose id begins so. May be repeated.",
+        ),
+        click.option(
+            "--function",
+            "functions",
+            multiple=True,
+            metavar="F",
+            shell_complete=completion.functions,
+            help="Only this business function. May be repeated.",
+        ),
     ):
         command = option(command)
     return command
 
 
-def reach(command: Decorated) -> Decorated:
-    """Which part of a target is scanned, and how it is reached: every provider's own options, and those that all have."""
+def reach(*, regions: Only | None = None, calls: Only | None = None) -> Callable[[Decorated], Decorated]:
+    """Which part of a target is scanned, and how it is reached: every provider's own options, and those that all have.
 
-    @functools.wraps(command)
-    def gathered(*arguments: Any, **said: Any) -> Any:
-        from cnamm_scan.providers.catalog import options
+    `regions` and `calls` say when --region, and what only matters to who calls, do something; None: always.
+    """
 
-        named = {option.name: said.pop(option.name) for option in options()}
-        reached = Reach(tuple(said.pop("regions")), said.pop("call_timeout"), named)
-        return command(*arguments, reached=reached, **said)
+    def decorate(command: Decorated) -> Decorated:
+        @functools.wraps(command)
+        def gathered(*arguments: Any, **said: Any) -> Any:
+            from cnamm_scan.providers.catalog import options
 
-    return cast(Decorated, _with_options(gathered))
+            named = {option.name: said.pop(option.name) for option in options()}
+            reached = Reach(tuple(said.pop("regions")), said.pop("call_timeout"), named)
+            return command(*arguments, reached=reached, **said)
+
+        return cast(Decorated, _with_options(gathered, regions, calls))
+
+    return decorate
+
+
+NETWORK = Only(
+    lambda said: _is_asked(said["targets"]), "for manifests: nothing is called", "leave it out, or name a target that is called", late=True
+)
+"""When an option about calls does something: not where every target is read from files."""
+
+
+def _is_asked(targets: Iterable[str]) -> bool:
+    from cnamm_scan.providers.catalog import is_asked
+
+    return any(map(is_asked, targets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +133,15 @@ class Reach:
         return TargetOptions(call_timeout=self.call_timeout, connections=concurrency, **self.named)
 
 
-def _with_options(command: Any) -> Any:
+def _with_options(command: Any, regions: Only | None, calls: Only | None) -> Any:
     from cnamm_scan.providers.catalog import KINDS, options, owners
 
     made = [
         click.option(
             "--region",
             "regions",
+            cls=Option,
+            only=regions,
             multiple=True,
             metavar="R",
             help=f"{_named(kind.name for kind in KINDS.values() if kind.region_table)}: only this region; the others show as excluded."
@@ -108,10 +154,13 @@ def _with_options(command: Any) -> Any:
             how["multiple"] = True
         if option.environment:
             how["envvar"] = option.environment
-        made.append(click.option(option.flag, option.name, help=f"{_named(owners(option.flag))}: {option.help}", **how))
+        how["only"] = None if option.opts_in else calls
+        made.append(click.option(option.flag, option.name, cls=Option, help=f"{_named(owners(option.flag))}: {option.help}", **how))
     made.append(
         click.option(
             "--call-timeout",
+            cls=Option,
+            only=calls or NETWORK,
             type=Number(min=0.1),
             default=20.0,
             show_default=True,
@@ -132,18 +181,32 @@ def _named(providers: Iterable[str]) -> str:
 
 
 def gates(command: Decorated) -> Decorated:
-    """--fail-under, --fail-on, --min-coverage."""
+    """--fail-under, --fail-on, --min-coverage: the command gets them together, as `asked`."""
+
+    @functools.wraps(command)
+    def gathered(*arguments: Any, **said: Any) -> Any:
+        asked = Gates(*(said.pop(name) for name in Gates._fields))
+        return command(*arguments, asked=asked, **said)
+
+    made: Any = gathered
     for option in (
-        click.option("--min-coverage", type=Number(0, 100), metavar="PERCENT", help="Exit 3 when less than this could be seen."),
+        click.option(
+            "--min-coverage", type=Number(0, 100), metavar="PERCENT", help="Exit 3 when less than this of what was selected could be seen."
+        ),
         click.option(
             "--fail-on",
             type=click.Choice([severity.value for severity in Severity]),
-            help="Exit 10 on a finding of this severity or worse.",
+            help="Exit 10 on a finding of this severity or worse among what was selected.",
         ),
-        click.option("--fail-under", type=Number(0, 5), metavar="SCORE", help="Exit 10 when the low bound of the overall score is below."),
+        click.option(
+            "--fail-under",
+            type=Number(0, 5),
+            metavar="SCORE",
+            help="Exit 10 when the low bound of the overall score is below; with --function, of one selected function.",
+        ),
     ):
-        command = option(command)
-    return command
+        made = option(made)
+    return cast(Decorated, made)
 
 
 def as_text(said: str, where: str) -> str:
@@ -155,35 +218,23 @@ def as_text(said: str, where: str) -> str:
     return said
 
 
-def parsed_parameters(texts: Iterable[str]) -> dict[str, Any]:
-    """NAME=VALUE pairs; what is written as a number or a truth value is one. Raises UsageError."""
-    found: dict[str, Any] = {}
+def parsed_parameters(texts: Iterable[str]) -> dict[str, str]:
+    """NAME=VALUE pairs as text: what type a value has is for the rule to say. Raises UsageError."""
+    found: dict[str, str] = {}
     for text in texts:
         name, separator, value = as_text(text, "--parameter").partition("=")
         if not separator or not name:
             raise UsageError(f"'{text}' is not NAME=VALUE", where="--parameter", do="write for example --parameter max_age_days=60")
-        found[name] = _parameter(name, value)
+        if name in found:
+            raise UsageError(f"'{name}' is given twice", where="--parameter", do="give it once")
+        found[name] = value
     return found
-
-
-_INTEGER = re.compile(r"[-+]?[0-9]+", re.ASCII)
-_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", re.ASCII)
-
-
-def _parameter(name: str, value: str) -> Any:
-    if _INTEGER.fullmatch(value):
-        if len(value) <= 20 and int(value).bit_length() < 64:
-            return int(value)
-    elif _NUMBER.fullmatch(value):
-        if math.isfinite(float(value)):
-            return float(value)
-    else:
-        return {"true": True, "false": False}.get(value.lower(), value)
-    raise UsageError(f"the value of '{name}' is too large a number", where="--parameter", do="write one that fits into 64 bits")
 
 
 def console(context: click.Context, *, err: bool = False) -> Console:
     """A rich console that honours --color and NO_COLOR; 112 wide where there is no terminal."""
+    if not err:
+        doing("")  # what is printed now is no silence
     from rich.console import Console
 
     color = context.find_root().obj["color"] if context.find_root().obj else "auto"
@@ -199,62 +250,13 @@ def console(context: click.Context, *, err: bool = False) -> Console:
     return made
 
 
-def check_gates(
-    scan: Scan, *, fail_under: float | None, fail_on: str | None, min_coverage: float | None, functions: Iterable[str] = ()
-) -> None:
-    """Raise CoverageError or GateError when a gate is missed. Too little seen comes first: a gate on it would mean nothing.
+def show(scan: Scan, out_format: str, context: click.Context, *, functions: Sequence[str] = (), findings: int | None = None) -> None:
+    """Print a report on stdout in a format, of all functions or of some."""
+    from cnamm_scan.judged.narrowed import only
 
-    A gate that nothing was judged under is said to be one; where a coverage is asked for as well, it is missed.
-    """
-    empty = _nothing_under(scan, fail_under=fail_under, fail_on=fail_on)
-    if empty and min_coverage is not None:
-        raise CoverageError(empty, where="--min-coverage", do="see 'What could not be seen', or take the gate away")
-    for model in scan.models:
-        interval = model.interval
-        coverage = float(interval.coverage) * 100 if interval else 0.0
-        if min_coverage is not None and coverage < min_coverage:
-            raise CoverageError(
-                f"coverage is {coverage:.1f} %, expected at least {min_coverage:g} %",
-                where=model.title,
-                do="see 'What could not be seen', or run: cnamm-scan plan TARGET --preflight",
-            )
-        if fail_under is not None and (interval is None or float(interval.low) < fail_under):
-            # rounded down: a gate is not missed by what it asks for
-            got = "N/A" if interval is None else f"{int(interval.low * 100) / 100:.2f}"
-            raise GateError(
-                f"the score's low bound is {got}, expected at least {fail_under:g}", where=model.title, do="see 'What to do next'"
-            )
-    if fail_on is not None:
-        worst = Severity(fail_on).rank
-        rules = scan.content.rules
-        found = {t.rule: t.fail for t in scan.tallies if t.fail and t.rule in rules and rules[t.rule].severity.rank <= worst}
-        if found:
-            raise GateError(
-                f"{sum(found.values())} finding(s) of severity {fail_on} or worse",
-                where=", ".join(sorted(found)[:3]) + (" …" if len(found) > 3 else ""),
-                do="see the findings",
-            )
-    if empty:
-        click.echo(f"{empty}: it is met because nothing could be seen", err=True)
-
-
-def _nothing_under(scan: Scan, *, fail_under: float | None, fail_on: str | None) -> str:
-    """What to say of a gate under which there are rules and none has given a verdict; empty where each has one, or nothing concerns it."""
-    rules = scan.content.rules
-    worst = Severity(fail_on).rank if fail_on is not None else 0
-    asked = [(f"--fail-under {fail_under:g}", list(scan.tallies))] if fail_under is not None else []
-    if fail_on is not None:
-        under = [each for each in scan.tallies if each.rule in rules and rules[each.rule].severity.rank <= worst]
-        asked.append((f"--fail-on {fail_on}", under))
-    for gate, tallies in asked:
-        if any(each.unknown or each.error for each in tallies) and not any(each.pass_ or each.fail for each in tallies):
-            return f"nothing was judged under the gate {gate}"
-    return ""
-
-
-def show(scan: Scan, out_format: str, context: click.Context, *, functions: Iterable[str] = (), findings: int = 5) -> None:
-    """Print a report on stdout in a format."""
-    report = scan.report()
+    doing("writing the report")
+    report = only(scan, functions).report()
+    doing("")
     if out_format == "json":
         import json
 
@@ -269,7 +271,7 @@ def show(scan: Scan, out_format: str, context: click.Context, *, functions: Iter
     elif out_format == "markdown":
         from cnamm_scan.report.markdown import render
 
-        click.echo(render(report), nl=False)
+        click.echo(render(report) if findings is None else render(report, findings), nl=False)
     else:
         from cnamm_scan.report.text import render as render_text
 
@@ -308,6 +310,7 @@ def tune_process() -> None:
 
 def written(rows: Iterable[Mapping[str, Any]]) -> None:
     """Print rows as JSON lines."""
+    doing("")
     from cnamm_scan.report.tabular import jsonl
 
     for line in jsonl(rows):
@@ -315,15 +318,19 @@ def written(rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def listed(context: click.Context, rows: Sequence[Mapping[str, str]], out_format: str, *, uncut: Collection[str]) -> None:
-    """Print rows that have the same names as a table, or as JSON lines. Columns that are `uncut` are never folded."""
+    """Print rows that have the same names as a table, or as JSON lines. Columns that are `uncut` are never folded.
+
+    Where the table would be slivers each row stands on two lines, its last column beneath.
+    """
     if out_format == "jsonl":
         written(rows)
         return
-    from rich.table import Table
+    from cnamm_scan.cli.tables import fits, show_rows, show_stacked
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in rows[0] if rows else ():
-        table.add_column(name, overflow="fold", no_wrap=name in uncut)
-    for row in rows:
-        table.add_row(*row.values())
-    console(context).print(table)
+    if not rows:
+        return
+    out, names, cells = console(context), list(rows[0]), [list(row.values()) for row in rows]
+    if fits(out, names, cells, uncut) is None:
+        show_stacked(out, rows)
+    else:
+        show_rows(out, names, cells, uncut=uncut)

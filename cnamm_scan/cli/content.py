@@ -8,25 +8,35 @@ from pathlib import Path
 
 import click
 
-from cnamm_scan.cli.common import PACKS, listed
+from cnamm_scan.cli import completion
+from cnamm_scan.cli.asked import Group
+from cnamm_scan.cli.common import PACKS
+from cnamm_scan.cli.listing import list_command, named, search_command
 from cnamm_scan.cli.measures import coverage_command, weights_command
+from cnamm_scan.cli.starting import new_command, schema_command
+from cnamm_scan.doing import doing
 from cnamm_scan.errors import ContentError, UsageError, did_you_mean
-from cnamm_scan.model import Content, Rule, Table, View
+from cnamm_scan.model import Content, Rule
 
 
-@click.group("content")
+@click.group("content", cls=Group)
 def command() -> None:
     """List, explain, lint, test and start rules.
 
     \b
     Examples:
       cnamm-scan content list --function resilience
+      cnamm-scan content search mfa
       cnamm-scan content show aws.s3.bucket_versioning
       cnamm-scan content new rule aws.s3.bucket_has_owner
       cnamm-scan content lint && cnamm-scan content test
     """
 
 
+command.add_command(list_command)
+command.add_command(search_command)
+command.add_command(new_command)
+command.add_command(schema_command)
 command.add_command(weights_command)
 command.add_command(coverage_command)
 
@@ -47,8 +57,10 @@ def lint_command(packs: tuple[Path, ...]) -> None:
     problems: list[ContentError] = []
     content = reader.load(packs, problems=problems)
     is_whole = not problems
+    doing(f"linting {len(content.rules)} rules")
     problems += sound.problems(content)
     if is_whole:  # an SDK has nothing to say of half a collector
+        doing("comparing calls with the installed SDKs")
         problems += _sdk_problems(content)
     if problems:
         raise ContentError(f"content does not lint: {len(problems)} problem(s)", problems=problems)
@@ -74,7 +86,7 @@ def _sdk_problems(content: Content) -> list[ContentError]:
 
 
 @command.command("test")
-@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=completion.rules)
 @PACKS
 def test_command(ids: tuple[str, ...], packs: tuple[Path, ...]) -> None:
     """Run the tests that stand in the rules. ID is a rule or the beginning of one.
@@ -89,6 +101,7 @@ def test_command(ids: tuple[str, ...], packs: tuple[Path, ...]) -> None:
 
     content = reader.load(packs)
     rules = _chosen(content, ids)
+    doing(f"testing {len(rules)} rules")
     results = list(run_tests(content, rules))
     failed = [result for result in results if not result.passed]
     for result in failed:
@@ -102,65 +115,12 @@ def test_command(ids: tuple[str, ...], packs: tuple[Path, ...]) -> None:
 
 def _chosen(content: Content, ids: Iterable[str]) -> list[Rule]:
     ids = tuple(ids)
-    if not ids:
-        return list(content.rules.values())
-    chosen: dict[str, Rule] = {}
-    for prefix in ids:
-        found = {name: rule for name, rule in content.rules.items() if name == prefix or name.startswith(prefix.rstrip(".") + ".")}
-        found = found or {name: rule for name, rule in content.rules.items() if name.startswith(prefix)}
-        if not found:
-            raise UsageError(f"no rule '{prefix}'", do=did_you_mean(prefix, content.rules))
-        chosen.update(found)
-    return list(chosen.values())
-
-
-@command.command("list")
-@click.argument("ids", nargs=-1, metavar="[ID]...")
-@click.option("--function", "functions", multiple=True, metavar="F", help="Only rules of this business function. May be repeated.")
-@click.option("--kind", type=click.Choice(["rules", "tables", "objectives"]), default="rules", show_default=True)
-@click.option("--format", "out_format", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
-@PACKS
-@click.pass_context
-def list_command(
-    context: click.Context, ids: tuple[str, ...], functions: tuple[str, ...], kind: str, out_format: str, packs: tuple[Path, ...]
-) -> None:
-    """List what ships, in plain words. ID is a rule or the beginning of one.
-
-    \b
-    Examples:
-      cnamm-scan content list --function identity
-      cnamm-scan content list aws.s3
-      cnamm-scan content list --kind objectives --format jsonl
-    """
-    from cnamm_scan import content as reader
-    from cnamm_scan.engine.plan import Selection, select
-
-    content = reader.load(packs)
-    if kind == "rules":
-        chosen = {rule.id for rule in select(content, Selection((), functions))} if functions else set(content.rules)
-        rows = [
-            {"id": rule.id, "severity": rule.severity.value, "objective": rule.objective, "title": rule.title}
-            for rule in sorted(_chosen(content, ids), key=lambda rule: rule.id)
-            if rule.id in chosen
-        ]
-    elif kind == "tables":
-        every: list[Table | View] = [*content.tables.values(), *content.views.values()]
-        rows = [{"id": table.id, "rows": table.about.split(". ")[0].rstrip(".")} for table in sorted(every, key=lambda table: table.id)]
-    else:
-        judged: dict[str, int] = {}
-        for rule in content.rules.values():
-            judged[rule.objective] = judged.get(rule.objective, 0) + 1
-        rows = [
-            {"id": each.id, "level": str(each.level), "stream": each.stream, "rules": str(judged.get(each.id, 0)), "title": each.title}
-            for each in sorted(content.objectives.values(), key=lambda each: (each.id.split(".")[0], each.level, each.id))
-        ]
-    listed(context, rows, out_format, uncut=("id",))
-    if out_format != "jsonl":
-        click.echo(f"{len(rows)} {kind}", err=True)
+    chosen = named(ids, content.rules.keys(), "rule", content.now_called)
+    return [rule for rule in content.rules.values() if not ids or rule.id in chosen]
 
 
 @command.command("show")
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID", shell_complete=completion.anything)
 @PACKS
 def show_command(name: str, packs: tuple[Path, ...]) -> None:
     """Explain a rule, a fact table or an objective. The output is Markdown.
@@ -230,39 +190,3 @@ def docs_command(folder: Path, check: bool, packs: tuple[Path, ...]) -> None:
     write(folder, found)
     gone = f", {len(found.gone)} removed" if found.gone else ""
     click.echo(f"{len(found.stale.keys() & made.keys())} of {len(made)} pages written{gone}", err=True)
-
-
-@command.command("new")
-@click.argument("kind", type=click.Choice(["rule"]))
-@click.argument("name", metavar="ID")
-@click.option(
-    "--into", type=click.Path(path_type=Path, file_okay=False), default=Path(), metavar="DIR", help="The pack.  [default: this folder]"
-)
-@PACKS
-def new_command(kind: str, name: str, into: Path, packs: tuple[Path, ...]) -> None:
-    """Write a rule that lints and whose tests pass, ready to be made your own.
-
-    \b
-    Examples:
-      cnamm-scan content new rule aws.s3.bucket_has_owner
-      cnamm-scan content new rule aws.sqs.queue_is_mine --into my-pack/
-    """
-    from cnamm_scan import content as reader
-    from cnamm_scan.content.starter import new_rule
-
-    content = reader.load(packs)
-    if name in content.rules:
-        raise UsageError(f"rule '{name}' exists already", where=content.rules[name].source, do="choose another id")
-    file = into / "rules" / (name.replace(".", "/") + ".yaml")
-    text = new_rule(content, name)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("x", encoding="utf-8") as opened:
-            opened.write(text)
-    except FileExistsError as error:
-        raise UsageError("the file exists already", where=str(error.filename), do="choose another id, or another --into") from error
-    except OSError as error:
-        raise UsageError(f"cannot be written: {error.strerror}", where=str(file), do="choose another --into") from error
-    click.echo(str(file))
-    pack = "" if into == Path() else f" --content {into}"
-    click.echo(f"now: cnamm-scan content lint{pack} && cnamm-scan content test {name}{pack}", err=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
+from cnamm_scan.cli.asked import Command
 from cnamm_scan.cli.common import console, show
+from cnamm_scan.doing import doing
 
 QUERIES = (
     "SELECT name, versioning FROM aws.s3.bucket",
@@ -20,7 +23,7 @@ _NOT_OURS = frozenset("AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL AWS_DEFAUL
 """Variables that would lead elsewhere, in capitals; small ones count too."""
 
 
-@click.command("demo")
+@click.command("demo", cls=Command)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
@@ -59,13 +62,17 @@ def command(context: click.Context, output: Path | None) -> None:
     os.environ.update(AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing")
     for name in [name for name in os.environ if name.upper() in _NOT_OURS]:
         del os.environ[name]
-    with tempfile.TemporaryDirectory(prefix="cnamm-scan-") as private, ThreadPoolExecutor(1) as beside:
+    progress = Shown(err)
+    with tempfile.TemporaryDirectory(prefix="cnamm-scan-") as private, ThreadPoolExecutor(1) as beside, ExitStack() as stack:
+        stack.enter_context(progress)
         reading = beside.submit(shop)  # while moto starts, which takes longer
+        doing("starting an AWS account and a Kubernetes cluster")
         with MotoServer(answers=ANSWERS) as moto, served(cluster := reading.result(), Path(private)) as kubeconfig:
+            doing("filling them with an imperfect estate")
             seeded = seed(moto.url)
             account = f"an embedded AWS account of {seeded.resources} resources in {' and '.join(seeded.regions)}"
             err.print(f"{account} and a Kubernetes cluster of {cluster.size} objects are up; scanning them")
-            with FaultProxy(moto.url, faults=demo_faults(), rewrite=demo_rewrite) as proxy, Shown(err) as progress:
+            with FaultProxy(moto.url, faults=demo_faults(), rewrite=demo_rewrite) as proxy:
                 done = api.scan(
                     ["aws", f"kubernetes:{CONTEXT}"],
                     output=folder,

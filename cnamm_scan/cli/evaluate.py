@@ -6,12 +6,15 @@ from pathlib import Path
 
 import click
 
-from cnamm_scan.cli.common import BUNDLE, FORMAT, check_gates, gates, parsed_parameters, selection, show
+from cnamm_scan.cli.asked import Command
+from cnamm_scan.cli.common import BUNDLE, FORMAT, PARAMETERS, gates, parsed_parameters, selection, show
+from cnamm_scan.cli.gates import Gates, check_gates
 
 
-@click.command("evaluate")
+@click.command("evaluate", cls=Command)
 @BUNDLE
 @selection
+@PARAMETERS
 @click.option(
     "--installed", is_flag=True, help="Judge by the content that is installed now instead of the bundle's own. --content implies it."
 )
@@ -28,9 +31,7 @@ def command(
     parameters: tuple[str, ...],
     installed: bool,
     assume_whole: bool,
-    fail_under: float | None,
-    fail_on: str | None,
-    min_coverage: float | None,
+    asked: Gates,
     out_format: str,
 ) -> None:
     """Judge and score the facts of a bundle again. Offline; no cloud SDK is needed.
@@ -65,4 +66,4 @@ def command(
         if scored != done.method:
             click.echo(f"scored anew by {done.method}; the bundle itself by {scored}: their scores are not compared", err=True)
         show(done, out_format, context, functions=functions)
-        check_gates(done, fail_under=fail_under, fail_on=fail_on, min_coverage=min_coverage)
+        check_gates(done, asked, functions=functions, rules=rules)

@@ -102,10 +102,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code. Errors of ours become three lines on stderr; anything else is a bug."""
     from cnamm_scan.cli import streams
+    from cnamm_scan.cli.progress import told_of_silence
 
     streams.settle()
     try:
-        outcome: Any = cli.main(args=list(arguments) if arguments is not None else None, prog_name="cnamm-scan", standalone_mode=False)
+        with told_of_silence():
+            outcome: Any = cli.main(args=list(arguments) if arguments is not None else None, prog_name="cnamm-scan", standalone_mode=False)
         streams.flushed()
     except CnammError as error:
         return _told(error)

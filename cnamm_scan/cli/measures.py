@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cnamm_scan.cli.asked import Command, Only, Option
 from cnamm_scan.cli.common import PACKS, listed
 from cnamm_scan.errors import UsageError, did_you_mean
 from cnamm_scan.model import LEVELS, Content
@@ -15,9 +16,14 @@ _PROVIDERS = click.option("--provider", "providers", multiple=True, metavar="P",
 _FORMAT = click.option("--format", "out_format", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
 
 
-@click.command("weights")
+_SEVERAL = Only(lambda said: len(set(said["providers"])) != 1, "with one --provider", "leave it out, or name another")
+
+
+@click.command("weights", cls=Command)
 @_PROVIDERS
-@click.option("--together", is_flag=True, help="One estate with a target of each, instead of an estate for each.")
+@click.option(
+    "--together", cls=Option, only=_SEVERAL, is_flag=True, help="One estate with a target of each, instead of an estate for each."
+)
 @_FORMAT
 @PACKS
 @click.pass_context
@@ -60,9 +66,11 @@ def weights_command(context: click.Context, providers: tuple[str, ...], together
         click.echo(line, err=True)
 
 
-@click.command("coverage")
+@click.command("coverage", cls=Command)
 @_PROVIDERS
-@click.option("--together", is_flag=True, help="Levels that no provider's rules judge, instead of those of each.")
+@click.option(
+    "--together", cls=Option, only=_SEVERAL, is_flag=True, help="Levels that no provider's rules judge, instead of those of each."
+)
 @_FORMAT
 @PACKS
 @click.pass_context

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnamm_scan.cli.common import Reach, console, parsed_parameters, reach, selection
+from cnamm_scan.cli import completion
+from cnamm_scan.cli.asked import Command, Only, Option, given, refuse_idle
+from cnamm_scan.cli.common import Reach, console, reach, selection
 from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Reason
 
@@ -20,13 +22,23 @@ if TYPE_CHECKING:
     from cnamm_scan.engine.preflight import Preflight
 
 
-@click.command("plan")
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
-@reach
+CALLS = Only(given("preflight"), "without --preflight: plan calls nothing", "add --preflight, or leave it out", late=True)
+COUNTS = Only(
+    lambda said: not said["permissions"] and not said["preflight"],
+    "with --permissions or --preflight: rights are those of every region, and one is tried",
+    late=True,
+)
+
+
+@click.command("plan", cls=Command)
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...", shell_complete=completion.targets)
+@reach(regions=COUNTS, calls=CALLS)
 @selection
 @click.option("--permissions", is_flag=True, help="Print the least policy that lets the scan read everything it plans to.")
 @click.option(
     "--split-into",
+    cls=Option,
+    only=Only(given("permissions"), "without --permissions", "add --permissions, or leave it out"),
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     help="With --permissions: write as many files as the provider's size limit asks for.",
@@ -36,7 +48,15 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Try one small call for each kind of object, or for each service, and say what would be unknown. Needs credentials.",
 )
-@click.option("--format", "out_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "out_format",
+    cls=Option,
+    only=Only(lambda said: said["out_format"] == "json" or not said["permissions"], "with --permissions: a policy is JSON"),
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+)
 @click.pass_context
 def command(
     context: click.Context,
@@ -45,7 +65,6 @@ def command(
     functions: tuple[str, ...],
     rules: tuple[str, ...],
     packs: tuple[Path, ...],
-    parameters: tuple[str, ...],
     permissions: bool,
     split_into: Path | None,
     preflight: bool,
@@ -65,13 +84,14 @@ def command(
     from cnamm_scan.engine.plan import Selection, make_plan
     from cnamm_scan.providers.catalog import kind_of, refuse_foreign
 
-    content = reader.load(packs)
     options = reached.options()
     providers = [kind_of(spec).name for spec in targets]
     refuse_foreign(targets, options, reached.regions)
-    plan = make_plan(content, Selection(rules, functions, parsed_parameters(parameters), options.opted), providers)
     if permissions and preflight:
         raise UsageError("--permissions and --preflight do not go together", do="run plan twice")
+    refuse_idle(context, late=True)
+    content = reader.load(packs)
+    plan = make_plan(content, Selection(rules, functions, opted=options.opted), providers)
     if permissions:
         for provider in dict.fromkeys(providers):
             _permissions(provider, plan.needs(provider), split_into)

@@ -6,14 +6,35 @@ from pathlib import Path
 
 import click
 
-from cnamm_scan.cli.common import BUNDLE, FORMAT, check_gates, gates, show
+from cnamm_scan.cli import completion
+from cnamm_scan.cli.asked import Command, Only, Option, one_of
+from cnamm_scan.cli.common import BUNDLE, FORMAT, gates, show
+from cnamm_scan.cli.gates import Gates, check_gates
 
 
-@click.command("report")
+@click.command("report", cls=Command)
 @BUNDLE
 @FORMAT
-@click.option("--function", "functions", multiple=True, metavar="F", help="Show only this business function. May be repeated.")
-@click.option("--findings", type=click.IntRange(0), default=5, show_default=True, metavar="N", help="How many findings the text shows.")
+@click.option(
+    "--function",
+    "functions",
+    multiple=True,
+    metavar="F",
+    shell_complete=completion.functions,
+    help="Show and gate on only this business function. May be repeated.",
+)
+@click.option(
+    "--findings",
+    cls=Option,
+    only=Only(
+        one_of("out_format", "text", "markdown"),
+        "outside --format text and markdown",
+        "leave it out: the other forms hold the findings themselves",
+    ),
+    type=click.IntRange(0),
+    metavar="N",
+    help="Of how many rules to show what fails, the worst first.  [default: none where there is a score, else 8]",
+)
 @gates
 @click.pass_context
 def command(
@@ -21,10 +42,8 @@ def command(
     bundle: Path,
     out_format: str,
     functions: tuple[str, ...],
-    findings: int,
-    fail_under: float | None,
-    fail_on: str | None,
-    min_coverage: float | None,
+    findings: int | None,
+    asked: Gates,
 ) -> None:
     """Render the report of a bundle. Nothing is judged again; see evaluate for that.
 
@@ -35,12 +54,7 @@ def command(
       cnamm-scan report bundles/SCAN.cnamm --function identity --findings 20
     """
     from cnamm_scan import api
-    from cnamm_scan.errors import UsageError, did_you_mean
 
     with api.load_bundle(bundle) as done:
-        known = {function.id for model in done.models for function in model.functions}
-        for name in functions:
-            if name not in known:
-                raise UsageError(f"no function '{name}'", where="--function", do=did_you_mean(name, known))
         show(done, out_format, context, functions=functions, findings=findings)
-        check_gates(done, fail_under=fail_under, fail_on=fail_on, min_coverage=min_coverage)
+        check_gates(done, asked, functions=functions)

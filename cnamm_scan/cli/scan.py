@@ -7,16 +7,20 @@ from pathlib import Path
 
 import click
 
-from cnamm_scan.cli.common import FORMAT, Number, Reach, check_gates, console, gates, parsed_parameters, reach, selection, show
+from cnamm_scan.cli import completion
+from cnamm_scan.cli.asked import Command, Option, refuse_idle
+from cnamm_scan.cli.common import FORMAT, NETWORK, PARAMETERS, Number, Reach, console, gates, parsed_parameters, reach, selection, show
+from cnamm_scan.cli.gates import Gates, check_gates
 from cnamm_scan.cli.streams import say
 from cnamm_scan.errors import CredentialsError, InterruptedScanError
 from cnamm_scan.model import Coverage, Reason
 
 
-@click.command("scan")
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
-@reach
+@click.command("scan", cls=Command)
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...", shell_complete=completion.targets)
+@reach()
 @selection
+@PARAMETERS
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -24,9 +28,27 @@ from cnamm_scan.model import Coverage, Reason
     metavar="DIR",
     help="The folder that the bundle goes into, or its own name as one file: NAME.cnamm.zip.  [default: this folder]",
 )
-@click.option("--concurrency", type=click.IntRange(1, 256), default=16, show_default=True, metavar="N", help="Calls under way at once.")
+@click.option(
+    "--concurrency",
+    cls=Option,
+    only=NETWORK,
+    type=click.IntRange(1, 256),
+    default=16,
+    show_default=True,
+    metavar="N",
+    help="Calls under way at once.",
+)
+@click.option(
+    "--owner-tag",
+    "owner_tags",
+    multiple=True,
+    metavar="KEY",
+    help="A tag, label or annotation that says who answers for a resource: its value is kept, and findings name it. May be repeated.",
+)
 @click.option(
     "--api-budget",
+    cls=Option,
+    only=NETWORK,
     type=Number(min=0.1),
     default=100.0,
     show_default=True,
@@ -45,11 +67,10 @@ def command(
     packs: tuple[Path, ...],
     parameters: tuple[str, ...],
     output: Path,
+    owner_tags: tuple[str, ...],
     concurrency: int,
     api_budget: float,
-    fail_under: float | None,
-    fail_on: str | None,
-    min_coverage: float | None,
+    asked: Gates,
     out_format: str,
 ) -> None:
     """Scan targets and say how mature they are.
@@ -64,7 +85,7 @@ def command(
       cnamm-scan scan aws
       cnamm-scan scan aws:prod --region eu-west-1 --region us-east-1 --output bundles/
       cnamm-scan scan aws --role-arn arn:aws:iam::111122223333:role/audit --external-id 42
-      cnamm-scan scan aws kubernetes:prod
+      cnamm-scan scan aws kubernetes:prod --owner-tag Owner --owner-tag app.kubernetes.io/part-of
       cnamm-scan scan kubernetes --namespace shop --with-secret-metadata
       helm template ./chart | cnamm-scan scan kubernetes:-
       cnamm-scan scan aws --function identity --min-coverage 80 --fail-under 2.0
@@ -74,8 +95,11 @@ def command(
     from cnamm_scan.cli.common import tune_process
     from cnamm_scan.cli.progress import Shown
     from cnamm_scan.evidence.recover import left_behind
+    from cnamm_scan.providers.catalog import refuse_foreign
     from cnamm_scan.stopping import Stopping
 
+    refuse_foreign(targets, reached.options(), reached.regions)
+    refuse_idle(context, late=True)
     tune_process()
     for path in left_behind(output.parent if output.suffix == ".zip" else output):
         click.echo(f"unfinished scan {path}: seal what it has collected with  cnamm-scan evaluate {path}", err=True)
@@ -89,6 +113,7 @@ def command(
             parameters=parsed_parameters(parameters),
             regions=reached.regions,
             output=output,
+            owner_tags=owner_tags,
             options=reached.options(concurrency),
             limits=api.Limits(concurrency=concurrency, rate=api_budget, burst=bursts, deadline=max(60.0, reached.call_timeout)),
             progress=progress,
@@ -111,7 +136,7 @@ def command(
             )
         if stopped:
             raise CredentialsError(stopped, where=str(done.path), do="sign in again and scan once more; what was read is in the bundle")
-        check_gates(done, fail_under=fail_under, fail_on=fail_on, min_coverage=min_coverage)
+        check_gates(done, asked, functions=functions, rules=rules)
 
 
 def _told_to_stop() -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from cnamm_scan.cli.asked import Command
 from cnamm_scan.cli.common import BUNDLE
 
 
-@click.command("verify")
+@click.command("verify", cls=Command)
 @BUNDLE
 def command(bundle: Path) -> None:
     """Check that a bundle is whole and unchanged: every file, every line, every count and the Merkle root.

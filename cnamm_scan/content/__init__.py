@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from cnamm_scan.content.checks import VARIABLES, Problem
 from cnamm_scan.content.reader import KINDS, bundled_pack, load, load_files, sha_of
-from cnamm_scan.content.tables import ENGINE_TABLES, ROW_COLUMNS, RULE_ID, columns_of, documents_of, key_paths, line_of
+from cnamm_scan.content.tables import ENGINE_TABLES, ROW_COLUMNS, RULE_ID, TOLD_TABLES, columns_of, documents_of, key_paths, line_of
 
 __all__ = [
     "ENGINE_TABLES",
     "KINDS",
     "ROW_COLUMNS",
     "RULE_ID",
+    "TOLD_TABLES",
     "VARIABLES",
     "Problem",
     "bundled_pack",

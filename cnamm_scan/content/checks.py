@@ -87,12 +87,32 @@ def provider_problems(table: Table, kind: Kind | None) -> Iterator[Problem]:
             yield f"no form '{name}'", did_you_mean(name, kind.normalisers), ("normalise", path)
     if table.opt_in is not None and table.opt_in not in kind.opt_ins:
         yield f"no opt-in '{table.opt_in}'", did_you_mean(table.opt_in, kind.opt_ins), ("opt_in",)
+    yield from _key_problems(table, kind)
     for location, call in ((("list",), table.list), *((("then", part), call) for part, call in table.then.items())):
         if call.read is not None and call.read not in kind.readers:
             yield f"no reader '{call.read}'", did_you_mean(call.read, kind.readers), location
         found = kind.call_problem(call, table.client) if kind.call_problem else None
         if found is not None:
             yield (*found, location)
+
+
+def _key_problems(table: Table, kind: Kind) -> Iterator[Problem]:
+    """Paths of a key that lead nowhere: every row would be told apart by nothing."""
+    if not kind.fields:
+        return
+    heads = {_head(column.path) for column in table.columns.values() if column.path}
+    known = {*kind.fields, *heads, *table.then, "parent", paths.SELF} - {""}
+    for text in key_paths(table.key):
+        if _head(text) not in ("", *known):
+            yield f"key: nothing says that there is a '{text}'", did_you_mean(_head(text), known), ("key",)
+
+
+def _head(text: str) -> str:
+    """The first step of a path; empty for a variable, and for what is no path."""
+    try:
+        return "" if text.startswith("$") else paths.parse(text).head
+    except ContentError:
+        return ""
 
 
 def _column_problems(name: str, column: Column, columns: Mapping[str, Column]) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from cnamm_scan.content import kept
 from cnamm_scan.content.checks import provider_problems, table_problems, view_problems, with_needs
 from cnamm_scan.content.source import Source
 from cnamm_scan.content.tables import ENGINE_TABLES
+from cnamm_scan.doing import doing
 from cnamm_scan.errors import ContentError, did_you_mean
 from cnamm_scan.model import Column, Content, Function, Model, Objective, Parameter, Placement, Practice, Rule, RuleTests, Table, View
 from cnamm_scan.providers.catalog import KINDS as PROVIDERS
@@ -113,6 +114,7 @@ def load(packs: Iterable[Path] = (), *, bundled: bool = True, problems: list[Con
     Raises ContentError that holds every problem of every file: one run names them all. With `problems` they go there, and what could be
     read is given back: for looking on, not for scanning with.
     """
+    doing("reading content")
     sources: list[list[Source]] = []
     if bundled:
         sources.append(list(_sources(bundled_pack(), is_shipped=True)))
@@ -126,7 +128,9 @@ def load(packs: Iterable[Path] = (), *, bundled: bool = True, problems: list[Con
 
 def load_files(files: Mapping[str, bytes]) -> Content:
     """Content from files in memory, as `method/` of a bundle holds them: name inside the pack -> bytes."""
-    ordered = sorted(files.items(), key=lambda file: (b"\noverrides:" in b"\n" + file[1], file[0]))  # what is overridden comes first
+    doing("reading content")
+    # what is overridden, or added to, comes first
+    ordered = sorted(files.items(), key=lambda file: (any(word in b"\n" + file[1] for word in (b"\noverrides:", b"\nadds:")), file[0]))
     return _build([[Source(name, f"method/{name}", raw, is_shipped=_ships(name, raw)) for name, raw in ordered]])
 
 
@@ -247,10 +251,7 @@ class _Builder:
             self._mark(source, view_id)
             for what, do, location in view_problems(view, kind):
                 self._fail(source, f"{view_id}: {what}", do, ("views", view_id, *location))
-        name = source.name
-        while name in self.files:  # packs may each have a file of a service: both are kept
-            name = name.removesuffix(".yaml") + "_.yaml"
-        self.files[name] = source.raw
+        self.files[self._free(source.name)] = source.raw
 
     def _rule(self, source: Source) -> None:
         from cnamm_scan.content.shapes import RuleFile
@@ -333,12 +334,17 @@ class _Builder:
             placements.sort(key=lambda placed: (placed.level, placed.stream))
             practices.append(Practice(practice.id, practice.title, tuple(placements)))
         known = self.functions.setdefault(model, {})
-        if file.function in known:
-            self._fail(
-                source, f"function '{file.function}' is already defined in {known[file.function].source}", "make your own", ("function",)
-            )
-        known[file.function] = Function(file.function, file.title, tuple(practices), source.shown)
-        self.files[source.name] = source.raw
+        there = known.get(file.function)
+        if file.adds and there is None:
+            self._fail(source, f"there is no function '{file.function}' to add to", did_you_mean(file.function, known), ("function",))
+        elif there is not None and not file.adds:
+            do = "write adds: true to put objectives into it, or make your own"
+            self._fail(source, f"function '{file.function}' is already defined in {there.source}", do, ("function",))
+        if there is not None and file.adds:
+            known[file.function] = replace(there, practices=with_more(there.practices, practices))
+        else:
+            known[file.function] = Function(file.function, file.title, tuple(practices), source.shown)
+        self.files[self._free(source.name)] = source.raw
 
     def _framework(self, source: Source) -> None:
         """Checked here, and read by the exports that need it."""
@@ -347,6 +353,12 @@ class _Builder:
         for name, control in source.parse(FrameworkFile).controls.items():
             for number, mapped in enumerate(control.objectives):
                 self.placed.append((source, ("controls", name, "objectives", number), mapped.id))
+
+    def _free(self, name: str) -> str:
+        """The name of a file, or one that no other has: packs may each have a file of a service or of a function, and all are kept."""
+        while name in self.files:
+            name = name.removesuffix(".yaml") + "_.yaml"
+        return name
 
     def _mark(self, source: Source, name: str) -> None:
         (self.shipped.add if source.is_shipped else self.shipped.discard)(name)
@@ -407,6 +419,17 @@ class _Builder:
             for practice in function.practices
         ]
         return replace(function, practices=tuple(practices))
+
+
+def with_more(practices: Sequence[Practice], more: Sequence[Practice]) -> tuple[Practice, ...]:
+    """Practices with those of a pack: what it says of one that is there is added to it, others follow."""
+    added = {practice.id: practice for practice in more}
+    made = []
+    for practice in practices:
+        own = added.pop(practice.id, None)
+        placements = sorted((*practice.placements, *(own.placements if own else ())), key=lambda placed: (placed.level, placed.stream))
+        made.append(replace(practice, placements=tuple(placements)))
+    return (*made, *added.values())
 
 
 def sha_of(files: Mapping[str, bytes]) -> str:

@@ -245,9 +245,10 @@ class PracticeFile(_File):
 
 
 class FunctionFile(_File):
-    """A file of `mappings/MODEL/`."""
+    """A file of `mappings/MODEL/`. One that `adds` puts practices and objectives into a function that is there."""
 
     function: Slug
+    adds: bool = False
     title: Line
     practices: tuple[PracticeFile, ...]
 

@@ -29,6 +29,36 @@ ENGINE_TABLES: Mapping[str, tuple[str, Mapping[str, Column]]] = {
 }
 
 
+def _of(columns: str) -> dict[str, Column]:
+    return {name: Column(kind) for name, kind in (each.split(":") for each in columns.split())}  # type: ignore[arg-type]
+
+
+TOLD_TABLES: Mapping[str, tuple[str, Mapping[str, Column]]] = {
+    "results": (
+        "What each rule said about each resource.",
+        _of(
+            "rule:text title:text target:text region:text resource:text verdict:text severity:text objective:text function:text"
+            " message:text reason:text fact:text file:text line:integer values:json"
+        ),
+    ),
+    "scores": (
+        "Every score, from models to objectives; `target` is empty for the whole.",
+        _of(
+            "target:text model:text function:text practice:text level:integer objective:text"
+            " low:number high:number coverage:number attained:integer"
+        ),
+    ),
+    "coverage": (
+        "How each planned call went, by table, target and region.",
+        _of(
+            "target:text region:text fact_table:text part:text operation:text status:text complete:boolean code:text"
+            " calls:integer pages:integer items:integer retries:integer gone:integer gaps:json"
+        ),
+    ),
+}
+"""Tables that only who asks a judged scan may name: no rule and no view reads what rules have said."""
+
+
 @cache
 def key_paths(template: str) -> tuple[str, ...]:
     """The paths inside the braces of a key template."""

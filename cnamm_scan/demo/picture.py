@@ -8,7 +8,7 @@ from pathlib import Path
 
 WIDTH = 112
 LINES = 46
-"""The report's head, bars and first steps: what fits a page of a browser."""
+"""What fits a page of a browser: the whole summary of eight functions."""
 
 
 def draw(bundle: Path, picture: Path) -> None:
@@ -21,11 +21,11 @@ def draw(bundle: Path, picture: Path) -> None:
 
     with api.load_bundle(bundle) as done:
         drawn = Console(file=io.StringIO(), width=WIDTH, force_terminal=True, color_system="truecolor", highlight=False)
-        render(done.report(), drawn, findings=3, path=f"./{bundle.name}")
+        render(done.report(), drawn, path=f"./{bundle.name}")
         lines = drawn.file.getvalue().splitlines()  # type: ignore[attr-defined]
     console = Console(record=True, file=io.StringIO(), width=WIDTH, force_terminal=True, color_system="truecolor", highlight=False)
     console.print("[bold]$ make demo[/bold]")
-    for line in [*lines[:LINES], "…"]:
+    for line in [*lines[:LINES], *(["…"] if len(lines) > LINES else [])]:
         console.print(Text.from_ansi(line))
     picture.write_text(console.export_svg(title="cnamm-scan demo"))
 

@@ -152,6 +152,7 @@ def _translated(error: duckdb.Error | MemoryError, tables: Iterable[str] = ()) -
     text = str(error).split("\n\nLINE", 1)[0].split("\nLINE", 1)[0]
     what = " ".join(line.strip() for line in text.splitlines() if line.strip())
     what = what.split(" Candidate functions:", 1)[0]  # dozens of lines
+    what = re.sub(r'\s*Did you mean "[^"]*"\?', "", what)  # of its own catalogue, which nobody here knows
     missing = re.search(r"Table with name ([\w.]+) does not exist", what)
     advice = did_you_mean(missing.group(1), tables) if missing and tables else "check the SQL against the table's page in docs/reference"
     return StoreError(what[:1].lower() + what[1:], do=advice)

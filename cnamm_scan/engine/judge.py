@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
+from cnamm_scan.doing import doing
 from cnamm_scan.engine.evaluate import CompiledRule, blocks, count, population, tally
 from cnamm_scan.engine.store import Store
 from cnamm_scan.model import Content, Coverage, Reason, ResultBlock, Tally, Target
@@ -28,6 +29,7 @@ class ResultWriter(Protocol):
 
 def judge(store: Store, rules: Sequence[CompiledRule], targets: Sequence[Target]) -> Iterator[Tally]:
     """What each rule counts in each target that it concerns."""
+    doing(f"judging {len(rules)} rules")
     for rule in rules:
         yield from tally(store, rule, targets)
 
@@ -47,6 +49,7 @@ def judge_and_write(
     tallies: list[Tally] = []
     told: set[str] = set()
     judged: list[str] = []
+    doing(f"judging {len(rules)} rules")
     for rule in rules:
         if wanted():
             break

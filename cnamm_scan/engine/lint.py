@@ -10,6 +10,7 @@ from typing import Any
 
 from cnamm_scan import paths
 from cnamm_scan.content import ENGINE_TABLES, alternatives, columns_of, line_of
+from cnamm_scan.content.starter import ABOUT, OBJECTIVE, left_over
 from cnamm_scan.content.wording import hole, wording
 from cnamm_scan.engine import ages, lineage, regions
 from cnamm_scan.engine.bounds import Bounds, StoreError
@@ -64,6 +65,10 @@ def _problems(content: Content, known: Set[str]) -> list[ContentError]:
         problems += _columns(content, table)
         with suppress(ContentError):  # a path that cannot be read: the reader of content has said so, and looked on
             problems += list(_table(content, table))
+    for objective in content.objectives.values():
+        if OBJECTIVE in objective.title:
+            where = f"mappings ({objective.id})"
+            problems.append(ContentError("still as it was made: title", where=where, do="say it in your own words"))
     unread: list[ContentError] = []
     views = _sound_views(content, unread, known)
     problems += unread
@@ -156,6 +161,8 @@ def _table(content: Content, table: Table) -> Iterator[ContentError]:
                 seen = names.setdefault(folded[:length], ".".join(path.keys[:length]))
                 if seen != ".".join(path.keys[:length]):
                     yield ContentError(f"paths '{seen}' and '{column.path}' differ in case only", where=where, do="use one spelling")
+    if ABOUT in table.about:
+        yield ContentError("still as it was made: about", where=where, do="say it in your own words")
     for key in table.then:
         if any(column.path and paths.parse(column.path).head == key for column in table.columns.values() if _is_path(column)):
             continue
@@ -231,6 +238,9 @@ def _rule(content: Content, store: Store, rule: Rule) -> Iterator[ContentError]:
         if not group.strip():
             yield ContentError("title, why, message and fix must say something", where=where, do="write a sentence")
             break
+    placeholders = left_over(rule)
+    if placeholders:
+        yield ContentError(f"still as it was made: {', '.join(placeholders)}", where=where, do="say it in your own words")
     if rule.title.strip().endswith("."):
         yield ContentError("a title has no full stop", where=where, do="remove it")
     for _, case in rule.tests.cases():

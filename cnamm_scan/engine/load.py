@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cnamm_scan.content import ENGINE_TABLES
+from cnamm_scan.doing import doing
 from cnamm_scan.engine.made import Makers
 from cnamm_scan.engine.store import Shards, Store
 from cnamm_scan.engine.views import make_views
@@ -49,6 +50,7 @@ def open_store(content: Content, tables: Iterable[str], facts: Facts, makers: Ma
 
     Not `sparing` everything is asked of DuckDB, also what is known without: it says the same.
     """
+    doing("loading facts")
     scan_time = facts.started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     # facts are laid out in a folder of their own to be loaded; before the first word of SQL that somebody else wrote, no file can be read
     with tempfile.TemporaryDirectory(prefix="cnamm-scan-") as room:
@@ -64,6 +66,7 @@ def open_store(content: Content, tables: Iterable[str], facts: Facts, makers: Ma
                     hidden = frozenset(said.get("unsupported", ())) if said is not None else frozenset()
                     store.load(table, Shards(facts.stored.files(table, Path(room)), parts, kept, hidden))
                 store.add_ghosts(table, _never_asked(content, table, said is not None, facts.regions, facts.targets))
+            doing("putting facts together")
             make_views(store, makers.fill)
         except BaseException:
             store.close()

@@ -13,7 +13,7 @@ from cnamm_scan.content import columns_of, key_paths
 from cnamm_scan.engine import parser
 from cnamm_scan.engine.parser import Node, nodes
 from cnamm_scan.engine.worth import is_by_region
-from cnamm_scan.model import Content
+from cnamm_scan.model import ROOM, Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +73,21 @@ def _doubt(lookup: Subquery, *, is_one: bool) -> str:
     pairs = [(f"_t._inner{number}", f"this._outer{number}") for number in range(len(lookup.joins))]
     unread = " OR ".join(["_t._ghost IS NOT NULL", *(f"{inner} IS NULL" for inner, _ in pairs)])
     # an unread row whose id is known can only be missed by whoever joins that id, and one that cannot meet the condition by nobody
-    may_join = [f"({inner} IS NULL OR {inner} = {outer})" for inner, outer in pairs]
+    may_join = [
+        f"({inner} IS NULL{_elsewhere(outer) if name == ROOM else ''} OR {inner} = {outer})"
+        for (inner, outer), (name, _) in zip(pairs, lookup.joins, strict=True)
+    ]
     asked = " AND ".join([*place, f"({unread})", *may_join, "_condition IS DISTINCT FROM false"])
     doubt = " OR ".join([*(f"{outer} IS NULL" for _, outer in pairs), f"EXISTS (SELECT 1 FROM _source WHERE {asked})"])
     if not is_one:
         return doubt
     met = " AND ".join([*place, "_t._ghost IS NULL", *(f"{inner} = {outer}" for inner, outer in pairs)])
     return f"({doubt}) AND NOT EXISTS (SELECT 1 FROM _source WHERE {met})"
+
+
+def _elsewhere(room: str) -> str:
+    """SQL of whether an unread row of which the room is not known may be in this one: it may be known where it is not."""
+    return f" AND NOT COALESCE(list_contains(_t._outside, {room}), false)"
 
 
 def _is_one(content: Content, lookup: Subquery) -> bool:

@@ -9,7 +9,9 @@ from typing import Any
 
 from cnamm_scan import paths
 from cnamm_scan.content import ENGINE_TABLES
+from cnamm_scan.doing import doing
 from cnamm_scan.engine.evaluate import CompiledRule, compile_rule
+from cnamm_scan.engine.parameters import replaced
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import expand, read_ahead
 from cnamm_scan.errors import UsageError, did_you_mean
@@ -27,7 +29,7 @@ class Selection:
     rules: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    """Values that replace defaults of rules' parameters, by the parameter's name."""
+    """Values that replace defaults of rules' parameters: `max_days` of all that have one, or `RULE.max_days` of one."""
     opted: frozenset[str] = frozenset()
     """What is read only when somebody asks for it, and was asked for: names of collectors' `opt_in:`."""
 
@@ -154,18 +156,15 @@ def select(content: Content, selection: Selection) -> list[Rule]:
         chosen.update((rule.id, rule) for rule in found)
     current = (rule for rule in content.rules.values() if rule.status != "deprecated")
     pool = list(chosen.values() if selection.rules else current)
-    known = {name for rule in content.rules.values() for name in rule.parameters}
-    for name in selection.parameters:
-        if name not in known:
-            raise UsageError(f"no parameter '{name}'", where="--parameter", do=did_you_mean(name, known))
     return [rule for rule in pool if not selection.functions or rule.objective in wanted]
 
 
 def make_plan(content: Content, selection: Selection, providers: Iterable[str]) -> Plan:
     """The calls that the selected rules of these providers need. Raises ContentError or UsageError."""
+    doing("planning")
     providers = frozenset(providers)
     chosen = [rule for rule in select(content, selection) if rule.provider in providers or rule.provider == "estate"]
-    rules = tuple(compile_rules(content, chosen, selection.parameters))
+    rules = tuple(compile_rules(content, chosen, replaced(content, chosen, selection.parameters)))
     wanted: dict[str, set[str]] = {}
     for rule in rules:
         for table, columns in rule.reads.items():
@@ -191,12 +190,14 @@ def is_read(content: Content, table: Table, opted: frozenset[str]) -> bool:
     return table.list.for_ is None or is_read(content, content.tables[table.list.for_], opted)
 
 
-def compile_rules(content: Content, rules: Sequence[Rule], parameters: Mapping[str, Any] | None = None) -> Iterator[CompiledRule]:
-    """Compile rules in order, parsing many at a time. Raises ContentError."""
+def compile_rules(
+    content: Content, rules: Sequence[Rule], parameters: Mapping[str, Mapping[str, Any]] | None = None
+) -> Iterator[CompiledRule]:
+    """Compile rules in order, parsing many at a time. `parameters` are those that somebody replaced, by rule. Raises ContentError."""
     for start in range(0, len(rules), READ_AT_ONCE):
         some = rules[start : start + READ_AT_ONCE]
         read_ahead(content, some)
-        yield from (compile_rule(content, rule, parameters) for rule in some)
+        yield from (compile_rule(content, rule, (parameters or {}).get(rule.id)) for rule in some)
 
 
 def tables_of(content: Content, rule: CompiledRule) -> set[str]:

@@ -19,7 +19,7 @@ from cnamm_scan.model import Content
 T = TypeVar("T")
 _KIND = "readings"
 _MOST = 16
-"""Contents whose readings are held at a time."""
+"""Contents whose readings are held at a time, those that were asked for last."""
 
 
 class _Shelf:
@@ -41,6 +41,8 @@ def _shelf(content: Content) -> _Shelf:
         while len(_shelves) >= _MOST:
             _shelves.pop(next(iter(_shelves)))
         found = _shelves[content] = _Shelf(content)
+    elif next(reversed(_shelves)) is not content:
+        _shelves[content] = _shelves.pop(content, found)  # the last of all to go
     return found
 
 

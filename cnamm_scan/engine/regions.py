@@ -11,7 +11,8 @@ from functools import lru_cache
 
 from cnamm_scan.engine.doubt import NOTHING, Tables
 from cnamm_scan.engine.evaluate import compile_rule
-from cnamm_scan.engine.worth import CannotTellError, read_worth
+from cnamm_scan.engine.terms import CannotTellError
+from cnamm_scan.engine.worth import read_worth
 from cnamm_scan.errors import ContentError
 from cnamm_scan.model import Content, Rule, View
 

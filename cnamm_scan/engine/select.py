@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from cnamm_scan.content import ENGINE_TABLES, columns_of
+from cnamm_scan.content import ENGINE_TABLES, TOLD_TABLES, columns_of
 from cnamm_scan.engine import functions, parser
 from cnamm_scan.engine.parser import Node, nodes
 from cnamm_scan.engine.readings import reading
@@ -68,6 +68,8 @@ class ViewSource:
 
     tables: frozenset[str]
     columns: Mapping[str, frozenset[str]]
+    told: frozenset[str] = frozenset()
+    """Those of TOLD_TABLES that a query reads."""
 
 
 @lru_cache(maxsize=512)
@@ -147,6 +149,7 @@ class _Reader:
     law: _Law
     where: str
     tables: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
     named: set[str] = field(default_factory=set)
     """Every part of every name of a column, in lower case: more than is read, never less."""
     rows: dict[tuple[str, ...], set[str]] = field(default_factory=dict)
@@ -179,7 +182,7 @@ class _Reader:
             own = frozenset(columns_of(self.content, table))
             whole = self.everything or any(table in self.rows.get(name, ()) and name[0] not in own for name in self.names)
             columns[table] = own if whole else own & self.named
-        return ViewSource(frozenset(self.tables), columns)
+        return ViewSource(frozenset(self.tables), columns, frozenset(self.told))
 
     # ---- queries and their scopes ------------------------------------------------------------------------------------
 
@@ -247,7 +250,7 @@ class _Reader:
                 self._within([node["aggregates"], node["pivots"], node["groups"]], scope)
             case "SHOW_REF":
                 if node.get("query") is None:
-                    raise self.fail("SHOW is not allowed in a query", "DESCRIBE a table; or: cnamm-scan content list --kind tables")
+                    raise self.fail("SHOW is not allowed in a query", "write SHOW TABLES by itself, or DESCRIBE a table")
                 self.everything = True
                 self.query(node["query"], scope)
 
@@ -258,8 +261,12 @@ class _Reader:
         if len(path) == 1 and path[0] in scope:
             return
         table = ".".join(path)
+        if table in TOLD_TABLES and self.law is _QUERY:
+            self.told.add(table)
+            return
         if table not in known_tables(self.content) or table.split(".") != path:
-            raise self.fail(f"no table '{table}'", did_you_mean(table, known_tables(self.content)))
+            more = TOLD_TABLES.keys() if self.law is _QUERY else ()
+            raise self.fail(f"no table '{table}'", did_you_mean(table, known_tables(self.content).union(more)))
         self.tables.add(table)
         if node.get("column_name_alias"):  # its columns go by other names from here on
             self.everything = True

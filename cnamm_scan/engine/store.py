@@ -21,9 +21,11 @@ from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sparing import Sparing
 from cnamm_scan.engine.sql import expand, quoted, read_column
 from cnamm_scan.engine.unread import FEW_BYTES, Unread, dark, is_shipped, read_lines, says_nothing_of_places
-from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, REST_PART, UNREAD, Column, Content, Reason, Table
+from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, OUTSIDE, REST_PART, ROOM, UNREAD, Column, Content, Reason, Table
 
-_INTERNAL = '"_fact" VARCHAR, "_ghost" VARCHAR, "_gaps" MAP(VARCHAR, VARCHAR), "_shadow" BOOLEAN, "_weight" BIGINT DEFAULT 1'
+_INTERNAL = (
+    '"_fact" VARCHAR, "_ghost" VARCHAR, "_gaps" MAP(VARCHAR, VARCHAR), "_shadow" BOOLEAN, "_weight" BIGINT DEFAULT 1, "_outside" VARCHAR[]'
+)
 _FACT_COLUMNS = (
     "{kind: 'VARCHAR', id: 'VARCHAR', target: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', data: 'JSON', gaps: 'MAP(VARCHAR, VARCHAR)'}"
 )
@@ -44,6 +46,38 @@ class Shards:
     paths: frozenset[str] | None = None
     unsupported: frozenset[str] = frozenset()
     """Paths that were not kept because the provider's SDK does not have them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Where in a target something was not read."""
+
+    inside: frozenset[str] = frozenset()
+    """In these rooms."""
+    elsewhere: frozenset[str] | None = None
+    """And in any but these; None: in no other."""
+
+    @classmethod
+    def of(cls, places: Iterable[tuple[Any, ...]]) -> Rooms | None:
+        """All that unread rows say of their room, and of where it is not. None where one of them says neither."""
+        inside: set[str] = set()
+        elsewhere: frozenset[str] | None = None
+        for room, outside in places:
+            if room is not None:
+                inside.add(room)
+            elif outside:
+                elsewhere = frozenset(outside) if elsewhere is None else elsewhere & frozenset(outside)
+            else:
+                return None
+        return cls(frozenset(inside), elsewhere)
+
+    def are_dark(self, room: str) -> str:
+        """SQL of whether a room, as this SQL tells it, may hold something; true where it does not tell."""
+        named = ", ".join(map(literal, sorted(self.inside)))
+        either = [f"{room} IN ({named})"] if named else []
+        if self.elsewhere is not None:
+            either.append(f"{room} NOT IN ({', '.join(map(literal, sorted(self.elsewhere)))})" if self.elsewhere else "true")
+        return f"COALESCE({' OR '.join(either)}, true)" if either else "false"
 
 
 class Store(Sparing):
@@ -80,8 +114,10 @@ class Store(Sparing):
         self.places: Mapping[str, Sequence[str]] = {}
         """Target id -> every region that a row of it may name."""
         self._dark: dict[tuple[str, tuple[str, ...]], dict[tuple[str, str | None], str]] = {}
-        self._rooms: dict[tuple[str, str], frozenset[str] | None] = {}
+        self._rooms: dict[str, Rooms | None] = {}
         self._places_of: dict[tuple[tuple[str, str, str, bool], ...], str] = {}
+        self.told: frozenset[str] = frozenset()
+        """Tables beside the facts that were put in for who asks: see TOLD_TABLES."""
         self.large: set[str] = set()
         """Tables that are worth packing."""
         self._underived: dict[str, list[tuple[str, Column]]] = {}
@@ -245,6 +281,7 @@ class Store(Sparing):
             "g AS _gaps",
             f"g['{REST_PART}'] IS NOT NULL AS _shadow",
             f"CASE WHEN g['{GHOST_PART}'] IS NULL THEN 1 ELSE COALESCE(TRY_CAST(data ->> '{UNREAD}' AS BIGINT), 1) END AS _weight",
+            f"CASE WHEN g['{GHOST_PART}'] IS NOT NULL THEN from_json(data -> '{OUTSIDE}', '[\"VARCHAR\"]') END AS _outside",
         ]
         absent = ""
         if self.whole:  # "there may be more" is not so there; whatever else was not read stays unread
@@ -338,15 +375,15 @@ class Store(Sparing):
             self._dark[table, parts] = known
         return known
 
-    def dark_in(self, table: str, column: str) -> frozenset[str] | None:
-        """The values of a text column in which rows of a table were not read; None where that may be any."""
+    def dark_rooms(self, table: str) -> Rooms | None:
+        """In which rooms of a target rows of a table were not read; None where that may be any."""
         columns = columns_of(self.content, table)
-        if column not in columns or columns[column].type != "text" or self.unread(table):
+        if ROOM not in columns or columns[ROOM].type != "text" or self.unread(table):
             return None
-        if (table, column) not in self._rooms:
-            found = {said for (said,) in self.rows(f"SELECT DISTINCT {quoted(column)} FROM {quoted(table)} WHERE _ghost IS NOT NULL")}
-            self._rooms[table, column] = None if None in found else frozenset(found)
-        return self._rooms[table, column]
+        if table not in self._rooms:
+            sql = f"SELECT DISTINCT {quoted(ROOM)}, _outside FROM {quoted(table)} WHERE _ghost IS NOT NULL"
+            self._rooms[table] = Rooms.of(self.rows(sql))
+        return self._rooms[table]
 
 
 def _values(row: Mapping[str, Any], columns: Mapping[str, Column]) -> Iterator[Any]:

@@ -16,9 +16,10 @@ from cnamm_scan.engine.nothing import gives_nothing, read_recipe
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import quoted
 from cnamm_scan.engine.store import NO_GAPS, Store
+from cnamm_scan.engine.terms import CannotTellError, Relation
 from cnamm_scan.engine.unread import Unread, is_shipped, merged
-from cnamm_scan.engine.worth import ROOM, CannotTellError, Reading, Relation, is_by_region, part_sql, read_worth
-from cnamm_scan.model import GHOST_PART, REST_PART, SILENCE_PART, Content, MadeRow, Reason, View, fact_id
+from cnamm_scan.engine.worth import Reading, is_by_region, part_sql, read_worth
+from cnamm_scan.model import GHOST_PART, REST_PART, ROOM, SILENCE_PART, Content, MadeRow, Reason, View, fact_id
 
 ROWS_AT_ONCE = 2000
 """Rows of a function that are put in together."""
@@ -151,11 +152,11 @@ class _Seen:
 
     def _is_dark(self, table: str, why: str | None) -> str:
         place = self._is_dark_place(table, why)
-        rooms = self.store.dark_in(table, ROOM) if place != "false" and table in self.made.tied.get(ROOM, ()) else None
+        rooms = self.store.dark_rooms(table) if place != "false" and table in self.made.tied.get(ROOM, ()) else None
         if rooms is None or ROOM not in self.made.columns:
             return place
         # of a row whose own room is not known any may be the one
-        inside = f"COALESCE(v.{ROOM} IN ({', '.join(map(literal, sorted(rooms)))}), true)"
+        inside = rooms.are_dark(f"v.{ROOM}")
         return inside if place == "true" else f"({place} AND {inside})"
 
     def _is_dark_place(self, table: str, why: str | None) -> str:
@@ -195,7 +196,7 @@ def _add_missing(store: Store, view: str, made: Relation, dark: Mapping[str, Map
                 if place != (target, region) and is_here and (place[0] == target or not is_tied):
                     spread.setdefault(place, why)
     has_rooms = ROOM in store.content.views[view].columns and not spread
-    keeps = has_rooms and all(table in made.tied.get(ROOM, ()) and store.dark_in(table, ROOM) is not None for table in adding)
+    keeps = has_rooms and all(table in made.tied.get(ROOM, ()) and store.dark_rooms(table) is not None for table in adding)
     (_add_unread_in_rooms if keeps else _add_unread)(store, view, adding)
     store.add_ghosts(view, [(target, region, Reason(why), True) for (target, region), why in sorted(spread.items())])
 
@@ -222,7 +223,7 @@ def _add_unread_of_made(store: Store, view: str, bases: Sequence[str]) -> None:
     What comes of a row stands in that row's namespace: a view that says in which its rows are is trusted in that.
     """
     dark = [base for base in bases if dark_places(store, base)]
-    keeps = bool(dark) and ROOM in store.content.views[view].columns and all(store.dark_in(base, ROOM) is not None for base in dark)
+    keeps = bool(dark) and ROOM in store.content.views[view].columns and all(store.dark_rooms(base) is not None for base in dark)
     if keeps:
         _add_unread_in_rooms(store, view, dark)
     else:
@@ -245,7 +246,7 @@ def _add_unread(store: Store, view: str, bases: Sequence[str]) -> None:
 
 def _add_unread_in_rooms(store: Store, view: str, bases: Sequence[str]) -> None:
     """The same for each namespace by itself, where all of these tables tell in which something was not read."""
-    columns = f"target, region, {ROOM}"
+    columns = f"target, region, {ROOM}, _outside"
     each = " UNION ALL ".join(
         f"SELECT {columns}, _ghost, _shadow, _weight, _gaps['{REST_PART}'] IS NOT NULL AS _rest"
         f" FROM {quoted(base)} WHERE _ghost IS NOT NULL"

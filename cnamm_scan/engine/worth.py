@@ -7,48 +7,22 @@ and which of its values could be another one if more of these had been seen. Wha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from cnamm_scan.content import columns_of
 from cnamm_scan.engine import parser
-from cnamm_scan.engine.doubt import CERTAIN, FALSE, NOTHING, TRUE, Tables, Worth, combined, together, within
+from cnamm_scan.engine.doubt import CERTAIN, FALSE, NOTHING, Tables, Worth, together, within
 from cnamm_scan.engine.extract import quoted_key
-from cnamm_scan.engine.functions import ALLOWED_AGGREGATES, BY_ORDER
-from cnamm_scan.engine.parser import Node, children, nodes
+from cnamm_scan.engine.parser import Node, children
 from cnamm_scan.engine.readings import reading
 from cnamm_scan.engine.select import read_view
-from cnamm_scan.model import ESTATE_TABLE, Content
+from cnamm_scan.engine.terms import CannotTellError, Grouped, Relation, Scope, aggregates, names_of, worth
+from cnamm_scan.model import ESTATE_TABLE, ROOM, Content
 
-_AGGREGATES = (ALLOWED_AGGREGATES | BY_ORDER) - {"coalesce", "nullif", "ifnull", "if", "greatest", "least", "concat", "unnest"}
 PLACES = ("target", "region")
-ROOM = "namespace"
-"""The column that says where in a target a row is, in tables that have one: an unread row of which it is known darkens no other room."""
 TIES = (*PLACES, ROOM)
-INTERNAL = ("_fact", "_ghost", "_gaps", "_shadow", "_weight")
+INTERNAL = ("_fact", "_ghost", "_gaps", "_shadow", "_weight", "_outside")
 """Columns that every table has and no content names; a star has them."""
-
-
-class CannotTellError(Exception):
-    """A SELECT of a form that is not read here: where a table beneath is dark none of its rows is certain."""
-
-
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """Rows that a FROM, a WITH or a whole SELECT makes."""
-
-    columns: Mapping[str, Worth]
-    tables: Tables
-    """All that are read."""
-    adds: Tables
-    """Those whose unread rows could add rows."""
-    loses: Tables = NOTHING
-    """Those whose unread rows could take away rows that were found."""
-    repeats: Tables = NOTHING
-    """Those whose unread rows could change how often a row comes."""
-    tied: Mapping[str, Tables] = field(default_factory=dict)
-    """`target`, `region`, `namespace` -> the tables whose darkness in one touches only rows of the same."""
-    keys: Mapping[str, str] = field(default_factory=dict)
-    """Column -> the table whose key it is, at most one row of this relation for each row of that table but for what `repeats`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,54 +118,13 @@ def _without_unread(tree: Node, dark: Tables) -> Node:
     return made
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """What names mean in one SELECT."""
-
-    aliases: Mapping[str, Relation]
-    """In the order of FROM, small letters."""
-    said: Mapping[str, Worth] = field(default_factory=dict)
-    """Names that the SELECT gives."""
-    grouped: _Grouped | None = None
-    lambdas: frozenset[str] = frozenset()
-
-    def named(self, names: Sequence[str]) -> Worth:
-        """The worth of a column; of what is not found, that of everything."""
-        low = [name.lower() for name in names]
-        found = self.place(low)
-        if found is not None:
-            alias, column = found
-            return self.aliases[alias].columns[column]
-        if low[0] in self.lambdas:
-            return CERTAIN
-        if low[0] in self.said:
-            return self.said[low[0]]
-        return Worth(NOTHING.union(*(each.tables for each in self.aliases.values())), None)
-
-    def place(self, low: Sequence[str]) -> tuple[str, str] | None:
-        """(alias, column) of a name."""
-        if len(low) > 1 and low[0] in self.aliases and low[1] in self.aliases[low[0]].columns:
-            return low[0], low[1]
-        # a parameter of a lambda that is called as a column is taken for the column: the doubt of more
-        holders = [alias for alias, each in self.aliases.items() if low[0] in each.columns]
-        return (holders[0], low[0]) if holders else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Grouped:
-    """A grouping: what an aggregate of it rests on."""
-
-    tables: Tables
-    """Those whose darkness could bring more rows into a group, or more of the same."""
-    loses: Tables
-    fixed: frozenset[str]
-    """Aliases of which a group has one row."""
-
-
 class _Reader:
     def __init__(self, content: Content, everything: Tables) -> None:
         self.content = content
         self.everything = everything
+
+    def _scope(self, aliases: Mapping[str, Relation]) -> Scope:
+        return Scope(aliases, self.everything)
 
     # ---- queries -----------------------------------------------------------------------------------------------------
 
@@ -242,14 +175,14 @@ class _Reader:
         aliases: dict[str, Relation] = {}
         equal: list[Node] = []
         whole = self._from(node["from_table"], known, aliases, equal)
-        whole = self._filtered(whole, node["where_clause"], _Scope(aliases), equal)
+        whole = self._filtered(whole, node["where_clause"], self._scope(aliases), equal)
         items = self._items(node["select_list"], aliases)
         is_grouped = bool(node["group_expressions"]) or node["aggregate_handling"] == "FORCE_AGGREGATES"
-        is_whole = not is_grouped and any(_aggregates(item) for _, item in items)
-        scope = _Scope(aliases)
+        is_whole = not is_grouped and any(aggregates(item) for _, item in items)
+        scope = self._scope(aliases)
         grouping: list[Node] = []
         if node["aggregate_handling"] == "FORCE_AGGREGATES":
-            grouping = [item for _, item in items if not _aggregates(item)]
+            grouping = [item for _, item in items if not aggregates(item)]
         elif is_grouped:
             by_name = dict(items)
             for each in node["group_expressions"]:
@@ -259,19 +192,19 @@ class _Reader:
             scope = replace(scope, grouped=self._grouped(whole, grouping, scope))
         said: dict[str, Worth] = {}
         for name, item in items:
-            said[name if name not in said else f"{name}#{len(said)}"] = self.worth(item, replace(scope, said=said))
+            said[name if name not in said else f"{name}#{len(said)}"] = worth(item, replace(scope, said=said))
         made = whole
         if is_whole:
             made = replace(whole, adds=NOTHING, loses=NOTHING, repeats=NOTHING)
         elif is_grouped:
             # who is grouped by what he did not find may be in another group; a group of one row of its owner is then that row once more
-            doubt = together(self.worth(each, _Scope(aliases)) for each in grouping)
+            doubt = together(worth(each, self._scope(aliases)) for each in grouping)
             assert scope.grouped is not None
             gone = NOTHING if scope.grouped.fixed else doubt.tables
             made = replace(whole, adds=whole.adds | doubt.tables, loses=whole.loses | gone, repeats=doubt.tables)
         if node["having"] is not None:
             made = self._filtered(made, node["having"], replace(scope, said=said), [])
-        places = {name: _Scope(aliases).place(_names(item)) for name, item in items if item["class"] == "COLUMN_REF"}
+        places = {name: self._scope(aliases).place(names_of(item)) for name, item in items if item["class"] == "COLUMN_REF"}
         keys = {}
         for name, place in places.items():
             if place is not None and place[1] in aliases[place[0]].keys:
@@ -298,8 +231,8 @@ class _Reader:
             items.append((name or f"#{len(items)}", item))
         return items
 
-    def _grouped(self, whole: Relation, grouping: Sequence[Node], scope: _Scope) -> _Grouped:
-        named = [scope.place(_names(each)) for each in grouping if each["class"] == "COLUMN_REF"]
+    def _grouped(self, whole: Relation, grouping: Sequence[Node], scope: Scope) -> Grouped:
+        named = [scope.place(names_of(each)) for each in grouping if each["class"] == "COLUMN_REF"]
         places = {place for place in named if place is not None}
         fixed = set()
         owners: set[str] = set()
@@ -309,13 +242,13 @@ class _Reader:
                 fixed.add(alias)
                 owners.add(owner)
         # of a group that holds one row of its owner no unread row of that owner is another member
-        return _Grouped((whole.adds - owners) | whole.repeats, whole.loses, frozenset(fixed))
+        return Grouped((whole.adds - owners) | whole.repeats, whole.loses, frozenset(fixed))
 
     def _ties(
         self, places: Mapping[str, tuple[str, str] | None], aliases: Mapping[str, Relation], equal: Sequence[Node]
     ) -> dict[str, Tables]:
         """Of each place the tables whose rows meet only rows of the same one."""
-        scope = _Scope(aliases)
+        scope = self._scope(aliases)
         tied: dict[str, Tables] = {}
         for place in TIES:
             start = places.get(place)
@@ -325,7 +258,7 @@ class _Reader:
             joined = {start[0]}
             pairs = []
             for each in equal:
-                sides = [scope.place(_names(side)) for side in (each["left"], each["right"])]
+                sides = [scope.place(names_of(side)) for side in (each["left"], each["right"])]
                 if all(side is not None and side[1] == place for side in sides):
                     pairs.append({side[0] for side in sides if side is not None})
             grown = True
@@ -360,15 +293,15 @@ class _Reader:
                 raise CannotTellError("columns renamed")
             made = self.query(node["subquery"]["node"], known)
         elif kind in ("TABLE_FUNCTION", "EXPRESSION_LIST"):
-            worth = together(self.worth(each, _Scope(aliases)) for each in children(node))
+            listed = together(worth(each, self._scope(aliases)) for each in children(node))
             names = [str(each).lower() for each in node.get("column_name_alias") or ()] or [alias or "unnest", "unnest"]
             made = Relation(
-                dict.fromkeys(names, worth.of(None) if worth.unsure is None else worth),
-                worth.tables,
-                worth.tables,
-                worth.tables if worth.unsure is None else NOTHING,
-                worth.tables,
-                dict.fromkeys(TIES, worth.tables),
+                dict.fromkeys(names, listed.of(None) if listed.unsure is None else listed),
+                listed.tables,
+                listed.tables,
+                listed.tables if listed.unsure is None else NOTHING,
+                listed.tables,
+                dict.fromkeys(TIES, listed.tables),
             )
         else:
             raise CannotTellError(kind)
@@ -394,7 +327,7 @@ class _Reader:
         condition = node.get("condition")
         held = self._using(node["using_columns"], aliases, new)
         doubt = (
-            together(self.worth(each, _Scope(aliases)) for each in held) if condition is None else self.worth(condition, _Scope(aliases))
+            together(worth(each, self._scope(aliases)) for each in held) if condition is None else worth(condition, self._scope(aliases))
         )
         equal += held
         tables, repeats = left.tables | right.tables, left.repeats | right.repeats
@@ -409,8 +342,8 @@ class _Reader:
             aliases[alias] = replace(
                 relation,
                 columns={
-                    name: Worth(worth.tables | looked, None if lost or worth.unsure is None else worth.unsure, worth.rises)
-                    for name, worth in relation.columns.items()
+                    name: Worth(own.tables | looked, None if lost or own.unsure is None else own.unsure, own.rises)
+                    for name, own in relation.columns.items()
                 },
                 keys={},
             )
@@ -430,71 +363,13 @@ class _Reader:
             made.append({"class": "COMPARISON", "type": "COMPARE_EQUAL", "left": left, "right": right})
         return made
 
-    def _filtered(self, whole: Relation, condition: Node | None, scope: _Scope, equal: list[Node]) -> Relation:
+    def _filtered(self, whole: Relation, condition: Node | None, scope: Scope, equal: list[Node]) -> Relation:
         if condition is None:
             return whole
-        doubt = self.worth(condition, scope)
+        doubt = worth(condition, scope)
         equal += _equalities(condition)
         lost = NOTHING if within(doubt, FALSE) else doubt.tables
         return replace(whole, adds=whole.adds | doubt.tables, loses=whole.loses | lost, repeats=whole.repeats | doubt.tables)
-
-    # ---- expressions -------------------------------------------------------------------------------------------------
-
-    def worth(self, node: Node, scope: _Scope) -> Worth:
-        """What an expression is worth."""
-        kind, operator = str(node["class"]), str(node["type"])
-        if kind in ("CONSTANT", "TYPE"):
-            return CERTAIN
-        if kind == "COLUMN_REF":
-            return scope.named(node["column_names"])
-        if kind == "LAMBDA":
-            left = node["lhs"]
-            named = {str(each["column_names"][0]).lower() for each in nodes(left) if each.get("class") == "COLUMN_REF"}
-            if node.get("syntax_type") == "SINGLE_ARROW":
-                return together([self.worth(left, scope), self.worth(node["expr"], scope)])
-            return self.worth(node["expr"], replace(scope, lambdas=scope.lambdas | named))
-        if kind in ("SUBQUERY", "WINDOW"):
-            return Worth(self.everything, None)
-        if kind == "FUNCTION" and str(node["function_name"]).lower() in _AGGREGATES:
-            return self._aggregate(node, scope)
-        parts = [self.worth(each, scope) for each in children(node)]
-        if all(part.is_certain for part in parts):
-            return CERTAIN
-        return combined(node, kind, operator, parts)
-
-    def _aggregate(self, node: Node, scope: _Scope) -> Worth:
-        """Of a group: what more rows could make of it."""
-        if scope.grouped is None:
-            raise CannotTellError("an aggregate where nothing is grouped")
-        own = replace(scope, grouped=None)
-        name = str(node["function_name"]).lower()
-        arguments = [each["expression"] for each in node["arguments"]]
-        kept = self.worth(node["filter"], own) if node.get("filter") is not None else CERTAIN
-        parts = [self.worth(each, own) for each in arguments]
-        refs = [each for each in nodes([*arguments, node.get("filter")]) if each.get("class") == "COLUMN_REF"]
-        places = [own.place(_names(ref)) for ref in refs]
-        if (
-            name in ("min", "max", "any_value", "bool_or", "bool_and", "first")
-            and refs
-            and all(p and p[0] in scope.grouped.fixed for p in places)
-        ):
-            return together([*parts, kept])  # the same in each row of the group
-        tables = scope.grouped.tables | scope.grouped.loses | kept.tables | NOTHING.union(*(part.tables for part in parts))
-        if not tables:
-            return CERTAIN
-        whole = Worth(tables, None)
-        if scope.grouped.loses or not within(kept, FALSE):
-            return whole
-        part = parts[0] if parts else CERTAIN
-        if name in ("count", "count_star", "count_if"):
-            if name == "count_if":
-                return Worth(tables, None, rises=within(part, FALSE))
-            return Worth(tables, None, rises=not parts or part.unsure == frozenset())
-        if name == "bool_or" and within(part, FALSE):
-            return whole.of(frozenset({FALSE}))
-        if name == "bool_and" and within(part, TRUE):
-            return whole.of(frozenset({TRUE}))
-        return whole
 
 
 def _equalities(node: Node | None) -> list[Node]:
@@ -505,15 +380,6 @@ def _equalities(node: Node | None) -> list[Node]:
         return [found for child in node["children"] for found in _equalities(child)]
     is_one = node["type"] == "COMPARE_EQUAL" and node["left"]["class"] == node["right"]["class"] == "COLUMN_REF"
     return [node] if is_one else []
-
-
-def _aggregates(node: Node) -> bool:
-    return any(each.get("class") == "FUNCTION" and str(each["function_name"]).lower() in _AGGREGATES for each in nodes(node))
-
-
-def _names(node: Node) -> list[str]:
-    """The parts of a column's name, in small letters."""
-    return [str(name).lower() for name in node["column_names"]]
 
 
 def _column(alias: str, name: str) -> Node:

@@ -127,6 +127,7 @@ class ScanForm(Struct):
     method: str
     tool: NamedForm
     judging: str = FIRST_JUDGING
+    owner_tags: Texts = []
 
 
 class KeptForm(Struct):
@@ -210,6 +211,8 @@ class FactForm(Struct):
     calls: list[dict[str, Any]]
     place: PlaceForm | None = None
     """Of a source that is text. It is no part of what the fact says."""
+    owner: str = ""
+    """Who answers for it, where tags were named that say so. No part of what the fact says either."""
 
 
 class CoverageForm(Struct):

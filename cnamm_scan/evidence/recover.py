@@ -67,6 +67,7 @@ class _PlanBegun(Struct):
     rules: Texts
     parameters: dict[str, Any] = {}
     opted: Texts = []
+    owner_tags: Texts = []
     tables: dict[str, KeptForm] = {}
 
 
@@ -134,7 +135,8 @@ class Partial:
         """A writer of the bundle to be. What an earlier try has left is removed. Raises BundleError."""
         beside = self.path.with_name(self.final.name + SEALING)
         shutil.rmtree(beside, ignore_errors=True)
-        return BundleWriter(self.path.parent, self.begun.scan.id, growing=(beside, self.final))
+        tags = self.begun.plan.owner_tags
+        return BundleWriter(self.path.parent, self.begun.scan.id, owner_tags=tags, growing=(beside, self.final))
 
     def pour(self, writer: BundleWriter, ends: Collection[str]) -> dict[str, set[str]]:
         """Store again what was collected, each entry once: target -> the regions of which there are facts. Raises BundleError.

@@ -32,7 +32,8 @@ REMEMBERED = 50_000
 """Strings that a redactor knows to be harmless, and names that it knows, at most."""
 
 
-def _names_tags(name: str) -> bool:
+def names_tags(name: str) -> bool:
+    """Whether what stands under a name is tags."""
     return name.lower() in _TAG_LISTS or name.lower().endswith("tags")
 
 
@@ -173,7 +174,7 @@ class Redactor:
             raise _NeedsCareError
         if len(self._tagged) >= REMEMBERED:
             self._tagged.clear()
-        known = self._tagged[name] = _names_tags(name) or name in _IDS or name.lower() in self._secret_keys
+        known = self._tagged[name] = names_tags(name) or name in _IDS or name.lower() in self._secret_keys
         return known
 
     def _odd(self, value: Json, keep: paths.Tree) -> Json:
@@ -233,7 +234,7 @@ class Redactor:
                 subtree = tree.get(name, {}) if tree is not None and name in tree else None
                 if (tree is not None and name in tree and subtree is None) or (in_tags and name.lower() in ("value", "tagvalue")):
                     made[name] = self._hide(part, resource, here)
-                elif _names_tags(name):
+                elif names_tags(name):
                     made[name] = self._tags(part, subtree, resource, here)
                 elif name in _IDS and isinstance(part, str):
                     made[name] = part
@@ -253,7 +254,7 @@ class Redactor:
         if isinstance(value, Mapping) and {str(key).lower() for key in value} not in _ONE_TAG:
             return {
                 str(key): self._tags(part, None, resource, f"{pointer}/{key}")  # an answer about tags, such as {"TagSet": [...]}
-                if _names_tags(str(key)) and isinstance(part, list | Mapping)
+                if names_tags(str(key)) and isinstance(part, list | Mapping)
                 else self._hide(part, resource, f"{pointer}/{key}")
                 for key, part in value.items()
             }

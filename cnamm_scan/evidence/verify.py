@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from cnamm_scan.doing import doing
 from cnamm_scan.evidence import merkle
 from cnamm_scan.evidence.canonical import BIGGEST, canonical
 from cnamm_scan.evidence.form import ENTRIES, SALTS, Bounds, FileForm, ManifestForm, broken, decode_line, explained, is_too_deep
@@ -61,6 +62,7 @@ def check_files(room: Room, manifest: ManifestForm) -> None:
 
 def check_entries(room: Room, manifest: ManifestForm, where: str, bounds: Bounds) -> Checked:
     """Every line is a canonical entry with what its kind needs, counts tie out, and the tree is that of these lines. Raises BundleError."""
+    doing(f"checking the bundle's {manifest.tree.size:,} entries")
     key = b"".join(room.read(SALTS))
     counts: Counter[str] = Counter()
     reader = _Reader(room, manifest, bounds, key, counts)

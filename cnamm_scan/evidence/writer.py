@@ -17,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
+from cnamm_scan.doing import doing
 from cnamm_scan.errors import BundleError
 from cnamm_scan.evidence import merkle
 from cnamm_scan.evidence import method as archive
@@ -37,6 +38,7 @@ from cnamm_scan.evidence.form import (
     is_too_deep,
 )
 from cnamm_scan.evidence.lock import held
+from cnamm_scan.evidence.owners import OwnerTags
 from cnamm_scan.evidence.parts import Facts
 from cnamm_scan.evidence.reader import hash_file
 from cnamm_scan.evidence.redact import Redactor
@@ -71,11 +73,13 @@ class BundleWriter:
         *,
         redaction_key: bytes | None = None,
         secret_keys: Iterable[str] = (),
+        owner_tags: Iterable[str] = (),
         growing: tuple[Path, Path] | None = None,
     ) -> None:
         """`output` is a folder that will hold `<scan_id>.cnamm`, or the name of the bundle as a zip.
 
-        `secret_keys` are the redactor's. `growing`: where it grows and what it is then called, when that is neither.
+        `secret_keys` are the redactor's; `owner_tags` the keys of tags that say who answers for a resource. `growing`: where it grows and
+        what it is then called, when that is neither.
         Raises BundleError when it cannot be written.
         """
         self.scan_id = scan_id
@@ -86,6 +90,7 @@ class BundleWriter:
         environment = os.environ.get(REDACTION_KEY)
         key = redaction_key or (environment.encode() if environment else secrets.token_bytes(32))
         self.redactor = Redactor(key, secret_keys)
+        self.owner_tags = OwnerTags(owner_tags)
         self._key = secrets.token_bytes(32)
         self._shards: dict[str, Shards] = {}
         self._last_calls: tuple[Sequence[Mapping[str, Any]], list[Any]] = ((), [])
@@ -166,7 +171,8 @@ class BundleWriter:
     ) -> None:
         """Redact and store one fact: of `data` what `keep` names, and `also`. Raises MalformedError for data of another shape.
 
-        `place` stands beside the data, as times do: what only moved in its file is the same.
+        `place` stands beside the data, as times do: what only moved in its file is the same. So does the owner, where tags were named that
+        say who that is.
         """
         identifier = fact_id(table, target, region, key)
         cleaned = self.redactor.kept(data, keep, redact, key)
@@ -183,6 +189,9 @@ class BundleWriter:
             "gaps": {name: reason.value for name, reason in gaps.items()},
             "calls": self._asked(calls, key),
         }
+        owner = self.owner_tags.of(data) if self.owner_tags.keys else ""
+        if owner:
+            line["owner"] = self.redactor.clean(owner, (), key)
         if place is not None:
             line["place"] = {"file": place.file, "line": place.line}
         self._write("fact", table, identifier, line)
@@ -308,6 +317,7 @@ class BundleWriter:
 
     def finish(self, content: Content, manifest: Mapping[str, Any]) -> Path:
         """Seal: write what is kept back and the manifest, and give the bundle its name. Raises BundleError."""
+        doing("sealing the bundle")
         try:
             with self._lock:
                 self._settle()

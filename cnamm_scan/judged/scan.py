@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from cnamm_scan.content import ENGINE_TABLES
 from cnamm_scan.errors import BundleError, UsageError, did_you_mean
 from cnamm_scan.evidence.bundle import Bundle
-from cnamm_scan.judged.places import Places, are_written
+from cnamm_scan.judged.places import Beside, Owners, are_written, places
 from cnamm_scan.judged.scoring import Judged, scored, standing
 from cnamm_scan.model import (
     FIRST_JUDGING,
@@ -21,6 +21,7 @@ from cnamm_scan.model import (
     Content,
     Coverage,
     ModelScore,
+    Place,
     Result,
     ResultBlock,
     Roadmap,
@@ -28,6 +29,7 @@ from cnamm_scan.model import (
     Target,
     Verdict,
 )
+from cnamm_scan.providers.catalog import KINDS
 
 if TYPE_CHECKING:
     from cnamm_scan.engine.evaluate import CompiledRule
@@ -35,11 +37,13 @@ if TYPE_CHECKING:
     from cnamm_scan.engine.made import Makers
     from cnamm_scan.engine.store import Store
 
+VerdictName = Literal["pass", "fail", "unknown", "not_applicable", "error"]
+"""A verdict as text: Verdict.FAIL is 'fail'."""
 Blocks = Callable[[frozenset[Verdict], str | None, bool], Iterator[ResultBlock]]
 """(verdicts, all if empty; a rule or all; whether each resource is named) -> blocks of results."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Scan:
     """A scan that has been judged: its results, scores and facts. A context manager: `close` gives its memory back."""
 
@@ -71,32 +75,60 @@ class Scan:
     """Target -> what it weighs in the whole; 1 where it is not named."""
     _by_target: Mapping[str, Sequence[Tally]] | None = field(default=None, repr=False)
     _store: Store | None = field(default=None, repr=False)
-    _places: Places | None = field(default=None, repr=False)
+    _places: Beside[Place] | None = field(default=None, repr=False)
+    _owners: Owners | None = field(default=None, repr=False)
 
-    def results(self, *verdicts: Verdict | str, rule: str | None = None) -> Iterator[Result]:
-        """What each rule said about each resource; all, or those of some verdicts or of one rule."""
-        for block in self.blocks(*verdicts, rule=rule):
-            yield from self.expand(block)
+    def __repr__(self) -> str:
+        """Its score, what was scanned and how much was found, on one line."""
+        low_high = "N/A"
+        for model in self.models[:1]:
+            if model.interval is not None and model.interval.coverage:
+                low_high = f"{float(model.interval.low):.2f} … {float(model.interval.high):.2f} of 5"
+        names = [target.id for target in self.targets]
+        targets = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        failed = sum(tally.fail for tally in self.tallies)
+        rules = len({tally.rule for tally in self.tallies if tally.judged or tally.not_applicable})
+        return f"<{type(self).__name__} {self.scan.get('id', '')} of {targets}: {low_high}, {rules} rules, {failed} findings>"
+
+    @property
+    def started_at(self) -> datetime:
+        """When it began, in UTC: the only clock that its rules had."""
+        return datetime.fromisoformat(self.scan["started_at"])
+
+    @property
+    def finished_at(self) -> datetime:
+        """When it ended, in UTC."""
+        return datetime.fromisoformat(self.scan["finished_at"])
+
+    def results(self, *verdicts: Verdict | VerdictName, rule: str | None = None) -> Iterator[Result]:
+        """What each rule said about each resource; all, or those of some verdicts or of one rule. Raises UsageError for what is neither."""
+        blocks = self.blocks(*verdicts, rule=rule)
+        return (result for block in blocks for result in self.expand(block))
 
     def expand(self, block: ResultBlock) -> Iterator[Result]:
         """The results of a block, one for each resource."""
         from cnamm_scan.engine.evaluate import expand_block
 
         found = expand_block(self.content, block)
-        if self.bundle is None or not are_written(self.targets):
+        if self.bundle is None:
             return found
-        if self._places is None:
-            self._places = Places(self.bundle, self.content)
-        places = self._places
-        return (replace(result, place=places.of(result, block.table)) for result in found)
+        if are_written(self.targets):
+            written = self._places = self._places or places(self.bundle, self.content)
+            found = (replace(result, place=written.of(result, block.table)) for result in found)
+        if self.scan.get("owner_tags"):
+            owners = self._owners = self._owners or Owners(self.bundle, self.content)
+            found = (replace(result, owner=owners.of(result, block.table)) for result in found)
+        return found
 
-    def blocks(self, *verdicts: Verdict | str, rule: str | None = None, named: bool = True) -> Iterator[ResultBlock]:
+    def blocks(self, *verdicts: Verdict | VerdictName, rule: str | None = None, named: bool = True) -> Iterator[ResultBlock]:
         """As `results`, several resources that a rule said the same of at a time; without `named` some only say how many there are."""
-        wanted = frozenset(Verdict(verdict) for verdict in verdicts)
+        wanted = frozenset(map(verdict_of, verdicts))
+        rule = rule and self.content.now_called(rule)
+        if rule is not None and rule not in self.content.rules:
+            raise UsageError(f"no rule '{rule}'", do=did_you_mean(rule, self.content.rules))
         if self.judged_blocks is not None:
-            yield from self.judged_blocks(wanted, rule, named)
-        elif self.bundle is not None:
-            yield from self.bundle.results(wanted, rule, named=named)
+            return self.judged_blocks(wanted, rule, named)
+        return iter(()) if self.bundle is None else self.bundle.results(wanted, rule, named=named)
 
     def score(self, function: str | None = None, model: str = "cnamm") -> tuple[float, float, float] | None:
         """(low, high, coverage) of a function, or of the whole model; None where it is N/A."""
@@ -128,6 +160,11 @@ class Scan:
             self._by_target = found
         return list(scored(self.content, self._by_target.get(target.id, ()), [target], self.method, ways=False).models)
 
+    def label(self, target: Target) -> str:
+        """A target as people call it: what kind it is of, and its name."""
+        kind = KINDS.get(target.provider)
+        return f"{kind.label if kind is not None else target.provider} {target.name}"
+
     def standing(self) -> frozenset[str]:
         """The tables with a row in every target, which count in no target's weight."""
         return standing(self.content)
@@ -149,25 +186,19 @@ class Scan:
         return found
 
     def query(self, sql: str) -> list[dict[str, Any]]:
-        """One SELECT over the fact tables, sandboxed.
+        """One SELECT over the fact tables and `results`, `scores` and `coverage`, sandboxed; or SHOW TABLES.
 
         Raises UsageError for SQL that does not bind, StoreError for what breaks on the way.
         """
-        names, rows = self.query_table(sql)
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        from cnamm_scan.judged.queries import as_dicts
+
+        return as_dicts(*self.query_table(sql))
 
     def query_table(self, sql: str, seconds: float | None = None) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
         """As `query`: column names, and rows as a stream. Raises BoundError after so many seconds of work (None: 60)."""
-        from cnamm_scan.engine.bounds import BoundError, StoreError
-        from cnamm_scan.engine.select import read_query
+        from cnamm_scan.judged.queries import query_table
 
-        store = self.store(read_query(self.content, sql).tables)
-        try:
-            return store.table(sql, seconds)
-        except BoundError:
-            raise
-        except StoreError as error:
-            raise UsageError(error.what, where="query", do=error.do) from error
+        return query_table(self, sql, seconds)
 
     def store(self, tables: Iterable[str] | None = None) -> Store:
         """The loaded fact tables: those that are named and what they are made from, or all."""
@@ -197,6 +228,14 @@ class Scan:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close."""
         self.close()
+
+
+def verdict_of(name: str) -> Verdict:
+    """A verdict by its name. Raises UsageError with the nearest: `failed` is none."""
+    known = [verdict.value for verdict in Verdict]
+    if name not in known:
+        raise UsageError(f"no verdict '{name}'", do=did_you_mean(name, known))
+    return Verdict(name)
 
 
 def of_bundle(judged: Judged, account: Mapping[str, Any], bundle: Bundle) -> Scan:

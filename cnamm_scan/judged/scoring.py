@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from cnamm_scan.aggregator import staged1
 from cnamm_scan.aggregator.roadmap import roadmap
 from cnamm_scan.aggregator.score import Scorer
+from cnamm_scan.doing import doing
 from cnamm_scan.model import (
     ESTATE_TABLE,
     FIRST_SCORING,
@@ -96,6 +97,7 @@ def scored(
     content: Content, tallies: Sequence[Tally], targets: Sequence[Target], method: str = SCORING_MODEL, *, ways: bool = True
 ) -> Judged:
     """The scores of every model, and the ways up, from what each rule counted in each target; by a `method` of METHODS."""
+    doing("scoring")
     named = {tally.rule for tally in tallies}
     rules = {rule.id: rule for rule in _rules_for(content, targets)}
     rules.update({name: content.rules[name] for name in named if name in content.rules})

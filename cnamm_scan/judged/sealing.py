@@ -51,6 +51,7 @@ def judge_and_seal(
             "judging": JUDGING_MODEL,
             "method": SCORING_MODEL,
             "tool": tool(),
+            **({"owner_tags": list(writer.owner_tags.keys)} if writer.owner_tags.keys else {}),
         }
         path = writer.finish(plan.content, {"scan": account, "plan": {"rules": done, "tables": plan.describe()}})
     # the store held only what the rules read; a query loads every table of the bundle

@@ -82,6 +82,8 @@ class Result:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     place: Place | None = None
     """Where the resource was written; None where no text says it."""
+    owner: str = ""
+    """Who answers for the resource, where tags were named that say so and it has one."""
 
     @property
     def known(self) -> dict[str, Any]:
@@ -105,6 +107,7 @@ class Result:
             "parameters": dict(self.parameters),
             "file": self.place.file if self.place is not None else "",
             "line": self.place.line if self.place is not None else None,
+            "owner": self.owner,
         }
 
 

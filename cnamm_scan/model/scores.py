@@ -98,6 +98,8 @@ class Step:
     practice: str
     function_gain: Fraction
     overall_gain: Fraction
+    because: Literal["critical", "blocks", "gain"] = "gain"
+    """Why it is where it is: a critical finding stands against it, some function's next level waits for it, or it gains most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,8 @@ class FunctionRoadmap:
 
 @dataclass(frozen=True, slots=True)
 class Roadmap:
-    """All functions' ways, and the most valuable steps of the whole estate."""
+    """All functions' ways, and what to do first in the whole estate."""
 
     functions: tuple[FunctionRoadmap, ...]
     best: tuple[Step, ...]
+    """Every open critical, the basics first; then what blocks a next level, then the rest, each by what it gains."""

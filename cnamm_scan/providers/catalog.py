@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +76,7 @@ def kind_of(spec: str) -> Kind:
     return KINDS[name]
 
 
-def refuse_foreign(specs: Iterable[str], reached: TargetOptions, regions: Sequence[str] = ()) -> None:
+def refuse_foreign(specs: Sequence[str], reached: TargetOptions, regions: Sequence[str] = ()) -> None:
     """Raise UsageError for an option that no named target's provider knows, or that is no such thing: nobody would be told of it."""
     kinds = {kind.name: kind for kind in map(kind_of, specs)}
     if regions and not any(kind.region_table for kind in kinds.values()):
@@ -92,6 +92,23 @@ def refuse_foreign(specs: Iterable[str], reached: TargetOptions, regions: Sequen
     for kind in kinds.values():
         for option in kind.options:
             _refuse_malformed(option, reached.said.get(option.name))
+            if option.name in reached.said and not option.environment:
+                _refuse_alone(kind, option, reached, [spec.partition(":")[2] for spec in specs if kind_of(spec) is kind])
+
+
+def _refuse_alone(kind: Kind, option: Option, reached: TargetOptions, names: Sequence[str]) -> None:
+    """Raise UsageError for an option that says nothing without another, or about none of a kind's targets."""
+    if option.beside and option.beside not in reached.said:
+        beside = next(each.flag for each in kind.options if each.name == option.beside)
+        raise UsageError(f"{option.flag} does nothing without {beside}", where=option.flag, do=f"add {beside}, or leave it out")
+    if option.means is not None and not any(map(option.means, names)):
+        targets = ", ".join(f"{kind.name}:{name}" for name in names)
+        raise UsageError(f"{option.flag} says nothing about {targets}", where=option.flag, do="leave it out")
+
+
+def is_asked(spec: str) -> bool:
+    """Whether a TARGET is asked over a network."""
+    return kind_of(spec).is_asked(spec.partition(":")[2])
 
 
 def _refuse_malformed(option: Option, said: Any) -> None:

@@ -42,6 +42,8 @@ class LeftOut:
     known: Mapping[str, Any]
     """As an item's document would say it, with nothing in it but this."""
     count: int
+    outside: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Path into the document -> values that none of them has there, where no more is known: everywhere but where somebody looked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,10 @@ class Option:
     """What is read only because this was said: a collector's `opt_in:`."""
     problem: Callable[[str], tuple[str, str] | None] | None = None
     """What is wrong with how a value is written: (what, what to do). It is asked before anything else is."""
+    beside: str = ""
+    """The name of the option without which it says nothing."""
+    means: Callable[[str], bool] | None = None
+    """Whether it says something about a target, by what follows the colon of its TARGET; None: about each."""
 
     @property
     def unsaid(self) -> Any:
@@ -97,10 +101,16 @@ class Kind:
     """What is wrong with how a call or its client is written: (what, what to do)."""
     product: Callable[[Table], str] | None = None
     """Whose objects a table holds: the product that must be installed, or nothing where they are the platform's own."""
+    fields: frozenset[str] = frozenset()
+    """Fields that each of its objects has: a key may be made of these, of what columns read and of parts. Empty: an SDK knows better."""
+    is_asked: Callable[[str], bool] = lambda name: True
+    """Whether a target is asked over a network, by what follows the colon of its TARGET."""
     command_line: str = ""
     """What the vendor's commands begin with."""
     region_flag: str = ""
     """How one of them is told its region."""
+    owners_named_by: Mapping[str, str] = field(default_factory=dict)
+    """Tables whose tags or labels say who answers for other resources too, each with a pattern that finds its key in theirs."""
     recognisers: frozenset[str] = frozenset()
     """Views that know products by their names. What they do not know is not in them, and may be there all the same."""
 

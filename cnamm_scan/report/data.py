@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from cnamm_scan.model import (
     ASSUME_WHOLE,
+    GHOST_PART,
     LEVEL_NAMES,
     Content,
     Coverage,
@@ -31,6 +32,9 @@ from cnamm_scan.model import (
     Tally,
     Verdict,
 )
+from cnamm_scan.report.rows import RANK, by_owner, by_rule
+from cnamm_scan.report.story import is_written, made, name_selection, selected_rules, short, story
+from cnamm_scan.report.unseen import unseen
 from cnamm_scan.text import command, fill
 
 if TYPE_CHECKING:
@@ -39,6 +43,9 @@ if TYPE_CHECKING:
 SCHEMA = "cnamm-scan/report/1"
 FINDINGS_A_STEP = 10
 """Resources named under each step of the roadmap."""
+STEPS = 5
+"""Steps of the roadmap besides its open criticals, of which there are as many as there are."""
+_OF_A_STEP = ("rule", "title", "severity", "target", "region", "resource", "message", "fix", "commands", "file", "line", "owner")
 FINDINGS_A_RULE = 250
 """Resources named for each rule and target; `cnamm-scan results` names them all."""
 
@@ -65,19 +72,32 @@ def critical(drag: Drag | None) -> dict[str, float | None]:
 def report(scan: Scan) -> dict[str, Any]:
     """The whole report of a judged scan. Findings, gaps and the roadmap are sorted; equal scans give equal reports."""
     findings, left_out = _findings(scan)
-    findings.sort(key=lambda f: (_RANK[f["severity"]], f["rule"], f["target"], f["region"], f["resource"]))
+    findings.sort(key=lambda f: (RANK[f["severity"]], f["rule"], f["target"], f["region"], f["resource"]))
     rules = _rules(scan)
+    about = {**scan.scan, "interrupted": scan.interrupted}
+    models = [_model(scan, model, score, rules) for model, score in zip(scan.content.models, scan.models, strict=True)]
+    judged = selected_rules(scan)
+    name_selection(scan, models, judged)
+    counts, not_seen = _by_severity(scan), gaps(scan)
     return {
         "schema": SCHEMA,
-        "scan": {**scan.scan, "interrupted": scan.interrupted},
-        "models": [_model(scan, model, score, rules) for model, score in zip(scan.content.models, scan.models, strict=True)],
+        "scan": about,
+        "story": story(models, about, counts),
+        "models": models,
         "targets": _targets(scan),
-        "roadmap": [{"model": model.id, **_roadmap(scan, model, scan.roadmaps[model.id], findings)} for model in scan.content.models],
-        "gaps": gaps(scan),
-        "gone": gone(scan),
+        "roadmap": [
+            {"model": model.id, **_roadmap(scan, model, scan.roadmaps[model.id], findings, judged, written=is_written(about))}
+            for model in scan.content.models
+        ],
+        "findings_by_severity": counts,
+        "findings_by_rule": by_rule(scan, findings),
         "findings": findings,
         "findings_left_out": left_out,
-        "findings_by_severity": _by_severity(scan),
+        "owners": by_owner(scan),
+        "unseen": unseen(scan, not_seen, judged),
+        "gaps": not_seen,
+        "gone": gone(scan),
+        "made": made(scan),
     }
 
 
@@ -96,15 +116,12 @@ def _findings(scan: Scan) -> tuple[list[dict[str, Any]], int]:
 
 def _by_severity(scan: Scan) -> dict[str, int]:
     """How many findings there are of each severity, those left out too."""
-    counts = dict.fromkeys(_RANK, 0)
+    counts = dict.fromkeys(RANK, 0)
     for tally in scan.tallies:
         rule = scan.content.rules.get(tally.rule)
         if rule is not None:
             counts[rule.severity.value] += tally.fail
     return counts
-
-
-_RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
 
 def fixes_of(fix: Fix, values: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -131,11 +148,13 @@ def _finding(content: Content, result: Result) -> dict[str, Any]:
         "resource": result.resource,
         "message": result.message,
         "fix": next((said[0] for said in fixes.values() if said), ""),
+        "commands": fixes["cli"] or fixes["kubernetes"],
         "fixes": fixes,
         "fact": result.fact,
         "values": dict(result.values),
         "file": result.place.file if result.place is not None else "",
         "line": result.place.line if result.place is not None else None,
+        "owner": result.owner,
     }
 
 
@@ -183,6 +202,7 @@ def _function(scan: Scan, function: Function, score: FunctionScore, rules: Mappi
     return {
         "id": function.id,
         "title": function.title,
+        "short": short(function.id),
         **bounds(score.interval),
         "attained": score.attained,
         "attained_name": LEVEL_NAMES.get(score.attained, "not yet Foundation"),
@@ -239,6 +259,7 @@ def _targets(scan: Scan) -> list[dict[str, Any]]:
             "id": target.id,
             "provider": target.provider,
             "name": target.name,
+            "label": scan.label(target),
             "identity": target.identity,
             "weight": scan.weights.get(target.id, 1),
             "models": [
@@ -254,41 +275,53 @@ def _targets(scan: Scan) -> list[dict[str, Any]]:
     ]
 
 
-def _roadmap(scan: Scan, model: Model, way: Roadmap, findings: list[dict[str, Any]]) -> dict[str, Any]:
+def _roadmap(
+    scan: Scan, model: Model, way: Roadmap, findings: list[dict[str, Any]], judged: Collection[str], *, written: bool
+) -> dict[str, Any]:
+    """The ways up, and what to do first: nothing for which no rule was selected, and of text nothing that no finding asks for."""
     content = scan.content
     failed: Counter[str] = Counter()
+    looked_at: set[str] = set()
     for tally in scan.tallies:
         if tally.rule in content.rules:
             failed[content.rules[tally.rule].objective] += tally.fail
+            looked_at |= {content.rules[tally.rule].objective} if tally.rule in judged else set()
     by_objective: dict[str, list[dict[str, Any]]] = {}
     for finding in findings:
         by_objective.setdefault(finding["objective"], []).append(finding)
+    blocked: dict[str, list[dict[str, Any]]] = {}
+    for each in way.functions:
+        for one in each.steps:
+            blocked.setdefault(one.objective, []).append({"function": each.function, "level": each.next_level})
 
     def step(each: Step) -> dict[str, Any]:
         open_ones = by_objective.get(each.objective, [])
         return {
             "objective": each.objective,
             "title": content.objectives[each.objective].title,
+            "short": content.objectives[each.objective].short or content.objectives[each.objective].title,
             "level": each.level,
             "practice": each.practice,
+            "because": each.because,
+            "blocks": blocked.get(each.objective, []),
             "function_gain": number(each.function_gain),
             "overall_gain": number(each.overall_gain),
             "open": failed[each.objective],
-            "findings": [
-                {name: finding[name] for name in ("rule", "severity", "target", "region", "resource", "message", "fix", "file", "line")}
-                for finding in open_ones[:FINDINGS_A_STEP]
-            ],
+            "findings": [{name: finding[name] for name in _OF_A_STEP} for finding in open_ones[:FINDINGS_A_STEP]],
         }
 
+    worth = [each for each in way.best if failed[each.objective] or (each.objective in looked_at and not written)]
+    criticals = [each for each in worth if each.because == "critical"]
+    others = [each for each in worth if each.because != "critical"]
     return {
-        "best": [step(each) for each in way.best],
+        "best": [step(each) for each in (*criticals, *others[:STEPS])],
         "functions": [
             {
                 "function": each.function,
                 "attained": each.attained,
                 "next_level": each.next_level,
                 "low_after": number(each.after),
-                "steps": [step(one) for one in each.steps],
+                "steps": [step(one) for one in sorted(each.steps, key=lambda one: one.because != "critical")],
             }
             for each in way.functions
         ],
@@ -317,10 +350,11 @@ def gaps(scan: Scan) -> list[dict[str, Any]]:
                 "operation": operation,
                 "tables": tables,
                 "calls": max(line.gaps[reason] for line in lines),
+                "rights": sorted({right for line in lines for right in _rights(scan.content, line)}),
                 "rules": sorted({rule for table in tables for rule in reading.get(table, ())}),
             }
         )
-    nothing: dict[str, Any] = {"code": "", "operation": "", "tables": [], "calls": 0, "rules": []}
+    nothing: dict[str, Any] = {"code": "", "operation": "", "tables": [], "calls": 0, "rights": [], "rules": []}
     found.extend({**nothing, **each} for each in (*_not_asked_for(scan, reading), *_not_said(scan)))
     found.extend(
         {"reason": "excluded", "target": target["id"], "region": region["name"], **nothing}
@@ -329,6 +363,13 @@ def gaps(scan: Scan) -> list[dict[str, Any]]:
         if region["seen"] == "excluded"
     )
     return found
+
+
+def _rights(content: Content, line: Coverage) -> tuple[str, ...]:
+    """What a caller must hold for a planned call."""
+    table = content.tables.get(line.table)
+    call = None if table is None else table.then.get(line.part) if line.part != GHOST_PART else table.list
+    return call.needs if call is not None else ()
 
 
 def gone(scan: Scan) -> list[dict[str, Any]]:

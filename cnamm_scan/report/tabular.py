@@ -26,8 +26,14 @@ RESULT_COLUMNS = (
     "parameters",
     "file",
     "line",
+    "owner",
 )
-SCORE_COLUMNS = ("model", "function", "practice", "level", "objective", "low", "high", "coverage", "attained")
+COUNTS = ("pass", "fail", "unknown", "not_applicable", "error")
+SCORE_COLUMNS = (
+    *("model", "function", "practice", "level", "objective", "low", "high", "coverage", "attained"),
+    *("stream", "rule", "target", "severity", "standing", *COUNTS),
+)
+"""A score for each node of the tree, and beneath each objective what its rules counted in each target: from these the scores follow."""
 
 
 def jsonl(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -73,18 +79,30 @@ _SIGNS = frozenset("=+-@") | {"\N{MINUS SIGN}"}
 
 
 def scores(report: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """Every node of the score tree as one row of SCORE_COLUMNS."""
+    """Every node of the score tree, and every rule in every target, as one row of SCORE_COLUMNS."""
+    alone = report["targets"][0]["id"] if len(report["targets"]) == 1 else ""
+    for nodes, more in _nodes(report, alone):
+        row = (*nodes, *more)
+        yield (*row, *[""] * (len(SCORE_COLUMNS) - len(row)))
+
+
+def _nodes(report: Mapping[str, Any], alone: str) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+    """(what every node has, what only objectives and their rules have)."""
     for model in report["models"]:
-        yield (model["id"], "", "", "", "", *_bounds(model["overall"]), "")
+        yield (model["id"], "", "", "", "", *_bounds(model["overall"]), ""), ()
         for function in model["functions"]:
-            yield (model["id"], function["id"], "", "", "", *_bounds(function), function["attained"])
+            yield (model["id"], function["id"], "", "", "", *_bounds(function), function["attained"]), ()
             for practice in function["practices"]:
-                yield (model["id"], function["id"], practice["id"], "", "", *_bounds(practice), practice["attained"])
+                yield (model["id"], function["id"], practice["id"], "", "", *_bounds(practice), practice["attained"]), ()
                 for level in practice["levels"]:
-                    number = level["level"]
-                    yield (model["id"], function["id"], practice["id"], number, "", *_bounds(level), "")
+                    place = (model["id"], function["id"], practice["id"], level["level"])
+                    yield (*place, "", *_bounds(level), ""), ()
                     for objective in level["objectives"]:
-                        yield (model["id"], function["id"], practice["id"], number, objective["id"], *_bounds(objective), "")
+                        yield (*place, objective["id"], *_bounds(objective), ""), (objective["stream"],)
+                        for rule in objective["rules"]:
+                            for own in rule.get("targets", [{**rule, "target": alone}]):
+                                counted = (own["target"], rule["severity"], rule["standing"], *(own[name] for name in COUNTS))
+                                yield (*place, objective["id"], "", "", "", ""), (objective["stream"], rule["id"], *counted)
 
 
 def _bounds(scored: Mapping[str, Any]) -> tuple[Any, Any, Any]:

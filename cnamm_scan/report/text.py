@@ -1,301 +1,380 @@
-"""The report for a person at a terminal: where they stand, what to do next, what could not be seen."""
+"""The report for a person at a terminal, as a story: where they stand, what blocks them, what to do first, what was not seen."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
+from rich.cells import cell_len
+from rich.console import Console
 from rich.text import Text
 
-from cnamm_scan.model import ASSUME_WHOLE, LEVEL_NAMES, SCORING_MODEL
-from cnamm_scan.text import safe
+from cnamm_scan.model import LEVEL_NAMES
+from cnamm_scan.report.page import Page
+from cnamm_scan.report.story import carries, is_selected
+from cnamm_scan.report.words import (
+    REASON_WORDS,
+    attained,
+    by_severity,
+    cause,
+    counted,
+    gain,
+    gone_line,
+    interval,
+    listed,
+    message_of,
+    notes,
+    percent,
+    thousands,
+    unseen_share,
+    verdicts,
+    where_found,
+)
 
-CELLS, FEW_CELLS = 25, 10
-"""How wide a bar is, and how wide on a narrow terminal."""
-NARROW = 112
-"""Columns below which bars are short and titles wrap: a score must never be cut."""
-SEVERITY_STYLE = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
-REASON_WORDS = {
-    "denied": "denied",
-    "throttled": "throttled beyond retries",
-    "timed_out": "timed out",
-    "unreachable": "unreachable",
-    "server_error": "answered with server errors",
-    "malformed": "answered with a malformed body",
-    "unsupported": "not offered there",
-    "api_disabled": "service not enabled for the account",
-    "region_disabled": "region not enabled for these credentials",
-    "credentials": "credentials ended during the scan",
-    "truncated": "listing cut short",
-    "excluded": "left out of this scan",
-    "interrupted": "not asked: the scan was stopped",
-    "not_collected": "not collected in this scan",
-    "not_in_answer": "the answer did not say",
-    "not_found": "not found when asked by its name, which proves nothing",
-    "not_in_manifests": "not in the manifests",
-    "only_in_cluster": "said by a running cluster only",
-    "collector_bug": "a bug in our collector (please report it)",
-}
+__all__ = ["REASON_WORDS", "SEVERITY_STYLE", "interval", "notes", "percent", "render"]
 
+BARS = (50, 25, 20, 15, 10)
+"""How wide a bar may be where there is room for one: whole cells a level."""
+SEVERITY_STYLE = {"critical": "bold red", "high": "red", "medium": "", "low": "dim"}
+STEPS, CAUSES, TARGETS, OWNERS = 3, 3, 5, 8
+"""How many steps, causes of blindness, targets and owners a summary names: with eight functions it fits forty lines."""
+RULES_FIRST = 8
+"""Rules of which findings are shown where they come first."""
+RESOURCES = 3
+"""Resources named under each of them."""
+_INDENT = 2
 
-def render(report: Mapping[str, Any], console: Console, *, functions: Sequence[str] = (), findings: int = 5, path: str = "") -> None:
-    """Print the report. `functions` narrows what is shown, never what a score is; `findings` is how many of the worst to show."""
-    cells = CELLS if console.width >= NARROW else FEW_CELLS
-    for block in blocks(report, functions=functions, findings=findings, path=path, cells=cells):
-        console.print(block)
-
-
-def blocks(
-    report: Mapping[str, Any], *, functions: Sequence[str] = (), findings: int = 5, path: str = "", cells: int = CELLS
-) -> list[RenderableType]:
-    """The report's parts in order."""
-    made: list[RenderableType] = [_head(report)]
-    made.extend(_model(model, functions, cells) for model in report["models"])
-    made.append(_notes(report, whole=not functions))
-    if len(report["targets"]) > 1:
-        made.append(_targets(report))
-    made.append(_steps(report, functions))
-    made.append(_findings(report, findings))
-    made.append(_gaps(report))
-    made.append(_foot(report, path))
-    return [block for block in made if block]
+Lines = Iterator[Text]
 
 
-def _head(report: Mapping[str, Any]) -> RenderableType:
-    scan = report["scan"]
-    targets = ", ".join(target["id"] for target in scan["targets"])
-    calls = sum(target.get("calls", 0) for target in scan["targets"])
-    line = Text.assemble(("cnamm-scan", "bold"), f"  {safe(targets)}  {scan['started_at']}  {calls} calls")
-    if scan.get("interrupted"):
-        return Group(line, Text("stopped before its end: what was not asked is unknown", style="bold yellow"), "")
-    return Group(line, "")
+def render(
+    report: Mapping[str, Any], console: Console, *, functions: Sequence[str] = (), findings: int | None = None, path: str = ""
+) -> None:
+    """Print the report, no line wider than the console.
+
+    `functions` narrows what is shown, never what a score is. `findings` is of how many rules to show what fails: None shows those of a
+    scan that has no score to show, and otherwise leaves it at what to do first.
+    """
+    page = Page(console)
+    for line in _lines(report, page, frozenset(functions), findings, path):
+        console.print(line, no_wrap=True, overflow="crop", crop=True, highlight=False)
 
 
-def bar(low: float, high: float, width: int = CELLS) -> Text:
-    """A score on the 0 … 5 scale: solid to low, shaded to high."""
-    solid = round(low / 5 * width)
-    shaded = max(solid, round(high / 5 * width))
-    style = "red" if low < 1 else "yellow" if low < 2 else "green"
-    return Text.assemble(("█" * solid, style), ("▒" * (shaded - solid), "dim"), ("·" * (width - shaded), "dim"))
+def _lines(report: Mapping[str, Any], page: Page, only: Collection[str], findings: int | None, path: str) -> Lines:
+    first = any(each["findings_first"] for each in report["story"]) and not only
+    shown = findings if findings is not None else RULES_FIRST if first else 0
+    sections = [_head(report, page)]
+    tables = [_scores(report, page, only), _waits(report, page, only)]
+    if first:
+        sections += [_findings(report, page, only, shown), *(tables if _any_carries(report) else ())]
+    else:
+        sections += [*tables, _steps(report, page, only), _findings(report, page, only, shown) if shown else iter(())]
+    sections.append(_owners(report, page) if not only else iter(()))
+    sections.append(_unseen(report, page, only))
+    is_first = True
+    for section in sections:
+        lines = list(section)
+        if lines and not is_first:
+            yield Text()
+        yield from lines
+        is_first = is_first and not lines
+    yield from _foot(report, page, path)
 
 
-def interval(scored: Mapping[str, Any]) -> str:
-    """`1.4 … 2.4`, one number where both meet, or N/A."""
-    if scored["low"] is None or not scored["coverage"]:
-        return "N/A"
-    low, high = f"{_floor(scored['low']):.1f}", f"{_ceil(scored['high']):.1f}"
-    return low if scored["low"] == scored["high"] else f"{low} … {high}"
+# ---- where they stand ----------------------------------------------------------------------------------------------------
 
 
-def _floor(value: float) -> float:
-    """Rounded down to a tenth: a shown score never claims more than the evidence."""
-    return int(value * 10 + 1e-9) / 10
+def _head(report: Mapping[str, Any], page: Page) -> Lines:
+    scan, several = report["scan"], len(report["models"]) > 1
+    names = [target["label"] for target in report["targets"]]
+    where = ", ".join(names) if len(names) <= 3 else counted(len(names), "target")
+    for model, told in zip(report["models"], report["story"], strict=True):
+        title = model["title"] if several else "Cloud maturity"
+        said = f"{interval(model['overall'])} of 5" if told["has_score"] else "no overall score"
+        yield from page.sides(Text.assemble((page.said(title), "bold"), "  ", (page.said(said), "bold")), where, "dim")
+        where = ""
+        yield from page.wrapped(" ".join(filter(None, (told["says"], told["would_give_one"]))))
+    if scan["interrupted"]:
+        yield from page.wrapped("! stopped before its end: what was not asked is unknown", style="bold")
+    for note in notes(report):
+        yield from page.wrapped(f"! {note}", hang=2)
 
 
-def _ceil(value: float) -> float:
-    return -int(-(value * 10 - 1e-9) // 1) / 10
+def _any_carries(report: Mapping[str, Any]) -> bool:
+    return any(carries(function) for model in report["models"] for function in model["functions"])
 
 
-def percent(value: float | None) -> str:
-    """A coverage, rounded down: 99.9 % is not all."""
-    return "–" if value is None else f"{int(value * 100 + 1e-9)} %"
+def _scores(report: Mapping[str, Any], page: Page, only: Collection[str]) -> Lines:
+    names = [function["short"] for model in report["models"] for function in model["functions"]]
+    room = max(map(cell_len, [*names, "Overall"])) + 2
+    tails = (("score", "seen", "attained"), ("score", "seen"), ("score",))
+    fitting = ((tail, bar) for tail in tails for bar in BARS if room + bar + 1 + sum(2 + _WIDE[name] for name in tail) <= page.width)
+    columns, cells = next(fitting, (("score",), 5))
+    axis = "".join(str(level).ljust(cells // 5) for level in range(5)) + "5"
+    yield _row(page, " " * room, Text(axis), {name: name for name in columns}, columns, "dim")
+    for model, told in zip(report["models"], report["story"], strict=True):
+        for function in model["functions"]:
+            if not only or function["id"] in only:
+                yield _function(report, page, function, told, room, cells, columns)
+        if told["has_score"] and not only:
+            overall = model["overall"]
+            tail = {"score": interval(overall), "seen": percent(overall["coverage"]), "attained": _cost(model)}
+            yield _row(page, "Overall".ljust(room), page.bar(overall["low"], overall["high"], cells), tail, columns, "bold")
+    key = zip(page.ink, ("shown by evidence", "could not be seen", "known to be missing"), strict=True)
+    said = "   ".join(f"{ink} {what}" for ink, what in key)
+    yield from page.wrapped(said, indent=room if room + len(said) <= page.width else 0, style="dim")
+    if len(report["targets"]) > 1 and not only:
+        yield from _targets(report, page)
 
 
-def _model(model: Mapping[str, Any], only: Sequence[str], cells: int) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=True, header_style="dim")
-    table.add_column(Text(f"{model['title']} {model['version']}"), no_wrap=cells == CELLS)
-    table.add_column("".join(str(level).ljust(cells // 5) for level in range(6)).rstrip(), no_wrap=True)
-    table.add_column("score", no_wrap=True)
-    table.add_column("attained", no_wrap=True)
-    table.add_column("coverage", justify="right", no_wrap=True)
-    for function in model["functions"]:
-        if only and function["id"] not in only:
-            continue
-        table.add_row(
-            Text(function["title"]), _bar_of(function, cells), interval(function), attained(function), percent(function["coverage"])
+def _cost(model: Mapping[str, Any]) -> str:
+    """What critical findings take of the low bound: why the whole is less than the mean of its functions."""
+    cost = (model["mean"]["low"] or 0) - model["overall"]["low"]
+    return f"criticals \N{MINUS SIGN}{cost:.2f}" if cost >= 0.005 else ""
+
+
+_WIDE = {"score": 10, "seen": 5, "attained": 16}
+
+
+def _row(page: Page, name: str, bar: Text, tail: Mapping[str, str], columns: Sequence[str], style: str) -> Text:
+    cells = [page.said(tail[name]).rjust(5) if name == "seen" else page.filled(tail[name], _WIDE[name]) for name in columns]
+    line = Text.assemble((name, style), bar, " ", *("  " + cell for cell in cells), style="dim" if style == "dim" else "")
+    line.rstrip()
+    return line
+
+
+def _function(
+    report: Mapping[str, Any],
+    page: Page,
+    function: Mapping[str, Any],
+    told: Mapping[str, Any],
+    room: int,
+    cells: int,
+    columns: Sequence[str],
+) -> Text:
+    said, seen = "", percent(function["coverage"])
+    if not is_selected(function):
+        said, seen = "stopped before it" if report["scan"]["interrupted"] else "not selected", ""
+    elif function["low"] is None:
+        said = "nothing here applies"
+    elif not function["coverage"]:
+        said = "nothing could be read"
+    elif not told["has_score"] and not carries(function):
+        said = "too little seen"
+    name = page.filled(function["short"], room)
+    if not said:
+        bar = page.bar(function["low"], function["high"], cells)
+        return _row(page, name, bar, {"score": interval(function), "seen": seen, "attained": attained(function)}, columns, "")
+    bar = Text(page.filled(said, cells), "dim")
+    return _row(page, name, bar, {"score": "" if not is_selected(function) else "N/A", "seen": seen, "attained": ""}, columns, "")
+
+
+def _targets(report: Mapping[str, Any], page: Page) -> Lines:
+    """The targets with the lowest scores, on one line where they fit, and how many more there are."""
+    rows = [(target, model["overall"]) for target in report["targets"] for model in target["models"]]
+    rows.sort(key=lambda row: (row[1]["low"] is None, row[1]["low"] or 0))
+    named = [f"{target['label']} {interval(overall)}" for target, overall in rows]
+    line = page.said(f"By target: {listed(named, TARGETS, 'target')}")
+    if cell_len(line) <= page.width:
+        yield Text(line)
+        return
+    yield Text("By target, the lowest first")
+    yield from (Text("  " + page.cut(each, page.width - 2)) for each in named[:TARGETS])
+    if len(named) > TARGETS:
+        yield Text(f"  and {counted(len(named) - TARGETS, 'more target')}")
+
+
+# ---- what blocks them, and what to do ------------------------------------------------------------------------------------
+
+
+def _waits(report: Mapping[str, Any], page: Page, only: Collection[str]) -> Lines:
+    """What each function's next level waits for: the smallest set of objectives that reaches it."""
+    functions = {function["id"]: function for model in report["models"] for function in model["functions"]}
+    ways = [way for each in report["roadmap"] for way in each["functions"]]
+    ways = [way for way in ways if way["steps"] and is_selected(functions[way["function"]]) and (not only or way["function"] in only)]
+    if not ways:
+        return
+    yield Text("What the next level waits for", "bold")
+    names = max(cell_len(functions[way["function"]]["short"]) for way in ways) + 2
+    levels = max(len(LEVEL_NAMES[way["next_level"]]) for way in ways) + 2
+    for way in ways:
+        head = f"  {functions[way['function']]['short']:{names}}{LEVEL_NAMES[way['next_level']]:{levels}}"
+        room = page.width - len(head)
+        yield Text(
+            page.said(head) + (_as_many_as_fit(page, way["steps"], "title", room) or _as_many_as_fit(page, way["steps"], "short", room))
         )
+
+
+def _as_many_as_fit(page: Page, steps: Sequence[Mapping[str, Any]], name: str, room: int) -> str:
+    """As many names of steps as fit whole, then how many more. Where even the first is too long: nothing of its title, else cut."""
+    titles = [step[name] for step in steps]
+    for count in range(len(titles), 0, -1):
+        more = f"; {len(titles) - count} more" if count < len(titles) else ""
+        said = page.said("; ".join(titles[:count]))
+        if cell_len(said) + len(more) <= room:
+            return said + more
+        if count == 1 and name == "short":
+            return page.cut(titles[0], room - len(more)) + more
+    return ""
+
+
+def _steps(report: Mapping[str, Any], page: Page, only: Collection[str]) -> Lines:
+    counts = report["findings_by_severity"] if not only else _counts(_rules(report, only))
+    total = sum(counts.values())
+    said = f"{counted(total, 'finding')}: {by_severity(counts)}" if total else "nothing fails among what was seen"
+    steps = _best(report, only)
+    yield from page.sides(Text("Do first" if steps else "Findings", "bold"), said, "dim")
+    functions = {function["id"]: function["short"] for model in report["models"] for function in model["functions"]}
+    of_functions = bool(only) or not all(told["has_score"] for told in report["story"])
+    for number, step in enumerate(steps[:STEPS], 1):
+        why = step["because"]
+        if why == "blocks":
+            blocked = step["blocks"][0]
+            why = f"blocks {functions[blocked['function']]}" + (f" and {len(step['blocks']) - 1} more" if len(step["blocks"]) > 1 else "")
+        gained = f"  {gain(step['function_gain'] if of_functions else step['overall_gain']):>6}"
+        why = f"  {why}" if why != "gain" else ""
+        room = page.width - 5 - len(page.said(why + gained))
+        left = page.filled(step["title"] if cell_len(step["title"]) <= room else step["short"], room)
+        signal = SEVERITY_STYLE["critical"] if step["because"] == "critical" else ""
+        yield Text.assemble(f"  {number}  ", (left, "bold"), (page.said(why), signal), page.said(gained))
+        said, more = _why(step)
+        yield Text("     " + page.cut(said, page.width - 5 - len(more)) + more)
+
+
+def _best(report: Mapping[str, Any], only: Collection[str]) -> list[Mapping[str, Any]]:
+    """What to do first: of all, or of the functions that are shown."""
+    best = [step for way in report["roadmap"] for step in way["best"]]
     if not only:
-        overall = model["overall"]
-        table.add_row(
-            Text("Overall", style="bold"), _bar_of(overall, cells), Text(interval(overall), style="bold"), "", percent(overall["coverage"])
-        )
-    return Group(table, "")
+        return best
+    found = {
+        step["objective"]: step for way in report["roadmap"] for own in way["functions"] if own["function"] in only for step in own["steps"]
+    }
+    ours = {practice["id"] for m in report["models"] for f in m["functions"] if f["id"] in only for practice in f["practices"]}
+    chosen = {step["objective"]: step for step in best if step["practice"] in ours} | found
+    order = ("critical", "blocks", "gain")
+    return sorted(chosen.values(), key=lambda step: (order.index(step["because"]), -step["overall_gain"]))
 
 
-def notes(report: Mapping[str, Any]) -> list[str]:
-    """What a person should know beside the score: what was taken for granted, and what of the targets was passed over."""
-    several = len(report["scan"]["targets"]) > 1
-    found = []
-    method = report["scan"]["method"]
-    if method != SCORING_MODEL:
-        found.append(f"scored by {method}, as on the day: not to be compared with scores of {SCORING_MODEL}, which evaluate gives")
-    for target in report["scan"]["targets"]:
-        scope = target.get("scope", {})
-        own = ["what is given is taken to be all there is (--assume-whole)"] if scope.get(ASSUME_WHOLE) else []
-        found += [f"{target['id']}: {note}" if several else note for note in (*own, *scope.get("notes", ()))]
+def _why(step: Mapping[str, Any]) -> tuple[str, str]:
+    """What stands against an objective: its worst finding with where it is, and how many more there are."""
+    if not step["findings"]:
+        return "nothing failed, but not all could be seen", ""
+    worst, more = step["findings"][0], step["open"] - 1
+    return f"{where_found(worst)}{message_of(worst)}", f"; {thousands(more)} more" if more > 0 else ""
+
+
+# ---- findings ------------------------------------------------------------------------------------------------------------
+
+
+def _rules(report: Mapping[str, Any], only: Collection[str]) -> list[Mapping[str, Any]]:
+    return [row for row in report["findings_by_rule"] if not only or not only.isdisjoint(row["functions"])]  # type: ignore[attr-defined]
+
+
+def _counts(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    found = dict.fromkeys(SEVERITY_STYLE, 0)
+    for row in rows:
+        found[row["severity"]] += row["fail"]
     return found
 
 
-def held(report: Mapping[str, Any]) -> list[str]:
-    """Why an overall score is less than the mean of its functions, a sentence for each model that critical findings hold down."""
-    said = []
-    for model in report["models"]:
-        overall, mean, drag = model["overall"], model["mean"], model["critical"]
-        if not drag["most"] or not overall["coverage"]:
-            continue
-        least, most = (f"{drag[name] * 100:.3g} %" for name in ("least", "most"))
-        if not drag["least"]:
-            why = f"what could not be seen may be critical, which takes {most} of the low bound"
-        elif drag["least"] == drag["most"]:
-            why = f"critical findings take {most} of it"
+def _findings(report: Mapping[str, Any], page: Page, only: Collection[str], most: int) -> Lines:
+    rows = _rules(report, only)
+    if not rows and not all(told["has_score"] for told in report["story"]):
+        return  # that nothing fails was said first
+    counts = _counts(rows)
+    said = (
+        f"{thousands(sum(counts.values()))} of {counted(len(rows), 'rule')}: {by_severity(counts)}"
+        if rows
+        else "nothing fails among what was seen"
+    )
+    yield from page.sides(Text("Findings", "bold"), said, "dim", 2)
+    for row in rows[:most]:
+        yield from _finding(page, row)
+    if len(rows) > most:
+        yield from page.wrapped(f"{counted(len(rows) - most, 'more rule')}: cnamm-scan results BUNDLE --verdict fail", 2, "dim", 2)
+
+
+def _finding(page: Page, row: Mapping[str, Any]) -> Lines:
+    """A rule, what it found and where, and how to mend the first; of the others where they are."""
+    count = "" if row["judged"] == 1 else verdicts(row["fail"], row["judged"], row["unseen"])
+    head = f"  {row['severity']:10}"
+    title = page.cut(row["title"], page.width - len(head))
+    yield from page.sides(Text.assemble((head, SEVERITY_STYLE[row["severity"]]), (title, "bold")), count, "dim", len(head))
+    for number, each in enumerate(row["resources"][:RESOURCES]):
+        where = where_found(each)
+        if number:
+            yield Text(" " * len(head) + page.cut(f"{where}{each['resource'] or each['message']}", page.width - len(head)))
+        elif each["file"] and cell_len(page.said(where + message_of(each))) > page.width - len(head):
+            yield from page.wrapped(where.strip(), indent=len(head))
+            yield from page.wrapped(message_of(each), indent=len(head) + 2)
         else:
-            why = f"critical findings take {least} of the high bound and, with what could not be seen, {most} of the low one"
-        name = f"overall of {model['title']}" if len(report["models"]) > 1 else "overall"
-        said.append(f"{name}: {why}; the mean of its functions is {interval(mean)}")
-    return said
+            yield from page.wrapped(f"{where}{message_of(each)}", indent=len(head), hang=2)
+    more = row["more"] + max(0, len(row["resources"]) - RESOURCES)
+    if more:
+        yield from page.wrapped(f"and {thousands(more)} more: cnamm-scan results BUNDLE --rule {row['rule']}", len(head), "dim", 2)
+    fixes = row["resources"][0]["commands"] or [row["resources"][0]["fix"]] if row["resources"] else []
+    for number, fix in enumerate(filter(None, fixes)):
+        yield from page.wrapped(f"{'then' if number else 'fix'}: {fix}", indent=len(head), hang=2, style="dim")
 
 
-def _notes(report: Mapping[str, Any], *, whole: bool) -> RenderableType:
-    found = [*(held(report) if whole else ()), *notes(report)]
-    return Group(*(Padding(Text(safe(f"! {note}"), style="yellow"), (0, 0, 0, 0)) for note in found), "") if found else ""
+def _owners(report: Mapping[str, Any], page: Page) -> Lines:
+    """Who answers for what fails, where tags were named that say so."""
+    rows = report["owners"]
+    if not rows:
+        return
+    yield Text("Who answers for it", "bold")
+    names = [row["owner"] or "nobody named" for row in rows[:OWNERS]]
+    room = min(max(map(cell_len, names)) + 2, page.width // 2)
+    for name, row in zip(names, rows, strict=False):
+        yield Text("  " + page.filled(name, room) + page.cut(by_severity(row["findings"]), page.width - room - 2))
+    if len(rows) > OWNERS:
+        yield Text(f"  {counted(len(rows) - OWNERS, 'more owner')}: --format markdown", "dim")
 
 
-def _bar_of(scored: Mapping[str, Any], cells: int) -> Text:
-    if scored["low"] is None:
-        return Text("nothing that it concerns was found" if cells == CELLS else "none found", style="dim")
-    if not scored["coverage"]:
-        return Text("nothing of it could be seen" if cells == CELLS else "not seen", style="dim")
-    return bar(scored["low"], scored["high"], cells)
+# ---- what was not seen, and how it was made ----------------------------------------------------------------------------------
 
 
-def attained(function: Mapping[str, Any]) -> str:
-    """The level that a function has attained, in words; N/A where its score is."""
-    if function["low"] is None or not function["coverage"]:
-        return "N/A"
-    return f"{function['attained']} {LEVEL_NAMES[function['attained']]}" if function["attained"] else "not yet Foundation"
-
-
-def _targets(report: Mapping[str, Any]) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("By target")
-    table.add_column("score")
-    table.add_column("coverage", justify="right")
-    for target in report["targets"]:
-        for model in target["models"]:
-            table.add_row(Text(safe(target["id"])), interval(model["overall"]), percent(model["overall"]["coverage"]))
-    return Group(table, "")
-
-
-def _steps(report: Mapping[str, Any], only: Sequence[str]) -> RenderableType:
-    steps = [step for way in report["roadmap"] for step in way["best"]]
+def _unseen(report: Mapping[str, Any], page: Page, only: Collection[str]) -> Lines:
+    rows = report["unseen"]
     if only:
-        steps = [step for way in report["roadmap"] for own in way["functions"] if own["function"] in only for step in own["steps"]][:5]
-    if not steps:
-        return ""
-    home = {p["id"]: function["id"] for model in report["models"] for function in model["functions"] for p in function["practices"]}
-    made: list[RenderableType] = [Text("What to do next, most valuable first", style="bold")]
-    for number, step in enumerate(steps, 1):
-        gain = f"+{step['overall_gain']:.2f} overall, +{step['function_gain']:.2f} in {home[step['practice']]}"
-        made.append(Text.assemble(f"{number}. ", (step["title"], "bold"), f"  (level {step['level']}, {gain})"))
-        for finding in step["findings"][:2]:
-            made.append(
-                Padding(
-                    Text.assemble((finding["severity"], SEVERITY_STYLE[finding["severity"]]), f"  {safe(finding['message'])}"), (0, 0, 0, 3)
-                )
-            )
-            if finding["file"]:
-                made.append(Padding(Text(f"at: {safe(place(finding))}", style="dim"), (0, 0, 0, 3)))
-            made.append(Padding(Text(f"fix: {textwrap.shorten(safe(finding['fix']), 150)}", style="dim"), (0, 0, 0, 3)))
-        more = step["open"] - min(2, len(step["findings"]))
-        if more > 0:
-            made.append(Padding(Text(f"and {more} more", style="dim"), (0, 0, 0, 3)))
-        if not step["open"]:
-            made.append(Padding(Text("nothing failed, but not all could be seen", style="dim"), (0, 0, 0, 3)))
-    return Group(*made, "")
-
-
-def _findings(report: Mapping[str, Any], most: int) -> RenderableType:
-    found = report["findings"]
-    counts = report["findings_by_severity"]
-    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    head = Text.assemble(("Findings", "bold"), f"  {len(found) + report['findings_left_out']}" + (f": {said}" if said else ""))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for finding in found[:most]:
-        text = Text.assemble((finding["rule"], "bold"), f"  {safe(finding['resource'])}\n{safe(finding['message'])}")
-        if finding["file"]:
-            text.append(f"\nat: {safe(place(finding))}", style="dim")
-        text.append(f"\nfix: {textwrap.shorten(safe(finding['fix']), 150)}", style="dim")
-        table.add_row(Text(finding["severity"], style=SEVERITY_STYLE[finding["severity"]]), text)
-    total = len(found) + report["findings_left_out"]
-    rest = Text(f"and {total - most} more: cnamm-scan results BUNDLE --verdict fail", style="dim") if total > most else ""
-    return Group(head, Padding(table, (0, 0, 0, 0)), rest, "") if found else Group(head, "")
-
-
-def place(finding: Mapping[str, Any]) -> str:
-    """Where a finding's resource was written, as editors and compilers say it: `deploy/web.yaml:12`."""
-    return f"{finding['file']}:{finding['line']}"
-
-
-def _gaps(report: Mapping[str, Any]) -> RenderableType:
-    several = len(report["scan"]["targets"]) > 1
-    places: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
-    for gap in report["gaps"]:
-        region = "" if gap["region"] in ("", "global") else gap["region"]
-        where = f"{gap['target']} {region}".strip() if several or not region else region
-        operations, rules = places.setdefault((gap["reason"], where), (set(), set()))
-        services = {table.split(".")[1] for table in gap["tables"] if table.count(".") == 2}
-        operations.update(
-            {gap["operation"]}
-            if gap["operation"].startswith("--")
-            else {f"{service}:{gap['operation']}" for service in services or ({""} if gap["operation"] else ())}
-        )
-        rules.update(gap["rules"])
-    went = [Text(line, style="dim") for line in [gone_line(report)] if line]
-    if not places:
-        return Group(Text.assemble(("What could not be seen", "bold"), "  nothing: every planned call was answered"), *went, "")
-    alike: dict[tuple[str, str], list[str]] = {}  # places that were refused the same way stand together
-    for (reason, where), (operations, rules) in sorted(places.items()):
-        alike.setdefault((reason, _what(operations, rules)), []).append(where)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for (reason, what), there in alike.items():
-        where = ", ".join(there[:3]) + (f" and {len(there) - 3} more places" if len(there) > 3 else "")
-        table.add_row(REASON_WORDS.get(reason, reason), Text(safe(f"{where}: {what}" if what else where)))
-    return Group(Text("What could not be seen, and why", style="bold"), table, *went, "")
-
-
-def gone_line(report: Mapping[str, Any]) -> str:
-    """How many of the things that were listed had gone when they were asked about; empty for none."""
-    number = sum(each["count"] for each in report["gone"])
-    services = sorted({table.split(".")[1] for each in report["gone"] for table in each["tables"]})
-    return f"{number} {'was' if number == 1 else 'were'} gone when asked: {', '.join(services)}" if number else ""
-
-
-def _what(operations: set[str], rules: set[str]) -> str:
-    """The calls of a gap in a few words: their names when they are few, else their services."""
-    names = sorted(name.lstrip(":") for name in operations)
-    if len(names) > 4:
-        services = sorted({name.split(":")[0] for name in names})
-        shown = ", ".join(services[:6]) + (f" and {len(services) - 6} more services" if len(services) > 6 else "")
-        said = f"{len(names)} calls of {shown}"
+        own = {rule["id"] for m in report["models"] for f in m["functions"] if f["id"] in only for rule in _judged(f)}
+        rows = [{**row, "rules": sorted(own.intersection(row["rules"]))} for row in rows]
+        rows = [row for row in rows if row["rules"]]
+    overall = report["models"][0]["overall"] if report["models"] else {"coverage": None}
+    share = f"  {unseen_share(overall['coverage'])}" if overall["coverage"] is not None and not only else ""
+    if not rows:
+        yield Text.assemble(("Could not be seen", "bold"), "  nothing: every planned call was answered")
     else:
-        said = ", ".join(names)
-    return "; ".join(part for part in (said, f"{_counted(len(rules), 'rule')} with unknowns" if rules else "") if part)
+        yield Text.assemble(("Could not be seen", "bold"), page.said(share))
+    several = len(report["scan"]["targets"]) > 1
+    labels = {target["id"]: target["label"] for target in report["targets"]}
+    room = CAUSES if len(rows) <= CAUSES else CAUSES - 1
+    for row in rows[:room]:
+        said, how = cause(row, labels, several=several), f"; {row['would_show']}"
+        fits = cell_len(page.said(said + how)) <= page.width - 2
+        yield Text("  " + page.cut(said + how if fits else said, page.width - 2))
+    if len(rows) > room:
+        yield Text(f"  {counted(len(rows) - room, 'more cause')}: --format markdown", "dim")
+    line = gone_line(report)
+    if line:
+        yield from page.wrapped(line, indent=_INDENT, style="dim")
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _judged(function: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for practice in function["practices"]:
+        for level in practice["levels"]:
+            for objective in level["objectives"]:
+                yield from objective["rules"]
 
 
-def _foot(report: Mapping[str, Any], path: str) -> RenderableType:
-    scan = report["scan"]
-    how = f"verdicts: {scan['judging']}; scores: {scan['method']}, low … high of 0–5"
-    line = Text(f"{how}; content {scan['content']['sha256'][:12]}", style="dim")
-    return Group(line, Text.assemble("evidence bundle: ", (path, "bold"))) if path else line
+def _foot(report: Mapping[str, Any], page: Page, path: str) -> Lines:
+    scan, root = report["scan"], report["made"]["root"]
+    short_root = f", root {root[:8]}{page.more}{root[-4:]}" if root else ""
+    how = f"{scan['method']}, {scan['judging']}{short_root}"
+    named = path or f"Scan {scan['id']}"
+    line = f"{named}, {how}"
+    if cell_len(page.said(line)) <= page.width:
+        yield Text(page.said(line), "dim")
+    else:
+        yield Text(page.said(named), "dim", overflow="fold")
+        yield from page.wrapped(how, style="dim")

@@ -7,6 +7,7 @@ from fractions import Fraction as F
 from itertools import combinations
 
 from hypothesis import given
+from hypothesis import strategies as st
 
 from cnamm_scan.aggregator.roadmap import roadmap
 from cnamm_scan.model import FunctionRoadmap, FunctionScore, ModelScore, ObjectiveScore, Roadmap, Severity, Tally
@@ -57,6 +58,7 @@ def test_one_open_objective_by_hand() -> None:
     assert (step.objective, step.level, step.practice) == ("f.a", 1, "p0")
     assert step.function_gain == step.overall_gain == F(3, 20)
     assert made.best == (step,)
+    assert step.because == "blocks"
 
 
 def test_the_fewest_objectives_that_reach_the_bar() -> None:
@@ -131,16 +133,36 @@ def test_each_gain_is_that_of_a_score_made_from_scratch(estate: Estate) -> None:
         assert (step.objective, step.level) in [(each.objective, each.level) for each in places[0].placements]
 
 
+def _criticals(estate: Estate) -> set[str]:
+    functions = estate.score().functions
+    return {o.objective for f in functions for p in f.practices for each in p.levels for o in each.objectives if o.critical}
+
+
 @given(estates())
-def test_best_is_every_gain_in_order(estate: Estate) -> None:
-    best = _roadmap(estate, most=99).best
-    gains = [step.overall_gain for step in best]
-    assert gains == sorted(gains, reverse=True)
-    assert all(gain > 0 for gain in gains)
+def test_best_is_every_critical_then_every_blocker_then_every_gain(estate: Estate) -> None:
+    made = _roadmap(estate, most=99)
     asked = {each.objective for f in estate.model.functions for p in f.practices for each in p.placements}
     worth = {name for name in asked if _low(estate.satisfying([name]).score()) > _low(estate.score())}
-    assert {step.objective for step in best} == worth
-    assert len(best) == len(worth)
+    waited_for = {step.objective for way in made.functions for step in way.steps}
+    expected = dict.fromkeys(worth, "gain") | dict.fromkeys(waited_for, "blocks") | dict.fromkeys(_criticals(estate), "critical")
+    assert {step.objective: step.because for step in made.best} == expected
+    assert len(made.best) == len(expected)
+    order = ["critical", "blocks", "gain"]
+    assert [order.index(step.because) for step in made.best] == sorted(order.index(step.because) for step in made.best)
+    for because in ("blocks", "gain"):
+        gains = [step.overall_gain for step in made.best if step.because == because]
+        assert gains == sorted(gains, reverse=True)
+    levels = [step.level for step in made.best if step.because == "critical"]
+    assert levels == sorted(levels)
+    assert {step.objective: step.because for way in made.functions for step in way.steps}.items() <= expected.items()
+
+
+@given(estates(), st.integers(0, 2))
+def test_no_critical_is_left_out_for_want_of_room(estate: Estate, most: int) -> None:
+    whole, short = _roadmap(estate, most=99).best, _roadmap(estate, most).best
+    criticals = [step for step in whole if step.because == "critical"]
+    assert list(short) == [*criticals, *[step for step in whole if step.because != "critical"][:most]]
+    assert {step.objective for step in criticals} == _criticals(estate)
 
 
 @given(estates())

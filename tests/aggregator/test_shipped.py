@@ -20,6 +20,7 @@ from cnamm_scan.judged import scoring
 from cnamm_scan.judged.scan import Scan
 from cnamm_scan.judged.scoring import Judged, scored, standing
 from cnamm_scan.model import Content, Interval, ModelScore, Rule, Severity, Tally, Target
+from tests.examples import drawn
 from tests.scores import moved, node_pairs
 
 ESTATES = (("aws",), ("kubernetes",), ("aws", "kubernetes"))
@@ -138,7 +139,7 @@ MOVES: Mapping[str, tuple[str, str]] = {
     "a pass is lost from sight": ("pass_", "unknown"),
     "a fail is lost from sight": ("fail", "unknown"),
 }
-few = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=drawn(6), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("move", MOVES)

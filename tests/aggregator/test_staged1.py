@@ -146,6 +146,7 @@ def test_its_roadmap_is_as_it_was() -> None:
     assert (step.objective, step.level, step.practice) == ("f.a", 1, "p0")
     assert step.function_gain == step.overall_gain == F(3, 20)
     assert made.best == (step,)
+    assert step.because == "blocks"
 
 
 def test_open_means_something_is_left_to_do_or_to_see() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from cnamm_scan import content as reader
 from cnamm_scan.cli.main import run
-from cnamm_scan.content.starter import new_rule
+from cnamm_scan.content.starter import ABOUT, FIX, OBJECTIVE, REFERENCE, TITLE, WHY, new_rule
 from cnamm_scan.engine import sound
 from cnamm_scan.engine.lint import run_tests
 from cnamm_scan.errors import UsageError
@@ -43,7 +43,7 @@ def _run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[in
 def test_what_ships_lints(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = _run(capsys, "lint")
     assert (code, out) == (0, "")
-    assert err.startswith("sound: ")
+    assert err.splitlines()[-1].startswith("sound: ")
 
 
 def test_a_refusal_names_rule_file_and_advice(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -176,9 +176,19 @@ def test_a_new_rule_of_every_service_lints_and_passes(tmp_path: Path) -> None:
     made = reader.load()
     names = sorted({".".join(name.split(".")[:2]) + ".new_one" for name in made.tables})
     write(tmp_path, {f"rules/{name.replace('.', '/')}.yaml": new_rule(made, name) for name in names})
+    left = sound.problems(reader.load([tmp_path]))
+    assert [each.what for each in left] == ["still as it was made: title, why, fix, references"] * len(names)
+    write(tmp_path, {f"rules/{name.replace('.', '/')}.yaml": _in_own_words(new_rule(made, name)) for name in names})
     grown = reader.load([tmp_path])
     assert sound.problems(grown) == []
     assert all(case.passed for case in run_tests(grown, [grown.rules[name] for name in names]))
+
+
+def _in_own_words(text: str) -> str:
+    """A file to start from, as somebody leaves it who has something to say."""
+    for placeholder, said in ((TITLE, "It is so"), (WHY, "It matters."), (FIX, "mend {key}"), (REFERENCE, "https://example.org/")):
+        text = text.replace(placeholder, said)
+    return text.replace(ABOUT, "One row for each of them.").replace(OBJECTIVE, "It is so")
 
 
 def test_a_new_rule_overwrites_nothing(capsys: pytest.CaptureFixture[str], pack: Path, tmp_path: Path) -> None:
@@ -307,3 +317,49 @@ def test_measures_refuse_a_provider_that_has_no_rule(capsys: pytest.CaptureFixtu
         assert (code, out) == (2, "")
         assert "no rule is for 'awz'" in err
         assert "aws" in err
+
+
+# ---- in words --------------------------------------------------------------------------------------------------------------
+
+
+def test_list_takes_words_too(capsys: pytest.CaptureFixture[str], pack: Path) -> None:
+    code, out, _ = _run(capsys, "list", "boxes", "--format", "jsonl", "--content", pack)
+    assert code == 0
+    assert "aws.lab.r" in {json.loads(line)["id"] for line in out.splitlines()}
+
+
+@pytest.mark.parametrize("kind", ["tables", "objectives", "parameters", "functions"])
+def test_every_kind_can_be_narrowed_by_id(capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    _, out, _ = _run(capsys, "list", "--kind", kind, "--format", "jsonl")
+    every = [json.loads(line)["id"] for line in out.splitlines()]
+    code, out, _ = _run(capsys, "list", "--kind", kind, every[-1], "--format", "jsonl")
+    assert code == 0
+    found = [json.loads(line)["id"] for line in out.splitlines()]
+    assert every[-1] in found
+    assert len(found) < len(every)
+    code, _, err = _run(capsys, "list", "--kind", kind, "no.such.thing")
+    assert code == 2
+    assert f"no {kind.rstrip('s')} 'no.such.thing'" in err
+
+
+def test_parameters_are_listed_with_type_default_and_source(capsys: pytest.CaptureFixture[str], pack: Path) -> None:
+    threshold = {"least": {"default": 3, "source": "habit"}}
+    write(pack, {"rules/aws/lab/sized.yaml": rule("sized", objective=_objective(), parameters=threshold, message="{name} {least}")})
+    for asked in ("aws.lab.sized.least", "aws.lab.sized", "aws.lab"):
+        _, out, _ = _run(capsys, "list", "--kind", "parameters", asked, "--format", "jsonl", "--content", pack)
+        assert [json.loads(line) for line in out.splitlines()] == [
+            {"id": "aws.lab.sized.least", "default": "3", "type": "a whole number", "source": "habit"}
+        ]
+    _, out, _ = _run(capsys, "list", "--kind", "parameters", "least", "--format", "jsonl", "--content", pack)
+    assert "aws.lab.sized.least" in out
+
+
+def test_search_finds_or_says_what_is_near(capsys: pytest.CaptureFixture[str], pack: Path) -> None:
+    code, out, err = _run(capsys, "search", "boxes", "on", "--kind", "rules", "--content", pack)
+    assert code == 0
+    assert out.splitlines()[1].startswith("aws.lab.r ")
+    assert " found" in err
+    code, out, err = _run(capsys, "search", "rotatoin")
+    assert (code, out) == (2, "")
+    assert "nothing has the word 'rotatoin'" in err
+    assert "did you mean 'rotation'" in err

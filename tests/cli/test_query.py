@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -121,6 +121,141 @@ def test_a_deep_query_is_bad_usage(bundle: Path, sql: str, capsys: pytest.Captur
     assert len(said.err) < 300
 
 
+# ---- what is told beside the facts -------------------------------------------------------------------------------------------
+
+
+def _said(bundle: Path, sql: str) -> list[dict[str, object]]:
+    with api.load_bundle(bundle) as done:
+        return done.query(sql)
+
+
+def test_results_can_be_asked_and_are_those_that_are_listed(bundle: Path) -> None:
+    with api.load_bundle(bundle) as done:
+        listed = sorted((each.rule, each.target, each.region, each.resource, each.verdict.value, each.message) for each in done.results())
+        rows = done.query("SELECT rule, target, region, resource, verdict, message FROM results ORDER BY ALL")
+        assert sorted(tuple(row.values()) for row in rows) == listed
+        (one,) = done.query("SELECT DISTINCT title, severity, objective, function FROM results WHERE rule = 'aws.iam.user_mfa'")
+    assert one == {"title": "Rule aws.iam.user_mfa", "severity": "critical", "objective": "identity.mfa", "function": "identity"}
+
+
+def test_scores_can_be_asked_of_the_whole_and_of_each_target(bundle: Path) -> None:
+    with api.load_bundle(bundle) as done:
+        rows = done.query(
+            "SELECT function, low, high, coverage FROM scores WHERE target = '' AND practice IS NULL AND function IS NOT NULL"
+        )
+        assert {row["function"]: (row["low"], row["high"], row["coverage"]) for row in rows} == {
+            name: done.score(str(name)) or (None, None, None) for name in (row["function"] for row in rows)
+        }
+        assert len(rows) == 4
+        (whole,) = done.query("SELECT low, high, coverage FROM scores WHERE target = '' AND function IS NULL")
+        assert tuple(whole.values()) == done.score()
+        targets = done.query("SELECT DISTINCT target FROM scores WHERE target <> '' ORDER BY target")
+        assert [row["target"] for row in targets] == [target.id for target in done.targets]
+
+
+def test_coverage_can_be_asked(bundle: Path) -> None:
+    with api.load_bundle(bundle) as done:
+        rows = done.query("SELECT fact_table, status, calls FROM coverage ORDER BY ALL")
+        assert [tuple(row.values()) for row in rows] == sorted((line.table, line.status, line.calls) for line in done.coverage)
+
+
+def test_what_is_told_joins_with_facts_and_is_asked_twice(bundle: Path) -> None:
+    sql = "SELECT b.name FROM results r JOIN aws.s3.bucket b ON b.key = r.resource WHERE r.verdict = 'fail' ORDER BY ALL"
+    with api.load_bundle(bundle) as done:
+        once = done.query(sql)
+        assert once
+        assert done.query("SELECT count(*) AS n FROM results")[0]["n"] == sum(1 for _ in done.results())
+        assert done.query(sql) == once
+
+
+def test_a_with_of_the_same_name_is_what_was_written(bundle: Path) -> None:
+    assert _said(bundle, "WITH results AS (SELECT 7 AS n) SELECT n FROM results") == [{"n": 7}]
+
+
+def test_no_rule_and_no_view_reads_what_rules_have_said() -> None:
+    from cnamm_scan.engine.sound import problems
+    from tests.packs import asked, content
+
+    made = content(asked("true = ANY (SELECT verdict = 'pass' FROM results r WHERE r.target = this.target)"))
+    assert any("no table 'results'" in each.what for each in problems(made))
+
+
+def test_only_what_the_sql_names_is_loaded(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cnamm_scan.judged import queries
+
+    asked: list[str] = []
+
+    def teller(name: str) -> Callable[[api.Scan], Iterator[tuple[object, ...]]]:
+        def tell(scan: api.Scan) -> Iterator[tuple[object, ...]]:
+            asked.append(name)
+            return iter(())
+
+        return tell
+
+    monkeypatch.setattr(queries, "_TELLERS", {name: teller(name) for name in queries._TELLERS})
+    with api.load_bundle(bundle) as done:
+        done.query("SELECT count(*) FROM aws.s3.bucket")
+        assert asked == []
+        assert done.store(["aws.s3.bucket"]).tables == {"aws.s3.bucket", "estate.target"}
+        done.query("SELECT count(*) FROM scores")
+    assert asked == ["scores"]
+
+
+INTERNAL = ["_fact", "_ghost", "_gaps", "_shadow", "_weight"]
+
+
+@pytest.mark.parametrize("sql", ["SELECT * FROM aws.s3.bucket", "FROM aws.iam.user", "SELECT b.*, 1 AS one FROM aws.s3.bucket b"])
+def test_the_engines_own_columns_are_for_who_names_them(bundle: Path, sql: str) -> None:
+    for row in _said(bundle, sql):
+        assert not row.keys() & set(INTERNAL)
+    assert {"column_name": "name"}.items() <= _said(bundle, "DESCRIBE aws.s3.bucket")[4].items()
+    assert not {row["column_name"] for row in _said(bundle, "DESCRIBE aws.s3.bucket")} & set(INTERNAL)
+    (row,) = _said(bundle, "SELECT _ghost, _gaps FROM aws.logs.group WHERE _ghost IS NOT NULL")
+    assert list(row) == ["_ghost", "_gaps"]
+
+
+@pytest.mark.parametrize("sql", ["SHOW TABLES", "show all tables;"])
+def test_show_tables_is_true(bundle: Path, sql: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with api.load_bundle(bundle) as done:
+        rows = {str(row["table"]): row for row in done.query(sql)}
+        assert {"aws.s3.bucket", "aws.iam.user", "aws.logs.group", "results", "scores", "coverage"} <= rows.keys()
+        for name, row in rows.items():
+            seen = "" if "." not in name else " WHERE _ghost IS NULL"
+            assert done.query(f"SELECT count(*) AS n FROM {name}{seen}")[0]["n"] == row["rows"], name
+    assert rows["aws.logs.group"]["unread"] == 1
+    assert run(["query", str(bundle), sql, "--format", "csv"]) == 0
+    assert capsys.readouterr().out.startswith("table,rows,unread,about\n")
+
+
+@pytest.mark.parametrize(
+    ("sql", "what", "near"),
+    [
+        ("SELECT * FROM bucket", "no table 'bucket'", "'aws.s3.bucket'"),
+        ("SELECT * FROM aws.s3.bukket", "no table 'aws.s3.bukket'", "'aws.s3.bucket'"),
+        ("SELECT * FROM resluts", "no table 'resluts'", "'results'"),
+        ("SELECT nam FROM aws.s3.bucket", "no column 'nam'", "'name'"),
+        ("SELECT b.versoning FROM aws.s3.bucket b", "no column 'versoning'", "'versioning'"),
+        ("SELECT verdcit FROM results", "no column 'verdcit'", "'verdict'"),
+        ("SELECT lenn(name) FROM aws.s3.bucket", "function 'lenn' is not allowed", "'len'"),
+        ("SELECT * FROM (SHOW TABLES)", "SHOW is not allowed in a query", "SHOW TABLES by itself"),
+        ("SHOW DATABASES", "SHOW is not allowed in a query", "SHOW TABLES by itself"),
+    ],
+)
+def test_a_misspelt_name_has_one_advice(bundle: Path, sql: str, what: str, near: str) -> None:
+    with pytest.raises(UsageError) as error:
+        _said(bundle, sql)
+    assert error.value.what.startswith(what)
+    assert near in error.value.do
+    assert "Did you mean" not in error.value.what
+
+
+def test_a_row_can_be_shown_as_a_record(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["query", str(bundle), "SELECT name, versioning FROM aws.s3.bucket WHERE name = 'letters'", "--record"]) == 0
+    said = capsys.readouterr()
+    assert [line.split() for line in said.out.splitlines()] == [["name", "letters"], ["versioning", "Never"]]
+    assert said.err == "1 row\n"
+
+
 # ---- as a process ----------------------------------------------------------------------------------------------------------
 
 
@@ -148,7 +283,7 @@ def test_ctrl_c_ends_a_query_as_it_ends_all_else(bundle: Path) -> None:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         assert process.stderr is not None
-        assert process.stderr.readline() == b"asked\n"
+        assert b"asked\n" in iter(process.stderr.readline, b"")  # before it a slow machine may say what it is at
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)

@@ -46,7 +46,7 @@ FLAGS = ("--assume-whole", "--skip-unreadable", "--with-secret-metadata", "--wit
 
 def test_every_option_reaches_the_provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     said = {
-        "--role-arn": ["arn:aws:iam::1:role/audit"],
+        "--role-arn": ["arn:aws:iam::111122223333:role/audit"],
         "--external-id": ["42"],
         "--endpoint-url": ["http://localhost:1"],
         "--call-timeout": ["7.5"],
@@ -60,7 +60,7 @@ def test_every_option_reaches_the_provider(monkeypatch: pytest.MonkeyPatch, tmp_
     arguments = [part for option, values in said.items() for value in values for part in (option, value)]
     asked = _asked(monkeypatch, "aws", "kubernetes:prod", *arguments, *FLAGS)
     assert asked["options"] == TargetOptions(
-        role_arn="arn:aws:iam::1:role/audit",
+        role_arn="arn:aws:iam::111122223333:role/audit",
         external_id="42",
         endpoint_url="http://localhost:1",
         call_timeout=7.5,
@@ -95,7 +95,7 @@ def test_every_opt_in_of_a_provider_has_its_option(command: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["kubernetes:prod", "--role-arn", "arn:aws:iam::1:role/audit"], "--role-arn says nothing about kubernetes"),
+        (["kubernetes:prod", "--role-arn", "arn:aws:iam::111122223333:role/audit"], "--role-arn says nothing about kubernetes"),
         (["aws", "--namespace", "shop"], "--namespace says nothing about aws"),
         (["aws", "--with-secret-metadata"], "--with-secret-metadata says nothing about aws"),
         (["kubernetes", "--region", "eu-west-1"], "kubernetes has no regions"),
@@ -252,21 +252,14 @@ def test_a_number_is_one(arguments: list[str], value: str, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("n=5", 5), ("n=-5", -5), ("n=+5", 5), ("n=1.5", 1.5), ("n=.5", 0.5), ("n=1e3", 1000.0), ("n=true", True), ("n=False", False),
-        ("n=", ""), ("n=nan", "nan"), ("n=inf", "inf"), ("n=1_000", "1_000"), ("n= 5", " 5"), ("n=a=b", "a=b"),
-        (f"n={2**63 - 1}", 2**63 - 1),
-        ("n=٣", "٣"),
-    ],
-)  # fmt: skip
-def test_what_is_written_as_a_number_is_one(text: str, value: object) -> None:
-    found = parsed_parameters([text])["n"]
-    assert (found, type(found)) == (value, type(value))
+    ("text", "name", "value"), [("n=5", "n", "5"), ("n=", "n", ""), ("a.b.c=a=b", "a.b.c", "a=b"), ("n= 5", "n", " 5")]
+)
+def test_what_type_a_value_has_is_not_for_the_command_line_to_say(text: str, name: str, value: str) -> None:
+    assert parsed_parameters([text]) == {name: value}
 
 
-@pytest.mark.parametrize("text", [f"n={2**63}", "n=" + "9" * 5000, "n=1e999", "n=-1e999", "n", "=1", "n=\udcff"])
-def test_a_parameter_that_cannot_be_meant(text: str) -> None:
+@pytest.mark.parametrize("texts", [["n"], ["=1"], ["n=\udcff"], ["n=1", "n=2"]])
+def test_a_parameter_that_cannot_be_meant(texts: list[str]) -> None:
     with pytest.raises(UsageError) as error:
-        parsed_parameters([text])
+        parsed_parameters(texts)
     assert error.value.do

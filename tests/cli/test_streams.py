@@ -54,11 +54,13 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[
         "verify": ["verify", bundle],
         "content": ["content", "--help"],
         "content list": ["content", "list"],
+        "content search": ["content", "search", "boxes"],
         "content list as JSON": ["content", "list", "--format", "jsonl"],
         "content show": ["content", "show", "aws.lab.r"],
         "content weights": ["content", "weights"],
         "content weights as JSON": ["content", "weights", "--format", "jsonl"],
         "content coverage": ["content", "coverage"],
+        "content schema": ["content", "schema", "rule"],
         "content new": ["content", "new", "rule", "aws.lab.fresh", "--into", "fresh"],
         "help": ["--help"],
         "version": ["--version"],
@@ -77,8 +79,8 @@ def test_every_command_is_tried(commands: dict[str, list[str]]) -> None:
 NAMES = [
     "scan", "plan", "plan as JSON", "plan permissions", "evaluate", "report", "report as JSON", "report as CSV", "report as Markdown",
     "results", "results as CSV", "results as a table", "query", "query as JSON", "query as CSV", "verify", "content", "content list",
-    "content list as JSON", "content show", "content weights", "content weights as JSON", "content coverage", "content new", "help",
-    "version", "demo",
+    "content list as JSON", "content show", "content weights", "content weights as JSON", "content coverage", "content new",
+    "content search", "content schema", "help", "version", "demo",
 ]  # fmt: skip
 
 

@@ -141,7 +141,8 @@ def test_damaged_content_is_refused_or_read() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(20))
+@pytest.mark.parametrize("part", range(10))
 def test_much_damaged_content_is_refused_or_read(part: int) -> None:
-    for number in range(2000):
-        _tried(SEED * 1_000_000 + 100_000 + part * 2000 + number)
+    """Twenty-five times the quick run, a hundredth of a second each: `CNAMM_FUZZ_SEED` gives others."""
+    for number in range(500):
+        _tried(SEED * 1_000_000 + 100_000 + part * 500 + number)

@@ -57,8 +57,8 @@ HOME_MADE = {
     "path": re.compile(r"/var/run\b|docker\.sock|containerd\.sock|'/etc'|'/proc'|/var/lib/(?:kubelet|docker)"),
 }
 EXEMPT = {
-    ("secret", "aws.apigateway.caller_is_known"),  # names of doors that sign in by themselves
-    ("secret", "aws.apigatewayv2.caller_is_known"),
+    ("secret", "aws.apigateway.methods_require_authorization"),  # names of doors that sign in by themselves
+    ("secret", "aws.apigatewayv2.routes_require_authorization"),
     ("secret", "kubernetes.core.secret_no_database_passwords"),  # by which names a program is told of its database
     ("secret", "kubernetes.node.sensitive_pods_confidential"),  # a label's word for what is confidential
     ("secret", "kubernetes.storage.class_use"),  # the same

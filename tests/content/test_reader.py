@@ -242,7 +242,9 @@ BAD_CALLS = [
 
 @pytest.mark.parametrize(("call", "what"), BAD_CALLS, ids=[what for _, what in BAD_CALLS])
 def test_how_a_call_is_written_is_the_provider_s_to_say(tmp_path: Path, call: dict[str, Any], what: str) -> None:
-    own = table({"name": {"type": "text", "from": "metadata.name"}}, once_per="target", list={"items": "items", **call})
+    own = table(
+        {"name": {"type": "text", "from": "metadata.name"}}, once_per="target", key="{metadata.name}", list={"items": "items", **call}
+    )
     documents = {**files(), CLUSTER: {"service": "lab", "client": "v1", "facts": {"kubernetes.lab.thing": own}}}
     problems = _problems(tmp_path, documents)
     assert [problem.what for problem in problems if what in problem.what] != []
@@ -255,7 +257,8 @@ def test_rights_follow_from_a_call_where_the_provider_says_so(tmp_path: Path) ->
     columns = {"name": {"type": "text", "from": "metadata.name"}}
     calls = {"pod": "pods", "deployment": "apps/v1:deployments", "node": "nodes/proxy/configz"}
     facts = {
-        f"kubernetes.lab.{name}": table(columns, once_per="target", list={"call": call, "items": "items"}) for name, call in calls.items()
+        f"kubernetes.lab.{name}": table(columns, once_per="target", key="{metadata.name}", list={"call": call, "items": "items"})
+        for name, call in calls.items()
     }
     made = _load(tmp_path, {**files(), CLUSTER: {"service": "lab", "client": "v1", "facts": facts}})
     assert {name: made.tables[f"kubernetes.lab.{name}"].list.needs for name in calls} == {

@@ -186,3 +186,9 @@ def test_every_objective_has_a_title_and_a_short_name_that_fit() -> None:
     objectives = reader.load().objectives.values()
     assert [each.id for each in objectives if not 0 < len(each.short) <= 30 or len(each.title) > LONGEST_TITLE] == []
     assert len({each.short for each in objectives}) == len({each.title for each in objectives}) == len(objectives)
+
+
+def test_every_shipped_rule_speaks_by_verdict_and_names_its_topics() -> None:
+    rules = reader.load().rules.values()
+    assert [rule.id for rule in rules if not rule.message.pass_ or not rule.tags] == []
+    assert all(rule.provider == rule.id.split(".")[0] or rule.provider == "estate" for rule in rules)

@@ -25,6 +25,7 @@ from cnamm_scan.providers import catalog
 from cnamm_scan.providers.interface import Answer
 from tests.answers import Teller, Told, listed, refused
 from tests.engine.test_collect import Kept, packed
+from tests.examples import drawn
 
 ONE, TWO, THREE = (Target(f"aws:{name}", "aws", name, f"reader of {name}") for name in ("one", "two", "three"))
 ALL = (ONE, TWO, THREE)
@@ -261,7 +262,7 @@ def test_there_may_be_more_of_each(pack: Content) -> None:
 OWNERS = st.sampled_from(["one", "two", "three", "elsewhere", None])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(OWNERS, max_size=6), min_size=1, max_size=4))
 def test_every_item_is_somewhere_once(pack: Content, owners: list[list[str | None]]) -> None:
     """A row of its target, or counted: and what is asked is counted once, whoever it was for."""

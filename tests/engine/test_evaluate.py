@@ -13,6 +13,7 @@ from cnamm_scan.engine.evaluate import BLOCK, SPOKEN, blocks, compile_rule, coun
 from cnamm_scan.engine.store import Store
 from cnamm_scan.errors import ContentError
 from cnamm_scan.model import Reason, ResultBlock, Rule, Tally, Target, Verdict, fact_id
+from tests.examples import drawn
 from tests.packs import (
     ACCOUNT,
     BOX,
@@ -539,7 +540,7 @@ def test_an_unread_row_that_stands_for_many_counts_as_many_and_is_shown_once(tmp
     st.integers(1, 5),
     st.booleans(),
 )
-@settings(max_examples=50)
+@settings(max_examples=drawn(50))
 def test_blocks_hold_every_row_once(rows: list[tuple[str, str, str | None, int]], size: int, many: int, dark: bool) -> None:
     """Whatever sizes they have: each is named apart, in order, and says of every row what the tally counts."""
     document = asked(f"state = 'On' AND (size = 1 OR {_any()})", where="size > 0")

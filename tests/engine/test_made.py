@@ -18,6 +18,7 @@ from cnamm_scan.engine.made import Makers
 from cnamm_scan.engine.store import Store
 from cnamm_scan.model import Column, Made, MadeRow, Target, View
 from cnamm_scan.providers.interface import Maker, SeenGroup, SeenRow, SeenTables
+from tests.examples import drawn
 from tests.packs import BOX, A, B, collector, content, fact, filled, ghost, lab
 
 READ = ("name", "doc", "tags", "lock_id")
@@ -66,7 +67,7 @@ BOXES = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=drawn(40), deadline=None)
 @given(boxes=BOXES, read=st.sampled_from([READ, ("name",), ("doc",), ()]))
 def test_groups_are_the_rows_that_are_alike_led_by_the_first(boxes: list[Any], read: tuple[str, ...]) -> None:
     facts = [fact(BOX, data, target=target, region=region, key=key, gaps=gaps) for target, region, key, data, gaps in boxes]

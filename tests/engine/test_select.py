@@ -428,11 +428,11 @@ class Oracle:
                 self._fill(table)
 
 
-@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))])
-def test_no_select_reads_what_it_does_not_tell(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "many"), [(1, 500), pytest.param(2, 3_000, marks=pytest.mark.slow)])
+def test_no_select_reads_what_it_does_not_tell(seed: int, many: int) -> None:
     """Whatever a WITH, an alias, a lambda or a join is called: who is accepted names every table and column that its answer rests on."""
     writer, oracle, accepted, refused = Writer(seed), Oracle(), 0, 0
-    for _ in range(500 if seed < 3 else 6_000):
+    for _ in range(many):
         text = writer.select(2)
         read: list[ViewSource] = []
         for reader in (_view_of, read_query_of):
@@ -531,4 +531,5 @@ def test_the_queries_in_the_manuals_may_be_asked() -> None:
     found = [each for page in pages for each in re.findall(r'cnamm-scan query \S+ "(SELECT[^"]+)"', page.read_text())]
     assert len(found) >= 3
     for sql in found:
-        assert read_query(shipped, sql).tables
+        source = read_query(shipped, sql)
+        assert source.tables or source.told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from cnamm_scan import cache
 from cnamm_scan import content as reader
+from cnamm_scan.content import reader as within
 from cnamm_scan.engine import lint as linting
 from cnamm_scan.engine import sound
 from cnamm_scan.errors import ContentError
@@ -88,10 +90,21 @@ def test_what_was_found_sound_is_known_to_be(judged: list[str], monkeypatch: pyt
     assert len(sound.problems(content)) == 1, "problems are not kept"
 
 
+@pytest.fixture
+def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if one service's rules and the tables beside them were all that ships."""
+    part = tmp_path / "shipped"
+    for folder in ("mappings", "collectors/aws", "rules/aws/s3"):
+        shutil.copytree(reader.bundled_pack() / folder, part / folder)
+    monkeypatch.setattr(within, "bundled_pack", lambda: part)
+
+
+@pytest.mark.usefixtures("few")
 def test_a_pack_that_overrides_is_linted_with_all_else(tmp_path: Path, judged: list[str]) -> None:
     taken = "aws.s3.bucket_versioning"
     own = rule(id=taken, tests=SEEN, overrides=taken, **BUCKET, **{"pass": "versioning = 'Enabled'"})
-    content = reader.load([write(tmp_path, {f"rules/{taken.replace('.', '/')}.yaml": own})])
+    content = reader.load([write(tmp_path / "pack", {f"rules/{taken.replace('.', '/')}.yaml": own})])
     assert content.base is None
+    assert len(content.rules) > 5
     assert sound.problems(content) == []
     assert set(judged) == content.rules.keys()

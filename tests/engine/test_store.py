@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from cnamm_scan import content as reader
 from cnamm_scan.engine.bounds import StoreError
-from cnamm_scan.engine.store import Store
+from cnamm_scan.engine.store import Rooms, Store
 from cnamm_scan.engine.views import make_views
 from cnamm_scan.model import Content, Reason
 from tests.packs import BOX, LOCK, NOW, A, B, collector, content, fact, filled, ghost, lab, part, rest, shard, table
@@ -669,13 +670,29 @@ def test_clear() -> None:
 
 
 def test_what_is_known_of_rows_that_were_not_read_says_where_they_are_and_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Store(content(), [BOX], scan_time=NOW) as store:
-        store.add_rows(BOX, [{"target": A, "name": "here"}, {"target": A, "name": "old", "_ghost": "denied"}])
-        assert store.dark_in(BOX, "name") == frozenset({"old"})
-        assert store.dark_in(BOX, "size") is None, "no text"
+    pod = "kubernetes.core.pod"
+    with Store(reader.load(), [pod], scan_time=NOW) as store:
+        store.add_rows(pod, [{"target": A, "namespace": "here"}, {"target": A, "namespace": "old", "_ghost": "denied"}])
+        assert store.dark_rooms(pod) == Rooms(frozenset({"old"}))
         with monkeypatch.context() as patch:
             patch.setattr(Store, "rows", lambda *_: pytest.fail("asked again"))
-            assert store.dark_in(BOX, "name") == frozenset({"old"})
-        store.clear(BOX)
-        store.add_rows(BOX, [{"target": A, "name": "old", "_ghost": "denied"}, {"target": A, "_ghost": "denied"}])
-        assert store.dark_in(BOX, "name") is None, "one that is anywhere"
+            assert store.dark_rooms(pod) == Rooms(frozenset({"old"}))
+        store.clear(pod)
+        store.add_rows(pod, [{"target": A, "namespace": "old", "_ghost": "denied"}, {"target": A, "_ghost": "denied"}])
+        assert store.dark_rooms(pod) is None, "one that is anywhere"
+
+
+def test_what_is_somewhere_else_is_in_every_room_but_those_where_none_of_it_is() -> None:
+    told = [(None, ["a", "b"]), ("c", None), (None, ["b", "d"])]
+    assert Rooms.of(told) == Rooms(frozenset({"c"}), frozenset({"b"}))
+    assert Rooms.of([*told, (None, None)]) is None
+    assert Rooms.of([]) == Rooms()
+    with Store(content(), [BOX], scan_time=NOW) as store:
+        for rooms, dark in (
+            (Rooms(), ""),
+            (Rooms(frozenset({"c"})), "c?"),
+            (Rooms(frozenset({"c"}), frozenset({"a", "c"})), "bc?"),
+            (Rooms(frozenset(), frozenset()), "abc?"),
+        ):
+            sql = f"SELECT x FROM (VALUES ('a'), ('b'), ('c'), (NULL)) AS t(x) WHERE {rooms.are_dark('x')}"
+            assert "".join(sorted((x or "?" for (x,) in store.rows(sql)), key="abc?".index)) == dark

@@ -22,9 +22,10 @@ from cnamm_scan.engine.extract import literal
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import quoted
 from cnamm_scan.engine.store import Store
+from cnamm_scan.engine.terms import CannotTellError
 from cnamm_scan.engine.views import make_view
-from cnamm_scan.engine.worth import ROOM, CannotTellError, is_by_region, read_worth
-from cnamm_scan.model import GHOST_PART, REST_PART
+from cnamm_scan.engine.worth import is_by_region, read_worth
+from cnamm_scan.model import GHOST_PART, REST_PART, ROOM
 
 CONTENT = reader.load()
 VIEWS = sorted(view.id for view in CONTENT.views.values() if view.made is None)
@@ -32,8 +33,9 @@ NOW = "2026-01-02T03:04:05"
 TARGETS, REGIONS = ("t:1", "t:2"), ("r1", "r2")
 Row = Mapping[str, Any]
 Place = tuple[str, str]
-Dark = bool | frozenset[str]
-"""How a place is dark: a rest of which nothing is known but that there may be more, something unread, or that of some namespaces."""
+Dark = bool | frozenset[str] | tuple[str, ...]
+"""How a place is dark: a rest of which nothing is known but that there may be more, something unread, that of some namespaces, or of
+all but some."""
 
 
 def _places(table: str) -> list[Place]:
@@ -78,13 +80,14 @@ def _asked(store: Store, view: str, tables: Mapping[str, Sequence[Row]], dark: M
             part = REST_PART if how is True else GHOST_PART
             for room in sorted(how) if isinstance(how, frozenset) else (None,):
                 where = f", {literal(room)} AS {ROOM}" if room is not None else ""
+                where += f", [{', '.join(map(literal, how))}] AS _outside" if isinstance(how, tuple) else ""
                 place = f"{literal(target)} AS target, {literal(region)} AS region{where}"
                 store.run(
                     f"INSERT INTO {quoted(table)} BY NAME SELECT {place}, '' AS _fact, 'denied' AS _ghost,"
                     f" MAP([{literal(part)}], ['denied']) AS _gaps, {how is True} AS _shadow"
                 )
     make_view(store, view)
-    names = ["target", "region", "key", "_ghost", *(name for name in CONTENT.views[view].columns)]
+    names = ["target", "region", "key", "_ghost", "_outside", *(name for name in CONTENT.views[view].columns)]
     found = store.rows(f"SELECT {', '.join(map(quoted, names))} FROM {quoted(view)}")
     return [dict(zip(names, row, strict=True)) for row in found]
 
@@ -95,19 +98,33 @@ def _dark(random: Random, table: str, rows: Sequence[Row]) -> dict[Place, Dark]:
     has_rooms = bool(rooms) and columns_of(CONTENT, table)[ROOM].type == "text" and random.random() < 0.6
     made: dict[Place, Dark] = {}
     for place in random.sample(_places(table), random.choice([1, 2])):
-        made[place] = frozenset(random.sample(rooms, random.choice([1, min(2, len(rooms))]))) if has_rooms else random.random() < 0.4
+        named = random.sample(rooms, random.choice([1, min(2, len(rooms))])) if has_rooms else ()
+        made[place] = random.choice([frozenset, tuple])(named) if named else random.random() < 0.4
     return made
 
 
 def _may_be_unread(row: Row, how: Dark | None) -> bool:
+    if isinstance(how, tuple):
+        return row.get(ROOM) not in how
     return row.get(ROOM) in how if isinstance(how, frozenset) else how is not None
+
+
+def _may_stand_for(unread: Row, row: Row) -> bool:
+    """Whether what was not read may be this row."""
+    rooms = (None, row.get(ROOM))
+    return (
+        (unread["target"], unread["region"]) == (row["target"], row["region"])
+        and unread.get(ROOM) in rooms
+        and row.get(ROOM) not in (unread["_outside"] or ())
+    )
 
 
 def _place(row: Row) -> tuple[str, str, str]:
     return row["target"], row["region"], row["key"]
 
 
-@pytest.mark.parametrize("tries", [2, pytest.param(80, marks=pytest.mark.slow)])
+# a try takes a tenth of a second, for each of more than a hundred views
+@pytest.mark.parametrize("tries", [1, pytest.param(8, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_view_says_nothing_that_a_completion_denies(view: str, tries: int) -> None:
     random = Random(f"{view} {tries}")
@@ -150,18 +167,17 @@ def test_a_view_says_nothing_that_a_completion_denies(view: str, tries: int) -> 
                 counts["broken"] += 1
                 continue
             counts["tried"] += 1
-            unread = {(row["target"], row["region"], row.get(ROOM)) for row in found if row["key"] is None}
+            unread = [row for row in found if row["key"] is None]
             named = {_place(row) for row in found if row["key"] is not None}
             for row in found:
                 if row["key"] is None:
                     assert row["_ghost"] is not None
                 elif row["_ghost"] is None:
                     assert _place(row) in there, (row, *said)
-                    known = {name: value for name, value in row.items() if value is not None}
+                    known = {name: value for name, value in row.items() if value is not None and name != "_outside"}
                     assert any(all(each[name] == value for name, value in known.items()) for each in there[_place(row)]), (row, *said)
             for place, rows in there.items():
-                rooms = {None, *(row.get(ROOM) for row in rows)}
-                assert place in named or any((*place[:2], room) in unread for room in rooms), (place, *said)
+                assert place in named or any(_may_stand_for(each, row) for each in unread for row in rows), (place, *said)
     assert counts["tried"] >= tries / 4, counts
 
 

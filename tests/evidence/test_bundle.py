@@ -25,6 +25,7 @@ from cnamm_scan.evidence.bundle import Bundle, BundleWriter, open_bundle, verify
 from cnamm_scan.evidence.canonical import canonical
 from cnamm_scan.model import Coverage, Reason, Region, ResultBlock, Severity, Target, Verdict, fact_id
 from tests.bundles import BUCKETS, FILES, FIRST, HOME, ONE, RULES, SCAN_ID, SECOND, TWO, account, pocket, write_bundle
+from tests.examples import drawn
 
 
 @pytest.fixture(scope="module")
@@ -339,7 +340,7 @@ def test_many_small_tables_share_a_piece_and_each_is_found(tmp_path: Path) -> No
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcde"), st.integers(1, 400)), max_size=60), st.integers(1, 3000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=drawn(30), deadline=None)
 def test_whatever_order_facts_come_in_each_table_has_its_own(tmp_path_factory: pytest.TempPathFactory, came: Any, buffer: int) -> None:
     folder = tmp_path_factory.mktemp("facts")
     expected: dict[str, list[str]] = {}

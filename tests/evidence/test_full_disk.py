@@ -15,6 +15,7 @@ from cnamm_scan.errors import BundleError
 from cnamm_scan.evidence import shards, writer
 from cnamm_scan.evidence.bundle import BundleWriter, open_bundle, verify
 from tests.bundles import HOME, ONE, RULES, SCAN_ID, account, pocket
+from tests.small_files import small_files
 
 ABOUT = {
     "scan": {name: value for name, value in account(SCAN_ID).items() if name not in ("finished_at", "interrupted")},
@@ -116,14 +117,12 @@ def test_after_a_torn_write_nothing_more_is_written(tmp_path: Path) -> None:
 def test_a_file_limit_of_the_system_is_an_error_of_ours(tmp_path: Path) -> None:
     """The real thing: the system itself refuses to let a file grow."""
     import subprocess
-    import sys
 
     program = (
-        "import resource, signal, sys\n"
+        "import signal, sys\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "from pathlib import Path\n"
         "from tests.evidence.test_full_disk import _whole\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
         "from cnamm_scan.errors import BundleError\n"
         "try:\n"
         "    _whole(Path(sys.argv[1]))\n"
@@ -131,7 +130,7 @@ def test_a_file_limit_of_the_system_is_an_error_of_ours(tmp_path: Path) -> None:
         "    print(error)\n"
         "    sys.exit(error.exit_code)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([*small_files(9000, program), str(tmp_path)], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 1, done.stderr
     assert "the bundle cannot be written: File too large" in done.stdout
     (partial,) = tmp_path.iterdir()

@@ -50,7 +50,7 @@ def test_an_old_bundle_says_what_a_new_one_of_the_same_facts_says(old: Path, tmp
             assert len(then.query(sql)) == 5
 
 
-SCORES = ("scan", "models", "targets", "roadmap")
+SCORES = ("scan", "story", "models", "targets", "roadmap", "made")
 
 
 def _unscored(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,14 +67,17 @@ def test_an_old_bundle_is_told_by_the_method_that_scored_it(old: Path) -> None:
         alone = [target["models"][0]["overall"]["low"] for target in report["targets"]]
         assert alone == [0.833333, 2.0]
         assert {target["weight"] for target in report["targets"]} == {1}
-        assert report["roadmap"][0]["best"][0]["overall_gain"] == 0.166667
+        assert [step["because"] for step in report["roadmap"][0]["best"]][:2] == ["critical", "blocks"]
+        assert max(step["overall_gain"] for step in report["roadmap"][0]["best"]) == 0.166667
         assert "scored by staged/1, as on the day" in notes(report)[0]
 
 
 def test_judged_again_an_old_bundle_is_scored_as_a_new_one(old: Path, tmp_path: Path) -> None:
     with api.evaluate(old) as then, api.evaluate(write_bundle(tmp_path, FIRST, SECOND)) as now:
         assert then.report()["scan"]["method"] == SCORING_MODEL
-        assert {**then.report(), "scan": None} == {**now.report(), "scan": None}
+        apart = {"scan": None, "made": None}
+        assert {**then.report(), **apart} == {**now.report(), **apart}
+        assert then.report()["made"]["targets"] == now.report()["made"]["targets"]
 
 
 def test_evaluate_says_that_it_scores_anew(old: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

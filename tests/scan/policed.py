@@ -302,7 +302,7 @@ KINDS_WITH_POLICIES: Mapping[str, Kind] = {
         none=GONE,
     ),
     "images": Kind(
-        "ecr.repository_not_for_strangers",
+        "ecr.repository_not_public",
         REPOSITORY,
         "DescribeRepositories",
         "repositories",

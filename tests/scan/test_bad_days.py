@@ -26,6 +26,7 @@ from cnamm_scan.demo.aws.bed.proxy import Call, Fault, FaultProxy
 from cnamm_scan.demo.aws.bed.refusals import Kind
 from cnamm_scan.demo.aws.estate.shop import demo_rewrite
 from cnamm_scan.engine.schedule import DARK_AFTER, Limits
+from tests.small_files import small_files
 
 HOME, AWAY = "us-east-1", "eu-west-1"
 COMMAND = [sys.executable, "-c", "from cnamm_scan.cli.main import main; main()"]
@@ -66,8 +67,9 @@ def bed(seeded: str) -> Iterator[FaultProxy]:
         yield proxy
 
 
-def scan(proxy: FaultProxy, *rules: str, regions: tuple[str, ...] = (), timeout: float = 5.0, **limits: Any) -> api.Scan:
-    settings: dict[str, Any] = {"attempts": 2, "deadline": 3, "rate": 1000, "burst": 1000} | limits
+def scan(proxy: FaultProxy, *rules: str, regions: tuple[str, ...] = (), timeout: float = 30.0, **limits: Any) -> api.Scan:
+    # who waits for nothing has time: on a busy machine an answer that comes late is another reason than the one that is tried
+    settings: dict[str, Any] = {"attempts": 2, "deadline": 60, "rate": 1000, "burst": 1000} | limits
     options = api.TargetOptions(endpoint_url=proxy.url, call_timeout=timeout)
     return api.scan(["aws"], rules=rules, regions=regions, options=options, limits=Limits(**settings))
 
@@ -330,21 +332,13 @@ def test_ctrl_c_leaves_a_bundle_that_everything_can_read(
 
 # ---- disks ---------------------------------------------------------------------------------------------------------------
 
-SMALL_FILES = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
-from cnamm_scan.cli.main import main
-main(sys.argv[2:])
-"""
-
 
 @pytest.mark.parametrize("limit", [0, 20_000])
 def test_a_disk_that_fills_up_leaves_nothing_that_looks_whole(bed: FaultProxy, tmp_path: Path, limit: int) -> None:
     """At the first fact, and while the content is laid beside them."""
     arguments = ["scan", "aws", "--endpoint-url", bed.url, "--output", str(tmp_path), "--region", HOME, "--rule", "aws.kms.key_rotates"]
-    ended = subprocess.run(
-        [sys.executable, "-c", SMALL_FILES, str(limit), *arguments], capture_output=True, text=True, timeout=120, check=False
-    )
+    command = small_files(limit, "import sys; from cnamm_scan.cli.main import main; main(sys.argv[1:])")
+    ended = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 1, ended
     what, where, do = three_parts(ended.stderr)
     assert "the bundle cannot be written: File too large" in what

@@ -130,7 +130,7 @@ def test_who_holds_what_is_seen_in_four_calls_or_in_hundreds_and_is_the_same(sca
         assert of("inline_not_broad", f"role/own-{spelt}/p") == ["fail"], spelt
         assert of("policy_not_everything", f"policy/{spelt}") == ["fail" if spelt != "small-iam" else "pass"], spelt
         assert of("policy_not_whole_service", f"policy/{spelt}") == ["fail"], spelt
-        assert of("rights_givers_bounded", f"role/own-{spelt}") == ["fail"], spelt
+        assert of("permission_boundary_required", f"role/own-{spelt}") == ["fail"], spelt
     for rule in ("policy_not_everything", "policy_not_whole_service", "policy_not_every_role_passed"):
         assert of(rule, "policy/reads") == ["pass"], rule
     assert of("policy_not_every_role_passed", "policy/runs") == ["fail"]
@@ -140,11 +140,11 @@ def test_who_holds_what_is_seen_in_four_calls_or_in_hundreds_and_is_the_same(sca
         "pass",
         "pass",
     ]
-    assert of("rights_givers_bounded", "role/bound", "role/own-reads") == ["pass", "not_applicable"]
+    assert of("permission_boundary_required", "role/bound", "role/own-reads") == ["pass", "not_applicable"]
     opened = [f"role/trust-open-{spelt}#0" for spelt in ("like", "arn", "exists")]
     assert of("trust_named", *opened, "role/trust-bounded#0") == ["fail", "fail", "fail", "pass"]
     assert of("ci_trust_bound", *(f"role/trust-hub-{spelt}#0" for spelt in ("not", "prefix", "bound"))) == ["fail", "fail", "pass"]
-    assert of("outsiders_give_external_id", f"role/trust-partner#0/{OTHER}") == ["fail"]
+    assert of("third_party_external_id", f"role/trust-partner#0/{OTHER}") == ["fail"]
     assert of("no_admin_users", "user/kim", "user/lea", "user/mia") == ["pass", "not_applicable", "fail"]
     assert of("group_not_everything", "group/ops") == ["fail"]
     assert of("people_inline_not_broad", "group/ops/all", "user/mia/mine") == ["fail", "fail"]
@@ -185,7 +185,7 @@ def test_where_both_ways_are_refused_nothing_is_said(scanned: Callable[..., tupl
             {
                 ("policy_not_everything", "policy/stars"): "fail",
                 ("no_admin_users", "user/mia"): "unknown",
-                ("rights_givers_bounded", "role/own-attaches"): "unknown",
+                ("permission_boundary_required", "role/own-attaches"): "unknown",
                 ("role_cannot_raise", "role/own-attaches"): "unknown",
             },
         ),

@@ -16,7 +16,7 @@ Json = Any
 ADMISSION = "admissionregistration.k8s.io/v1"
 RULES = [
     f"kubernetes.admission.{name}"
-    for name in ("privilege_is_refused", "new_namespaces_are_covered", "namespaces_are_judged", "namespaces_enforce")
+    for name in ("privileged_pods_refused", "new_namespaces_are_covered", "namespaces_have_policy", "namespaces_enforce_baseline")
 ]
 SAFE = (
     "(object.spec.containers + (has(object.spec.initContainers) ? object.spec.initContainers : []))"
@@ -184,7 +184,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, 
 def test_a_privileged_pod_is_refused_by_what_matches_it_and_by_nothing_else(
     whole: dict[tuple[str, str], tuple[str, str]], name: str
 ) -> None:
-    assert whole["privilege_is_refused", name][0] == BOUND[name][0]
+    assert whole["privileged_pods_refused", name][0] == BOUND[name][0]
 
 
 def test_what_holds_for_named_namespaces_does_not_hold_tomorrow(whole: dict[tuple[str, str], tuple[str, str]]) -> None:
@@ -192,7 +192,7 @@ def test_what_holds_for_named_namespaces_does_not_hold_tomorrow(whole: dict[tupl
 
 
 def test_what_only_warns_judges_all_the_same(whole: dict[tuple[str, str], tuple[str, str]]) -> None:
-    judged = {name: whole["namespaces_are_judged", name][0] for name in BOUND}
+    judged = {name: whole["namespaces_have_policy", name][0] for name in BOUND}
     assert {judged[name] for name in ("whole", "warns", "warned", "labelled", "not-ci", "one-name", "opt-in-label")} == {"pass"}
     assert {judged[name] for name in ("nothing", "exec-only", "delete-only", "excluded", "other-spaces")} == {"fail"}
 
@@ -201,25 +201,25 @@ def test_a_policy_for_the_whole_cluster_holds_tomorrow_too(tmp_path: Path) -> No
     policy, binding = copy.deepcopy(bound("everywhere"))
     del binding["spec"]["matchResources"]
     found = said(tmp_path, SERVER, space("shop"), policy, binding)
-    assert found["privilege_is_refused", "shop"][0] == found["new_namespaces_are_covered", "demo"][0] == "pass"
+    assert found["privileged_pods_refused", "shop"][0] == found["new_namespaces_are_covered", "demo"][0] == "pass"
 
 
 def test_exec_for_the_whole_cluster_holds_nowhere(tmp_path: Path) -> None:
     policy, binding = copy.deepcopy(bound("exec", {"matchConstraints": rule(operations=["CONNECT"], resources=["pods/exec"])}))
     del binding["spec"]["matchResources"]
     found = said(tmp_path, SERVER, space("shop"), space("bank"), policy, binding)
-    assert {found["privilege_is_refused", name][0] for name in ("shop", "bank")} == {"fail"}
+    assert {found["privileged_pods_refused", name][0] for name in ("shop", "bank")} == {"fail"}
     assert found["new_namespaces_are_covered", "demo"][0] == "fail"
 
 
 def test_bindings_that_nobody_may_list_leave_it_open(tmp_path: Path) -> None:
     found = said(tmp_path, SERVER, space("shop"), space("labelled", **LABELS["labelled"]), denied="validatingadmissionpolicybindings")
-    assert found["privilege_is_refused", "shop"][0] == "unknown"
-    assert found["privilege_is_refused", "labelled"][0] == "pass"
+    assert found["privileged_pods_refused", "shop"][0] == "unknown"
+    assert found["privileged_pods_refused", "labelled"][0] == "pass"
 
 
 def test_a_default_that_no_api_shows_leaves_it_open(tmp_path: Path) -> None:
-    assert said(tmp_path, space("shop"))["privilege_is_refused", "shop"][0] == "unknown"
+    assert said(tmp_path, space("shop"))["privileged_pods_refused", "shop"][0] == "unknown"
 
 
 # ---- engines that judge by webhook ---------------------------------------------------------------------------------------
@@ -373,7 +373,7 @@ def kyverno(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str
 
 @pytest.mark.parametrize("name", RULED)
 def test_kyverno_refuses_where_its_rule_matches_and_enforces(kyverno: dict[tuple[str, str], tuple[str, str]], name: str) -> None:
-    assert kyverno["privilege_is_refused", name][0] == RULED[name][0]
+    assert kyverno["privileged_pods_refused", name][0] == RULED[name][0]
 
 
 @pytest.mark.parametrize(
@@ -389,7 +389,7 @@ def test_kyverno_refuses_where_its_rule_matches_and_enforces(kyverno: dict[tuple
 )
 def test_a_rule_of_kyverno_holds_where_its_webhook_does(tmp_path: Path, hooks: list[Json], verdict: str) -> None:
     assert (
-        said(tmp_path, *KYVERNO_CRDS, SERVER, space("enforced"), ruled("enforced"), *hooks)["privilege_is_refused", "enforced"][0]
+        said(tmp_path, *KYVERNO_CRDS, SERVER, space("enforced"), ruled("enforced"), *hooks)["privileged_pods_refused", "enforced"][0]
         == verdict
     )
 
@@ -398,16 +398,16 @@ def test_a_rule_of_kyverno_holds_where_its_webhook_does(tmp_path: Path, hooks: l
 def test_what_nobody_may_list_leaves_kyverno_open_and_labels_alone(tmp_path: Path, denied: str) -> None:
     spaces = [space("enforced"), space("labelled", **LABELS["labelled"])]
     found = said(tmp_path, *KYVERNO_CRDS, SERVER, KYVERNO, *spaces, ruled("enforced"), denied=denied)
-    assert found["privilege_is_refused", "enforced"][0] == "unknown"
-    assert found["privilege_is_refused", "labelled"][0] == "pass"
+    assert found["privileged_pods_refused", "enforced"][0] == "unknown"
+    assert found["privileged_pods_refused", "labelled"][0] == "pass"
 
 
 def test_a_namespace_that_is_left_out_makes_no_other_one_unknown(tmp_path: Path) -> None:
     policies = [*bound("whole"), *bound("warns", {}, {"validationActions": ["Warn"]})]
     spaces = [space(name) for name in ("whole", "warns", "old")]
     found = said(tmp_path, SERVER, pod("web", "old"), pod("web", "whole"), *spaces, *policies, excluded_namespaces=("old",))
-    assert found["privilege_is_refused", "whole"][0] == "pass"
-    assert ("privilege_is_refused", "old") not in found
+    assert found["privileged_pods_refused", "whole"][0] == "pass"
+    assert ("privileged_pods_refused", "old") not in found
 
 
 def verified(name: str, *, exclude: Json = None) -> Json:
@@ -498,7 +498,7 @@ def gatekeeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[
 
 @pytest.mark.parametrize("name", CONSTRAINED)
 def test_gatekeeper_refuses_where_a_constraint_matches_and_denies(gatekeeper: dict[tuple[str, str], tuple[str, str]], name: str) -> None:
-    assert gatekeeper["privilege_is_refused", name][0] == CONSTRAINED[name][0]
+    assert gatekeeper["privileged_pods_refused", name][0] == CONSTRAINED[name][0]
 
 
 def test_a_template_that_only_bears_the_name_proves_nothing(tmp_path: Path) -> None:
@@ -508,4 +508,4 @@ def test_a_template_that_only_bears_the_name_proves_nothing(tmp_path: Path) -> N
         constrained("denied"),
         template("K8sPSPPrivilegedContainer", REGO),
     ]
-    assert said(tmp_path, *GATEKEEPER_CRDS, SERVER, *objects)["privilege_is_refused", "denied"][0] == "unknown"
+    assert said(tmp_path, *GATEKEEPER_CRDS, SERVER, *objects)["privileged_pods_refused", "denied"][0] == "unknown"

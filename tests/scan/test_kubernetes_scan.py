@@ -345,12 +345,12 @@ def test_each_form_breaks_it_down_by_target(both: Both) -> None:
     code, out, _ = told("report", bundle)
     assert code == 0
     assert "By target" in out
-    assert AWS in out
-    assert HOME in out
+    assert "AWS 123456789012 " in out
+    assert "Kubernetes home " in out
     markdown = told("report", bundle, "--format", "markdown")[1]
     assert "## By target" in markdown
-    assert f"| {AWS} |" in markdown
-    assert f"| {HOME} |" in markdown
+    assert "| AWS 123456789012 |" in markdown
+    assert "| Kubernetes home |" in markdown
     report = json.loads(told("report", bundle, "--format", "json")[1])
     SCHEMA.validate(report)
     assert [target["id"] for target in report["targets"]] == [AWS, HOME]

@@ -31,7 +31,7 @@ def test_one_namespace_that_is_left_out_hides_nothing_of_the_others(tmp_path: Pa
     names = [rule.rpartition(".")[2] for rule in RULES]
     assert {name: (found[name, "shop"][0], found[name, "bare"][0]) for name in names} == {
         "namespace_denies_egress": ("fail", "fail"),
-        "quarantine_is_ready": ("pass", "fail"),
-        "namespaces_enforce": ("pass", "fail"),
+        "quarantine_policy_ready": ("pass", "fail"),
+        "namespaces_enforce_baseline": ("pass", "fail"),
     }
     assert {name: found[name, ""] for name in names} == dict.fromkeys(names, ("unknown", "excluded"))

@@ -37,6 +37,11 @@ LOOK = "true = ANY (SELECT q.name = 'quota' FROM kubernetes.probe.quota q WHERE 
 RULES = [
     rule("own", "kubernetes.probe.pod", LOOK.format(" AND q.namespace = this.namespace")),
     rule("any", "kubernetes.probe.pod", LOOK.format("")),
+    rule(
+        "theirs",
+        "kubernetes.probe.pod",
+        "true = ANY (SELECT q.name = 'quota' FROM kubernetes.probe.quota q WHERE q.target = this.target AND q.namespace = this.name)",
+    ),
     rule("served", "kubernetes.probe.served", "services > 0"),
     rule("called", "kubernetes.probe.called", "services > 0"),
     rule(
@@ -118,12 +123,44 @@ def test_each_namespace_counts_for_itself(tmp_path: Path) -> None:
         ]
 
 
-def test_a_server_that_does_not_count_leaves_the_place_open(tmp_path: Path) -> None:
-    """Then nobody knows that there is anything, nor where."""
+def test_a_server_that_does_not_count_may_hide_something_there_and_nowhere_else(tmp_path: Path) -> None:
     trouble = Trouble(403, path="^/api/v1/namespaces/old/resourcequotas$")
+    found, _ = said(tmp_path, made(quota="kept"), trouble, excluded_namespaces=("old", "shop"))
+    assert found["own", ""] == ("unknown", "excluded")
     found, _ = said(tmp_path, made(), trouble, excluded_namespaces=("old",))
-    assert found["own", "shop/web"] == ("unknown", "excluded")
-    assert found["served", "shop/web"] == ("fail", "")
+    for name in ("own", "served"):
+        assert found[name, "shop/web"] == ("fail", "")
+    assert found["any", "shop/web"] == ("unknown", "excluded")
+
+
+# ---- one namespace of a cluster -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_of_the_namespace_that_is_looked_at_nothing_is_hidden(tmp_path: Path, counts: bool) -> None:
+    """Whoever may only see it cannot even ask how much there is elsewhere."""
+    troubles = [] if counts else [Trouble(403, path="^/api/v1/(pods|services|resourcequotas|namespaces)$")]
+    found, _ = said(tmp_path, made(), *troubles, namespaces=("shop",))
+    for name in ("own", "served", "of_views"):  # they look in their own namespace alone
+        assert found[name, "shop/web"] == ("fail", ""), name
+    for name in ("any", "called"):
+        assert found[name, "shop/web"] == ("unknown", "excluded"), name
+    assert found["own", ""] == ("unknown", "excluded"), "the pods that were left out"
+
+
+def test_what_names_another_namespace_does_not_know_what_is_there(tmp_path: Path) -> None:
+    """A pod that is called as a namespace looks there, where nobody looked: that it is not among those that were named decides nothing."""
+    seen = cluster(pod("old", "shop"), pod("shop", "shop"), thing("ResourceQuota", "quota", "old"))
+    found, _ = said(tmp_path, seen, namespaces=("shop",))
+    assert found["theirs", "shop/old"] == ("unknown", "excluded")
+    assert found["theirs", "shop/shop"] == ("fail", "")
+
+
+def test_a_namespace_that_may_not_be_read_hides_what_is_in_it_and_nothing_in_the_others(tmp_path: Path) -> None:
+    trouble = Trouble(403, path="^/api/v1/namespaces/old/resourcequotas$")
+    found, _ = said(tmp_path, made(), trouble, namespaces=("old", "shop"))
+    assert found["own", "old/gone"] == ("unknown", "denied")
+    assert found["own", "shop/web"] == ("fail", "")
 
 
 def test_one_denied_kind_darkens_what_looks_at_it_alone(tmp_path: Path) -> None:

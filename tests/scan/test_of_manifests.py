@@ -18,6 +18,7 @@ from cnamm_scan import api
 from cnamm_scan.cli import main
 from cnamm_scan.demo.cluster.bed.server import ClusterBed
 from cnamm_scan.errors import UsageError
+from cnamm_scan.judged.scan import VerdictName
 from cnamm_scan.report import markdown
 from tests.clusters import QUICK, cluster, rule, thing, write_pack
 
@@ -103,7 +104,7 @@ def put(**texts: str) -> None:
         Path("deploy", f"{name}.yaml").write_text(text)
 
 
-def said(done: api.Scan, *verdicts: str) -> dict[tuple[str, str], tuple[str, str]]:
+def said(done: api.Scan, *verdicts: VerdictName) -> dict[tuple[str, str], tuple[str, str]]:
     return {(each.rule.rpartition(".")[2], each.resource): (each.verdict.value, each.reason) for each in done.results(*verdicts)}
 
 
@@ -248,7 +249,7 @@ def test_a_bundle_that_was_scanned_so_stays_so() -> None:
 
 @pytest.mark.parametrize("beside", ["kustomization", "broken"])
 def test_what_was_not_read_may_hold_anything(beside: str) -> None:
-    put(a=pod("web"), **({"kustomization": "resources: [a.yaml]"} if beside == "kustomization" else {"broken": "a: ["}))
+    put(a=pod("web"), **({"kustomization": "resources: [a.yaml]\nnamePrefix: x-"} if beside == "kustomization" else {"broken": "a: ["}))
     with api.scan(["kubernetes:deploy"], options=api.TargetOptions(assume_whole=True, skip_unreadable=True)) as done:
         assert said(done)["some_class", "deploy"] == ("unknown", "not_collected")
         assert "in spite of --assume-whole nothing is taken to be absent" in markdown.render(done.report())

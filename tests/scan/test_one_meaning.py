@@ -316,7 +316,7 @@ def test_settings_of_manifests(tmp_path: Path) -> None:
         thing("ConfigMap", "binary", "shop", binaryData={"a.env": base64.b64encode(f"DB_PASSWORD={PASSWORD}\n".encode()).decode()}),
         thing("ConfigMap", "plain", "shop", data={"a.env": "LOG_LEVEL=debug\nDB_PASSWORD=${FROM_ELSEWHERE}\n"}),
     ]
-    rules = ["container_settings_hold_no_key", "container_names_its_secrets", "config_map_holds_no_key"]
+    rules = ["container_settings_hold_no_key", "container_names_its_secrets", "config_map_holds_no_secret"]
     found = of_files(tmp_path, [f"kubernetes.core.{each}" for each in rules], pod("web", containers=containers), *maps)
     by_place = {(rule, key.split("#")[0].rpartition("/")[2]): verdict for (rule, key), verdict in found.items()}
     assert by_place == {
@@ -343,18 +343,18 @@ def restricted(**spec: Any) -> Document:
 @pytest.mark.parametrize(
     ("rule", "spec", "verdict"),
     [
-        ("pod_mounts_known_volume_kinds", {"volumes": [{"name": "v", "image": {"reference": "x:1"}}]}, "pass"),
+        ("pod_restricted_volume_types", {"volumes": [{"name": "v", "image": {"reference": "x:1"}}]}, "pass"),
         ("pod_sets_safe_sysctls_only", {"securityContext": {"sysctls": [{"name": "net.ipv4.tcp_rmem", "value": "1"}]}}, "pass"),
         ("pod_sets_safe_sysctls_only", {"securityContext": {"sysctls": [{"name": "net/ipv4/tcp_wmem", "value": "1"}]}}, "fail"),
         ("pod_sets_safe_sysctls_only", {"securityContext": {"sysctls": [{"name": "kernel/msgmax", "value": "1"}]}}, "fail"),
         ("container_user_is_not_root", {"hostUsers": False, "securityContext": {"runAsUser": 0}}, "pass"),
         ("container_user_is_not_root", {"hostUsers": True, "securityContext": {"runAsUser": 0}}, "fail"),
-        ("container_must_not_be_root", {"hostUsers": False}, "pass"),
-        ("container_must_not_be_root", {"os": {"name": "windows"}}, "fail"),
-        ("container_must_not_be_root", {"os": {"name": "windows"}, "securityContext": {"runAsNonRoot": True}}, "pass"),
+        ("container_runs_as_non_root", {"hostUsers": False}, "pass"),
+        ("container_runs_as_non_root", {"os": {"name": "windows"}}, "fail"),
+        ("container_runs_as_non_root", {"os": {"name": "windows"}, "securityContext": {"runAsNonRoot": True}}, "pass"),
         ("container_has_seccomp_profile", {"os": {"name": "windows"}}, "not_applicable"),
-        ("container_is_bounded", {"resources": {"limits": {"cpu": 1, "memory": "1Gi"}}}, "pass"),
-        ("container_is_bounded", {"resources": {"limits": {"memory": "0"}, "requests": {"cpu": 1}}}, "fail"),
+        ("container_has_resource_limits", {"resources": {"limits": {"cpu": 1, "memory": "1Gi"}}}, "pass"),
+        ("container_has_resource_limits", {"resources": {"limits": {"memory": "0"}, "requests": {"cpu": 1}}}, "fail"),
     ],
 )
 def test_pods_as_the_newest_servers_judge_them(tmp_path: Path, rule: str, spec: Document, verdict: str) -> None:

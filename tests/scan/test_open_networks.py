@@ -106,7 +106,13 @@ def block(mode: str, state: str = "default-state") -> Answer:
 
 def database(name: str, group: str) -> Json:
     groups = [{"VpcSecurityGroupId": group}]
-    made = {"DBInstanceIdentifier": name, "DBInstanceArn": arn("rds", f"db:{name}"), "PubliclyAccessible": True, "Endpoint": {"Port": 22}}
+    made = {
+        "DBInstanceIdentifier": name,
+        "DBInstanceArn": arn("rds", f"db:{name}"),
+        "PubliclyAccessible": True,
+        "Endpoint": {"Port": 22},
+        "Engine": "postgres",
+    }
     return {**made, "VpcSecurityGroups": groups, "DBSubnetGroup": {"Subnets": [{"SubnetIdentifier": "subnet-1"}]}}
 
 

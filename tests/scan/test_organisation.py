@@ -60,7 +60,7 @@ ELSEWHERE = {"ForAnyValue:StringNotLike": {"AWS:requestedregion": ["eu-central-1
 SPELLED: list[list[Json]] = [
     [
         {"Effect": "Deny", "Action": "organizations:??aveOrganization", "Resource": "*"},
-        {"Effect": "Deny", "Action": ["IAM:*AccessKey", "CloudTrail:Stop*"], "Resource": ["*"]},
+        {"Effect": "Deny", "Action": ["IAM:*AccessKey", "CloudTrail:Stop*", "CloudTrail:Update*", "CloudTrail:Put*"], "Resource": ["*"]},
         {"Effect": "Deny", "Action": "cloudtrail:d*", "Resource": "arn:aws:cloudtrail:*:*:trail/*"},
         {"Effect": "Deny", "NotAction": ["iam:*", "support:*"], "Resource": "*", "Condition": ELSEWHERE},
     ],

@@ -18,6 +18,7 @@ from cnamm_scan.demo.cluster.bed.server import Cluster, ClusterBed, Rights, Trou
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.evidence.bundle import open_bundle
 from tests.clusters import KUBELET, cluster, config_of, crd, dispenser, guarded_bed, pod, probes, rule, scan, shipping, thing
+from tests.examples import drawn
 from tests.least import TOKEN, told
 
 CALLS = {
@@ -90,7 +91,7 @@ def preflight(bed: ClusterBed, folder: Path, *more: str) -> tuple[list[dict[str,
     return json.loads(out), err
 
 
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(6), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(denied=st.frozensets(st.sampled_from(DENIABLE), max_size=4))
 def test_what_a_preflight_says_of_each_kind_is_what_a_scan_meets(tmp_path: Path, denied: frozenset[str]) -> None:
     with guarded_bed(small(), {TOKEN: rights(denied)}) as bed:

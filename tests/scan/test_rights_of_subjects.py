@@ -14,7 +14,7 @@ from tests.providers.kubernetes.policies.rbac.given import account, binding, gro
 Json = Any
 API = "rbac.authorization.k8s.io/v1"
 RBAC = "rbac.authorization.k8s.io"
-RAISES, ENTERS, READS = "nobody_raises_rights", "few_enter_pods", "few_read_secrets"
+RAISES, ENTERS, READS = "no_privilege_escalation", "few_exec_into_pods", "few_read_secrets"
 CRB = rule("create", "clusterrolebindings", RBAC)
 
 
@@ -116,7 +116,7 @@ def test_half_of_a_way_is_none(tmp_path: Path) -> None:
 
 
 def test_on_a_managed_cluster_nobody_knows_whom_the_cloud_lets_in(tmp_path: Path) -> None:
-    few, rest = "few_administrators", "nobody_owns_it_at_rest"
+    few, rest = "few_administrators", "no_standing_administrators"
     objects = [role("r", rule("get", "pods")), binding("r", user("u"))]
     own, managed = judged(tmp_path, *objects), judged(tmp_path, *objects, version={"gitVersion": "v1.36.1-eks-3025e55"})
     assert (own[RAISES, "User u"], managed[RAISES, "User u"]) == ("pass", "pass")

@@ -122,7 +122,7 @@ def test_file_systems_are_asked_who_mounts_them(tmp_path: Path) -> None:
     for name, (text, *_) in texts.items():
         there = refused(Reason.UNSUPPORTED, "PolicyNotFound") if text is None else Answer({"Policy": text})
         told[f"DescribeFileSystemPolicy {name}"] = refused() if name == "denied" else there
-    rules = ["aws.efs.file_system_knows_its_users", "aws.efs.file_system_refuses_plaintext"]
+    rules = ["aws.efs.file_system_requires_iam", "aws.efs.file_system_refuses_plaintext"]
     found = judged(told, rules, tmp_path)
     key = arn("elasticfilesystem", "file-system/")
     assert {name: tuple(found[rule, key + name][0] for rule in rules) for name in texts} == {

@@ -163,7 +163,7 @@ class Listings:
             self._more_unseen(listing, answer.rest, REST_PART)
         if answer is not None and answer.left_out is not None:
             for each in answer.left_out_where or (LeftOut({}, answer.left_out_count),):
-                self._more_unseen(listing, answer.left_out, GHOST_PART, each.count, known=each.known)
+                self._more_unseen(listing, answer.left_out, GHOST_PART, each.count, known=each.known, outside=each.outside)
         if answer is None or following is None:
             self._listed(listing)
             return
@@ -216,14 +216,22 @@ class Listings:
         return made
 
     def _more_unseen(
-        self, listing: _Listing, reason: Reason, part: str, count: int = 1, code: str = "Partial", known: Mapping[str, Json] | None = None
+        self,
+        listing: _Listing,
+        reason: Reason,
+        part: str,
+        count: int = 1,
+        code: str = "Partial",
+        known: Mapping[str, Json] | None = None,
+        outside: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """There is more than the rows that were read, or may be: they are judged, and lookups into them take nothing to be absent.
 
-        `known` is what an item of it would say, as far as that is known.
+        `known` is what an item of it would say, as far as that is known, and `outside` what it would not.
         """
+        failure = CallFailedError(reason, code)
         for target in self._whose(listing.target):
-            self._unseen(listing.stream, target, listing.region, CallFailedError(reason, code), known or {}, part=part, count=count)
+            self._unseen(listing.stream, target, listing.region, failure, known or {}, part=part, count=count, outside=outside)
 
     def _listed(self, listing: _Listing) -> None:
         if self.progress:
@@ -274,11 +282,12 @@ class Listings:
         part: str = GHOST_PART,
         count: int = 1,
         outcome: Outcome | None = None,
+        outside: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """A ghost for what was not read, and for all that lives beneath it; `known` is what an item of it would say."""
         for plan in stream.source.tables:
             self.ledger.note(target.id, region, plan.table.id, part, stream.operation, outcome=outcome, failure=failure)
-            self.rows.ghost(plan, target, region, failure.reason, known, part=part, count=count)
+            self.rows.ghost(plan, target, region, failure.reason, known, part=part, count=count, outside=outside)
         for child in stream.children:
             self._unseen(child, target, region, failure, {"parent": known} if known else {}, part=part, count=count)
 

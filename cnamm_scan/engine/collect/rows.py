@@ -14,7 +14,7 @@ from cnamm_scan.engine.collect.calls import Values
 from cnamm_scan.engine.collect.ledger import Ledger
 from cnamm_scan.engine.collect.streams import Stream
 from cnamm_scan.engine.plan import TablePlan
-from cnamm_scan.model import GHOST_PART, SILENCE_PART, UNREAD, Coverage, Place, Reason, Target
+from cnamm_scan.model import GHOST_PART, OUTSIDE, ROOM, SILENCE_PART, UNREAD, Coverage, Place, Reason, Target
 from cnamm_scan.providers.interface import CallFailedError, Origin, Request
 
 GLOBAL = "global"
@@ -232,6 +232,7 @@ class Rows:
         item: Mapping[str, Json],
         part: str = GHOST_PART,
         count: int = 1,
+        outside: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """A row for what was not read. It keeps what is known of whom it belongs to and where it is: a join by that darkens no other."""
         shape = self._shapes[plan.table.id]
@@ -241,6 +242,10 @@ class Rows:
             known = {}
         if count > 1:
             known = {**known, UNREAD: count}
+        room = plan.table.columns.get(ROOM)
+        elsewhere = (outside or {}).get(room.from_.removeprefix("parent." * shape.hops)) if room is not None and room.from_ else None
+        if elsewhere:
+            known = {**known, OUTSIDE: list(elsewhere)}
         with self._lock:
             self._ghosts[plan.table.id, target.id, region] += 1
             number = self._ghosts[plan.table.id, target.id, region]

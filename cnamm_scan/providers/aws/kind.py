@@ -68,7 +68,7 @@ KIND = Kind(
     rights=Rights(("ec2:DescribeRegions",), _policy, 6144, "a customer managed policy; ten of them go on a role"),
     options=(
         Option("role_arn", "--role-arn", "assume this role first.", "ARN", problem=_role_problem),
-        Option("external_id", "--external-id", "with --role-arn: the external id that the role's trust asks for.", "ID"),
+        Option("external_id", "--external-id", "with --role-arn: the external id that the role's trust asks for.", "ID", beside="role_arn"),
         Option(
             "endpoint_url",
             "--endpoint-url",
@@ -87,6 +87,7 @@ KIND = Kind(
     region_table="aws.account.region",
     region_about="One row for each region of the account. Made by the engine from ec2:DescribeRegions and what the scan saw.",
     standing=frozenset({"aws.account.region"}),
+    owners_named_by={"aws.tagging.resource": r"^(arn:.*?)(?:#[0-9]+)?$"},
     command_line="aws",
     region_flag="--region",
 )

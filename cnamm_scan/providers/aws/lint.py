@@ -5,18 +5,24 @@ Content is checked so before it is shipped, and again by the botocore that a sca
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from cnamm_scan import paths
 from cnamm_scan.errors import did_you_mean
 from cnamm_scan.model import Call, Content, Table
-from cnamm_scan.providers.aws import absences, errors
+from cnamm_scan.providers.aws import absences, errors, silences
 from cnamm_scan.providers.interface import Unread
 
 Problem = tuple[str, str, str]
 """(table, what is wrong, what to do)"""
 
+_OTHER_PREFIXES = frozenset({"tag"})
+"""Services that IAM calls otherwise than any SDK does."""
+MISSPELT = 0.93
+"""How alike a right and an operation are at the least for one to be the other, misspelt."""
 _ANY: Any = object()
 """A place about which the description says nothing: documents in strings, maps, readers."""
 
@@ -55,12 +61,18 @@ class _Linter:
     def table(self, table: Table) -> Iterator[Problem]:
         for _, call in (("list", table.list), *table.then.items()):
             yield from self._call(table, call)
+            yield from self._rights(table, call)
         item = self._item(table)
         if item is None:
             return
         for name, column in table.columns.items():
             if column.path and not column.path.startswith("$"):
                 yield from self._path(table, item, column.path, f"column '{name}'")
+        for text in re.findall(r"\{([^}]*)\}", table.key):
+            if not text.startswith("$"):
+                yield from self._path(table, item, text, "key")
+        for name, asked, why in silences.taken_for_an_answer(self.content, table):
+            yield table.id, f"column '{name}': the silence of {asked} says nothing ({why})", "remove its absent: or ask where it is shown"
         for call in table.then.values():
             for parameter, text in (*call.with_.items(), *call.many.items()):
                 if not text.startswith("$"):
@@ -142,6 +154,37 @@ class _Linter:
             if parameter not in heads:
                 yield table.id, f"{operation.name} needs parameter '{parameter}'", "give it under with: or fixed:"
         yield from self._silences(table, call, operation)
+
+    def _rights(self, table: Table, call: Call) -> Iterator[Problem]:
+        """Rights that IAM cannot have: they would stand in the policy that people are told to create.
+
+        Which actions there are no SDK says. What is nearly an operation of its service, and is none, is misspelt.
+        """
+        client = (call.call or "").rpartition(":")[0] or table.client
+        for right in call.needs:
+            prefix, colon, action = right.partition(":")
+            if not colon or not action.isalnum():
+                yield table.id, f"'{right}' is no right", "write SERVICE:Action as IAM does"
+                continue
+            own = {*_OTHER_PREFIXES, *self._prefixes_of(client)}
+            if prefix not in self.services and prefix not in own:
+                yield table.id, f"no service has the right '{right}'", did_you_mean(prefix, {*self.services, *own})
+                continue
+            model = self._model(prefix if prefix in self.services else client)
+            operations = model.operation_names if model is not None else ()
+            near = difflib.get_close_matches(action, operations, n=1, cutoff=MISSPELT)
+            if near and action not in operations:
+                yield table.id, f"no right '{right}'", f"did you mean '{prefix}:{near[0]}'?"
+
+    def _model(self, client: str) -> Any:
+        if client not in self.models and client in self.services:
+            self.models[client] = self.session.get_service_model(client)
+        return self.models.get(client)
+
+    def _prefixes_of(self, client: str) -> set[str]:
+        """What a service is called in places other than the SDK."""
+        model = self._model(client)
+        return {model.endpoint_prefix, model.signing_name} if model is not None else set()
 
     @staticmethod
     def _silences(table: Table, call: Call, operation: Any) -> Iterator[Problem]:

@@ -62,6 +62,8 @@ class Reading:
     unread: list[Unread] = field(default_factory=list)
     kustomizations: list[str] = field(default_factory=list)
     """The folders of kustomizations."""
+    changed: bool = False
+    """Whether one of them does more than to name what was read: rendered, something else would be there."""
     patches: list[str] = field(default_factory=list)
     """Files that are parts of kustomizations, and no objects."""
 
@@ -194,12 +196,16 @@ def _kustomized(documents: list[tuple[_File, list[yamls.Placed]]], found: Readin
     parts: set[Path] = set()
     resources: set[Path] = set()
     folders: list[tuple[Path, bool]] = []
+    here = {file.path.resolve() for file, _ in documents}
+    here |= {path.parent for path in here if path.name in kustomize.NAMES}
     for file, several in documents:
         for placed in several:
             if kustomize.is_kustomization(file.path, placed.value):
                 folders.append((file.path.parent, placed.value.get("kind") == "Component"))
                 parts |= kustomize.settings_of(file.path.parent, placed.value)
-                resources |= kustomize.resources_of(file.path.parent, placed.value)
+                named = kustomize.resources_of(file.path.parent, placed.value)
+                resources |= named
+                found.changed |= not kustomize.only_lists(placed.value) or (file.is_asked and not named <= here)
     folders.sort(key=lambda each: (each[1], each[0].resolve() in resources, each[0]))
     found.kustomizations = [str(folder) for folder, _ in folders]
     return parts - resources

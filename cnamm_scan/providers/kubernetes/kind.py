@@ -58,6 +58,16 @@ def _namespace_problem(name: str) -> tuple[str, str] | None:
     return f"{name[:100]!r} is no namespace", "write its name: small letters, digits and dashes"
 
 
+def is_path(name: str) -> bool:
+    """Whether a name can only be a file's: contexts of EKS are ARNs, and hold slashes and colons too."""
+    return name.startswith(("./", "../", "/", "~")) or name.endswith((".yaml", ".yml", ".json")) or name in (".", "..")
+
+
+def _is_cluster(name: str) -> bool:
+    """Whether a name may be a cluster's: what can only be manifests is none."""
+    return name != "-" and not is_path(name)
+
+
 KIND = Kind(
     name="kubernetes",
     label="Kubernetes",
@@ -69,7 +79,7 @@ KIND = Kind(
         _cluster_role,
     ),
     options=(
-        Option("kubeconfig", "--kubeconfig", "this kubeconfig instead of KUBECONFIG or ~/.kube/config.", "FILE"),
+        Option("kubeconfig", "--kubeconfig", "this kubeconfig instead of KUBECONFIG or ~/.kube/config.", "FILE", means=_is_cluster),
         Option(
             "namespaces",
             "--namespace",
@@ -111,14 +121,18 @@ KIND = Kind(
             "--with-kubelet-config",
             "ask each kubelet for its configuration. Needs nodes/proxy, which allows more than reading.",
             opts_in="kubelet_config",
+            means=_is_cluster,
         ),
     ),
+    fields=frozenset({"apiVersion", "kind", "metadata", "spec", "status"}),
+    is_asked=_is_cluster,
     normalisers=NORMALISERS,
     makers=MAKERS,
     readers=frozenset({"cluster", "api_resources"}),
     needs=needs.needs,
     call_problem=needs.problem,
     product=needs.product,
+    owners_named_by={"kubernetes.core.namespace": r"(?<![\w.-])([a-z0-9][a-z0-9-]*)/"},
     recognisers=frozenset({"kubernetes.apps.sensor", "kubernetes.apps.controller"}),
     standing=frozenset({"kubernetes.cluster.cluster", "kubernetes.cluster.version_compared"}),
 )

@@ -17,6 +17,9 @@ GROUP = "kustomize.config.k8s.io"
 """The API group of a kustomization that says what it is. It is no API of a cluster."""
 _LISTS_OF_PATHS = ("patchesStrategicMerge", "transformers", "generators", "validators", "configurations", "crds")
 _LISTS_WITH_PATHS = ("patches", "patchesJson6902", "replacements")
+_OF_RESOURCES = ("resources", "bases", "components")
+_LISTING = frozenset({"apiVersion", "kind", "metadata", *_OF_RESOURCES})
+"""Fields that change nothing of what they name."""
 _GENERATORS = ("configMapGenerator", "secretGenerator")
 
 
@@ -30,6 +33,12 @@ def is_kustomization(path: Path, document: Json) -> bool:
     return path.name in NAMES
 
 
+def only_lists(document: Mapping[str, Json]) -> bool:
+    """Whether it does no more than name resources: what it would render is what these say."""
+    named = [document[field] for field in _OF_RESOURCES if document.get(field) is not None]
+    return document.keys() <= _LISTING and all(isinstance(each, list) and len(_texts(each)) == len(each) for each in named)
+
+
 def settings_of(folder: Path, document: Mapping[str, Json]) -> set[Path]:
     """The files that a kustomization in a folder lays over objects or makes them from: each of them says a part, and none is an object."""
     return {_at(folder, name) for name in _named(document)}
@@ -37,7 +46,7 @@ def settings_of(folder: Path, document: Mapping[str, Json]) -> set[Path]:
 
 def resources_of(folder: Path, document: Mapping[str, Json]) -> set[Path]:
     """The files that it takes as whole objects, whatever else they are used for, and the folders of other kustomizations."""
-    return {_at(folder, name) for field in ("resources", "bases", "components") for name in _texts(document.get(field))}
+    return {_at(folder, name) for field in _OF_RESOURCES for name in _texts(document.get(field))}
 
 
 def _named(document: Mapping[str, Json]) -> Iterator[str]:

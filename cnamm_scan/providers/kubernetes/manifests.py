@@ -85,7 +85,7 @@ class ManifestProvider(OnePlace):
         for each in self._marked(found.objects):
             self._objects.setdefault((each.written.group, plural(each.written.kind)), []).append(each)
             self._called.setdefault((each.written.kind, _name_of(each.document)[1]), []).append(each)
-        self._is_partial = bool(found.unread or found.kustomizations or found.patches)
+        self._is_partial = bool(found.unread or found.changed or found.patches)
         """Whether there is more here than the objects: whatever they say, they are not all."""
         self._unjudged = [each for each in self._every() if self._is_unjudged(each)]
         scope: dict[str, Any] = {"manifests": source, "objects": len(found.objects)}
@@ -242,6 +242,7 @@ class ManifestProvider(OnePlace):
                 "ownerReferences": [{"kind": each.written.kind, "name": above.get("name"), "controller": True}],
             },
             "inSystemNamespace": each.document.get("inSystemNamespace", False),
+            "madeFrom": {"metadata": {name: above.get(name) for name in ("labels", "annotations")}},  # says who answers for it, if need be
         }
 
     def _is_owned(self, each: _Object) -> bool:
@@ -374,7 +375,7 @@ def _of_files(found: files.Reading) -> Iterator[str]:
     if found.unread:
         said = ", ".join(f"{each.where} ({each.what})" for each in found.unread)
         yield f"{len(found.unread)} file(s) were passed over (--skip-unreadable): {said}"
-    if found.kustomizations or found.patches:
+    if found.changed or found.patches:
         first = found.kustomizations[0] if found.kustomizations else "DIR"
         yield (
             f"{len(found.kustomizations)} kustomization(s) were not rendered; {len(found.patches)} file(s) of patches and settings were"

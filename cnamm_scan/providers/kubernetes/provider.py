@@ -16,6 +16,7 @@ from cnamm_scan.providers.interface import Absent, Answer, CallFailedError, Left
 from cnamm_scan.providers.kubernetes.answers import METADATA_ONLY, ServerSaidError, items_of, name_of, object_of
 from cnamm_scan.providers.kubernetes.discovery import Discovery, Served
 from cnamm_scan.providers.kubernetes.door import enter, look_for, notes_of
+from cnamm_scan.providers.kubernetes.kind import is_path
 from cnamm_scan.providers.kubernetes.link import Access, Impersonation, Link
 from cnamm_scan.providers.kubernetes.names import COPIES, SYSTEM_NAMESPACES
 from cnamm_scan.providers.kubernetes.needs import Resource, resource_of
@@ -59,7 +60,7 @@ def connect(name: str, options: Options) -> Provider:
     """
     if options.namespaces and options.excluded_namespaces:
         raise UsageError("--namespace and --exclude-namespace do not go together", do="name what to scan, or what to leave out")
-    if name == "-" or _is_path(name):
+    if name == "-" or is_path(name):
         return _manifests(name, options)
     if not name or not Path(name).exists():
         _refuse_of_manifests(options)
@@ -90,11 +91,6 @@ def connect(name: str, options: Options) -> Provider:
         access = known.access(known.current, timeout=options.call_timeout, connections=options.connections)
         return KubernetesProvider(known.current, access, options)
     return KubernetesProvider(IN_CLUSTER, in_cluster_access(connections=options.connections), options)
-
-
-def _is_path(name: str) -> bool:
-    """Whether a name can only be a file's: contexts of EKS are ARNs, and hold slashes and colons too."""
-    return name.startswith(("./", "../", "/", "~")) or name.endswith((".yaml", ".yml", ".json")) or name in (".", "..")
 
 
 def _manifests(name: str, options: Options) -> Provider:
@@ -214,8 +210,8 @@ class KubernetesProvider(OnePlace):
         metadata_only = bool(wanted.pop("metadata_only", False))
         query = {"limit": page.size, **wanted}
         if self.options.excluded_namespaces and (served is None or served.namespaced):
-            outside = ",".join(f"metadata.namespace!={each}" for each in self.options.excluded_namespaces)
-            query["fieldSelector"] = f"{query['fieldSelector']},{outside}" if "fieldSelector" in query else outside
+            others = ",".join(f"metadata.namespace!={each}" for each in self.options.excluded_namespaces)
+            query["fieldSelector"] = f"{query['fieldSelector']},{others}" if "fieldSelector" in query else others
         if page.token:
             query["continue"] = page.token
         next_place = replace(page, place=page.place + 1, token="") if page.place + 1 < places and not page.alone else None
@@ -240,7 +236,9 @@ class KubernetesProvider(OnePlace):
             if next_place is not None and not failure.retry and failure.reason is not Reason.CREDENTIALS:
                 # one namespace, or one of a group's kinds, costs itself and not those that come after it
                 left_out = None if failure.code == "NotServed" else failure.reason
-                return Answer({"items": []}, next_page=next_place, left_out=left_out, note=failure.code)
+                known = {"metadata": {"namespace": namespace}, "inSystemNamespace": namespace in self._system}
+                where = [LeftOut(known, 1)] if namespace and left_out else []
+                return Answer({"items": []}, next_page=next_place, left_out=left_out, left_out_where=where, note=failure.code)
             raise
         api, kind = f"{resource.group}/{version}".lstrip("/"), served.kind if served is not None else ""
         items, token = items_of(body, metadata_only, api, kind, name)
@@ -253,22 +251,24 @@ class KubernetesProvider(OnePlace):
             named += tuple(each for each in self.options.excluded_namespaces if each in listed.values())
         seen = page.seen + len(items)
         following = replace(page, token=token) if token else next_place
-        where: Sequence[LeftOut] = ()
+        outside: Sequence[LeftOut] = ()
         if following is not None:
             following = replace(following, seen=seen, outside=left, named=named)
+        elif is_namespaces and self.options.namespaces:
+            outside = [LeftOut({}, left, {"metadata.name": self.options.namespaces})] if left else ()
         elif is_namespaces and left == len(named):
-            where = [LeftOut({"metadata": {"name": each}, "inSystemNamespace": each in self._system}, 1) for each in named]
+            outside = [LeftOut({"metadata": {"name": each}, "inSystemNamespace": each in self._system}, 1) for each in named]
         elif self._is_scoped and not is_namespaces and not page.alone and (served is None or served.namespaced):
             # the server counts what remains for whole listings only
             selects = "labelSelector" in wanted or "fieldSelector" in wanted
-            left, where = (1, ()) if selects else self._outside(root, name, seen, metadata_only)
+            left, outside = self._outside(root, name, seen, metadata_only, counts=not selects)
         return Answer(
             {"items": items},
             request_id,
             following,
             left_out=Reason.EXCLUDED if following is None and left else None,
             left_out_count=left if following is None else 0,
-            left_out_where=where,
+            left_out_where=outside,
             decode=lambda raw: self._stamped(object_of(raw), is_namespaces),
         )
 
@@ -276,25 +276,25 @@ class KubernetesProvider(OnePlace):
     def _is_scoped(self) -> bool:
         return bool(self.options.namespaces or self.options.excluded_namespaces)
 
-    def _outside(self, root: str, name: str, seen: int, metadata_only: bool) -> tuple[int, Sequence[LeftOut]]:
-        """How many objects a scope leaves out, and how many in each namespace where only some are left out.
+    def _outside(self, root: str, name: str, seen: int, metadata_only: bool, *, counts: bool) -> tuple[int, Sequence[LeftOut]]:
+        """How many objects a scope leaves out, and where they are: in each namespace that is left out, or in none that was named.
 
-        A count is the server's of what remains after the first object. 1, and nothing of where they are, where it does not say.
+        A count is the server's of what remains after the first object. Where it does not say, there may be one.
         """
         left_out = self.options.excluded_namespaces
         left = 1
-        if len(left_out) != 1:
+        if counts and len(left_out) != 1:
             whole = self._count(_listing(root, name), metadata_only)
             left = max(0, whole - seen) if whole is not None else 1
+        if not left_out:
+            return left, [LeftOut({}, left, {"metadata.namespace": self.options.namespaces})] if left else ()
         where = []
         for namespace in left_out if left else ():
-            count = self._count(_listing(root, name, namespace), metadata_only)
-            if count is None:
-                return left, ()
-            if count:
+            count = self._count(_listing(root, name, namespace), metadata_only) if counts else None
+            if count != 0:
                 known = {"metadata": {"namespace": namespace}, "inSystemNamespace": namespace in self._system}
-                where.append(LeftOut(known, count))
-        return (sum(each.count for each in where), where) if left_out else (left, ())
+                where.append(LeftOut(known, 1 if count is None else count))
+        return sum(each.count for each in where), where
 
     def _count(self, path: str, metadata_only: bool) -> int | None:
         """How many objects a listing has; None where the server does not say."""

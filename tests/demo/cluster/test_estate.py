@@ -318,7 +318,7 @@ def test_it_says_what_is_up_and_what_to_ask(whole: Whole) -> None:
     said = " ".join(whole.err.split())
     assert "an embedded AWS account of 269 resources in us-east-1 and eu-west-1" in said
     assert f"and a Kubernetes cluster of {shop().size} objects are up" in said
-    assert "What to do next" in whole.out
+    assert "Do first" in whole.out
     assert f"open the report: {whole.folder / 'report.md'}" in whole.err
     for query in demo.QUERIES:
         assert f'cnamm-scan query {whole.scan.path} "{query}"' in whole.err

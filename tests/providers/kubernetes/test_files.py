@@ -182,6 +182,35 @@ def test_the_kustomization_that_others_build_on_is_not_the_one_to_render(tmp_pat
     assert files.read(str(tmp_path)).kustomizations == [f"{tmp_path}/{name}" for name in ("prod", "base", "part")]
 
 
+def test_a_kustomization_that_only_names_what_was_read_leaves_nothing_open(tmp_path: Path) -> None:
+    laid(tmp_path, base__kustomization_yaml="resources: [a.yaml]", base__a_yaml=BASE, prod__kustomization_yaml="resources: [../base]")
+    found = files.read(str(tmp_path))
+    assert (found.changed, len(found.kustomizations)) == (False, 2)
+    scope = ManifestProvider(str(tmp_path), assume_whole=True).target.scope
+    assert "notes" not in scope
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "resources: [a.yaml, b.yaml]",
+        "resources: [a.yaml, 'https://example.com/all.yaml']",
+        "resources: [a.yaml, ../elsewhere]",
+        "resources: a.yaml",
+        "resources: [a.yaml, {kind: Thing}]",
+        "resources: [a.yaml]\nnamespace: prod",
+        "resources: [a.yaml]\nimages: [{name: x, newTag: y}]",
+        "resources: [a.yaml]\nhelmCharts: [{name: x}]",
+        "resources: [a.yaml]\ncomponents: [../part]",
+        "resources: [a.yaml]\ngenerators: []",
+    ],
+)
+def test_one_that_does_more_or_names_what_was_not_read_leaves_open_what_there_is(tmp_path: Path, said: str) -> None:
+    laid(tmp_path, a_yaml=BASE, kustomization_yaml=said)
+    assert files.read(str(tmp_path)).changed
+    assert any("were not rendered" in note for note in ManifestProvider(str(tmp_path), assume_whole=True).target.scope["notes"])
+
+
 def test_a_resource_is_an_object_whatever_else_it_is(tmp_path: Path) -> None:
     laid(tmp_path, kustomization_yaml="resources: [a.yaml]\npatches: [{path: a.yaml}]\n", a_yaml=BASE)
     assert lines(tmp_path) == {"base": 1}

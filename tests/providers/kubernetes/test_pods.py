@@ -23,6 +23,7 @@ from cnamm_scan.providers.kubernetes.pods import (
     pod,
     service,
 )
+from tests.examples import drawn
 
 Document = dict[str, Any]
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -462,7 +463,7 @@ PODS = JSON | st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("name", sorted(NORMALISERS))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=drawn(150), deadline=None)
 @given(document=PODS)
 @example(document={"spec": {"containers": [{"volumeMounts": [{"name": "v"}]}], "volumes": [{"name": "v", "hostPath": {"path": {}}}]}})
 @example(document={"spec": {"containers": [{"livenessProbe": {"httpGet": {"host": []}}}]}})
@@ -522,7 +523,7 @@ def test_numbers_that_no_server_takes_are_kept_all_the_same(number: int) -> None
     assert only({"securityContext": {"runAsUser": number}})["securityContext"] == {"runAsUser": number}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=drawn(150), deadline=None)
 @given(documents=st.lists(PODS, min_size=1, max_size=4))
 def test_what_was_seen_before_changes_nothing(documents: list[Any]) -> None:
     def outcome(document: Any) -> str:

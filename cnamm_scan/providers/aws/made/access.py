@@ -32,7 +32,8 @@ def arn_of(row: SeenRow) -> str:
 
 def carried(row: SeenRow, more: Sequence[str] = ()) -> dict[str, Any]:
     """The columns that a made row takes over from the row that it is made of."""
-    return {"arn": arn_of(row), "name": row.values.get("name"), **{name: row.values.get(name) for name in more}}
+    arn = row.values.get("arn", row.key)
+    return {"arn": arn, "name": row.values.get("name"), **{name: row.values.get(name) for name in more}}
 
 
 def statements(seen: SeenTables, more: Sequence[str] = ()) -> Iterable[MadeRow]:

@@ -70,10 +70,12 @@ MEMBER: Mapping[str, Column] = {
     "denies_passwords": Column("boolean", about="iam:CreateLoginProfile, for every user."),
     "denies_root": Column("boolean", about="The root user is refused everything."),
     "denies_stopping_trails": Column(
-        "boolean", about="cloudtrail:StopLogging and DeleteTrail; unknown where named trails alone are guarded: there may be others."
+        "boolean", about="Stopping, deleting or changing a trail, or what it records; unknown where named trails alone are guarded."
     ),
-    "denies_stopping_detectors": Column("boolean", about="guardduty:DeleteDetector."),
-    "denies_stopping_recorders": Column("boolean", about="config:StopConfigurationRecorder or securityhub:DisableSecurityHub."),
+    "denies_stopping_detectors": Column("boolean", about="guardduty:DeleteDetector and UpdateDetector, which suspends."),
+    "denies_stopping_recorders": Column(
+        "boolean", about="config:StopConfigurationRecorder and DeleteConfigurationRecorder, or securityhub:DisableSecurityHub."
+    ),
     "denies_lowering_defaults": Column("boolean", about="One of the calls that take a safe default of EC2, EBS or S3 back."),
     "denies_marketplace": Column("boolean", about="aws-marketplace:Subscribe."),
     "denies_sharing_outside": Column("boolean", about="ram:CreateResourceShare and UpdateResourceShare where outsiders are allowed."),
@@ -117,6 +119,7 @@ LISTENER: Mapping[str, Column] = {
     "hears_notices": Column("boolean", about="AWS Health about this account."),
     "hears_access": Column("boolean", about="Findings of Access Analyzer, of one of its kinds."),
     "hears_backups": Column("boolean", about="Backup jobs that failed."),
+    "hears_alarms": Column("boolean", about="CloudWatch alarms that go off, whatever their own actions are."),
     "picks_calls": Column("boolean", about="Some API calls or sign-ins, and nothing else."),
 }
 
@@ -193,7 +196,7 @@ ENDPOINT: Mapping[str, Column] = {
 }
 
 
-_later = partial(later, "aws")
+_later = partial(later, "aws", "whichever", "in_whichever_organisation")
 
 MAKERS: Mapping[str, Maker] = {
     **networks.MAKERS,

@@ -36,7 +36,7 @@ def vpc_endpoints(seen: SeenTables) -> Iterable[MadeRow]:
         values = row.values
         policy = None if values["policy"] is None else read(values["policy"])
         takes = _takes(row, policy, known)
-        if takes is None and not seen.dark(SERVICE, row.target, row.region):
+        if takes is None and values["service"] is not None and not seen.dark(SERVICE, row.target, row.region):
             takes = True  # AWS says of each of its services whether it takes none
         made: dict[str, Any] = {}
         if policy is not None:

@@ -19,6 +19,7 @@ KINDS = {
     "hears_notices": events.NOTICES,
     "hears_access": events.ACCESS,
     "hears_backups": events.BACKUPS,
+    "hears_alarms": events.ALARMS,
 }
 
 

@@ -34,6 +34,7 @@ GROUP_RULE: Mapping[str, Column] = {
     "cidr_ipv4": Column("text"),
     "cidr_ipv6": Column("text"),
     "prefix_list": Column("text"),
+    "traffic": Column("text", about="Its protocol and ports in words, such as TCP port 22 or all traffic."),
     "is_named": Column("boolean", about="The other side is a group or a prefix list."),
     "other_side": Column("text", about="The range, or the id of the group or prefix list."),
     "openness": Column("text", about=f"Of the rule alone: {OPENNESS}."),
@@ -54,7 +55,11 @@ ROUTE: Mapping[str, Column] = {
     "destination": Column("text"),
     "via": Column("text"),
     "leaves_unfiltered": Column(
-        "boolean", about="By it, or by it and others of its table together, the world is reached without a firewall or a transit gateway."
+        "boolean", about="By it, alone or with others of its table, the world is reached by an internet, NAT or egress-only gateway."
+    ),
+    "is_handed_on": Column(
+        "boolean",
+        about="By it, alone or with others of its table, what is for the world goes to another network or a machine.",
     ),
 }
 EXPOSURE: Mapping[str, Column] = {

@@ -19,10 +19,10 @@ from cnamm_scan.providers.aws.made.paths import (
     is_internet,
     ports_in,
 )
-from cnamm_scan.providers.aws.networks.rules import ANYBODY, Through, open_ports
+from cnamm_scan.providers.aws.networks.rules import ANYBODY, NUMBERS, Through, open_ports
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.openness import NO_ADDRESSES, Addresses, Openness, judge
-from cnamm_scan.providers.ports import ALL_PORTS, LISTS, SSH_AND_RDP, Ports, lists_of
+from cnamm_scan.providers.ports import ALL_PORTS, LAST, LISTS, PROTOCOLS, SSH_AND_RDP, Ports, lists_of
 
 RULE = "aws.ec2.security_group_rule"
 MOST_RULES = 1000
@@ -108,12 +108,27 @@ def _rule(row: SeenRow, opening: Opening, part: Part) -> dict[str, Any]:
     made = {name: values[name] for name in _CARRIED}
     made["is_named"] = either([values["names_group"], None if values["prefix_list"] is None else values["prefix_list"] != ""])
     sides = [values["cidr_ipv4"], values["cidr_ipv6"], values["prefix_list"], values["group"]]
-    made["other_side"] = next((each for each in sides if each), None)
+    made["other_side"] = next((each for each in sides if each != ""), None)  # one that was not read may be the one
     made["openness"] = None if own is None else own.value
+    made["traffic"] = _traffic(values["protocol"], values["from_port"], values["to_port"])
     told = opened(part.sure, part.possible, is_worldwide=worldwide)
     if None in (values["protocol"], values["from_port"], values["to_port"]):  # its ports may be any of all
         told = {name: None if value is True or name.endswith("_lists") else value for name, value in told.items()}
     return {**made, **told}
+
+
+def _traffic(protocol: str | None, first: int | None, last: int | None) -> str | None:
+    """The protocol and ports of a rule in words, for a sentence: `TCP port 22`. None where they were not read."""
+    if protocol is None or first is None or last is None:
+        return None
+    named = NUMBERS.get(protocol.strip(), protocol.strip().lower())
+    if named in ("-1", "all"):
+        return "all traffic"
+    if named not in PROTOCOLS:
+        return f"protocol {named}" if named.isdigit() else named.upper()
+    if first < 0 or (first, last) == (0, LAST):
+        return f"all {named.upper()} ports"
+    return f"{named.upper()} port {first}" if first == last else f"{named.upper()} ports {first}-{last}"
 
 
 def network_acls(seen: SeenTables) -> Iterable[MadeRow]:
@@ -139,27 +154,37 @@ def network_acls(seen: SeenTables) -> Iterable[MadeRow]:
 def routes(seen: SeenTables) -> Iterable[MadeRow]:
     """A row for each route. Default routes may be spelled in halves: those of a table that leave unfiltered are weighed together."""
     lists = PrefixLists(seen)
-    by_table: dict[tuple[str, str, str], list[tuple[SeenRow, Truth]]] = {}
+    by_table: dict[tuple[str, str, str], list[tuple[SeenRow, Truth, Truth]]] = {}
     for row in seen.rows(ROUTE):
         values = row.values
         leaves = either([values["goes_through_nat"], values["goes_through_egress_only"], is_internet(values["gateway_id"])])
+        handed: Truth = values["is_handed_on"]
         if values["state"] == "blackhole":
-            leaves = False
-        by_table.setdefault((row.target, row.region, str(values["route_table_id"])), []).append((row, leaves))
+            leaves = handed = False
+        by_table.setdefault((row.target, row.region, str(values["route_table_id"])), []).append((row, leaves, handed))
     for held in by_table.values():
-        openings = [
-            Opening(ALL_PORTS, NO_ADDRESSES if leaves is False else destination(row, lists) if leaves else None) for row, leaves in held
-        ]
-        for (row, _), part in zip(held, parts(openings), strict=True):
+        left = parts([_way(row, leaves, lists) for row, leaves, _ in held])
+        passed = parts([_way(row, handed, lists) for row, _, handed in held])
+        for (row, _, _), part, onward in zip(held, left, passed, strict=True):
             values = row.values
-            found = not part.sure[Openness.WORLD].is_empty
             made = {
                 "route_table_id": values["route_table_id"],
                 "vpc_id": values["vpc_id"],
                 "destination": next(
-                    (values[each] for each in ("destination_ipv4", "destination_ipv6", "destination_list") if values[each]), None
+                    (values[each] for each in ("destination_ipv4", "destination_ipv6", "destination_list") if values[each] != ""), None
                 ),
                 "via": values["gateway_id"],
-                "leaves_unfiltered": True if found else None if not part.possible[Openness.WORLD].is_empty else False,
+                "leaves_unfiltered": _to_world(part),
+                "is_handed_on": _to_world(onward),
             }
             yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
+
+
+def _way(row: SeenRow, goes: Truth, lists: PrefixLists) -> Opening:
+    """Where a route leads, if it goes that way at all."""
+    return Opening(ALL_PORTS, NO_ADDRESSES if goes is False else destination(row, lists) if goes else None)
+
+
+def _to_world(part: Part) -> Truth:
+    """Whether a route is part of one to the world."""
+    return True if not part.sure[Openness.WORLD].is_empty else None if not part.possible[Openness.WORLD].is_empty else False

@@ -107,6 +107,8 @@ def _row(rights: Rights) -> Row:
     else:
         gives = escalation.gives_rights(replace(rights, boundary=None))
         is_bounded = {Truth.NO: True, Truth.YES: False}.get(escalation.gives_rights(rights))
+        if is_bounded and not rights.boundary.readable:
+            is_bounded = None  # that there is a boundary at all may not have been read
     return {**made, "gives_rights": gives.as_bool, "is_bounded": is_bounded}
 
 
@@ -214,7 +216,9 @@ def policy_rights(seen: SeenTables) -> Iterator[MadeRow]:
     for policy in managed(seen).values():
         if policy.is_ours and policy.attachments != 0:
             row = SeenRow(policy.target, policy.region, policy.name, policy.fact, {})
-            made = {"name": policy.name.rpartition("/")[2], "arn": policy.name, **_alone(judge, row, policy)}
+            made = {"name": policy.name.rpartition("/")[2], "arn": policy.name}
+            if policy.attachments is not None:
+                made |= _alone(judge, row, policy)
             yield MadeRow(policy.target, policy.region, policy.name, made, (policy.fact,))
 
 
@@ -232,18 +236,25 @@ def inline_rights(seen: SeenTables) -> Iterator[MadeRow]:
                 said = {"name": policy.name, "holder": holder.name, "holder_arn": holder.arn, "holder_kind": kind}
                 facts_ = tuple(dict.fromkeys((row.fact, policy.fact)))
                 yield MadeRow(row.target, row.region, f"{holder.arn}/{policy.name}", {**said, **_alone(judge, row, policy)}, facts_)
+            if holder.value("inline") is None and "inline" in row.values:  # one row for what may be written there
+                yield MadeRow(
+                    row.target,
+                    row.region,
+                    f"{holder.arn}/",
+                    {"holder": holder.name, "holder_arn": holder.arn, "holder_kind": kind},
+                    (row.fact,),
+                )
 
 
 def boundaries(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each policy in use as a boundary."""
     judge = Judge(seen)
     for policy in managed(seen).values():
-        if not policy.bounds:
+        if policy.bounds == 0:
             continue
         row = SeenRow(policy.target, policy.region, policy.name, policy.fact, {})
-        yield MadeRow(
-            policy.target, policy.region, policy.name, {"policy_arn": policy.name, **_ceiling(judge, row, policy)}, (policy.fact,)
-        )
+        made = {} if policy.bounds is None else _ceiling(judge, row, policy)  # whether it bounds anybody was not read
+        yield MadeRow(policy.target, policy.region, policy.name, {"policy_arn": policy.name, **made}, (policy.fact,))
 
 
 def _ceiling(judge: Judge, row: SeenRow, policy: Managed) -> Row:

@@ -206,6 +206,8 @@ BACKUPS = (
     _event("aws.backup", "Backup Job State Change", {"state": "ABORTED"}),
 )
 """https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html"""
+ALARMS = (_event("aws.cloudwatch", "CloudWatch Alarm State Change", {"state": {"...": True, "value": "ALARM"}}),)
+"""https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html"""
 CALLS = tuple(
     {"source": OPEN, "detail-type": kind, "detail": {"...": True}, "...": True}
     for kind in ("AWS API Call via CloudTrail", "AWS Console Sign In via CloudTrail", "AWS Service Event via CloudTrail")

@@ -24,27 +24,36 @@ Ask = tuple[str, str]
 Given = Mapping[str, tuple[str, ...]]
 
 _USER, _ROLE, _TRAIL = "arn:aws:iam::*:user/*", "arn:aws:iam::*:role/*", "arn:aws:cloudtrail:*:*:trail/*"
+_DETECTOR = "arn:aws:guardduty:*:*:detector/*"
 
 ALL_OF: Mapping[str, tuple[Ask, ...]] = {
     "denies_leaving": (("organizations:LeaveOrganization", "*"),),
     "denies_access_keys": (("iam:CreateAccessKey", _USER),),
     "denies_passwords": (("iam:CreateLoginProfile", _USER),),
-    "denies_stopping_trails": (("cloudtrail:StopLogging", _TRAIL), ("cloudtrail:DeleteTrail", _TRAIL)),
-    "denies_stopping_detectors": (("guardduty:DeleteDetector", "arn:aws:guardduty:*:*:detector/*"),),
+    "denies_stopping_trails": tuple(
+        (f"cloudtrail:{action}", _TRAIL) for action in ("StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors")
+    ),
+    "denies_stopping_detectors": (("guardduty:DeleteDetector", _DETECTOR), ("guardduty:UpdateDetector", _DETECTOR)),
     "denies_marketplace": (("aws-marketplace:Subscribe", "*"),),
 }
-"""Column -> what has to be refused, all of it."""
-ONE_OF: Mapping[str, tuple[Ask, ...]] = {
-    "denies_stopping_recorders": (("config:StopConfigurationRecorder", "*"), ("securityhub:DisableSecurityHub", "*")),
-    "denies_lowering_defaults": (
-        ("ec2:DisableEbsEncryptionByDefault", "*"),
-        ("s3:PutAccountPublicAccessBlock", "*"),
-        ("ec2:ModifyInstanceMetadataDefaults", "*"),
-        ("ec2:DisableSnapshotBlockPublicAccess", "*"),
-        ("ec2:DisableImageBlockPublicAccess", "*"),
+"""Column -> what has to be refused, all of it. What is changed until it sees nothing is stopped as well as what is deleted."""
+ONE_OF: Mapping[str, tuple[tuple[Ask, ...], ...]] = {
+    "denies_stopping_recorders": (
+        (("config:StopConfigurationRecorder", "*"), ("config:DeleteConfigurationRecorder", "*")),
+        (("securityhub:DisableSecurityHub", "*"),),
+    ),
+    "denies_lowering_defaults": tuple(
+        ((action, "*"),)
+        for action in (
+            "ec2:DisableEbsEncryptionByDefault",
+            "s3:PutAccountPublicAccessBlock",
+            "ec2:ModifyInstanceMetadataDefaults",
+            "ec2:DisableSnapshotBlockPublicAccess",
+            "ec2:DisableImageBlockPublicAccess",
+        )
     ),
 }
-"""Column -> what may be refused, one of which suffices."""
+"""Column -> what may be refused together, one group of which suffices."""
 _SHARES: tuple[Ask, ...] = (("ram:CreateResourceShare", "*"), ("ram:UpdateResourceShare", "*"))
 _OUTSIDE: Given = {"ram:requestedallowsexternalprincipals": ("true",), "ram:allowsexternalprincipals": ("true",)}
 """https://docs.aws.amazon.com/ram/latest/userguide/scp.html"""
@@ -156,11 +165,11 @@ class Controls:
                 break
         return made if made is Truth.YES or self._is_read else Truth.UNKNOWN
 
-    def refuses_one(self, asks: Iterable[Ask]) -> Truth:
-        """Whether one of them is refused."""
+    def refuses_one(self, groups: Iterable[Iterable[Ask]]) -> Truth:
+        """Whether all of one group is refused."""
         made = Truth.NO
-        for ask in asks:
-            made |= self.refuses([ask])
+        for asks in groups:
+            made |= self.refuses(asks)
         return made
 
     @cached_property
@@ -246,7 +255,7 @@ def _limits_networks(controls: Controls) -> Truth:
 def control_row(controls: Controls) -> Row:
     """One row for an account: what the service control policies that reach it keep ordinary principals from."""
     made: dict[str, Truth] = {column: controls.refuses(asks) for column, asks in ALL_OF.items()}
-    made |= {column: controls.refuses_one(asks) for column, asks in ONE_OF.items()}
+    made |= {column: controls.refuses_one(groups) for column, groups in ONE_OF.items()}
     regions, left = _limits_regions(controls)
     made |= {
         "denies_root": controls.refuses([(f"{FRESH}:{FRESH}", "*")], root=True),

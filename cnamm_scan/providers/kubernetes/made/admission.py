@@ -106,7 +106,10 @@ def door_guards(seen: SeenTables) -> Iterator[MadeRow]:
         for unit in cluster.units:
             values = unit.row.values
             created = _time(values["created_at"])
-            missed = _missed(unit, places, cluster)
+            missed = None if cluster.more_places else _missed(unit, places, cluster)
+            judges = [_somewhere(unit, asked, [place for place, _ in places]) for asked in ((_PLAIN_POD,), _PLAIN_THINGS)]
+            if cluster.more_places and unit.guard is not None:  # it may judge in one that was not seen
+                judges = [each or None for each in judges]
             row = {
                 "engine": unit.engine,
                 "policy": unit.policy,
@@ -114,16 +117,18 @@ def door_guards(seen: SeenTables) -> Iterator[MadeRow]:
                 "namespace": unit.namespace,
                 "is_enforcing": unit.is_enforcing,
                 "fails_closed": unit.fails_closed,
-                "judges_pods": _somewhere(unit, (_PLAIN_POD,), [place for place, _ in places]),
-                "judges_templates": _somewhere(unit, _PLAIN_THINGS, [place for place, _ in places]),
+                "judges_pods": judges[0],
+                "judges_templates": judges[1],
                 "created_at": created,
-                "changed_at": _changed(values.get("managed_fields")) or created,
+                "changed_at": None if values.get("managed_fields", ()) is None else _changed(values.get("managed_fields")) or created,
                 "managers": values["managers"],
                 "missed": missed,
                 "covered": None if missed is None else len(cluster.ours) - missed,
                 "is_providers": _is_providers(unit),
             }
             yield MadeRow(unit.row.target, unit.row.region, unit.key, row, (unit.row.fact,))
+        for key, lost in cluster.unread:
+            yield MadeRow(lost.target, lost.region, key, {}, (lost.fact,))
 
 
 def _somewhere(unit: Unit, requests: Sequence[Request], places: Sequence[Place]) -> bool | None:
@@ -186,4 +191,6 @@ def engine_webhooks(seen: SeenTables) -> Iterator[MadeRow]:
             found = [in_namespaces(values["namespace_selector"], _PLAIN_POD.at(place)) for place in others]
             told = {each: values[each] for each in ("name", "configuration", "failure_policy", "timeout_seconds")}
             missed = None if None in found else found.count(False)
+            if cluster.more_places and not missed:
+                missed = None
             yield MadeRow(row.target, row.region, row.key, {**told, "missed": missed}, (row.fact,))

@@ -102,7 +102,9 @@ WEBHOOK: Mapping[str, Column] = {
     "configuration": Column("text"),
     "failure_policy": Column("text"),
     "timeout_seconds": Column("integer"),
-    "missed": Column("integer", about="How many namespaces, system ones and the engine's own apart, its selector leaves out."),
+    "missed": Column(
+        "integer", about="How many namespaces that were seen, system ones and the engine's own apart, its selector leaves out."
+    ),
 }
 
 _later = partial(later, "kubernetes")

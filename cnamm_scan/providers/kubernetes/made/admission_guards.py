@@ -102,6 +102,10 @@ class Judged:
     """Kyverno's, from its rules."""
     label_default: bool | None = field(default=False)
     """Whether the plug-in may have a default for namespaces without labels."""
+    more_places: bool = False
+    """Whether more namespaces may be there than were seen."""
+    unread: Sequence[tuple[str, SeenRow]] = ()
+    """Key -> what judges, and nobody could read how."""
 
     @property
     def labelled(self) -> frozenset[str]:
@@ -123,6 +127,7 @@ class _Reader:
         self._target = target
         self._used: list[str] = []
         self._gaps = False
+        self._unread: list[tuple[str, SeenRow]] = []
         self._words: set[str] = set()
         self._maps: dict[tuple[str, str], SeenRow] | None = None
 
@@ -174,6 +179,8 @@ class _Reader:
             gaps,
             spared,
             hidden,
+            self.dark(NAMESPACE),
+            tuple(self._unread),
         )
 
     def _has_constraints(self) -> bool:
@@ -193,12 +200,18 @@ class _Reader:
 
             yield Unit(f"Namespace {row.key}", "pod_security", "pod-security", name, row, looks, None, levels[0] in STANDARDS, True, name)
 
+    def _lose(self, key: str, row: SeenRow) -> None:
+        """Take note of what judges in a way that was not seen."""
+        self._gaps = True
+        self._unread.append((key, row))
+
     def _bound(self) -> Iterator[Unit]:
         policies = {row.values["name"]: row for row in self.rows(POLICY)}
         for row in self.rows(BINDING):
             policy = policies.get(row.values["policy"])
             if policy is None or row.values["spec"] is None or policy.values["spec"] is None:
-                self._gaps = self._gaps or policy is not None or row.values["policy"] is None or self.dark(POLICY)
+                if policy is not None or row.values["policy"] is None or self.dark(POLICY):  # else it binds nothing
+                    self._lose(f"ValidatingAdmissionPolicyBinding {row.key}", row)
                 continue
             spec, own = policy.values["spec"], row.values["spec"]
             guard = BoundPolicy(spec, own, self._parameter)
@@ -235,7 +248,7 @@ class _Reader:
                     continue
                 parts = {said: values[column] for said, column in _PARTS.items()}
                 if None in parts.values() or None in (values["has_validate"], values["policy_action"]):
-                    self._gaps = True
+                    self._lose(f"Kyverno rule {row.key}", row)
                     continue
                 closes = values["failure_policy"] or values["old_failure_policy"]
                 policy = Policy(
@@ -265,7 +278,7 @@ class _Reader:
                 (str(mapped(each).get("policyName")), [str(one) for one in listed(mapped(each).get("ruleNames"))])
                 for each in listed(spared)
             ]
-            unsure = row.values["has_conditions"] is not False or row.values["narrows_controls"] is not False
+            unsure = any(row.values[each] is not False for each in ("has_conditions", "narrows_controls")) or row.values["match"] is None
             yield Excepted(names, row.values["match"], conditional=unsure)
         if self.dark(EXCEPTION) or any(row.values["exceptions"] is None for row in self.rows(EXCEPTION)):
             yield Excepted(None)
@@ -289,7 +302,7 @@ class _Reader:
             for row in self.rows(table):
                 spec = row.values["spec"]
                 if spec is None:
-                    self._gaps = True
+                    self._lose(f"{kind} {row.key}", row)
                     continue
                 name, namespace = str(row.values["name"]), str(row.values["namespace"] or "")
                 own = [*spared, CelExcepted([name], (), narrowed=True)] if self.dark(CEL_EXCEPTION) else spared
@@ -312,7 +325,7 @@ class _Reader:
         for row in self.rows(CONSTRAINT):
             spec = row.values["spec"]
             if spec is None or row.values["kind"] is None:
-                self._gaps = True
+                self._lose(f"Gatekeeper {row.key}", row)
                 continue
             guard = Constraint(str(row.values["kind"]), spec, settings)
             name = f"{row.values['kind']}/{row.values['name']}"

@@ -145,14 +145,17 @@ def _opaque(key: str, kind: str, namespace: str = "") -> Policy:
 
 
 def _heeds_none(agents: Sequence[SeenRow]) -> bool:
-    """Whether the network is one that is known to enforce no policy, with nothing beside it that does: then policies are texts."""
+    """Whether the network is one that enforces no policy, or of which that was not seen, with nothing beside it that does.
+
+    Then policies are texts.
+    """
     if any(ENFORCES.fullmatch(str(row.values["name"])) for row in agents):
         return False
     for row in agents:
         flags = row.values["arguments"]
         if str(row.values["name"]).startswith("kube-flannel"):
             return True
-        if row.values["name"] == "aws-node" and flags is not None and "--enable-network-policy=true" not in flags:
+        if row.values["name"] == "aws-node" and (flags is None or "--enable-network-policy=true" not in flags):
             return True
     return False
 

@@ -9,6 +9,7 @@ from typing import Any
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.interface import SeenTables
 from cnamm_scan.providers.kubernetes.made.rbac_room import CLUSTER_ROLE, Bound, Room, moment, rooms
+from cnamm_scan.providers.kubernetes.policies.admission.values import all_of
 from cnamm_scan.providers.kubernetes.policies.rbac import builtin
 from cnamm_scan.providers.kubernetes.policies.rbac.asking import Rule, Truth
 from cnamm_scan.providers.kubernetes.policies.rbac.raising import Climb
@@ -81,7 +82,7 @@ def bindings(seen: SeenTables) -> Iterator[MadeRow]:
                 "scope": bound.binding.namespace,
                 "name": bound.row.values["name"],
                 **_held(bound, powers),
-                "is_shipped": None if subjects is None else bool(bound.row.values["is_builtin"]) and bound.shipped == set(subjects),
+                "is_shipped": None if subjects is None else all_of([room.ships(bound, each) for each in subjects]) if subjects else False,
                 "ttl": bound.row.values["ttl"],
                 "reviewed_on": bound.row.values["reviewed_on"],
             }
@@ -124,7 +125,7 @@ def binding_subjects(seen: SeenTables) -> Iterator[MadeRow]:
                     "is_wide": not place or room.is_platforms(place),
                     "binding": bound.row.values["name"],
                     **held,
-                    "is_shipped": subject in bound.shipped,
+                    "is_shipped": room.ships(bound, subject),
                     **who_is(room, subject),
                     "is_outsider": subject.kind == USER and bool(_OUTSIDER.search(subject.name.lower())),
                 }

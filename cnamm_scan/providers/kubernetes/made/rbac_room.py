@@ -139,6 +139,17 @@ class Room:
     def _ships(binding: Binding, subject: Subject) -> bool:
         return builtin.is_shipped(binding.namespace, binding.name, binding.role_kind, binding.role_name, [subject])
 
+    def ships(self, bound: Bound, subject: Subject) -> bool | None:
+        """Whether a binding names a subject as the API server ships it; None where who wrote it, or its role, was not seen."""
+        built_in, role = bound.row.values["is_builtin"], self.roles.get(bound.binding.role)
+        if built_in is False or not self._ships(bound.binding, subject):
+            return False
+        if role is None:
+            return False if self.sees(CLUSTER_ROLE) else None
+        if role[1].values["is_builtin"] is None:
+            return None
+        return built_in if self.is_as_shipped(bound.binding.role) else False
+
     @cached_property
     def standing(self) -> Sequence[Bound]:
         """The bindings that are not for emergencies."""

@@ -214,6 +214,9 @@ def subjects(seen: SeenTables) -> Iterator[MadeRow]:
             )
             row = {"subject": holder.subject.text, **_who(room, holder), "is_shipped": holder.is_shipped, **_held(room, holder)}
             yield MadeRow(room.target.id, EVERYWHERE, holder.subject.text, row, tuple(facts))
+        for bound in room.standing:
+            if bound.binding.subjects is None:  # one row for whom it names
+                yield MadeRow(room.target.id, EVERYWHERE, bound.key, {}, (bound.row.fact,))
         for each, entry in room.mapped:
             if each is None:
                 yield _unread(IAM, str(entry.values["part"] or entry.key), [entry.fact], room)

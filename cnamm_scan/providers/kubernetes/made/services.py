@@ -145,6 +145,8 @@ def ingress_ports(seen: SeenTables) -> Iterable[MadeRow]:
     services = {(row.target, row.values["namespace"], row.values["name"]): row for row in seen.rows(SERVICE)}
     for row in seen.rows(INGRESS):
         values = row.values
+        if None in (values["rules"], values["backend"]):  # one row for whatever it leads to besides
+            yield MadeRow(row.target, row.region, row.key, {"namespace": values["namespace"], "ingress": values["name"]}, (row.fact,))
         for service, asked in sorted(_backends(values).items()):
             found = services.get((row.target, values["namespace"], service))
             made: dict[str, Any] = {

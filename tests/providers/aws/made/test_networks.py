@@ -69,6 +69,24 @@ def test_the_world_is_the_world_however_it_is_spelled(spelled: list[Json]) -> No
 
 
 @pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (rule(), "TCP port 22"),
+        (rule("", 20, 25), "TCP ports 20-25"),
+        (rule("", 0, 65535), "all TCP ports"),
+        (rule("", -1, protocol="6"), "all TCP ports"),
+        (rule("", 53, protocol="udp"), "UDP port 53"),
+        (rule("", -1, protocol="-1"), "all traffic"),
+        (rule("", 8, -1, protocol="icmp"), "ICMP"),
+        (rule("", -1, protocol="47"), "protocol 47"),
+        (rule("", -1, protocol="-1", from_port=None), None),
+    ],
+)
+def test_a_rule_says_in_words_what_it_lets_through(given: Json, said: str | None) -> None:
+    assert judged(given)[0]["traffic"] == said
+
+
+@pytest.mark.parametrize(
     "bounded",
     [
         rule("198.51.100.0/24"),
@@ -138,7 +156,7 @@ def entry(number: int | None, action: str, four: str | None = "0.0.0.0/0", first
 
 def route(four: str = "0.0.0.0/0", gateway: str | None = "igw-1", **more: Any) -> Json:
     sides = {"destination_ipv4": four, "destination_ipv6": "", "destination_list": ""}
-    ways = {"goes_through_nat": False, "goes_through_egress_only": False, "state": "active"}
+    ways = {"goes_through_nat": False, "goes_through_egress_only": False, "is_handed_on": False, "state": "active"}
     return {"route_table_id": "rtb", "vpc_id": "vpc", "gateway_id": gateway, **sides, **ways, **more}
 
 
@@ -199,10 +217,10 @@ def test_a_subnet_meets_the_internet_by_its_table_or_the_main_one(ways: Json, ex
     assert acl(entry(100, "allow"), **ways)["meets_internet"] is expected
 
 
-def leaving(*routes: Json) -> list[bool | None]:
+def leaving(*routes: Json, onward: bool = False) -> list[bool | None]:
     tables = {name.replace(".", "__"): each for name, each in LISTED_ENTRIES.items()}
     made = made_by("routes", ROUTE, {str(n): each for n, each in enumerate(routes)}, **tables)
-    return [made[str(n)]["leaves_unfiltered"] for n in range(len(routes))]
+    return [made[str(n)]["is_handed_on" if onward else "leaves_unfiltered"] for n in range(len(routes))]
 
 
 def test_a_default_route_in_halves_is_one() -> None:
@@ -210,6 +228,16 @@ def test_a_default_route_in_halves_is_one() -> None:
     assert leaving(route(gateway="vpce-1"), route("10.0.0.0/16", gateway="local")) == [False, False]
     assert leaving(route(state="blackhole"), route("", destination_list="pl-own")) == [False, True]
     assert leaving(route(gateway=None), route("93.184.216.0/24")) == [None, False]
+
+
+def test_what_is_handed_on_to_another_network_is_told_apart_from_what_leaves() -> None:
+    away = route(gateway="none", is_handed_on=True)
+    assert leaving(away) == [False]
+    assert leaving(away, route("10.0.0.0/16", gateway="tgw", is_handed_on=True), onward=True) == [True, False]
+    halves = [route(half, gateway="none", is_handed_on=True) for half in ("0.0.0.0/1", "128.0.0.0/1")]
+    assert leaving(*halves, onward=True) == [True, True]
+    assert leaving(route(gateway="vpce-1"), route(gateway="none", is_handed_on=True, state="blackhole"), onward=True) == [False, False]
+    assert leaving(route(gateway=None, is_handed_on=None), onward=True) == [None]
 
 
 # ---- databases, listeners, endpoints -------------------------------------------------------------------------------------

@@ -128,6 +128,10 @@ def test_whether_serious_threats_are_heard(pattern: Json, expected: Truth) -> No
         (events.BACKUPS, {"source": ["aws.backup"], "detail": {"state": ["FAILED", "ABORTED"]}}, YES),
         (events.BACKUPS, {"source": ["aws.backup"], "detail": {"state": ["COMPLETED"]}}, NO),
         (events.BACKUPS, {"source": ["aws.backup"], "detail-type": ["Copy Job State Change"]}, NO),
+        (events.ALARMS, {"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"]}, YES),
+        (events.ALARMS, {"source": ["aws.cloudwatch"], "detail": {"state": {"value": ["ALARM"]}}}, YES),
+        (events.ALARMS, {"source": ["aws.cloudwatch"], "detail": {"state": {"value": ["OK"]}}}, NO),
+        (events.ALARMS, {"source": ["aws.cloudwatch"], "detail": {"alarmName": ["checkout errors"]}}, DOUBT),
     ],
 )
 def test_what_else_is_heard(kind: Json, pattern: Json, expected: Truth) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnamm_scan.providers.aws.patterns.trails import Kept, advanced, basic, kept
+from tests.examples import drawn
 
 Json = Any
 
@@ -112,7 +113,7 @@ def by_hand(selector: Json, read_only: str, source: str) -> bool:
     return True
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=drawn(400), deadline=None)
 @given(st.lists(SELECTOR, max_size=3))
 def test_the_answer_is_that_of_every_event_asked_by_hand(selectors: list[Json]) -> None:
     found = kept(advanced(selectors))

@@ -12,6 +12,7 @@ from cnamm_scan.providers.aws.policies import controls
 from cnamm_scan.providers.aws.policies.controls import REGIONS, Controls
 from cnamm_scan.providers.aws.policies.documents import UNREADABLE, Document, read
 from cnamm_scan.providers.aws.policies.setting import Setting
+from tests.examples import drawn
 
 Json = Any
 ME, OTHER, OURS = "111111111111", "222222222222", "o-abcdef1234"
@@ -58,11 +59,20 @@ def row(*written: Json, **more: Json) -> Json:
         ([deny("iam:CreateUser")], "denies_passwords", False),
         ([deny("iam:Create*")], "denies_passwords", True),
         ([deny("cloudtrail:StopLogging")], "denies_stopping_trails", False),
-        ([deny("cloudtrail:StopLogging"), deny("cloudtrail:Delete*")], "denies_stopping_trails", True),
+        ([deny("cloudtrail:StopLogging"), deny("cloudtrail:Delete*")], "denies_stopping_trails", False),
+        ([deny(["cloudtrail:StopLogging", "cloudtrail:DeleteTrail", "cloudtrail:UpdateTrail"])], "denies_stopping_trails", False),
+        (
+            [deny(["cloudtrail:StopLogging", "cloudtrail:DeleteTrail", "cloudtrail:UpdateTrail", "cloudtrail:PutEventSelectors"])],
+            "denies_stopping_trails",
+            True,
+        ),
+        ([deny("cloudtrail:*")], "denies_stopping_trails", True),
         ([deny("cloudtrail:*", resource="arn:aws:cloudtrail:*:*:trail/org-*")], "denies_stopping_trails", None),
         ([deny("cloudtrail:StopLogging", resource="arn:aws:cloudtrail:*:*:trail/org-*")], "denies_stopping_trails", False),
-        ([deny("guardduty:Delete*")], "denies_stopping_detectors", True),
-        ([deny("config:StopConfigurationRecorder")], "denies_stopping_recorders", True),
+        ([deny("guardduty:Delete*")], "denies_stopping_detectors", False),
+        ([deny(["guardduty:DeleteDetector", "guardduty:UpdateDetector"])], "denies_stopping_detectors", True),
+        ([deny("config:StopConfigurationRecorder")], "denies_stopping_recorders", False),
+        ([deny(["config:StopConfigurationRecorder", "config:DeleteConfigurationRecorder"])], "denies_stopping_recorders", True),
         ([deny("securityhub:Disable*")], "denies_stopping_recorders", True),
         ([deny("ec2:DisableSnapshotBlockPublicAccess")], "denies_lowering_defaults", True),
         ([deny("s3:PutBucketPublicAccessBlock")], "denies_lowering_defaults", False),
@@ -164,7 +174,8 @@ def test_an_allow_list_refuses_what_it_leaves_out() -> None:
 
 
 def test_two_levels_keep_their_promises_together() -> None:
-    root, unit = document(FULL, deny("cloudtrail:StopLogging")), document(FULL, deny("cloudtrail:DeleteTrail"))
+    root = document(FULL, deny("cloudtrail:StopLogging"))
+    unit = document(FULL, deny(["cloudtrail:DeleteTrail", "cloudtrail:UpdateTrail", "cloudtrail:Put*"]))
     assert controls.control_row(Controls(SETTING, [[root], [unit]]))["denies_stopping_trails"] is True
     assert controls.control_row(Controls(SETTING, [[root]]))["denies_stopping_trails"] is False
 
@@ -219,7 +230,7 @@ STATEMENT = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=drawn(40), deadline=None)
 @given(st.lists(STATEMENT, max_size=3), STATEMENT, st.randoms(use_true_random=False))
 def test_another_deny_takes_no_promise_back_and_where_it_hangs_decides_nothing(written: list[Json], more: Json, random: Any) -> None:
     before, after = row(*written), row(*written, more)

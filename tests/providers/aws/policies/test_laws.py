@@ -13,12 +13,13 @@ from cnamm_scan.providers.aws.policies.documents import read
 from cnamm_scan.providers.aws.policies.evaluate import reach
 from cnamm_scan.providers.aws.policies.rights import Need, Rights
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
+from tests.examples import drawn
 from tests.providers.aws.policies import naive
 from tests.providers.aws.policies.strategies import actions, blocks, documents, principals, statements
 
 Json = Any
 SETTING = Setting(naive.ME, organisation=naive.OURS, now=naive.NOW)
-law = settings(derandomize=True, deadline=None, max_examples=80, suppress_health_check=list(HealthCheck))
+law = settings(derandomize=True, deadline=None, max_examples=drawn(80), suppress_health_check=list(HealthCheck))
 
 
 def _reach(*written: Json) -> Admission:

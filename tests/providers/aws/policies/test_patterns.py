@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from cnamm_scan.providers.aws.policies.patterns import Names, arn_account, arn_matches, covers, literal_prefix, meets, tidy
 from cnamm_scan.providers.wildcards import matches
+from tests.examples import drawn
 from tests.providers.aws.policies.naive import glob
 
 TEXTS = ["".join(each) for length in range(6) for each in product("ab", repeat=length)]
 patterns = st.text(alphabet="ab*?", max_size=4)
-repeatable = settings(derandomize=True, deadline=None, max_examples=300)
+repeatable = settings(derandomize=True, deadline=None, max_examples=drawn(300))
 
 
 @repeatable

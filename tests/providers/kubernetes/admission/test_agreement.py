@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cnamm_scan.providers.kubernetes.policies.admission.decide import Answer, refused
 from cnamm_scan.providers.kubernetes.policies.admission.requests import ADMITS, EITHER, REFUSES, Place, Request, judge
+from tests.examples import drawn
 from tests.providers.kubernetes.admission import naive
 from tests.providers.kubernetes.admission.strategies import guard, places, pods, policies, refuses, users
 
@@ -21,7 +22,7 @@ COMMITS = {
 }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=drawn(150), deadline=None)
 @given(st.lists(policies, min_size=1, max_size=4), st.lists(pods, min_size=4, max_size=8), places, users)
 def test_whole_requests_are_judged_as_by_the_second_evaluator(cases: list[Json], objects: list[Json], place: Place, user: Json) -> None:
     """150 times up to 4 policies with up to 8 pods: some 2,500 pairs."""
@@ -33,7 +34,7 @@ def test_whole_requests_are_judged_as_by_the_second_evaluator(cases: list[Json],
             assert (said == REFUSES) is refuses(case, pod, place, user), (case, pod, place, user)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=drawn(150), deadline=None)
 @given(st.lists(policies, min_size=1, max_size=4), st.lists(pods, min_size=6, max_size=10), places, st.lists(users, min_size=2, max_size=3))
 def test_what_is_called_refused_nobody_gets_in(cases: list[Json], objects: list[Json], place: Place, people: list[Json]) -> None:
     guards = [guard(case) for case in cases]
@@ -46,7 +47,7 @@ def test_what_is_called_refused_nobody_gets_in(cases: list[Json], objects: list[
                     assert any(refuses(case, pod, place, user) for case in cases), (question, pod, user)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=drawn(80), deadline=None)
 @given(st.lists(policies, max_size=3), st.lists(pods, min_size=4, max_size=8), places, users)
 def test_what_every_policy_lets_in_is_never_called_refused(cases: list[Json], objects: list[Json], place: Place, user: Json) -> None:
     guards = [guard(case) for case in cases]

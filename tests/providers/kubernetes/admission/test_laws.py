@@ -19,6 +19,7 @@ from cnamm_scan.providers.kubernetes.policies.admission.questions import QUESTIO
 from cnamm_scan.providers.kubernetes.policies.admission.requests import EITHER, REFUSES, Guard, Place, judge
 from cnamm_scan.providers.kubernetes.policies.admission.values import Some, Unknown, is_open
 from cnamm_scan.providers.kubernetes.policies.admission.webhooks import Engine, Opaque, Unseen, Webhook
+from tests.examples import drawn
 from tests.providers.kubernetes.admission import naive
 from tests.providers.kubernetes.admission.strategies import EVERYTHING, KYVERNO, guard, places, pods, policies
 
@@ -31,7 +32,7 @@ def asked(guards: list[Guard], place: Place) -> dict[str, Answer]:
     return {question: refused(question, place, guards) for question in ASKED}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=drawn(40), deadline=None)
 @given(several, policies, places)
 def test_one_more_policy_takes_no_refusal_back(cases: list[Json], more: Json, place: Place) -> None:
     before, after = (asked([guard(case) for case in some], place) for some in (cases, [*cases, more]))
@@ -39,13 +40,13 @@ def test_one_more_policy_takes_no_refusal_back(cases: list[Json], more: Json, pl
         assert before[question] is not Answer.YES or after[question] is Answer.YES
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=drawn(30), deadline=None)
 @given(several, places)
 def test_the_order_of_policies_does_not_matter(cases: list[Json], place: Place) -> None:
     assert asked([guard(case) for case in cases], place) == asked([guard(case) for case in reversed(cases)], place)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=drawn(30), deadline=None)
 @given(several, places)
 def test_what_only_reports_refuses_nothing(cases: list[Json], place: Place) -> None:
     quiet = copy.deepcopy(cases)
@@ -59,7 +60,7 @@ def test_what_only_reports_refuses_nothing(cases: list[Json], place: Place) -> N
     assert set(asked([guard(case) for case in quiet], place).values()) == {Answer.NO}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=drawn(40), deadline=None)
 @given(policies, policies, places)
 def test_what_is_left_out_makes_no_refusal(case: Json, other: Json, place: Place) -> None:
     wider = copy.deepcopy(case)
@@ -77,7 +78,7 @@ def test_what_is_left_out_makes_no_refusal(case: Json, other: Json, place: Place
         assert after[question] is not Answer.YES or before[question] is Answer.YES
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=drawn(30), deadline=None)
 @given(several, places)
 def test_what_was_not_seen_leaves_open_what_is_not_refused(cases: list[Json], place: Place) -> None:
     guards = [guard(case) for case in cases]
@@ -89,7 +90,7 @@ def test_what_was_not_seen_leaves_open_what_is_not_refused(cases: list[Json], pl
             assert after[question] is (Answer.YES if before[question] is Answer.YES else Answer.UNKNOWN)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=drawn(30), deadline=None)
 @given(policies, places)
 def test_a_policy_without_its_engine_refuses_nothing(case: Json, place: Place) -> None:
     assume(case["engine"] != "bound")
@@ -106,7 +107,7 @@ def test_a_policy_without_its_engine_refuses_nothing(case: Json, place: Place) -
     assert set(asked([of(Engine((ignored,)))], place).values()) == {Answer.NO}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=drawn(30), deadline=None)
 @given(policies, places)
 def test_an_exception_makes_no_refusal(case: Json, place: Place) -> None:
     assume(case["engine"] == "kyverno")
@@ -125,7 +126,7 @@ def test_an_exception_makes_no_refusal(case: Json, place: Place) -> None:
         assert after[question] is not Answer.NO or before[question] is Answer.NO or case["body"] in ("everything", "team")
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=drawn(12), deadline=None)
 @given(several, st.lists(places, min_size=2, max_size=4, unique_by=lambda place: place.name))
 def test_namespaces_that_look_alike_are_answered_alike(cases: list[Json], spaces: list[Place]) -> None:
     words: set[str] = set()
@@ -151,7 +152,7 @@ _OF_PLACES = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=drawn(60), deadline=None)
 @given(st.lists(_OF_PLACES, min_size=1, max_size=2), st.booleans(), st.lists(places, min_size=3, max_size=6))
 def test_namespaces_that_an_expression_tells_apart_are_told_apart(texts: list[str], at_webhook: bool, spaces: list[Place]) -> None:
     asked_for = [{"name": "c", "expression": each} for each in texts]
@@ -244,7 +245,7 @@ def commits(variant: Variant, pod: Json) -> bool:
     return False
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=drawn(300), deadline=None)
 @given(expressions, st.lists(pods, min_size=4, max_size=8), st.sampled_from(["jane", "ci"]))
 def test_an_expression_comes_out_of_a_whole_object_as_it_may_of_the_open_one(text: str, objects: list[Json], username: str) -> None:
     user = {"username": username}
@@ -260,7 +261,7 @@ def test_an_expression_comes_out_of_a_whole_object_as_it_may_of_the_open_one(tex
                 assert not found & ~open_ways, (text, pod)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=drawn(300), deadline=None)
 @given(st.text(alphabet="object.spec()[]{}!&|?:'\"+-*/<>= 0a,\\\n", max_size=40))
 def test_whatever_is_written_there_nothing_breaks(text: str) -> None:
     assert outcomes(text, Scope({"object": {}})) in range(1, ANY + 1)
@@ -288,7 +289,7 @@ _PATTERN = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=drawn(300), deadline=None)
 @given(_PATTERN, st.lists(pods, min_size=4, max_size=8))
 def test_a_pattern_meets_a_whole_object_as_it_may_the_open_one(pattern: Json, objects: list[Json]) -> None:
     every = [pattern_of({"spec": pattern} if isinstance(pattern, dict) else pattern, variant.open.object) for variant in PRIVILEGED]
@@ -314,7 +315,7 @@ _PATHS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=drawn(300), deadline=None)
 @given(_PATHS, st.lists(pods, min_size=4, max_size=8))
 def test_what_a_path_finds_for_certain_it_finds_in_every_whole_object(path: str, objects: list[Json]) -> None:
     for variant in PRIVILEGED:
@@ -338,7 +339,7 @@ def test_every_open_object_commits_its_offence_and_no_innocent_one_does() -> Non
             assert variant.closed.object != variant.innocent.object, question.name
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=drawn(40), deadline=None)
 @given(policies, places)
 def test_a_guard_that_refuses_every_object_refuses_each(case: Json, place: Place) -> None:
     made = guard(case)

@@ -122,7 +122,7 @@ class Rule:
         """Whether it judges a request, if only to report."""
         if self._policy.at_admission is False:
             return False
-        return all_of((self.matches(request), self._engine.hears(request, self._policy.name, kind="rule")))
+        return all_of((self._policy.at_admission, self.matches(request), self._engine.hears(request, self._policy.name, kind="rule")))
 
     def says(self, request: Request) -> int:
         """What preconditions and body say."""

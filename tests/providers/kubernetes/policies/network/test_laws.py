@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cnamm_scan.providers.kubernetes.policies.network.evaluate import Network, unread
 from cnamm_scan.providers.kubernetes.policies.network.kubernetes import network_policy
 from cnamm_scan.providers.kubernetes.policies.network.model import NAME_LABEL, Direction, Level, Pod, Policy
+from tests.examples import drawn
 from tests.providers.kubernetes.policies.network.naive import End, goes
 
 Json = dict[str, Any]
@@ -144,7 +145,7 @@ def test_the_widest_that_is_told_is_what_the_paths_come_to(seed: int) -> None:
 draws = st.integers(0, 1 << 32).map(random.Random)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=drawn(60), deadline=None)
 @given(draws)
 def test_the_order_of_policies_and_rules_never_matters(draw: random.Random) -> None:
     written = [policy(draw) for _ in range(4)]
@@ -155,7 +156,7 @@ def test_the_order_of_policies_and_rules_never_matters(draw: random.Random) -> N
             assert network(written).reach(pod, direction) == network(turned).reach(pod, direction)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=drawn(60), deadline=None)
 @given(draws)
 def test_one_more_rule_never_narrows_and_one_more_policy_never_opens_what_was_not_isolated(draw: random.Random) -> None:
     written = [policy(draw) for _ in range(3)]
@@ -172,7 +173,7 @@ def test_one_more_rule_never_narrows_and_one_more_policy_never_opens_what_was_no
         assert network([*written, policy(draw)]).reach(pod, direction).least <= before.least
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=drawn(60), deadline=None)
 @given(draws)
 def test_whatever_hides_turns_out_to_be_was_thought_possible(draw: random.Random) -> None:
     written, turned = [policy(draw) for _ in range(2)], policy(draw)

@@ -11,6 +11,7 @@ from cnamm_scan.providers.kubernetes.policies.network import calico, cilium
 from cnamm_scan.providers.kubernetes.policies.network.evaluate import Network
 from cnamm_scan.providers.kubernetes.policies.network.kubernetes import admin_policy, network_policy
 from cnamm_scan.providers.kubernetes.policies.network.model import NAME_LABEL, Direction
+from tests.examples import drawn
 
 NAMES = (
     "podSelector", "ingress", "egress", "from", "to", "ports", "port", "endPort", "protocol", "ipBlock", "cidr", "except", "matchLabels",
@@ -24,7 +25,7 @@ odd = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=drawn(400), deadline=None)
 @given(odd)
 def test_whatever_stands_there_is_judged(spec: Any) -> None:
     policies = [

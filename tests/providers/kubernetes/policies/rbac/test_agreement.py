@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 from cnamm_scan.providers.kubernetes.policies.rbac.asking import Ask
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import Subject
+from tests.examples import drawn
 from tests.providers.kubernetes.policies.rbac import given as given_
 from tests.providers.kubernetes.policies.rbac import naive
 from tests.providers.kubernetes.policies.rbac.strategies import asked_clusters, clusters, one_cluster, one_request
@@ -26,7 +27,7 @@ ASKERS = [
 """Asked in every cluster. Users of nodes and bootstrap tokens bring groups that only their authenticator knows: they are asked apart."""
 
 
-@settings(repeatable, max_examples=250)
+@settings(repeatable, max_examples=drawn(250))
 @given(asked_clusters())
 def test_both_say_the_same_of_every_request(given_cluster: tuple[list[Json], list[dict[str, str]]]) -> None:
     objects, asked = given_cluster
@@ -43,7 +44,7 @@ def test_nodes_and_bootstrap_tokens_bring_their_groups() -> None:
     assert given_.cluster(objects).allows(Subject("User", "system:bootstrap:abc"), Ask("get", "", "pods")) is False
 
 
-@settings(repeatable, max_examples=100)
+@settings(repeatable, max_examples=drawn(100))
 @given(asked_clusters(), clusters())
 def test_what_is_certain_stays_so_whatever_else_comes_to_light(
     given_cluster: tuple[list[Json], list[dict[str, str]]], others: list[Json]

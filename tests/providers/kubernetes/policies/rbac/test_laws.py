@@ -14,12 +14,13 @@ from cnamm_scan.providers.kubernetes.policies.rbac.raising import Climb
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import Rights
 from cnamm_scan.providers.kubernetes.policies.rbac.steps import TELLING, Looks, steps
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import Subject
+from tests.examples import drawn
 from tests.providers.kubernetes.policies.rbac.given import DARK, binding, cluster, role, rule
 from tests.providers.kubernetes.policies.rbac.strategies import asked_clusters, clusters, rules
 
 Json = Any
 Asked = tuple[list[Json], list[dict[str, str]]]
-repeatable = settings(derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), max_examples=50)
+repeatable = settings(derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), max_examples=drawn(50))
 ASKERS = [Subject("User", "u"), Subject("Group", "team"), Subject("ServiceAccount", "a", "shop"), Subject("Group", "system:authenticated")]
 
 
@@ -68,7 +69,7 @@ def test_giving_more_never_takes(objects: list[Json], more: list[Json], namespac
         assert rank[after] >= rank[before]
 
 
-@settings(repeatable, max_examples=15)
+@settings(repeatable, max_examples=drawn(15))
 @given(clusters(), clusters())
 def test_what_raises_rights_is_certain_only_where_nothing_unseen_could_tell(objects: list[Json], others: list[Json]) -> None:
     seen = {(each["kind"], each["metadata"]["name"], each["metadata"].get("namespace")) for each in objects}
