@@ -20,6 +20,8 @@ SERVED = (
     ("security.istio.io/v1", Resource("peerauthentications", "PeerAuthentication")),
     ("argoproj.io/v1alpha1", Resource("applications", "Application")),
     ("monitoring.coreos.com/v1", Resource("prometheusrules", "PrometheusRule")),
+    ("monitoring.coreos.com/v1", Resource("prometheuses", "Prometheus")),
+    ("elbv2.k8s.aws/v1beta1", Resource("ingressclassparams", "IngressClassParams", namespaced=False)),
     ("velero.io/v1", Resource("schedules", "Schedule")),
 )
 
@@ -41,9 +43,9 @@ def one(folder: Path, rule: str, *objects: Document, **options: Any) -> str:
     return verdict
 
 
-def controller(image: str, ready: int = 1) -> Document:
+def controller(image: str, ready: int = 1, arguments: tuple[str, ...] = ()) -> Document:
     """A deployment of one container."""
-    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "main", "image": image}]}}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "main", "image": image, "args": list(arguments)}]}}
     spec = {"replicas": 1, "selector": {"matchLabels": {"a": "b"}}, "template": template}
     return thing("Deployment", "controller", "platform", api="apps/v1", spec=spec, status={"availableReplicas": ready})
 
@@ -125,22 +127,71 @@ def test_an_application_that_was_never_compared_heals_nothing_yet(tmp_path: Path
 
 
 def alerting(expression: str) -> Document:
-    groups = [{"name": "a", "rules": [{"alert": "CostJumps", "expr": expression}]}]
+    groups = [{"name": "a", "rules": [{"alert": "Alert", "expr": expression}]}]
     return thing("PrometheusRule", "a", "platform", api="monitoring.coreos.com/v1", spec={"groups": groups})
+
+
+PROMETHEUS = controller("quay.io/prometheus/prometheus:v3.0.0")
+AGENT = controller("quay.io/prometheus/prometheus:v3.0.0", arguments=("--agent", "--storage.agent.path=/prometheus"))
+OF_THE_OPERATOR = thing("Prometheus", "k8s", "platform", api="monitoring.coreos.com/v1", spec={})
 
 
 @pytest.mark.parametrize(
     ("objects", "verdict"),
     [
         ((), "unknown"),
-        ((alerting("node_total_hourly_cost > 1"),), "unknown"),
-        ((alerting("node_total_hourly_cost > 1"), controller("quay.io/prometheus/prometheus:v3.0.0")), "pass"),
-        ((alerting("up == 0"), controller("quay.io/prometheus/prometheus:v3.0.0")), "fail"),
+        ((alerting("kube_resourcequota > 1"),), "unknown"),
+        ((alerting("kube_resourcequota > 1"), PROMETHEUS), "pass"),
+        ((alerting("kube_resourcequota > 1"), AGENT), "unknown"),
+        ((alerting("up == 0"), PROMETHEUS), "unknown"),
+        ((alerting("up == 0"), PROMETHEUS, OF_THE_OPERATOR), "fail"),
+        ((alerting("up == 0"), AGENT, OF_THE_OPERATOR), "unknown"),
         ((alerting("up == 0"), controller("gcr.io/datadoghq/agent:7.60.0")), "unknown"),
     ],
 )
 def test_what_no_rule_alerts_on_may_be_alerted_on_elsewhere(tmp_path: Path, objects: tuple[Document, ...], verdict: str) -> None:
-    assert one(tmp_path, "kubernetes.monitoring.cost_anomaly_alerts", thing("Namespace", "x"), *objects) == verdict
+    assert one(tmp_path, "kubernetes.monitoring.quota_alerts", thing("Namespace", "x"), *objects) == verdict
+
+
+def ingress(annotations: Document | None = None, **spec: Any) -> Document:
+    rules = [{"host": "shop.example.com", "http": {"paths": []}}]
+    made = thing("Ingress", "web", "shop", api="networking.k8s.io/v1", spec={"rules": rules, **spec})
+    return {**made, "metadata": {**made["metadata"], "annotations": annotations or {}}}
+
+
+def balanced(name: str, parameters: str, is_default: str = "false") -> Document:
+    """A class of ingresses that the AWS Load Balancer Controller serves."""
+    spec = {
+        "controller": "ingress.k8s.aws/alb",
+        "parameters": {"apiGroup": "elbv2.k8s.aws", "kind": "IngressClassParams", "name": parameters},
+    }
+    made = thing("IngressClass", name, api="networking.k8s.io/v1", spec=spec)
+    return {**made, "metadata": {**made["metadata"], "annotations": {"ingressclass.kubernetes.io/is-default-class": is_default}}}
+
+
+CERTIFIED = thing(
+    "IngressClassParams", "ours", api="elbv2.k8s.aws/v1beta1", spec={"certificateArn": ["arn:aws:acm:eu-west-1:1:certificate/a"]}
+)
+SECTION = [{"hosts": ["shop.example.com"]}]
+HTTP_ONLY = {"alb.ingress.kubernetes.io/listen-ports": '[{"HTTP": 80}]'}
+
+
+@pytest.mark.parametrize(
+    ("objects", "verdict"),
+    [
+        ((ingress(ingressClassName="public"), balanced("public", "ours"), CERTIFIED), "pass"),
+        ((ingress(), balanced("public", "ours", "true"), CERTIFIED), "pass"),
+        ((ingress(ingressClassName="nginx"), balanced("public", "ours", "true"), CERTIFIED), "fail"),
+        ((ingress(ingressClassName="public"), balanced("public", "other"), CERTIFIED), "fail"),
+        ((ingress(HTTP_ONLY, ingressClassName="public"), balanced("public", "ours"), CERTIFIED), "fail"),
+        ((ingress(ingressClassName="public", tls=SECTION), balanced("public", "other")), "fail"),
+        ((ingress(ingressClassName="nginx", tls=SECTION), balanced("public", "ours")), "pass"),
+    ],
+)
+def test_an_aws_load_balancer_has_tls_where_its_class_or_annotations_say_so(
+    tmp_path: Path, objects: tuple[Document, ...], verdict: str
+) -> None:
+    assert one(tmp_path, "kubernetes.gateway.ingress_has_tls", *objects) == verdict
 
 
 def test_a_volume_may_be_backed_up_by_what_is_not_read(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ AGENTS: Mapping[str, str] = {
 }
 """Daemon sets by which a product is known to run: its policies mean nothing without it."""
 ENFORCES = re.compile(
-    "cilium|anetd|calico-node|canal|rke2-canal|antrea-agent|kube-router|ovnkube-node|azure-npm|weave-net|kube-network-policies|ovs-cni"
+    "cilium|anetd|calico-node|canal|rke2-canal|antrea-agent|kube-router|ovnkube-node|azure-npm|weave-net|kube-network-policies"
 )
 """Daemon sets of which any enforces the API's own policies; kubernetes.networking.policy_engine tells them by the same names."""
 NAMESPACE, POD, DAEMON_SET = "kubernetes.core.namespace", "kubernetes.core.pod", "kubernetes.apps.daemon_set"
