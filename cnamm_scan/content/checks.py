@@ -98,7 +98,7 @@ def provider_problems(table: Table, kind: Kind | None) -> Iterator[Problem]:
 
 def _key_problems(table: Table, kind: Kind) -> Iterator[Problem]:
     """Paths of a key that lead nowhere: every row would be told apart by nothing."""
-    if not kind.fields:
+    if not kind.fields or table.each or table.list.read:  # elements and what a reader makes have fields of their own
         return
     heads = {_head(column.path) for column in table.columns.values() if column.path}
     known = {*kind.fields, *heads, *table.then, "parent", paths.SELF} - {""}

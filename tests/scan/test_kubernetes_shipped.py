@@ -114,7 +114,8 @@ def test_no_planted_secret_is_in_the_bundle_or_printed(shipped: Shipped) -> None
     assert CANARY not in shipped.out
     bundle = str(shipped.bundle)
     for arguments in (
-        *(["report", bundle, "--format", kind, "--findings", "10000"] for kind in ("text", "json", "markdown")),
+        *(["report", bundle, "--format", kind, "--findings", "10000"] for kind in ("text", "markdown")),
+        ["report", bundle, "--format", "json"],
         *(["results", bundle, "--format", kind] for kind in ("jsonl", "csv")),
     ):
         code, out, err = told(*arguments)
