@@ -141,8 +141,8 @@ def test_a_closed_region_is_one_unknown_for_each_rule_and_evidence_of_itself(bed
 
 @pytest.mark.parametrize("kind", ["reset", "timeout"])
 def test_a_region_in_the_dark_is_given_up_soon(bed: FaultProxy, kind: Kind) -> None:
-    bed.faults[:] = [Fault(kind, region=AWAY, hold=2)]
-    with scan(bed, *REGIONAL, "aws.lambda", "aws.logs", "aws.rds", "aws.elbv2", "aws.ecs", timeout=0.5, concurrency=4, attempts=1) as done:
+    bed.faults[:] = [Fault(kind, region=AWAY, hold=4)]
+    with scan(bed, *REGIONAL, "aws.lambda", "aws.logs", "aws.rds", "aws.elbv2", "aws.ecs", timeout=2.0, concurrency=4, attempts=1) as done:
         assert seen_regions(done)[AWAY] == ("enabled", "unreachable")
         assert seen_regions(done)[HOME] == ("enabled", "listed")
         asked = [call for call in bed.calls if call.region == AWAY]

@@ -73,7 +73,8 @@ def test_an_endpoint_of_the_environment_that_is_no_url(monkeypatch: pytest.Monke
 def test_a_configuration_that_cannot_be_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "config").write_text("[profile x\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    for profile in (None, "x"):
+    for profile, region in ((None, ""), ("x", ""), (None, "eu-west-1")):  # whether or not it has to be read for the region
+        monkeypatch.setenv("AWS_DEFAULT_REGION", region) if region else monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
         with pytest.raises(UsageError) as error:
             AwsProvider(Options(profile=profile, operations=PLAN))
         assert "config" in error.value.what
