@@ -60,18 +60,21 @@ PARAMETERS = click.option(
 )
 
 
+RULES = click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    metavar="ID",
+    shell_complete=completion.rules,
+    help="Only this rule, or all whose id begins so. May be repeated.",
+)
+
+
 def selection(command: Decorated) -> Decorated:
     """--function, --rule and --content."""
     for option in (
         PACKS,
-        click.option(
-            "--rule",
-            "rules",
-            multiple=True,
-            metavar="ID",
-            shell_complete=completion.rules,
-            help="Only this rule, or all whose id begins so. May be repeated.",
-        ),
+        RULES,
         click.option(
             "--function",
             "functions",

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnamm_scan.cli import completion
 from cnamm_scan.cli.asked import Command, Only, Option
-from cnamm_scan.cli.common import BUNDLE, console, written
+from cnamm_scan.cli.common import BUNDLE, RULES, console, written
 from cnamm_scan.doing import doing
-from cnamm_scan.errors import UsageError, did_you_mean
+from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Severity, Verdict
 
 if TYPE_CHECKING:
@@ -35,14 +34,7 @@ _TABLE = Only(lambda said: said["out_format"] in (None, "table"), "outside --for
 @click.option(
     "--verdict", "verdicts", multiple=True, type=click.Choice([v.value for v in Verdict]), help="Only this verdict. May be repeated."
 )
-@click.option(
-    "--rule",
-    "rules",
-    multiple=True,
-    metavar="ID",
-    shell_complete=completion.rules,
-    help="Only this rule, or all whose id begins so. May be repeated.",
-)
+@RULES
 @click.option("--resource", "resources", multiple=True, metavar="TEXT", help="Only resources whose id holds this. May be repeated.")
 @click.option("--each", "each_one", cls=Option, only=_TABLE, is_flag=True, help="In a table: a row for each result, not one for each rule.")
 @click.option(
@@ -76,15 +68,13 @@ def command(
       cnamm-scan results SCAN.cnamm --format csv > results.csv
     """
     from cnamm_scan import api
+    from cnamm_scan.engine.plan import Selection, select
     from cnamm_scan.report.tabular import RESULT_COLUMNS, csv_lines
 
     if each_one and record:
         raise UsageError("--each and --record do not go together", do="take one of them")
     with api.load_bundle(bundle) as done:
-        for name in rules:
-            if not done.content.rules_named(name):
-                raise UsageError(f"no rule '{name}'", where="--rule", do=did_you_mean(name, done.content.rules))
-        wanted = {rule.id for name in rules for rule in done.content.rules_named(name)}
+        wanted = {rule.id for rule in select(done.content, Selection(rules))}
         chosen = _sorted(done, verdicts, lambda rule: not rules or rule in wanted, resources)
         form = out_format or ("table" if record or each_one or sys.stdout.isatty() else "jsonl")
         if form == "jsonl":
