@@ -407,8 +407,6 @@ class _Builder:
 
     def _by_new_names(self, function: Function) -> Function:
         """The function with what it asks for called as it is called now."""
-        if not any(placed.objective in self.renamed for practice in function.practices for placed in practice.placements):
-            return function
         practices = [
             replace(
                 practice,

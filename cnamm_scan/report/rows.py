@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from cnamm_scan.model import Tally, Verdict
+from cnamm_scan.model import Severity, Tally, Verdict
 
 if TYPE_CHECKING:
     from cnamm_scan.judged.scan import Scan
     from cnamm_scan.model import Content
 
-RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+RANK = {severity.value: severity.rank for severity in Severity}
 """Severities by how much they matter: a sort key."""
 RESOURCES_A_ROW = 10
 """Resources that a row names; `findings` and `cnamm-scan results` name more."""
