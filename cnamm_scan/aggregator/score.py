@@ -362,7 +362,7 @@ class Scorer:
 
     def drags(self, model: Model) -> dict[str, tuple[int, int]]:
         """Objective -> (least, most) drag, of those of a model that a critical rule judges; each once, wherever it is asked for."""
-        asked = (placed.objective for function in model.functions for practice in function.practices for placed in practice.placements)
+        asked = (objective for function in model.functions for objective in function.asks)
         known = ((name, self.found.get(name)) for name in dict.fromkeys(asked))
         return {name: (each.least, each.most) for name, each in known if each is not None and each.can_drag}
 

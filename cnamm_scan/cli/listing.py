@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -148,25 +148,19 @@ def _table_rows(content: Content, ids: Sequence[str], functions: Sequence[str]) 
 
 
 def _objective_rows(content: Content, ids: Sequence[str], functions: Sequence[str]) -> list[dict[str, str]]:
+    from cnamm_scan.engine.plan import functions_named
+
     judged: dict[str, int] = {}
     for rule in content.rules.values():
         judged[rule.objective] = judged.get(rule.objective, 0) + 1
     chosen = _found(content, "objectives", ids, content.objectives.keys())
     if functions:
-        chosen &= set(_placed(content, functions))
+        chosen &= {objective for function in functions_named(content, functions) for objective in function.asks}
     return [
         {"id": each.id, "level": str(each.level), "stream": each.stream, "rules": str(judged.get(each.id, 0)), "title": each.title}
         for each in sorted(content.objectives.values(), key=lambda each: (each.id.split(".")[0], each.level, each.id))
         if each.id in chosen
     ]
-
-
-def _placed(content: Content, functions: Sequence[str]) -> Iterator[str]:
-    known = {function.id: function for model in content.models for function in model.functions}
-    for name in functions:
-        if name not in known:
-            raise UsageError(f"no function '{name}'", where="--function", do=did_you_mean(name, known))
-        yield from (placed.objective for practice in known[name].practices for placed in practice.placements)
 
 
 def _parameter_rows(content: Content, ids: Sequence[str], functions: Sequence[str]) -> list[dict[str, str]]:
@@ -189,11 +183,12 @@ def _parameter_rows(content: Content, ids: Sequence[str], functions: Sequence[st
 
 
 def _function_rows(content: Content, ids: Sequence[str], functions: Sequence[str]) -> list[dict[str, str]]:
+    from cnamm_scan.engine.plan import functions_named
+
     known = {function.id: (model, function) for model in content.models for function in model.functions}
     chosen = named([*ids], known.keys(), "function") if ids else set(known)
     if functions:
-        list(_placed(content, functions))  # whatever is named must be there
-        chosen &= set(functions)
+        chosen &= {function.id for function in functions_named(content, functions)}
     return [
         {"id": name, "model": model.id, "practices": str(len(function.practices)), "title": function.title}
         for name, (model, function) in known.items()

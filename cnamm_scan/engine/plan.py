@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from cnamm_scan.engine.parameters import replaced
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import expand, read_ahead
 from cnamm_scan.errors import UsageError, did_you_mean
-from cnamm_scan.model import Call, Content, Rule, Table
+from cnamm_scan.model import Call, Content, Function, Rule, Table
 from cnamm_scan.providers.interface import Unread
 
 READ_AT_ONCE = 64
@@ -140,14 +140,18 @@ def _source_of(source: Source, tables: Mapping[str, TablePlan]) -> Source:
     return replace(source, tables=own, children=[_source_of(child, tables) for child in source.children], unread=why)
 
 
+def functions_named(content: Content, names: Collection[str]) -> list[Function]:
+    """The business functions of these ids. Raises UsageError with the nearest ones for an id that none has."""
+    known = {function.id: function for model in content.models for function in model.functions}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no function '{name}'", where="--function", do=did_you_mean(name, known))
+    return [known[name] for name in names]
+
+
 def select(content: Content, selection: Selection) -> list[Rule]:
     """The selected rules. Raises UsageError with the nearest names for anything unknown: a typo must not scan nothing."""
-    functions = {function.id: function for model in content.models for function in model.functions}
-    wanted: set[str] = set()
-    for name in selection.functions:
-        if name not in functions:
-            raise UsageError(f"no function '{name}'", where="--function", do=did_you_mean(name, functions))
-        wanted.update(placed.objective for practice in functions[name].practices for placed in practice.placements)
+    wanted = {objective for function in functions_named(content, selection.functions) for objective in function.asks}
     chosen: dict[str, Rule] = {}
     for name in selection.rules:
         found = content.rules_named(name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 
 from cnamm_scan.aggregator.roadmap import first
 from cnamm_scan.aggregator.score import UNIT, mean, rule_in_target
-from cnamm_scan.errors import UsageError, did_you_mean
+from cnamm_scan.engine.plan import functions_named
 from cnamm_scan.judged.scan import Scan, VerdictName
 from cnamm_scan.model import Content, ModelScore, Result, ResultBlock, Roadmap, Target, Verdict
 
@@ -47,10 +47,7 @@ def only(scan: Scan, functions: Collection[str]) -> Scan:
     """The scan as these functions see it; all of it where none is named. Raises UsageError for one that no model has."""
     if not functions:
         return scan
-    known = {function.id for model in scan.models for function in model.functions}
-    for name in functions:
-        if name not in known:
-            raise UsageError(f"no function '{name}'", where="--function", do=did_you_mean(name, known))
+    functions_named(scan.content, functions)  # raises for one that is not there
     content = _content(scan.content, functions)
     said = {each.name: getattr(scan, each.name) for each in fields(Scan)}
     said |= {
@@ -70,13 +67,7 @@ def _content(content: Content, functions: Collection[str]) -> Content:
     models = tuple(
         replace(model, functions=tuple(function for function in model.functions if function.id in functions)) for model in content.models
     )
-    wanted = {
-        placed.objective
-        for model in models
-        for function in model.functions
-        for practice in function.practices
-        for placed in practice.placements
-    }
+    wanted = {objective for model in models for function in model.functions for objective in function.asks}
     return replace(content, models=models, rules={rule.id: rule for rule in content.rules.values() if rule.objective in wanted})
 
 
@@ -89,7 +80,7 @@ def _way(way: Roadmap, content: Content) -> Roadmap:
     """The ways of the content's functions, and what is to be done in them, in the order of the whole."""
     functions = [function for model in content.models for function in model.functions]
     ids = {function.id for function in functions}
-    asked = {placed.objective for function in functions for practice in function.practices for placed in practice.placements}
+    asked = {objective for function in functions for objective in function.asks}
     own = tuple(each for each in way.functions if each.function in ids)
     steps = {step.objective: step for each in own for step in each.steps}
     steps |= {step.objective: step for step in way.best if step.objective in asked}

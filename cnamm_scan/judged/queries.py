@@ -15,6 +15,7 @@ from cnamm_scan.engine.bounds import BoundError, StoreError
 from cnamm_scan.engine.extract import SQL_TYPES, literal
 from cnamm_scan.engine.select import read_query
 from cnamm_scan.engine.sql import quoted
+from cnamm_scan.engine.worth import INTERNAL
 from cnamm_scan.errors import UsageError, did_you_mean
 from cnamm_scan.model import Interval
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 Answer = tuple[list[str], Iterator[tuple[Any, ...]]]
 Told = Iterator[tuple[Any, ...]]
-INTERNAL = frozenset({"_fact", "_ghost", "_gaps", "_shadow", "_weight"})
-"""Columns of every table that are the engine's own: shown to who names them."""
 ROWS_AT_ONCE = 2000
 """Rows of such a table that are put in together."""
 _SHOW = re.compile(r"\s*show\s+(all\s+)?tables\s*;?\s*", re.IGNORECASE)
@@ -71,11 +70,11 @@ def _aware(row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _without_internals(sql: str, names: list[str], rows: Iterator[tuple[Any, ...]]) -> Answer:
-    """The answer without the engine's own columns, but for those that the SQL names."""
+    """The answer without the columns of every table that are the engine's own, but for those that the SQL names."""
     said = {name for name in INTERNAL if re.search(rf"\b{name}\b", sql)}
     if _DESCRIBES.match(sql):
         rows = (row for row in rows if row[0] not in INTERNAL)
-    keep = [number for number, name in enumerate(names) if name not in INTERNAL - said]
+    keep = [number for number, name in enumerate(names) if name not in INTERNAL or name in said]
     if len(keep) == len(names):
         return names, rows
     return [names[number] for number in keep], (tuple(row[number] for number in keep) for row in rows)
@@ -119,12 +118,7 @@ def tell(store: Store, name: str, rows: Told) -> None:
 
 
 def _results(scan: Scan) -> Told:
-    functions: dict[str, list[str]] = {}
-    for model in scan.content.models:
-        for function in model.functions:
-            for practice in function.practices:
-                for placed in practice.placements:
-                    functions.setdefault(placed.objective, []).append(function.id)
+    functions = scan.content.asked_in()
     for result in scan.results():
         rule = scan.content.rules.get(result.rule)
         yield (

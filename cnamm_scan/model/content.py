@@ -294,6 +294,11 @@ class Function:
     practices: tuple[Practice, ...]
     source: str = ""
 
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """The objectives that it asks for, in order, each once."""
+        return tuple(dict.fromkeys(placed.objective for practice in self.practices for placed in practice.placements))
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -329,6 +334,16 @@ class Content:
     def is_shipped(self) -> bool:
         """Whether all of it came with this product, word for word."""
         return all(each.keys() <= self.shipped for each in (self.rules, self.tables, self.views))
+
+    def asked_in(self) -> dict[str, list[str]]:
+        """Objective -> the functions that ask for it, in the order of the models."""
+        found: dict[str, list[str]] = {}
+        for model in self.models:
+            for function in model.functions:
+                for name in function.asks:
+                    if function.id not in found.setdefault(name, []):
+                        found[name].append(function.id)
+        return found
 
     def now_called(self, name: str) -> str:
         """What a rule or objective is called that had this id before, or was merged into another; else the name itself."""

@@ -228,7 +228,7 @@ def _index(book: _Book, cited: Mapping[str, Mapping[str, list[Rule]]], also: Ite
     )
     lines += ["", "## By function", "", "| function | practices | objectives | judged | rules |", "|---|---|---|---|---|"]
     for function in book.functions:
-        asked = {placed.objective for practice in function.practices for placed in practice.placements}
+        asked = set(function.asks)
         rules = sum(rule.objective in asked for rule in content.rules.values())
         lines.append(
             f"| [{function.title}]({book.function_page(function.id)}) | {len(function.practices)} | {len(asked)} | {len(asked & judged)}"

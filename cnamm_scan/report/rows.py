@@ -10,7 +10,6 @@ from cnamm_scan.model import Severity, Tally, Verdict
 
 if TYPE_CHECKING:
     from cnamm_scan.judged.scan import Scan
-    from cnamm_scan.model import Content
 
 RANK = {severity.value: severity.rank for severity in Severity}
 """Severities by how much they matter: a sort key."""
@@ -36,7 +35,7 @@ def by_rule(scan: Scan, findings: Iterable[Mapping[str, Any]]) -> list[dict[str,
     counts: dict[str, list[Tally]] = {}
     for tally in scan.tallies:
         counts.setdefault(tally.rule, []).append(tally)
-    asked = asked_in(scan.content)
+    asked = scan.content.asked_in()
     rows = []
     for name, tallies in counts.items():
         rule, fail = scan.content.rules.get(name), sum(tally.fail for tally in tallies)
@@ -80,14 +79,3 @@ def by_owner(scan: Scan) -> list[dict[str, Any]]:
         for owner, found in counts.items()
     ]
     return sorted(told, key=lambda row: ([-row["findings"][severity] for severity in RANK], row["owner"]))
-
-
-def asked_in(content: Content) -> dict[str, list[str]]:
-    """Objective -> the functions that ask for it, in the order of the models."""
-    found: dict[str, list[str]] = {}
-    for model in content.models:
-        for function in model.functions:
-            for name in dict.fromkeys(placed.objective for practice in function.practices for placed in practice.placements):
-                if function.id not in found.setdefault(name, []):
-                    found[name].append(function.id)
-    return found

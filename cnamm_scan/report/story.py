@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnamm_scan.model import LEVEL_NAMES
-from cnamm_scan.report.rows import asked_in
 from cnamm_scan.report.words import counted, interval, least, most, percent, word
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def short(function: str) -> str:
 
 def name_selection(scan: Scan, models: Sequence[dict[str, Any]], selected: Collection[str]) -> None:
     """Say of each function of a report how many of its rules were judged: one of which none was is not selected, and no zero."""
-    asked = asked_in(scan.content)
+    asked = scan.content.asked_in()
     named = {tally.rule for tally in scan.tallies}
     rules = [rule for rule in scan.content.rules.values() if rule.id in named]
     for model in models:

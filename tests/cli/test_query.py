@@ -201,7 +201,7 @@ def test_only_what_the_sql_names_is_loaded(bundle: Path, monkeypatch: pytest.Mon
     assert asked == ["scores"]
 
 
-INTERNAL = ["_fact", "_ghost", "_gaps", "_shadow", "_weight"]
+INTERNAL = ["_fact", "_ghost", "_gaps", "_shadow", "_weight", "_outside"]
 
 
 @pytest.mark.parametrize("sql", ["SELECT * FROM aws.s3.bucket", "FROM aws.iam.user", "SELECT b.*, 1 AS one FROM aws.s3.bucket b"])
