@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ _TABLE = Only(lambda said: said["out_format"] in (None, "table"), "outside --for
 @click.option(
     "--verdict", "verdicts", multiple=True, type=click.Choice([v.value for v in Verdict]), help="Only this verdict. May be repeated."
 )
+@click.option("--severity", "severities", multiple=True, type=click.Choice([s.value for s in Severity]), help="Only this. May be repeated.")
 @RULES
 @click.option("--resource", "resources", multiple=True, metavar="TEXT", help="Only resources whose id holds this. May be repeated.")
 @click.option("--each", "each_one", cls=Option, only=_TABLE, is_flag=True, help="In a table: a row for each result, not one for each rule.")
@@ -51,6 +52,7 @@ def command(
     context: click.Context,
     bundle: Path,
     verdicts: tuple[str, ...],
+    severities: tuple[str, ...],
     rules: tuple[str, ...],
     resources: tuple[str, ...],
     each_one: bool,
@@ -61,7 +63,7 @@ def command(
 
     \b
     Examples:
-      cnamm-scan results SCAN.cnamm --verdict fail --format table
+      cnamm-scan results SCAN.cnamm --verdict fail --severity critical --record
       cnamm-scan results SCAN.cnamm --verdict fail --rule aws.s3 --each
       cnamm-scan results SCAN.cnamm --rule aws.s3.bucket_versioning --resource invoices --record
       cnamm-scan results SCAN.cnamm --verdict unknown --rule aws.iam
@@ -75,7 +77,7 @@ def command(
         raise UsageError("--each and --record do not go together", do="take one of them")
     with api.load_bundle(bundle) as done:
         wanted = {rule.id for rule in select(done.content, Selection(rules))}
-        chosen = _sorted(done, verdicts, lambda rule: not rules or rule in wanted, resources)
+        chosen = _sorted(done, verdicts, severities, lambda rule: not rules or rule in wanted, resources)
         form = out_format or ("table" if record or each_one or sys.stdout.isatty() else "jsonl")
         if form == "jsonl":
             written(result.row() for result in chosen)
@@ -88,12 +90,14 @@ def command(
             click.echo(f"{count} result{'' if count == 1 else 's'}", err=True)
 
 
-def _sorted(done: Scan, verdicts: Iterable[str], is_wanted: Callable[[str], bool], resources: tuple[str, ...]) -> Iterator[Result]:
+def _sorted(
+    done: Scan, verdicts: Iterable[str], severities: Collection[str], is_wanted: Callable[[str], bool], resources: Iterable[str]
+) -> Iterator[Result]:
     """The results, the severest first and by rule: one turn for each severity that is there, so that memory holds none of them."""
     judged = {
         done.content.rules[tally.rule].severity for tally in done.tallies if tally.rule in done.content.rules and is_wanted(tally.rule)
     }
-    for severity in sorted(judged, key=lambda each: each.rank):
+    for severity in sorted((each for each in judged if not severities or each in severities), key=lambda each: each.rank):
         for block in done.blocks(*map(Verdict, verdicts)):
             if block.severity is severity and is_wanted(block.rule):
                 for result in done.expand(block):

@@ -37,7 +37,7 @@ BARS = (50, 25, 20, 15, 10)
 """How wide a bar may be where there is room for one: whole cells a level."""
 SEVERITY_STYLE = {"critical": "bold red", "high": "red", "medium": "", "low": "dim"}
 STEPS, CAUSES, TARGETS, OWNERS = 3, 3, 5, 8
-"""How many steps, causes of blindness, targets and owners a summary names: with eight functions it fits forty lines."""
+"""How many steps, causes of blindness, targets and owners a summary names: with eight functions it fits forty-one lines."""
 RULES_FIRST = 8
 """Rules of which findings are shown where they come first."""
 RESOURCES = 3
@@ -68,7 +68,7 @@ def _lines(report: Mapping[str, Any], page: Page, only: Collection[str], finding
     if first:
         sections += [_findings(report, page, only, shown), *(tables if _any_carries(report) else ())]
     else:
-        sections += [*tables, _steps(report, page, only), _findings(report, page, only, shown) if shown else iter(())]
+        sections += [*tables, _steps(report, page, only, is_all=not shown), _findings(report, page, only, shown) if shown else iter(())]
     sections.append(_owners(report, page) if not only else iter(()))
     sections.append(_unseen(report, page, only))
     is_first = True
@@ -218,7 +218,8 @@ def _as_many_as_fit(page: Page, steps: Sequence[Mapping[str, Any]], name: str, r
     return ""
 
 
-def _steps(report: Mapping[str, Any], page: Page, only: Collection[str]) -> Lines:
+def _steps(report: Mapping[str, Any], page: Page, only: Collection[str], *, is_all: bool) -> Lines:
+    """What to do first; where this is all that is shown of findings, how to see each with its fix."""
     counts = report["findings_by_severity"] if not only else _counts(_rules(report, only))
     total = sum(counts.values())
     said = f"{counted(total, 'finding')}: {by_severity(counts)}" if total else "nothing fails among what was seen"
@@ -239,6 +240,8 @@ def _steps(report: Mapping[str, Any], page: Page, only: Collection[str]) -> Line
         yield Text.assemble(f"  {number}  ", (left, "bold"), (page.said(why), signal), page.said(gained))
         said, more = _why(step)
         yield Text("     " + page.cut(said, page.width - 5 - len(more)) + more)
+    if total and is_all:
+        yield from page.wrapped("each with its fix: cnamm-scan results BUNDLE --verdict fail --record", 2, "dim", 2)
 
 
 def _best(report: Mapping[str, Any], only: Collection[str]) -> list[Mapping[str, Any]]:

@@ -335,6 +335,19 @@ def test_many_results_of_a_rule_are_one_row_with_their_number(cnamm: Cli, tmp_pa
     assert len(each.out.splitlines()) == 41
 
 
+def test_results_of_a_severity_are_those_alone(cnamm: Cli, bundles: Mapping[str, Path]) -> None:
+    def rows(*options: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in cnamm("results", bundles["one"], *options, "--format", "jsonl").out.splitlines()]
+
+    whole = rows()
+    there = {row["severity"] for row in whole}
+    assert len(there) > 1
+    for severity in there:
+        assert rows("--severity", severity) == [row for row in whole if row["severity"] == severity]
+    assert rows(*(part for severity in sorted(there) for part in ("--severity", severity))) == whole
+    assert cnamm("results", bundles["one"], "--severity", "severe").code == 2
+
+
 def test_a_record_says_all_that_is_known(cnamm: Cli, bundles: Mapping[str, Path]) -> None:
     said = cnamm("results", bundles["one"], "--rule", "aws.iam.user_key_age", "--resource", "bob", "--record")
     told = dict(line.split(None, 1) for line in said.out.splitlines())
