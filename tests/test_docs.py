@@ -239,7 +239,7 @@ def test_each_function_and_practice_is_judged_as_promised() -> None:
 
 
 def test_every_reason_has_words_in_the_report() -> None:
-    from cnamm_scan.report.text import REASON_WORDS
+    from cnamm_scan.model import REASON_WORDS
 
     assert set(REASON_WORDS) == {reason.value for reason in Reason}
 

@@ -20,7 +20,7 @@ from cnamm_scan.engine.sql import Expression, expand, quoted, read_expression
 from cnamm_scan.engine.store import Store
 from cnamm_scan.engine.unread import is_shipped
 from cnamm_scan.errors import ContentError
-from cnamm_scan.model import SILENCE_PART, Content, Reason, Result, ResultBlock, Rule, Tally, Target, Verdict, fact_id
+from cnamm_scan.model import REASON_WORDS, SILENCE_PART, Content, Reason, Result, ResultBlock, Rule, Tally, Target, Verdict, fact_id
 from cnamm_scan.text import fill, placeholders, safe, unsaid
 
 
@@ -406,15 +406,17 @@ def _message(rule: Rule | None, block: ResultBlock, key: str, seen: Mapping[str,
     name = key or block.region or block.target
     if block.verdict is Verdict.ERROR:
         return f"the rule broke: {seen.get('error')}"
+    why = REASON_WORDS.get(block.reason, block.reason)
     if rule is None:
-        return safe(f"{name}: could not be judged ({block.reason})" if block.verdict is Verdict.UNKNOWN else name)
+        return safe(f"{name}: could not be judged ({why})" if block.verdict is Verdict.UNKNOWN else name)
     known = {**block.parameters, **seen, **place}
     if block.verdict is Verdict.FAIL:
         if not block.columns and not known.keys() >= set(placeholders(rule.message.fail)):
             return safe(f"{name}: does not hold: {rule.title}")  # one of very many: what was seen stands in its fact
         return fill(rule.message.fail, known)
     if block.verdict is Verdict.UNKNOWN:
-        return safe(f"{_whole(rule.message.unknown, known) or f'{name}: could not be judged'} ({block.reason})")
+        said = _whole(rule.message.unknown, known) or f"{rule.title}: could not be judged {'for' if key else 'in'} {name}"
+        return safe(f"{said} ({why})")
     if block.verdict is Verdict.PASS:
         return _whole(rule.message.pass_, known) or safe(f"{name}: {rule.title}")
     return safe(f"{name}: does not concern it")

@@ -13,7 +13,6 @@ from cnamm_scan.model import LEVEL_NAMES
 from cnamm_scan.report.page import Page
 from cnamm_scan.report.story import carries, is_selected
 from cnamm_scan.report.words import (
-    REASON_WORDS,
     attained,
     by_severity,
     cause,
@@ -31,7 +30,7 @@ from cnamm_scan.report.words import (
     where_found,
 )
 
-__all__ = ["REASON_WORDS", "SEVERITY_STYLE", "interval", "notes", "percent", "render"]
+__all__ = ["SEVERITY_STYLE", "interval", "notes", "percent", "render"]
 
 BARS = (50, 25, 20, 15, 10)
 """How wide a bar may be where there is room for one: whole cells a level."""

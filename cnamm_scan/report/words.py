@@ -6,29 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from cnamm_scan.model import ASSUME_WHOLE, LEVEL_NAMES, SCORING_MODEL
+from cnamm_scan.model import ASSUME_WHOLE, LEVEL_NAMES, REASON_WORDS, SCORING_MODEL
 
-REASON_WORDS = {
-    "denied": "denied",
-    "throttled": "throttled beyond retries",
-    "timed_out": "timed out",
-    "unreachable": "unreachable",
-    "server_error": "answered with server errors",
-    "malformed": "answered with a malformed body",
-    "unsupported": "not offered there",
-    "api_disabled": "service not enabled for the account",
-    "region_disabled": "region not enabled for these credentials",
-    "credentials": "credentials ended during the scan",
-    "truncated": "listing cut short",
-    "excluded": "left out of this scan",
-    "interrupted": "not asked: the scan was stopped",
-    "not_collected": "not collected in this scan",
-    "not_in_answer": "the answer did not say",
-    "not_found": "not found when asked by its name, which proves nothing",
-    "not_in_manifests": "not in the manifests",
-    "only_in_cluster": "said by a running cluster only",
-    "collector_bug": "a bug in our collector (please report it)",
-}
 NOT_SELECTED = "not_selected"
 """Beside the reasons why something could not be read: nobody asked for its rules."""
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")

@@ -45,13 +45,13 @@ def test_each_verdict_has_its_sentence(tmp_path: Path) -> None:
     rows.append(ghost(BOX))
     results = judged(filled(made, tmp_path, rows), made.rules["aws.lab.r"])
     assert [result.message for result in sorted(results, key=lambda result: result.resource)] == [
-        "r1: could not be judged (denied)",
+        "Boxes are on: could not be judged in r1 (denied)",
         "Box a is on",
         "Box b is Off",
         "Whether box c is on could not be read (denied)",
         "Box d is on",
         "Whether box e is on could not be read (denied)",
-        "f: could not be judged (denied)",  # its name is not known: no sentence has a hole
+        "Boxes are on: could not be judged for f (denied)",  # its name is not known: no sentence has a hole
     ]
 
 

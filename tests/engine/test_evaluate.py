@@ -337,8 +337,14 @@ def test_what_each_verdict_shows(tmp_path: Path) -> None:
         ("b", "fail", "", "n: state is Off", {"name": "n", "size": 1, "state": "Off"}),
         ("d", "not_applicable", "", "d: does not concern it", {}),
         ("a", "pass", "", "a: Boxes are on", {}),
-        ("c", "unknown", "denied", "c: could not be judged (denied)", {"name": "n", "size": 1, "state": None}),
-        ("", "unknown", "throttled", "r1: could not be judged (throttled)", {"name": None, "size": None, "state": None}),
+        ("c", "unknown", "denied", "Boxes are on: could not be judged for c (denied)", {"name": "n", "size": 1, "state": None}),
+        (
+            "",
+            "unknown",
+            "throttled",
+            "Boxes are on: could not be judged in r1 (throttled beyond retries)",
+            {"name": None, "size": None, "state": None},
+        ),
     ]
     assert [each.fact for each in found] == [*(fact_id(BOX, A, "r1", key) for key in "bdac"), fact_id(BOX, A, "r1", "unread#1")]
 
@@ -393,8 +399,8 @@ def test_an_unknown_says_why(tmp_path: Path) -> None:
     made = content(rule())
     with filled(made, tmp_path, [_box(gaps={"detail": "denied"}), ghost(BOX, "throttled", region="r2")]) as store:
         assert [result.message for result in judged(store, made.rules["aws.lab.r"])] == [
-            "k: could not be judged (denied)",
-            "r2: could not be judged (throttled)",
+            "Boxes are on: could not be judged for k (denied)",
+            "Boxes are on: could not be judged in r2 (throttled beyond retries)",
         ]
 
 
@@ -407,7 +413,7 @@ def test_a_message_cannot_drive_a_terminal(tmp_path: Path) -> None:
         assert [result.message for result in judged(store, made.rules["aws.lab.r"])] == [
             "a\ufffd[2Jb: state is Off",
             "On\ufffd[2J: Boxes are on",
-            "Unread\ufffd[2J: could not be judged (denied)",
+            "Boxes are on: could not be judged for Unread\ufffd[2J (denied)",
         ]
 
 
