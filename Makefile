@@ -31,15 +31,15 @@ $(VENV)/.dev: $(VENV)/.python pyproject.toml
 demo: $(VENV)/.demo
 	$(CNAMM) demo
 
+# tests wait now and then for a server or a signal: half as many workers again as there are cores keep these busy
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) * 3 // 2)' 2>/dev/null || echo auto)
 # tests that share a fixture stay together, in an order drawn anew each time; each worker starts the servers that its tests need
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadscope
+PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
 
 test: $(VENV)/.dev
-	$(CNAMM) content test
 	$(PYTEST)
 
 test-all: $(VENV)/.dev
-	$(CNAMM) content test
 	$(PYTEST) -m ''
 
 check: $(VENV)/.dev

@@ -101,6 +101,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         near = [candidate for candidate in names if name and name in candidate][:3]
     if near:
         return "did you mean " + " or ".join(f"'{candidate}'" for candidate in near) + "?"
+    if not names:
+        return "there is none that could be named"
     return f"known: {', '.join(names)}" if len(names) <= 12 else f"none of the {len(names)} known names is near"
 
 

@@ -47,9 +47,11 @@ os.environ[cache.SWITCH] = os.environ[_CACHE]
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
-# what is started in the background ignores Ctrl-C, and so does all that it starts: each test of it would wait a minute, and fail
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# what is started in the background ignores Ctrl-C, or the end of its terminal, and so does all that it starts: each test of it would
+# wait a minute, and fail
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 HEAVIEST = (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnamm_scan.errors import CnammError, ContentError, nameless
+from cnamm_scan.errors import CnammError, ContentError, did_you_mean, nameless
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,7 @@ def test_a_password_is_in_no_error(before: str, user: str, password: str, after:
 def test_long_texts_take_no_time() -> None:
     for text in ("://" * 100_000 + "@", "a://b@" * 50_000, "@" * 300_000 + "://"):
         nameless(text)
+
+
+def test_where_nothing_is_known_advice_says_so() -> None:
+    assert did_you_mean("x", []) == "there is none that could be named"

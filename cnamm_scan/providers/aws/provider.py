@@ -96,7 +96,7 @@ class AwsProvider(Defaults):
                 wanted = {client: frozenset(operations) for client, operations in asked.items() if client not in SIGNING_IN}
                 inner.register_component("data_loader", LeanLoader(inner.get_component("data_loader"), wanted))
             session = boto3.Session(botocore_session=inner)
-            len(inner.full_config)  # parsed here and now: a region in the environment would put it off to the first call
+            inner.get_scoped_config()  # parsed, and the profile found in it, here and now: a region in the environment puts it off
         except ProfileNotFound as error:
             known = boto3.Session().available_profiles
             raise UsageError(

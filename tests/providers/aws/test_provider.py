@@ -357,7 +357,10 @@ def test_an_answer_that_does_not_say_who_asks_is_said_so(body: bytes) -> None:
     assert len(str(caught.value).splitlines()) == 3
 
 
-def test_an_unknown_profile_gets_a_hint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, moto_url: str) -> None:
+@pytest.mark.parametrize("said", ["AWS_DEFAULT_REGION", "AWS_DATA_PATH", "AWS_CA_BUNDLE"])
+def test_an_unknown_profile_gets_a_hint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, moto_url: str, said: str) -> None:
+    """Whatever the environment says already: the SDK then does not look into the profile, and would find out at the first call."""
+    monkeypatch.setenv(said, {"AWS_DEFAULT_REGION": "eu-west-1"}.get(said, str(tmp_path)))
     config = tmp_path / "config"
     config.write_text("[profile production]\nregion = eu-west-1\n[profile sandbox]\nregion = eu-west-1\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
