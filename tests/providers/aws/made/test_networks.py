@@ -396,3 +396,9 @@ def test_a_way_that_was_not_read_leaves_open_whether_the_internet_comes() -> Non
     assert interface(route(), unread=(ROUTE,)) == (True, None)
     assert interface(route(), unread=("aws.ec2.route_table",)) == (None, None)
     assert interface(route(), unread=("aws.ec2.internet_block",)) == (None, False)
+
+
+def test_the_internet_may_come_by_a_firewall_that_answers_go_through() -> None:
+    assert interface(route(gateway="vpce-1")) == (None, False)
+    assert interface(route(gateway="vpce-1"), route()) == (True, False)
+    assert interface(route("", "vpce-1", destination_list="pl-front")) == (False, False)  # a gateway endpoint of S3
