@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from cnamm_scan import content as reader
+from cnamm_scan.content.tables import columns_of
 from cnamm_scan.providers.kubernetes.made.network import ENFORCES
 
 NETWORK = re.compile(r"\d+\.\d+\.\d+\.\d+/\d|::/\d|['\"]/\[0")
@@ -132,3 +133,22 @@ def test_what_a_gitops_tool_leaves_on_an_object_is_asked_in_the_same_words_every
 def test_the_agents_that_enforce_policies_are_the_same_to_the_view_and_to_what_weighs_policies() -> None:
     (names,) = re.findall(r"'\^\(([^)]*)\)\$'", reader.load().views["kubernetes.networking.policy_engine"].select)
     assert set(names.split("|")) - {"aws-node", "kube-flannel.*"} == set(ENFORCES.pattern.split("|"))
+
+
+ASKED_ALL_THE_SAME = {
+    "aws.ec2.volume_encrypted": "AWS encrypts the disks of what it runs; one in the clear would be worth telling",
+    "aws.ec2.no_unattached_volume": "what hangs on nothing is run by nobody",
+    "aws.guardduty.functions_are_watched": "a plan watches all functions of a region",
+    "aws.inspector2.functions_have_a_scanner": "a scanner looks at all functions of a region",
+}
+
+
+def test_what_an_aws_service_runs_is_asked_of_nobody_else() -> None:
+    content = reader.load()
+    kept = {
+        rule.id: "is_operated" in (rule.where or "")
+        for rule in content.rules.values()
+        if rule.provider == "aws" and "is_operated" in columns_of(content, rule.for_each)
+    }
+    assert len(kept) >= 20
+    assert {name for name, leaves_out in kept.items() if not leaves_out} == set(ASKED_ALL_THE_SAME)

@@ -25,6 +25,8 @@ SUBNET = "aws.ec2.subnet"
 BLOCK = "aws.ec2.internet_block"
 EXCLUSION = "aws.ec2.internet_block_exclusion"
 BLOCKS = frozenset({"block-ingress", "block-bidirectional"})
+INSPECTED = "vpce-"
+"""What a route leads to where a firewall stands between a subnet and its internet gateway: an endpoint of it, which may let through."""
 _ANSWERS = ports("tcp", 0, 65535)
 _SETTLED = frozenset({"create-complete", "update-complete"})
 _GONE = frozenset({"delete-complete", "disable-complete", "create-failed"})
@@ -145,19 +147,21 @@ class Paths:
 
     def _read_routes(self) -> None:
         lists = PrefixLists(self.seen)
-        held: dict[Id, list[Addresses | None]] = {}
+        held: dict[Id, list[tuple[Addresses | None, bool]]] = {}
         for row in self.seen.rows(ROUTE):
             values = row.values
-            if values["state"] == "blackhole" or is_internet(values["gateway_id"]) is False:
+            inspected = (values["gateway_id"] or "").startswith(INSPECTED)
+            if values["state"] == "blackhole" or (is_internet(values["gateway_id"]) is False and not inspected):
                 continue
-            sure = values["state"] is not None and values["gateway_id"] is not None
+            is_read = values["state"] is not None and values["gateway_id"] is not None
             at = (row.target, row.region, str(values["route_table_id"]))
-            held.setdefault(at, []).append(destination(row, lists) if sure else None)
+            held.setdefault(at, []).append((destination(row, lists) if is_read else None, not inspected))
         for at, found in held.items():
-            whole = NO_ADDRESSES
-            for each in found:
-                whole = whole.joined(each or NO_ADDRESSES)
-            self._leads[at] = Through(whole, EVERYWHERE if None in found else whole)
+            sure = possible = NO_ADDRESSES
+            for each, leads in found:
+                possible = possible.joined(EVERYWHERE if each is None else each)
+                sure = sure.joined(each if each is not None and leads else NO_ADDRESSES)
+            self._leads[at] = Through(sure, possible)
 
     def answers(self, target: str, region: str, subnet: str) -> Through:
         """Whom the subnet's route table leads to through an internet gateway."""

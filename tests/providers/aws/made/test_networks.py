@@ -346,3 +346,59 @@ def test_an_endpoint_answers_the_world_by_share() -> None:
     assert endpoint(None, ["0.0.0.0/0"]) is None
     assert endpoint(None, ["93.184.216.0/24"]) is False
     assert endpoint(True, None) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "kinds"),
+    [
+        (rule("0.0.0.0/0"), (True, False)),
+        (rule("", cidr_ipv6="::/0"), (False, True)),
+        (rule("", prefix_list="pl-own"), (True, True)),
+        (rule("", names_group=True, group="sg-2"), (True, True)),
+        (rule(None), (True, None)),
+        (rule("", cidr_ipv6=None), (None, True)),
+        (rule("0.0.0.0/0", cidr_ipv6=None), (True, None)),
+        (rule(None, cidr_ipv6=None), (None, None)),
+    ],
+)
+def test_a_range_admits_addresses_of_its_own_kind_alone(given: Json, kinds: tuple[bool | None, bool | None]) -> None:
+    (row,) = judged(given)
+    assert (row["admits_ipv4"], row["admits_ipv6"]) == kinds
+
+
+def interface(*routes: Json, unread: tuple[str, ...] = (), block: Json | None = None, **own: Any) -> tuple[bool | None, bool | None]:
+    rows = {"i": {"interface_id": "eni", "group_id": "sg", "subnet_id": "subnet-a", "has_public_ipv4": True, "has_ipv6": True, **own}}
+    tables = {**paths(*routes), **({"aws.ec2.internet_block": {"b": block}} if block else {})}
+    made = made_by(
+        "interfaces",
+        "aws.ec2.interface_group",
+        rows,
+        unread=unread,
+        **{name.replace(".", "__"): each for name, each in tables.items()},
+    )["i"]
+    return made["reached_ipv4"], made["reached_ipv6"]
+
+
+def test_the_internet_comes_to_an_interface_by_a_kind_of_address_that_has_a_way() -> None:
+    six = route("", destination_ipv6="::/0")
+    assert interface(route(), six) == (True, True)
+    assert interface(route()) == (True, False)
+    assert interface(route(), route("", "", destination_ipv6="::/0", goes_through_egress_only=True)) == (True, False)
+    assert interface(route(), six, has_public_ipv4=False) == (False, True)
+    assert interface(route(), six, has_ipv6=False) == (True, False)
+    assert interface(route(gateway="nat-1")) == (False, False)
+    assert interface(route(), six, block={"mode": "block-ingress", "is_settled": True}) == (False, False)
+
+
+def test_a_way_that_was_not_read_leaves_open_whether_the_internet_comes() -> None:
+    assert interface(route(), has_public_ipv4=None) == (None, False)
+    assert interface(route(gateway=None)) == (None, None)
+    assert interface(route(), unread=(ROUTE,)) == (True, None)
+    assert interface(route(), unread=("aws.ec2.route_table",)) == (None, None)
+    assert interface(route(), unread=("aws.ec2.internet_block",)) == (None, False)
+
+
+def test_the_internet_may_come_by_a_firewall_that_answers_go_through() -> None:
+    assert interface(route(gateway="vpce-1")) == (None, False)
+    assert interface(route(gateway="vpce-1"), route()) == (True, False)
+    assert interface(route("", "vpce-1", destination_list="pl-front")) == (False, False)  # a gateway endpoint of S3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -80,6 +81,12 @@ def _with_regions(body: bytes, region: str) -> bytes:
     return body
 
 
+def _long_running(body: bytes, region: str) -> bytes:
+    """Moto's machines were all launched when the demo began."""
+    at = ago(120).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return re.sub(rb"<launchTime>[^<]*</launchTime>", f"<launchTime>{at}</launchTime>".encode(), body)
+
+
 def _root_password(body: bytes, region: str) -> bytes:
     """Root has a password, as the credential report says."""
     return body.replace(b"</SummaryMap>", b"<entry><key>AccountPasswordPresent</key><value>1</value></entry></SummaryMap>")
@@ -90,6 +97,7 @@ CORRECTIONS: Mapping[tuple[str, str], Correct] = {
     ("apigateway", "GetStages"): _as_json(_dated),
     ("budgets", "DescribeBudgets"): _as_json(_spending),
     ("cloudtrail", "GetTrailStatus"): _as_json(_delivered),
+    ("ec2", "DescribeInstances"): _long_running,
     ("eks", "DescribeCluster"): _as_json(_signing_in),
     ("eks", "DescribeNodegroup"): _as_json(_nodes),
     ("iam", "GetAccountSummary"): _root_password,

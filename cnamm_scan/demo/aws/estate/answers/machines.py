@@ -57,7 +57,13 @@ def _snapshots(ask: Ask) -> Given:
 
 def _managed(ask: Ask) -> Given:
     rows = [
-        {"InstanceId": instance.id, "PingStatus": "Online", "LastPingDateTime": ago(hours=0.1), "PlatformType": "Linux"}
+        {
+            "InstanceId": instance.id,
+            "PingStatus": "Online",
+            "LastPingDateTime": ago(hours=0.1),
+            "PlatformType": "Linux",
+            "PlatformName": "Amazon Linux",
+        }
         for name, instance in instances(ask.region)
         if name == "orders"
     ]
@@ -80,7 +86,7 @@ def _patched(ask: Ask) -> Given:
 
 
 def _sessions(ask: Ask) -> Given:
-    if not is_home(ask):
+    if not is_home(ask) or ask.fields.get("State") != "History":
         return {"Sessions": []}
     row = {"SessionId": "alice-0a1b2c3d", "Target": named(HOME, "orders"), "Status": "Terminated", "StartDate": ago(9), "Owner": "alice"}
     return {"Sessions": [row]}
