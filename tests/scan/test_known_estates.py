@@ -80,7 +80,7 @@ def empty_account_facts() -> list[Mapping[str, Any]]:
         }
         rule = {"GroupId": "sg-1", "IpProtocol": "-1", "FromPort": -1, "ToPort": -1}
         made += [
-            row("aws.account.region", region, region, {"RegionName": region, "OptInStatus": "opt-in-not-required"}),
+            row("aws.account.region", region, region, {"name": region, "state": "enabled", "seen": "listed"}),
             row("aws.ec2.region_settings", region, f"settings-{region}", settings),
             row("aws.ecr.registry", region, f"registry-{region}", {"scanningConfiguration": {"scanType": "BASIC", "rules": []}}),
             row("aws.ssm.public_sharing", region, f"sharing-{region}", {"ServiceSetting": {"SettingValue": "Enable"}}),
