@@ -8,6 +8,7 @@ from enum import Enum
 
 from cnamm_scan.providers.aws.policies.conditions import Domain
 from cnamm_scan.providers.aws.policies.patterns import literal_prefix, meets
+from cnamm_scan.providers.aws.policies.questions import DECRYPTS
 from cnamm_scan.providers.aws.policies.rights import FRESH, Need, Rights
 from cnamm_scan.providers.aws.policies.setting import Truth
 
@@ -184,18 +185,14 @@ def reads_objects_everywhere(rights: Rights) -> Truth:
     return _of_any(rights, "s3:getobject", "arn:aws:s3:::*/*")
 
 
-_DECRYPTS = ("kms:decrypt", "kms:reencryptfrom")
-"""To encrypt anew under a key of one's own what another key holds is to decrypt it."""
-
-
 def decrypts_everywhere(rights: Rights) -> Truth:
     """Whether data is decrypted under every key, in every region, that lets the account's IAM decide.
 
     Those of one region are some of them: https://docs.aws.amazon.com/securityhub/latest/userguide/kms-controls.html#kms-1
     """
     made = Truth.NO
-    for action in _DECRYPTS:
-        made |= _of_any(rights, action, "arn:aws:kms:*:*:key/*", every_region=True)
+    for action in DECRYPTS:
+        made |= _of_any(rights, action.lower(), "arn:aws:kms:*:*:key/*", every_region=True)
     return made
 
 
