@@ -82,7 +82,7 @@ INLINE_RIGHTS: Mapping[str, Column] = {
 BOUNDARY: Mapping[str, Column] = {
     "policy_arn": Column("text"),
     "allows_everything": Column("boolean", about="Leaves every action of services that it does not name."),
-    "denies_something": Column("boolean", about="It takes something out: by a Deny, by NotAction or NotResource, by what it does not list."),
+    "denies_something": Column("boolean", about="It takes something out: by a Deny, by NotAction, by what it does not list."),
     "leaves_administrator": Column("boolean", about="Whoever is bound by it may still hold everything, or all of IAM, but what it names."),
 }
 ADMINISTRATORS: Mapping[str, Column] = {

@@ -297,7 +297,8 @@ def organisations_in(tests: tuple[Test, ...]) -> set[str]:
 def bucket_of(pattern: str) -> str:
     """The ARN of the one bucket that a pattern with stars for region and account can fit, or empty.
 
-    A bucket's name is unique in its partition, and its ARN has no region and no account: `arn:aws:s3:*:*:uploads` is `arn:aws:s3:::uploads`.
+    A bucket's name is unique in its partition, and its ARN has neither region nor account: `arn:aws:s3:*:*:uploads` is
+    `arn:aws:s3:::uploads`.
     """
     parts = arn_parts(pattern)
     if parts is None or parts[2] != "s3" or is_wild(parts[5]) or not parts[5] or set(parts[5]) & {"/", ":"} or "${" in pattern:
