@@ -181,8 +181,8 @@ def _of_any(rights: Rights, action: str, resource: str, *, every_region: bool = 
 
 
 def reads_objects_everywhere(rights: Rights) -> Truth:
-    """Whether every object in every bucket is read."""
-    return _of_any(rights, "s3:getobject", "arn:aws:s3:::*/*")
+    """Whether every object in every bucket is read; the one that is there now is a version too."""
+    return _of_any(rights, "s3:getobject", "arn:aws:s3:::*/*") | _of_any(rights, "s3:getobjectversion", "arn:aws:s3:::*/*")
 
 
 def decrypts_everywhere(rights: Rights) -> Truth:

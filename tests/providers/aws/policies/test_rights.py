@@ -226,6 +226,7 @@ def test_what_a_tag_picks_is_not_everything() -> None:
     tagged = {"StringEquals": {"s3:ExistingObjectTag/public": "yes"}}
     assert services.reads_objects_everywhere(_rights(_allow("s3:GetObject", "*", tagged))) is Truth.NO
     assert services.reads_objects_everywhere(_rights(_allow("s3:*"), _deny("s3:*", "*", tagged))) is Truth.YES
+    assert services.reads_objects_everywhere(_rights(_allow("s3:GetObjectVersion"))) is Truth.YES
     tagged = {"StringEquals": {"secretsmanager:ResourceTag/team": "shop"}}
     assert services.reads_secrets_everywhere(_rights(_allow("secretsmanager:*", "*", tagged))) is Truth.NO
     assert services.reads_secrets_everywhere(_rights(_allow("secretsmanager:*"))) is Truth.YES
