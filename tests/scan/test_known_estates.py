@@ -80,7 +80,7 @@ def empty_account_facts() -> list[Mapping[str, Any]]:
         }
         rule = {"GroupId": "sg-1", "IpProtocol": "-1", "FromPort": -1, "ToPort": -1}
         made += [
-            row("aws.account.region", region, region, {"RegionName": region, "OptInStatus": "opt-in-not-required"}),
+            row("aws.account.region", region, region, {"name": region, "state": "enabled", "seen": "listed"}),
             row("aws.ec2.region_settings", region, f"settings-{region}", settings),
             row("aws.ecr.registry", region, f"registry-{region}", {"scanningConfiguration": {"scanType": "BASIC", "rules": []}}),
             row("aws.ssm.public_sharing", region, f"sharing-{region}", {"ServiceSetting": {"SettingValue": "Enable"}}),
@@ -171,7 +171,7 @@ def _scored(tallies: Sequence[Tally], target: Target) -> Judged:
     ("tallies", "target", "shown"),
     [
         # Nothing is guarded and root has no second factor; what little passes comes so from AWS, and what others may do stays open.
-        pytest.param(empty_account, ACCOUNT, "0.4 … 0.9", id="empty account"),
+        pytest.param(empty_account, ACCOUNT, "0.0 … 0.2", id="empty account"),
         # Containers are sound and nothing else is: no trail, no backup, no policy, nobody who watches.
         pytest.param(hobby, CLUSTER, "0.2 … 0.4", id="hobby cluster"),
         # All that is there is right, and what is not there takes nothing; one level of its supply chain has no rule for an account.
@@ -192,6 +192,13 @@ def test_an_empty_account_attains_nothing() -> None:
     assert made.interval is not None
     assert made.interval.low <= 1
     assert {function.id: function.attained for function in made.functions} == dict.fromkeys((f.id for f in made.functions), 0)
+
+
+def test_in_an_empty_account_nothing_passes_but_what_was_asked_of_the_account_itself() -> None:
+    passing = {tally.rule for tally in empty_account() if tally.pass_}
+    assert passing == {"aws.account.root_no_access_keys", "aws.ec2.image_sharing_blocked"}
+    made = _scored(empty_account(), ACCOUNT).models[0]
+    assert all(function.interval is None or function.interval.high <= 1 for function in made.functions)
 
 
 @pytest.mark.parametrize(("tallies", "target"), [(serverless, ACCOUNT), (platform, CLUSTER)])

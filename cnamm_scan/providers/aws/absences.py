@@ -65,6 +65,7 @@ KNOWN: Mapping[str, Mapping[str, str]] = {
     "lambda:GetRuntimeManagementConfig": {"InvalidParameterValueException: image": f"{_MESSAGE}: an image brings its own runtime"},
     "logs:DescribeAccountPolicies": {"ResourceNotFoundException": _NAMES_NOTHING},
     "macie2:DescribeBuckets": _NO_MACIE,
+    "macie2:GetAdministratorAccount": {"ResourceNotFoundException": _NAMES_NOTHING},
     "macie2:GetMacieSession": _NO_MACIE,
     "macie2:ListFindings": _NO_MACIE,
     "organizations:DescribeEffectivePolicy": _EFFECTIVE,

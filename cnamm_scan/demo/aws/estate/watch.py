@@ -20,6 +20,8 @@ LOG_GROUPS: dict[str, dict[str, tuple[int | None, bool]]] = {  # region -> name 
     AWAY: {"/aws/lambda/webhooks": (None, False), "/ecs/worker": (14, False)},
 }
 
+PLANS = ("S3_DATA_EVENTS", "EKS_AUDIT_LOGS", "EBS_MALWARE_PROTECTION", "RDS_LOGIN_EVENTS", "LAMBDA_NETWORK_LOGS", "RUNTIME_MONITORING")
+"""What GuardDuty offers: a detector lists each plan, switched on or not."""
 _LINES = ["logs:CreateLogStream", "logs:PutLogEvents"]
 LOG_POLICIES: dict[str, dict[str, Any]] = {  # bound to the account, bound to nothing, and for a vendor's support to everybody
     "log-delivery": {
@@ -98,7 +100,7 @@ def seed_detection(aws: Aws) -> None:
     aws("guardduty").create_detector(
         Enable=True,
         FindingPublishingFrequency="FIFTEEN_MINUTES",
-        Features=[{"Name": "S3_DATA_EVENTS", "Status": "ENABLED"}],
+        Features=[{"Name": name, "Status": "ENABLED" if name == "S3_DATA_EVENTS" else "DISABLED"} for name in PLANS],
         Tags=OWNED,
     )
     hub = aws("securityhub")

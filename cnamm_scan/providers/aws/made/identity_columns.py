@@ -28,7 +28,9 @@ RIGHTS: Mapping[str, Column] = {
     "passes_roles": Column("text", about="Which roles it may hand to services: all, some, none."),
     "passes_roles_to_any_service": Column("boolean", about="To services that no policy names too."),
     "takes_roles": Column("text", about="Which roles of the account it may take, as far as its own rights go: all, some, none."),
-    "decrypts_everywhere": Column("boolean", about="Decrypts under every key that lets IAM decide."),
+    "decrypts_everywhere": Column(
+        "boolean", about="Decrypts, or encrypts anew, what any key of any Region holds that lets IAM decide, whatever its alias and tags."
+    ),
     "reads_secrets_everywhere": Column("boolean"),
     "reads_objects_everywhere": Column("boolean", about="Reads every object in every bucket."),
 }
@@ -80,7 +82,7 @@ INLINE_RIGHTS: Mapping[str, Column] = {
 BOUNDARY: Mapping[str, Column] = {
     "policy_arn": Column("text"),
     "allows_everything": Column("boolean", about="Leaves every action of services that it does not name."),
-    "denies_something": Column("boolean"),
+    "denies_something": Column("boolean", about="It takes something out: by a Deny, by NotAction, by what it does not list."),
     "leaves_administrator": Column("boolean", about="Whoever is bound by it may still hold everything, or all of IAM, but what it names."),
 }
 ADMINISTRATORS: Mapping[str, Column] = {

@@ -265,7 +265,8 @@ def _ceiling(judge: Judge, row: SeenRow, policy: Managed) -> Row:
     return {
         "allows_everything": escalation.holds_all_services(judge.rights(row, "", (allows,))).as_bool,
         "leaves_administrator": judge.administrator(judge.rights(row, "", (document,))),
-        "denies_something": any(not each.actions.is_empty and not each.resources.is_empty for each in document.denies),
+        "denies_something": any(not each.actions.is_empty and not each.resources.is_empty for each in document.denies)
+        or not any(each.actions.covers_all_but(()) and each.resources.covers("*") and not each.tests for each in document.allows),
     }
 
 

@@ -64,9 +64,13 @@ def _once(found: Iterable[SeenRow]) -> list[_Source]:
 
 
 def regions(seen: SeenTables) -> Iterable[MadeRow]:
-    """A row for each region that is on, with what trails keep of what is done there. A trail of all regions counts in each."""
+    """A row for each region that is on, with what trails keep of what is done there. A trail of all regions counts in each.
+
+    Of a region that may be off nothing is missing for certain.
+    """
     for row in seen.rows(REGION):
-        if row.values.get("state") != "enabled":
+        state = row.values.get("state")
+        if state not in ("enabled", None):
             continue
         found = [
             each
@@ -74,7 +78,7 @@ def regions(seen: SeenTables) -> Iterable[MadeRow]:
             if each.target == row.target and (each.region == row.region or each.values.get("is_multi_region") is True)
         ]
         sources = _once(found)
-        made = _kept(sources, seen.dark(TRAIL, row.target, row.region))
+        made = _kept(sources, state is None or seen.dark(TRAIL, row.target, row.region))
         yield MadeRow(row.target, row.region, row.key, {"name": row.values.get("name"), **made}, tuple(each.fact for each in sources))
 
 

@@ -269,13 +269,30 @@ def control_row(controls: Controls) -> Row:
     return {**{column: found.as_bool for column, found in made.items()}, "allowed_regions": left}
 
 
+def _all_of(found: Iterable[Truth]) -> Truth:
+    """Whether all of it holds."""
+    made = Truth.YES
+    for each in found:
+        made &= each
+    return made
+
+
 def resource_control_row(documents: Iterable[Document], setting: Setting, *, whole: bool = True) -> Row:
     """One row for an account: what the resource control policies that reach it keep strangers to the organisation from."""
     every = list(documents)
     whole = whole and all(each.readable and all(one.readable for one in each.statements) for each in every)
     joined = Document(tuple(one for each in every for one in each.statements if one.readable))
-    asked = {"guards_data": ("s3:GetObject", "arn:aws:s3:::*"), "guards_roles": ("sts:AssumeRole", "arn:aws:iam::*:role/*")}
-    made = {column: shuts_out_strangers(joined, setting, action, resource) for column, (action, resource) in asked.items()}
+    # an ordinary resource: one that no policy exempts by name or tag
+    tags = {test.key: () for test in joined.tests if "resourcetag/" in test.key or "objecttag/" in test.key}
+    place = replace(setting, given={**setting.given, **tags})
+    bucket, role = f"arn:{setting.partition}:s3:::{FRESH}", f"arn:{setting.partition}:iam::{setting.account}:role/{FRESH}"
+    made = {
+        column: _all_of(shuts_out_strangers(joined, place, action, resource) for action, resource in asks)
+        for column, asks in {
+            "guards_data": (("s3:GetObject", f"{bucket}/{FRESH}"), ("s3:PutObject", f"{bucket}/{FRESH}"), ("s3:ListBucket", bucket)),
+            "guards_roles": (("sts:AssumeRole", role),),
+        }.items()
+    }
     return {column: True if found is Truth.YES else found.as_bool if whole else None for column, found in made.items()}
 
 

@@ -164,6 +164,8 @@ class OtherArn:
         """Whether such an ARN can, or must, fit the pattern."""
         if tidy(value) == "*" and test.how in ("like", "equals") and (test.kind == "arn" or test.how == "like"):
             return TRUE
+        if not self.account and bucket_of(value):
+            return FALSE  # a kind of its own: the one bucket of that name
         return self._by_parts(value) if test.kind == "arn" else self._by_text(test, value)
 
     def _by_parts(self, value: str) -> int:
@@ -292,12 +294,20 @@ def organisations_in(tests: tuple[Test, ...]) -> set[str]:
     return made
 
 
+def bucket_of(pattern: str) -> str:
+    """The ARN of the one bucket that a pattern with stars for region and account can fit, or empty.
+
+    A bucket's name is unique in its partition, and its ARN has neither region nor account: `arn:aws:s3:*:*:uploads` is
+    `arn:aws:s3:::uploads`.
+    """
+    parts = arn_parts(pattern)
+    if parts is None or parts[2] != "s3" or is_wild(parts[5]) or not parts[5] or set(parts[5]) & {"/", ":"} or "${" in pattern:
+        return ""
+    spare = all(covers(each, "") for each in parts[3:5])
+    return f"arn:{'aws' if is_wild(parts[1]) else parts[1]}:s3:::{parts[5]}" if spare else ""
+
+
 def values_of(tests: tuple[Test, ...], key: str) -> set[str]:
-    """Values without wildcards and variables that tests hold against the key."""
-    return {
-        value
-        for test in tests
-        if test.key == key and test.kind != "null"
-        for value in test.values
-        if not is_wild(value) and "${" not in value
-    }
+    """Values without wildcards and variables that tests hold against the key, those with some that can fit one bucket alone among them."""
+    values = {value for test in tests if test.key == key and test.kind != "null" for value in test.values if "${" not in value}
+    return {found for value in values if (found := bucket_of(value) if is_wild(value) else value)}

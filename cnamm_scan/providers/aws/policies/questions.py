@@ -79,6 +79,11 @@ class Attestation(Enum):
     UNKNOWN = "unknown"
 
 
+DECRYPTS = ("kms:Decrypt", "kms:ReEncryptFrom")
+"""To encrypt anew under a key of one's own what another key holds is to decrypt it."""
+_WEAKEST = (Attestation.NONE, Attestation.SOME, Attestation.UNKNOWN, Attestation.PINNED)
+
+
 def attestation(document: Document, setting: Setting) -> Attestation:
     """What the key's policy asks of whoever decrypts. The account's own IAM counts too where the policy hands over to it.
 
@@ -87,10 +92,14 @@ def attestation(document: Document, setting: Setting) -> Attestation:
     asked = {test.key for test in document.tests if test.key.startswith(_ATTESTATION)}
     if not asked:
         return Attestation.NONE
-    without = reach_of(document, setting, "kms:Decrypt", dict.fromkeys(asked, ()))
+    return min((_asked_for(document, setting, action, asked) for action in DECRYPTS), key=_WEAKEST.index)
+
+
+def _asked_for(document: Document, setting: Setting, action: str, asked: Iterable[str]) -> Attestation:
+    without = reach_of(document, setting, action, dict.fromkeys(asked, ()))
     if without.may_reach is not Reach.NOBODY:
         return Attestation.NONE if without.reach is not Reach.NOBODY else Attestation.UNKNOWN
-    another = reach_of(document, setting, "kms:Decrypt", dict.fromkeys(asked, ("\ue0f3",)))
+    another = reach_of(document, setting, action, dict.fromkeys(asked, ("\ue0f3",)))
     if another.may_reach is Reach.NOBODY:
         return Attestation.PINNED
     return Attestation.SOME if another.reach is not Reach.NOBODY else Attestation.UNKNOWN
@@ -103,7 +112,7 @@ def mentions_attestation(document: Document) -> bool:
 
 MANAGES_KEY = ("kms:PutKeyPolicy", "kms:ScheduleKeyDeletion")
 """Who may do one of these decides about the key: who may use it, and whether there will be one."""
-USES_KEY = ("kms:Decrypt", "kms:Sign", "kms:GenerateMac", "kms:DeriveSharedSecret")
+USES_KEY = (*DECRYPTS, "kms:Sign", "kms:GenerateMac", "kms:DeriveSharedSecret")
 """What a key is for, by its kind. https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html"""
 
 

@@ -41,6 +41,8 @@ class Need:
     """Whether to hold it on oneself alone is all that is asked: who may hang any policy on himself needs no other user."""
     whole: bool = False
     """Whether to hold it on some of them is to hold nothing of what is asked, rather than something that depends on which."""
+    every_region: bool = False
+    """Whether those of one region are only some of them."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ class Rights:
             return Truth.YES if meets(asked, self.arn or asked) else Truth.NO
         if names.but:
             return Truth.NO if any(covers(self._anywhere(each), asked) for each in listed) else Truth.YES
-        if any(covers(self._anywhere(each, regions=True), asked) for each in listed):
+        if any(covers(self._anywhere(each, regions=not need.every_region), asked) for each in listed):
             return Truth.YES
         return Truth.UNKNOWN if any(meets(each, self._here(asked)) and not self._is_self(each) for each in listed) else Truth.NO
 

@@ -8,6 +8,7 @@ from enum import Enum
 
 from cnamm_scan.providers.aws.policies.conditions import Domain
 from cnamm_scan.providers.aws.policies.patterns import literal_prefix, meets
+from cnamm_scan.providers.aws.policies.questions import DECRYPTS
 from cnamm_scan.providers.aws.policies.rights import FRESH, Need, Rights
 from cnamm_scan.providers.aws.policies.setting import Truth
 
@@ -160,16 +161,41 @@ def taking(rights: Rights) -> str:
     return {Truth.YES: "all", Truth.UNKNOWN: "some"}.get(held, "none")
 
 
+_MARKS = ("resourcetag/", "objecttag/")
+_ALIASES = ("kms:resourcealiases", "kms:requestalias")
+
+
+def _of_any(rights: Rights, action: str, resource: str, *, every_region: bool = False) -> Truth:
+    """Whether an action is held on every such resource: on one whose tags and alias no policy spells out too.
+
+    A statement that picks resources by a tag or an alias is about some of them, whether the value stands there or is the caller's own tag.
+    """
+    documents = (*rights.identity, *([rights.boundary] if rights.boundary is not None else []))
+    tests = [test for document in documents for test in document.tests]
+    picking = [test for test in tests if any(mark in test.key for mark in _MARKS) or test.key in _ALIASES]
+    given = {test.key: Domain((f"alias/{FRESH}" if test.key in _ALIASES else FRESH,), may_lack=test.key == _ALIASES[1]) for test in picking}
+    asked = {test.key for test in tests}
+    own = {key for test in picking for key in test.variables if key.startswith("aws:principaltag/") and key not in asked}
+    given |= {key: Domain((f"{FRESH}{FRESH}",)) for key in own}
+    return rights.holds(Need(action, resource, given, whole=True, every_region=every_region))
+
+
 def reads_objects_everywhere(rights: Rights) -> Truth:
-    """Whether every object in every bucket is read."""
-    return rights.holds(Need("s3:getobject", "arn:aws:s3:::*/*", whole=True))
+    """Whether every object in every bucket is read; the one that is there now is a version too."""
+    return _of_any(rights, "s3:getobject", "arn:aws:s3:::*/*") | _of_any(rights, "s3:getobjectversion", "arn:aws:s3:::*/*")
 
 
 def decrypts_everywhere(rights: Rights) -> Truth:
-    """Whether data is decrypted under every key that lets the account's IAM decide."""
-    return rights.holds(Need("kms:decrypt", "arn:aws:kms:*:*:key/*", whole=True))
+    """Whether data is decrypted under every key, in every region, that lets the account's IAM decide.
+
+    Those of one region are some of them: https://docs.aws.amazon.com/securityhub/latest/userguide/kms-controls.html#kms-1
+    """
+    made = Truth.NO
+    for action in DECRYPTS:
+        made |= _of_any(rights, action.lower(), "arn:aws:kms:*:*:key/*", every_region=True)
+    return made
 
 
 def reads_secrets_everywhere(rights: Rights) -> Truth:
     """Whether every secret is read."""
-    return rights.holds(Need("secretsmanager:getsecretvalue", "arn:aws:secretsmanager:*:*:secret:*", whole=True))
+    return _of_any(rights, "secretsmanager:getsecretvalue", "arn:aws:secretsmanager:*:*:secret:*")

@@ -192,7 +192,7 @@ def test_boundaries_say_what_they_leave() -> None:
     everybody = replace(
         EVERYBODY,
         policies={**POLICIES, "denies": denies, "stops": stops},
-        users={"kim": {"boundary": own("denies")}, "lea": {"boundary": own("unread")}, "mia": {"boundary": own("stops")}},
+        users={name: {"boundary": own(name)} for name in ("denies", "unread", "stops", "power", "stars")},
     )
     everybody.policies["unread"] = None
     made = rows("iam_boundaries", everybody.told())
@@ -202,7 +202,9 @@ def test_boundaries_say_what_they_leave() -> None:
         "denies": (True, True, True),
         "stops": (True, True, False),
         "unread": (None, None, None),
-        "ceiling": (False, False, False),
+        "power": (True, True, False),
+        "stars": (True, False, True),
+        "ceiling": (False, True, False),
         "no-ceiling": (True, False, True),
     }
 

@@ -59,6 +59,15 @@ def test_a_trail_keeps_what_is_done_in_its_region_and_one_of_all_regions_in_each
     assert made(("r1", trail("a", DATA, is_multi_region=True)), ("r2", trail("b"))) == {"r1": NONE, "r2": WHOLE}
 
 
+def test_of_a_region_that_may_be_off_nothing_is_missing_for_certain() -> None:
+    def told(*trails: tuple[str, Json]) -> tuple[Json, ...]:
+        (row,) = regions(Seen({REGION: [("r1", {"name": "r1", "state": None})], TRAIL: trails}, unseen=frozenset()))
+        return tuple(row.values[name] for name in ("keeps_changes", "keeps_reads", "keeps_writes", "left_out"))
+
+    assert told() == OPEN
+    assert told(("r1", trail("a", is_multi_region=True))) == WHOLE
+
+
 def test_trails_count_together() -> None:
     reads, writes = trail("a", [{"ReadWriteType": "ReadOnly"}], is_multi_region=True), trail("b", [{"ReadWriteType": "WriteOnly"}])
     assert made(("r2", reads), ("r1", writes)) == {"r1": WHOLE, "r2": (False, True, False, ["writes"])}

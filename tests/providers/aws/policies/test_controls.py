@@ -205,6 +205,21 @@ def test_what_was_not_seen_may_refuse_more_and_never_less() -> None:
         (deny("s3:*", {"StringNotLike": {"aws:PrincipalOrgID": "o-*"}}, Principal="*"), False),
         (deny("s3:*", {"StringNotEquals": {"aws:PrincipalOrgID": OURS}}, "arn:aws:s3:::finance-*/*", Principal="*"), False),
         (deny("s3:PutObject", {"StringNotEquals": {"aws:PrincipalOrgID": OURS}}, Principal="*"), False),
+        (deny("s3:GetObject", {"StringNotEquals": {"aws:PrincipalOrgID": OURS}}, Principal="*"), False),
+        (deny(["s3:Get*", "s3:Put*", "s3:List*"], {"StringNotEquals": {"aws:PrincipalOrgID": OURS}}, Principal="*"), True),
+        (deny("s3:*", {"StringNotEqualsIfExists": {"aws:PrincipalOrgID": OURS, "aws:ResourceTag/open": "yes"}}, Principal="*"), True),
+        (deny("s3:*", {"StringNotEqualsIfExists": {"aws:PrincipalOrgID": OURS, "aws:PrincipalTag/friend": "yes"}}, Principal="*"), False),
+        (deny("s3:*", {"StringNotEquals": {"aws:PrincipalOrgID": OURS}, "StringEquals": {"aws:ResourceTag/x": "y"}}, Principal="*"), False),
+        (
+            {
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "NotResource": ["arn:aws:s3:::www", "arn:aws:s3:::www/*"],
+                "Condition": {"StringNotEquals": {"aws:PrincipalOrgID": OURS}},
+            },
+            True,
+        ),
     ],
 )
 def test_what_strangers_are_kept_from(written: Json, expected: bool) -> None:

@@ -146,6 +146,8 @@ IMAGE = "kms:RecipientAttestation:ImageSha384"
         ([_decrypt(), _decrypt({"Null": {IMAGE: "true"}}, "Deny", "*")], Attestation.SOME),
         ([_decrypt(), _decrypt({"StringNotEqualsIgnoreCase": {IMAGE: "ab12"}}, "Deny", "*")], Attestation.PINNED),
         ([_decrypt({"StringEquals": {IMAGE: "ab12"}}), _decrypt(principal={"AWS": ME})], Attestation.NONE),
+        ([_decrypt({"StringEquals": {IMAGE: "ab12"}}), {**_decrypt(), "Action": "kms:ReEncrypt*"}], Attestation.NONE),
+        ([_decrypt({"StringEquals": {IMAGE: "ab12"}}), {**_decrypt(), "Action": "kms:ReEncryptTo"}], Attestation.PINNED),
     ],
 )
 def test_what_a_key_asks_of_an_enclave(written: list[Json], expected: Attestation) -> None:

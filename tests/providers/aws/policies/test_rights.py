@@ -188,9 +188,51 @@ def test_how_much_of_a_service_is_held(written: list[Json], expected: services.S
     assert services.share(_rights(*written), "s3") is expected
 
 
+DECRYPT = "KMS:decrypt"
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        (_allow(DECRYPT), Truth.YES),
+        (_allow("kms:ReEncryptFrom"), Truth.YES),
+        (_allow("kms:ReEncrypt*"), Truth.YES),
+        (_allow("kms:ReEncryptTo"), Truth.NO),
+        (_allow("kms:Encrypt"), Truth.NO),
+        (_allow(DECRYPT, "arn:aws:kms:*:*:key/*"), Truth.YES),
+        (_allow(DECRYPT, f"arn:aws:kms:*:{ME}:*"), Truth.YES),
+        (_allow(DECRYPT, f"arn:aws:kms:eu-central-1:{ME}:key/*"), Truth.NO),
+        (_allow(DECRYPT, "arn:aws:kms:eu-*:*:key/*"), Truth.NO),
+        (_allow(DECRYPT, "arn:aws:kms:*:222222222222:key/*"), Truth.NO),
+        (_allow("kms:*", f"arn:aws:kms:eu-central-1:{ME}:key/1"), Truth.NO),
+        (_allow(DECRYPT, "*", {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/shop"}}), Truth.NO),
+        (_allow(DECRYPT, "*", {"ForAnyValue:StringLike": {"kms:ResourceAliases": ["alias/shop-*", "alias/web"]}}), Truth.NO),
+        (_allow(DECRYPT, "*", {"ForAnyValue:StringLike": {"kms:ResourceAliases": "alias/*"}}), Truth.YES),
+        (_allow(DECRYPT, "*", {"StringEquals": {"kms:RequestAlias": "alias/shop"}}), Truth.NO),
+        (_allow(DECRYPT, "*", {"StringEqualsIfExists": {"kms:RequestAlias": "alias/shop"}}), Truth.YES),
+        (_allow(DECRYPT, "*", {"StringNotEquals": {"kms:RequestAlias": "alias/shop"}}), Truth.YES),
+        (_allow(DECRYPT, "*", {"StringEquals": {"aws:ResourceTag/team": "shop"}}), Truth.NO),
+        (_allow(DECRYPT, "*", {"StringEquals": {"aws:ResourceTag/team": "${aws:PrincipalTag/team}"}}), Truth.NO),
+        (_allow(DECRYPT, "*", {"StringNotEquals": {"aws:ResourceTag/team": "shop"}}), Truth.YES),
+        (_allow(DECRYPT, "*", {"StringEquals": {"aws:PrincipalTag/team": "shop"}}), Truth.UNKNOWN),
+        (_allow(DECRYPT, "*", {"StringEquals": {"kms:ViaService": "s3.eu-central-1.amazonaws.com"}}), Truth.YES),
+    ],
+)
+def test_every_key_is_one_that_no_region_alias_or_tag_names(statement: Json, expected: Truth) -> None:
+    assert services.decrypts_everywhere(_rights(statement)) is expected
+
+
+def test_what_a_tag_picks_is_not_everything() -> None:
+    tagged = {"StringEquals": {"s3:ExistingObjectTag/public": "yes"}}
+    assert services.reads_objects_everywhere(_rights(_allow("s3:GetObject", "*", tagged))) is Truth.NO
+    assert services.reads_objects_everywhere(_rights(_allow("s3:*"), _deny("s3:*", "*", tagged))) is Truth.YES
+    assert services.reads_objects_everywhere(_rights(_allow("s3:GetObjectVersion"))) is Truth.YES
+    tagged = {"StringEquals": {"secretsmanager:ResourceTag/team": "shop"}}
+    assert services.reads_secrets_everywhere(_rights(_allow("secretsmanager:*", "*", tagged))) is Truth.NO
+    assert services.reads_secrets_everywhere(_rights(_allow("secretsmanager:*"))) is Truth.YES
+
+
 def test_what_else_is_asked_of_rights() -> None:
-    assert services.decrypts_everywhere(_rights(_allow("KMS:decrypt"))) is Truth.YES
-    assert services.decrypts_everywhere(_rights(_allow("kms:*", f"arn:aws:kms:eu-central-1:{ME}:key/1"))) is Truth.NO
     assert services.passing(_rights(_allow(PASS, f"arn:aws:iam::{ME}:role/x"))).roles == "some"
     assert services.passing(_rights(_allow("iam:Pass*"))) == services.Passing("all", Truth.YES)
     to_ec2 = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}

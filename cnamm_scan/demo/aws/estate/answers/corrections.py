@@ -92,6 +92,11 @@ def _root_password(body: bytes, region: str) -> bytes:
     return body.replace(b"</SummaryMap>", b"<entry><key>AccountPasswordPresent</key><value>1</value></entry></SummaryMap>")
 
 
+def _old_issuer(body: bytes, region: str) -> bytes:
+    """Moto's issuers are as young as the demo."""
+    return re.sub(b"<CreateDate>[^<]*</CreateDate>", f"<CreateDate>{ago(200).isoformat()}</CreateDate>".encode(), body)
+
+
 CORRECTIONS: Mapping[tuple[str, str], Correct] = {
     ("acm", "DescribeCertificate"): _as_json(_issued),
     ("apigateway", "GetStages"): _as_json(_dated),
@@ -101,6 +106,7 @@ CORRECTIONS: Mapping[tuple[str, str], Correct] = {
     ("eks", "DescribeCluster"): _as_json(_signing_in),
     ("eks", "DescribeNodegroup"): _as_json(_nodes),
     ("iam", "GetAccountSummary"): _root_password,
+    ("iam", "GetOpenIDConnectProvider"): _old_issuer,
     ("resourcegroupstaggingapi", "GetResources"): _as_json(_of_the_region),
     ("s3", "ListBuckets"): _with_regions,
 }
