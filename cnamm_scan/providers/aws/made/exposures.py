@@ -51,8 +51,9 @@ def _reached(groups: Groups, paths: Paths, row: SeenRow, subnets: Sequence[str] 
         some = _routed(paths, row, subnets)
         return (False if some is False else None), None
     grouped = groups.admitted(row.target, row.region, row.values["security_groups"], at)
-    least, most = judge(grouped.sure), judge(grouped.possible)
     if not subnets:
+        # where they were not read, neither are the network ACLs that may keep out whom the groups let in
+        least, most = Openness.NONE if subnets is None else judge(grouped.sure), judge(grouped.possible)
         return (False if most is not WORLD else None), (least.value if least is most else None)
     answers: list[Truth] = []
     levels: list[tuple[Openness, Openness]] = []
