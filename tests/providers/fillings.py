@@ -85,7 +85,8 @@ POOLS: Mapping[str, Sequence[Any]] = {
     "groups": [[], ["a"], ["b"], ["a", "b"]],
     "policy_arn": _arns("policy/a", "policy/b"),
     "user_arn": _arns("user/a", "user/b"),
-    "arn": _arns(*(f"{kind}/{name}" for kind in ("policy", "role", "user") for name in "ab")),
+    "target_groups": [[], *([f"arn:aws:elbv2:eu-west-1:{ME}:target_group/{name}"] for name in "ab")],
+    "weighed_groups": [[], [f"arn:aws:elbv2:eu-west-1:{ME}:target_group/{name}" for name in "ab"]],
     "grants": [[], [{"Grantee": {"Type": "Group", "URI": "http://acs.amazonaws.com/groups/global/AllUsers"}, "Permission": "READ"}]],
     "selectors": [[], [{"IncludeManagementEvents": True, "ReadWriteType": "All"}]],
     "advanced_selectors": [[], [{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]}]],
@@ -167,6 +168,9 @@ def _value(random: Random, table: str, name: str) -> Any:
     pool = OF_TABLES.get(table, {}).get(name) or POOLS.get(name)
     if name in ("policy", "document", "trust"):
         return random.choice(POLICIES)
+    if name == "arn" and pool is None:
+        _, service, noun = table.split(".")
+        return f"arn:aws:{service}:eu-west-1:{ME}:{noun}/{random.choice('ab')}"
     if pool is not None and (kind != "json" or not isinstance(pool[0], str)):
         return random.choice(pool)
     match kind:

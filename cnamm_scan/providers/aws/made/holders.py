@@ -124,6 +124,8 @@ class _Longer:
     def __init__(self, seen: SeenTables, kind: str) -> None:
         self._seen = seen
         self._kind = kind
+        self._unnamed: set[tuple[str, str]] = set()
+        """(table, target) where a row does not say whose it is: it may be anybody's."""
         self._attachments, self._inline_table = f"aws.iam.{kind}_attachment", f"aws.iam.{kind}_inline_single"
         self._attached = self._by(self._attachments, "holder_name")
         self._inline = self._by(self._inline_table, "holder")
@@ -133,10 +135,12 @@ class _Longer:
         made: dict[tuple[str, str], list[SeenRow]] = defaultdict(list)
         for row in _rows(self._seen, table):
             made[row.target, str(row.values[column])].append(row)
+            if row.values[column] is None:
+                self._unnamed.add((table, row.target))
         return made
 
     def _whole(self, table: str, target: str) -> bool:
-        return table in self._seen.reads and not self._seen.dark(table, target)
+        return table in self._seen.reads and not self._seen.dark(table, target) and (table, target) not in self._unnamed
 
     def holder(self, row: SeenRow) -> Holder:
         """One of whom only the longer way tells."""
