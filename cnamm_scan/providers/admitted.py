@@ -97,11 +97,12 @@ def _blamed(
                 sure[level] |= {n for n in there if sizes[n][level] >= least}
             possible[level] |= sure[level] | set(unknown)
             if hidden or elsewhere:
-                below = 0.0  # the smaller ones together, from the smallest up: what is larger would be needed before them
+                up_to: dict[int, int] = {}  # all together that are no larger: what is larger would be needed before them
+                below = 0
                 for n in reversed(order):
                     below += sizes[n][level]
-                    if below + hidden * sizes[n][level] >= _NEEDS[level][family]:
-                        possible[level].add(n)
+                    up_to[sizes[n][level]] = below
+                possible[level] |= {n for n in order if up_to[size := sizes[n][level]] + hidden * size >= _NEEDS[level][family]}
     return sure, possible
 
 

@@ -103,9 +103,7 @@ def _may_be(less: MadeRow, whole: MadeRow, columns: Sequence[str]) -> bool:
     return len(known) < len(columns) and all(less.values[name] == whole.values.get(name) for name in known)
 
 
-def denied(
-    less: Sequence[MadeRow], whole: Sequence[MadeRow], columns: Sequence[str], *, others: bool, grouped: bool = False
-) -> str | None:
+def denied(less: Sequence[MadeRow], whole: Sequence[MadeRow], columns: Sequence[str], *, others: bool, grouped: bool = False) -> str | None:
     """What of the one is not so in the other; None for nothing. `others` whether rows may be added that nothing here stands for.
 
     `grouped`: a row stands for all that are alike, under the key of the first. Of those of which less is known more are alike, and one row
