@@ -1,7 +1,7 @@
 """What may stand in the rows that functions of a wing read: rows of an account as its API could answer, and less than was there, filled.
 
-Ids are few, so that rows meet. What the API gives together is drawn together, as the ports of a rule with its protocol; what it never gives,
-such as two network ACLs of one id, is not drawn: whatever is made of it is nobody's fault.
+Ids are few, so that rows meet. What the API gives together is drawn together, as the ports of a rule with its protocol. What it never
+gives, such as two network ACLs of one id, is not drawn: whatever is made of it is nobody's fault.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ def _add(rows: list[SeenRow], table: str, values: Values, number: int) -> None:
         return
     spec = CONTENT.tables.get(table)
     is_name = named and spec is not None and f"{{{columns_of(CONTENT, table)[naming[0]].path}}}" == spec.key
-    key = str(named[0]) if is_name else f"{table.split('.')[-1]}{number}"
+    key = str(named[0]) if is_name else f"{table.rpartition('.')[2]}{number}"
     rows.append(SeenRow(f"aws:{ME}", "global", key, f"{table}/{number}", values))
 
 
@@ -248,8 +248,8 @@ def _settled(random: Random, view: View, found: dict[str, list[SeenRow]]) -> dic
         _add(found[block], block, _invented(random, block, reads[block]), 0)
     if "aws.ec2.subnet" in reads:
         subnets = found["aws.ec2.subnet"]
-        for name in {"a", "b"} - {row.values["subnet_id"] for row in subnets}:
-            _add(subnets, "aws.ec2.subnet", {"subnet_id": name, "vpc_id": random.choice("ab")}, 2 + (name == "b"))
+        for n, name in enumerate(sorted({"a", "b"} - {row.values["subnet_id"] for row in subnets})):
+            _add(subnets, "aws.ec2.subnet", {"subnet_id": name, "vpc_id": random.choice("ab")}, 2 + n)
         for guard in ("aws.ec2.route_table", "aws.ec2.network_acl"):
             found[guard] = list(_sharing(found[guard]))
         _with_main_tables(found["aws.ec2.route_table"])

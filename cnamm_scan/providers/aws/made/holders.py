@@ -152,12 +152,18 @@ class _Longer:
         return Holder(
             self._kind,
             row,
-            [str(each.values["policy_arn"]) for each in attached] if self._whole(self._attachments, target) else None,
+            _told_of(attached, "policy_arn") if self._whole(self._attachments, target) else None,
             written,
             self._whole(self._inline_table, target),
-            ([str(each.values["group_name"]) for each in groups] if self._whole(_MEMBERS, target) else None) if self._kind == USER else (),
+            (_told_of(groups, "group_name") if self._whole(_MEMBERS, target) else None) if self._kind == USER else (),
             tuple(each.fact for each in (*attached, *inline, *groups)),
         )
+
+
+def _told_of(rows: Sequence[SeenRow], column: str) -> list[str] | None:
+    """What a column says in all of these rows; None where it was not read in one of them."""
+    said = [each.values[column] for each in rows]
+    return None if None in said else list(map(str, said))
 
 
 @dataclass(frozen=True)

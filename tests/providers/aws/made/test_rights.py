@@ -149,6 +149,15 @@ def test_an_attachment_of_which_nobody_knows_whose_it_is_may_be_anybody_s(kind: 
     assert [made[f"{kind}/{name}"]["is_administrator"] for name in "xy"] == [None, None]
 
 
+def test_a_group_of_which_the_name_was_not_read_may_be_any() -> None:
+    given = Identities(users={"x": {"groups": ["ops"]}, "y": {}}, groups={"ops": {}}).told(longer=True)
+    table = "aws.iam.group_member_single"
+    nameless = [replace(row, values={**row.values, "group_name": None}) for row in given.tables[table]]
+    seen = replace(given, tables={**given.tables, table: nameless})
+    assert [rows("iam_users", seen)[f"user/{name}"]["groups"] for name in "xy"] == [None, []]
+    assert [rows("iam_user_rights", seen)[f"user/{name}"]["is_administrator"] for name in "xy"] == [None, False]
+
+
 def test_a_way_that_a_boundary_may_leave_is_open_whoever_is_strong() -> None:
     passing = document({"Effect": "Allow", "Action": ["iam:PassRole", "lambda:*"], "Resource": "*"})
     found = {}
