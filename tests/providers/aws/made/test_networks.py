@@ -120,7 +120,8 @@ def test_what_was_not_read_is_open_and_darkens_nothing_that_it_could_not_change(
 
 
 def test_a_rule_whose_ports_were_not_read_lets_nobody_in_for_certain() -> None:
-    for unseen in ({"to_port": None}, {"from_port": None}, {"protocol": None}):
+    cells: list[Json] = [{"to_port": None}, {"from_port": None}, {"protocol": None}]
+    for unseen in cells:
         assert database(rule("0.0.0.0/0", 5432, **unseen))["is_exposed"] is None
         assert database(rule("0.0.0.0/0", 5432, **unseen))["admitted"] is None
         assert database(rule("93.184.216.0/24", 5432, **unseen))["is_exposed"] is False

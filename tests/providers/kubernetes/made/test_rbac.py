@@ -105,6 +105,16 @@ def test_a_role_whose_rules_were_not_read_may_give_anything_where_it_is_bound() 
     assert subjects(bound)["User u"]["owns_namespace"] is False  # a role that is not there gives nothing
 
 
+def test_who_owns_a_namespace_owns_it_whatever_else_he_turns_out_to_hold() -> None:
+    given = [role("all", rule("*", "*", "*")), binding("all", U, namespace="shop")]
+    more = binding("cluster-admin", U, name="more")
+    unread = binding("cluster-admin", U, name="more")
+    unread["subjects"] = None
+    found = [subjects(*given, *others)["User u"]["owns_namespace"] for others in ([], [more], [unread])]
+    assert found == [True, True, True]
+    assert subjects(*R, unread)["User u"]["owns_namespace"] is None
+
+
 def test_who_may_be_named_by_another_binding_is_not_known_to_be_shipped() -> None:
     name = "system:kube-scheduler"
     labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
