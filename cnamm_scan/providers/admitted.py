@@ -5,7 +5,7 @@ Halves of the internet in two rules, ranges of which one goes further than the o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from cnamm_scan.providers.openness import (
@@ -37,6 +37,8 @@ class Opening:
 
     ports: Ports
     who: Addresses | None
+    is_read: bool = True
+    """Whether its ports were read: where not, `ports` are those that it may have, and nobody is certainly let in there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def parts(openings: Sequence[Opening], *, unread: int = 0) -> list[Part]:
             if not members:
                 continue
             if members not in judged:
-                judged[members] = _blamed({n: openings[n].who for n in members}, unread)
+                judged[members] = _blamed({n: openings[n].who for n in members}, unread, {n for n in members if not openings[n].is_read})
             held = ports(protocol, first, last)
             for level in LEVELS:
                 for n in judged[members][0][level]:
@@ -73,17 +75,13 @@ def _joined(found: Mapping[Openness, Sequence[Ports]]) -> Mapping[Openness, Port
     return {level: joined(each) if each else NO_PORTS for level, each in found.items()}
 
 
-def together(openings: Sequence[Opening], at: Ports) -> Addresses:
-    """Everybody who is let in on one of these ports, as far as it was read."""
-    made = NO_ADDRESSES
-    for opening in openings:
-        if opening.who is not None and opening.ports.meets(at):
-            made = made.joined(opening.who)
-    return made
+def _blamed(
+    members: Mapping[int, Addresses | None], unread: int, elsewhere: Set[int]
+) -> tuple[Mapping[Openness, set[int]], Mapping[Openness, set[int]]]:
+    """Which members, that all admit to one port, are needed for a level: certainly, and whatever the unread ones say.
 
-
-def _blamed(members: Mapping[int, Addresses | None], unread: int) -> tuple[Mapping[Openness, set[int]], Mapping[Openness, set[int]]]:
-    """Which members, that all admit to one port, are needed for a level: certainly, and whatever the unread ones say."""
+    Those of `elsewhere` may admit to others: to this one with the rest, or not at all.
+    """
     sure: dict[Openness, set[int]] = {level: set() for level in LEVELS}
     possible: dict[Openness, set[int]] = {level: set() for level in LEVELS}
     unknown = [n for n, who in members.items() if who is None]
@@ -92,17 +90,19 @@ def _blamed(members: Mapping[int, Addresses | None], unread: int) -> tuple[Mappi
         sizes = {n: _sizes(who, family) for n, who in members.items() if who is not None and _of(who, family)}
         for level in LEVELS:
             order = sorted(sizes, key=lambda n: sizes[n][level], reverse=True)
-            found = _needed([(n, members[n]) for n in order], family, level)
+            there = [n for n in order if n not in elsewhere]
+            found = _needed([(n, members[n]) for n in there], family, level)
             if found:
                 least = min(sizes[n][level] for n in found)
-                sure[level] |= {n for n in order if sizes[n][level] >= least}
+                sure[level] |= {n for n in there if sizes[n][level] >= least}
             possible[level] |= sure[level] | set(unknown)
-            if hidden:
-                below = 0.0  # the smaller ones together, from the smallest up: what is larger would be needed before them
+            if hidden or elsewhere:
+                up_to: dict[int, int] = {}  # all together that are no larger: what is larger would be needed before them
+                below = 0
                 for n in reversed(order):
                     below += sizes[n][level]
-                    if below + hidden * sizes[n][level] >= _NEEDS[level][family]:
-                        possible[level].add(n)
+                    up_to[sizes[n][level]] = below
+                possible[level] |= {n for n in order if up_to[size := sizes[n][level]] + hidden * size >= _NEEDS[level][family]}
     return sure, possible
 
 

@@ -45,6 +45,16 @@ def test_what_was_not_read_may_be_the_world_but_does_not_blame_the_office() -> N
     assert world((SSH, ["0.0.0.0/0"]), (SSH, None)) == [YES, MAYBE]
 
 
+def test_one_whose_ports_were_not_read_may_be_here_or_elsewhere() -> None:
+    def both(first: str, second: str) -> list[tuple[bool, bool]]:
+        found = parts([Opening(SSH, addresses([first])), Opening(SSH, addresses([second]), is_read=False)])
+        return [(not each.sure[Openness.WORLD].is_empty, not each.possible[Openness.WORLD].is_empty) for each in found]
+
+    assert both("16.0.0.0/4", "32.0.0.0/4") == [MAYBE, MAYBE]
+    assert both("0.0.0.0/0", "32.0.0.0/4") == [YES, NO]
+    assert both("93.184.216.0/24", "0.0.0.0/0") == [NO, MAYBE]
+
+
 def test_families_are_judged_apart() -> None:
     assert world((SSH, ["::/0"]), (SSH, ["93.184.216.0/24"])) == [YES, NO]
     assert world((SSH, ["2000::/4", "93.184.216.0/24"])) == [YES]
@@ -76,3 +86,16 @@ def test_what_an_unread_one_turns_out_to_be_was_thought_possible(given_: list[tu
     for early, late in zip(before, after, strict=True):
         for level in (Openness.WIDE, Openness.WORLD):
             assert late.sure[level].without(early.possible[level]).is_empty
+
+
+@given(st.lists(st.tuples(where, st.lists(cidrs, min_size=1, max_size=2), st.booleans()), min_size=1, max_size=5), where)
+def test_wherever_an_unread_range_of_ports_turns_out_to_be_was_thought_possible(
+    given_: list[tuple[Ports, list[str], bool]], turned: Ports
+) -> None:
+    everywhere = ports("tcp", 1, 9)
+    before = parts([Opening(at if is_read else everywhere, addresses(who), is_read) for at, who, is_read in given_])
+    after = parts([Opening(at if is_read else turned, addresses(who)) for at, who, is_read in given_])
+    for early, late in zip(before, after, strict=True):
+        for level in (Openness.WIDE, Openness.WORLD):
+            assert late.sure[level].without(early.possible[level]).is_empty
+            assert early.sure[level].without(late.sure[level]).is_empty

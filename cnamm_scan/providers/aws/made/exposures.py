@@ -51,8 +51,9 @@ def _reached(groups: Groups, paths: Paths, row: SeenRow, subnets: Sequence[str] 
         some = _routed(paths, row, subnets)
         return (False if some is False else None), None
     grouped = groups.admitted(row.target, row.region, row.values["security_groups"], at)
-    least, most = judge(grouped.sure), judge(grouped.possible)
     if not subnets:
+        # where they were not read, neither are the network ACLs that may keep out whom the groups let in
+        least, most = Openness.NONE if subnets is None else judge(grouped.sure), judge(grouped.possible)
         return (False if most is not WORLD else None), (least.value if least is most else None)
     answers: list[Truth] = []
     levels: list[tuple[Openness, Openness]] = []
@@ -73,7 +74,7 @@ def listeners(seen: SeenTables) -> Iterable[MadeRow]:
     }
     for row in seen.rows(seen.over[0]):
         values = row.values
-        at = None if values["port"] is None else _at(values["protocol"], values["port"])
+        at = None if None in (values["port"], values["protocol"]) else _at(values["protocol"], values["port"])
         public = None if values["scheme"] is None else values["scheme"] == "internet-facing"
         admitted: Truth = True
         if values["security_groups"] is None or values["security_groups"]:  # a Network Load Balancer may have none: it lets all in
@@ -81,7 +82,7 @@ def listeners(seen: SeenTables) -> Iterable[MadeRow]:
         reached = both(public, admitted)
         found, hidden = _behind(row, behind)
         sure = set() if at is None else set(lists_of(at))
-        for port in found:
+        for port in found if values["protocol"] is not None else ():
             sure |= lists_of(_at(values["protocol"], port).without(NO_PORTS if port == values["port"] else HABITS))
         hidden = hidden or at is None
         made: dict[str, Any] = {name: values[name] for name in ("load_balancer", "scheme", "protocol", "port")}
@@ -92,9 +93,9 @@ def listeners(seen: SeenTables) -> Iterable[MadeRow]:
         yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
 
 
-def _at(protocol: str | None, port: int) -> Ports:
+def _at(protocol: str, port: int) -> Ports:
     """The ports that a listener's protocol has: UDP, TCP_UDP, or one over TCP."""
-    named = (protocol or "").upper()
+    named = protocol.upper()
     made = ports("tcp", port, port) if named != "UDP" else Ports()
     return made.joined(ports("udp", port, port)) if named in ("UDP", "TCP_UDP", "QUIC", "TCP_QUIC") else made
 

@@ -124,6 +124,8 @@ class _Longer:
     def __init__(self, seen: SeenTables, kind: str) -> None:
         self._seen = seen
         self._kind = kind
+        self._unnamed: set[tuple[str, str]] = set()
+        """(table, target) where a row does not say whose it is: it may be anybody's."""
         self._attachments, self._inline_table = f"aws.iam.{kind}_attachment", f"aws.iam.{kind}_inline_single"
         self._attached = self._by(self._attachments, "holder_name")
         self._inline = self._by(self._inline_table, "holder")
@@ -133,10 +135,12 @@ class _Longer:
         made: dict[tuple[str, str], list[SeenRow]] = defaultdict(list)
         for row in _rows(self._seen, table):
             made[row.target, str(row.values[column])].append(row)
+            if row.values[column] is None:
+                self._unnamed.add((table, row.target))
         return made
 
     def _whole(self, table: str, target: str) -> bool:
-        return table in self._seen.reads and not self._seen.dark(table, target)
+        return table in self._seen.reads and not self._seen.dark(table, target) and (table, target) not in self._unnamed
 
     def holder(self, row: SeenRow) -> Holder:
         """One of whom only the longer way tells."""
@@ -148,12 +152,18 @@ class _Longer:
         return Holder(
             self._kind,
             row,
-            [str(each.values["policy_arn"]) for each in attached] if self._whole(self._attachments, target) else None,
+            _told_of(attached, "policy_arn") if self._whole(self._attachments, target) else None,
             written,
             self._whole(self._inline_table, target),
-            ([str(each.values["group_name"]) for each in groups] if self._whole(_MEMBERS, target) else None) if self._kind == USER else (),
+            (_told_of(groups, "group_name") if self._whole(_MEMBERS, target) else None) if self._kind == USER else (),
             tuple(each.fact for each in (*attached, *inline, *groups)),
         )
+
+
+def _told_of(rows: Sequence[SeenRow], column: str) -> list[str] | None:
+    """What a column says in all of these rows; None where it was not read in one of them."""
+    said = [each.values[column] for each in rows]
+    return None if None in said else list(map(str, said))
 
 
 @dataclass(frozen=True)

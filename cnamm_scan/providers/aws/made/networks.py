@@ -17,6 +17,7 @@ from cnamm_scan.providers.aws.made.paths import (
     both,
     destination,
     either,
+    has_ports,
     is_internet,
     is_world,
     ports_in,
@@ -63,7 +64,8 @@ class Groups:
         for row in self.seen.rows(RULE):
             group, out = row.values["group_id"], row.values["is_egress"]
             if group is not None and out is self.egress:
-                self.rules.setdefault((row.target, row.region, group), []).append((row, Opening(ports_in(row), self.who(row))))
+                opening = Opening(ports_in(row), self.who(row), is_read=has_ports(row))
+                self.rules.setdefault((row.target, row.region, group), []).append((row, opening))
 
     def who(self, row: SeenRow) -> Addresses | None:
         """The other side of a rule. Members of a group are inside the network."""
@@ -81,11 +83,11 @@ class Groups:
         if groups is None:
             return ANYBODY
         held = [opening for group in groups for _, opening in self.rules.get((target, region, group), ()) if opening.ports.meets(at)]
-        sure = NO_ADDRESSES
+        sure = possible = NO_ADDRESSES
         for each in held:
-            sure = sure.joined(each.who or NO_ADDRESSES)
-        hidden = any(each.who is None for each in held) or self.seen.dark(RULE, target, region)
-        return Through(sure, ANYBODY.possible if hidden else sure)
+            possible = possible.joined(ANYBODY.possible if each.who is None else each.who)
+            sure = sure.joined(each.who or NO_ADDRESSES) if each.is_read else sure
+        return Through(sure, ANYBODY.possible if self.seen.dark(RULE, target, region) else possible)
 
 
 def group_rules(seen: SeenTables) -> Iterable[MadeRow]:
@@ -115,7 +117,7 @@ def _rule(row: SeenRow, opening: Opening, part: Part) -> dict[str, Any]:
     made |= _families(values)
     made["traffic"] = _traffic(values["protocol"], values["from_port"], values["to_port"])
     told = opened(part.sure, part.possible, is_worldwide=worldwide)
-    if None in (values["protocol"], values["from_port"], values["to_port"]):  # its ports may be any of all
+    if not opening.is_read:  # its ports may be any of all
         told = {name: None if value is True or name.endswith("_lists") else value for name, value in told.items()}
     return {**made, **told}
 

@@ -92,12 +92,15 @@ class PrefixLists:
         return known
 
 
+def has_ports(row: SeenRow) -> bool:
+    """Whether it was read which ports a rule is about."""
+    return None not in (row.values["protocol"], row.values["from_port"], row.values["to_port"])
+
+
 def ports_in(row: SeenRow) -> Ports:
-    """The ports of a rule; all where it was not read whole."""
+    """The ports of a rule; all, which it may be about, where that was not read."""
     values = row.values
-    if None in (values["protocol"], values["from_port"], values["to_port"]):
-        return ALL_PORTS
-    return ports_of(values["protocol"], values["from_port"], values["to_port"])
+    return ports_of(values["protocol"], values["from_port"], values["to_port"]) if has_ports(row) else ALL_PORTS
 
 
 def destination(row: SeenRow, lists: PrefixLists) -> Addresses | None:
@@ -230,7 +233,7 @@ def _walls(seen: SeenTables, *, egress: bool) -> dict[Id, tuple[SeenRow, Pieces]
             continue
         four, six = values["cidr_ipv4"], values["cidr_ipv6"]
         # of a rule whose ports were not read nobody can say whom it keeps out
-        is_read = None not in (four, six, *(values[name] for name in ("is_egress", "protocol", "from_port", "to_port")))
+        is_read = None not in (four, six, values["is_egress"]) and has_ports(row)
         who = address_set(four, six) if is_read else None
         allows = None if values["action"] is None else values["action"].lower() == "allow"
         number = -1 if values["number"] is None else values["number"]

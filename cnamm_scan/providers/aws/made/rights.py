@@ -151,8 +151,8 @@ class _Climb:
         return (found if self._stairs[target].all_seen else found | Truth.UNKNOWN).as_bool
 
     def row(self, target: str, rights: Rights, row: Row) -> Row:
-        """The row without the ways that lead nowhere."""
-        if not row["possible_ways"]:
+        """The row without the ways that lead nowhere; where a policy was not read, one of them may be open for certain, and wherever to."""
+        if not row["possible_ways"] or not rights.is_readable:
             return row
         stairs = self._stairs[target]
         left = [name for name in row["possible_ways"] if stairs.leads(_WAYS[name], rights) is not Truth.NO]

@@ -178,7 +178,11 @@ class Rights:
     def _taken(self, need: Need, look: Look) -> Truth:
         made = Truth.NO
         for document in (*self.identity, *(each for level in self._caps for each in level)):
+            if not document.readable:
+                made |= Truth.UNKNOWN  # what it says may be a Deny
             for statement in document.denies:
+                if not statement.readable:
+                    made |= Truth.UNKNOWN
                 if not statement.readable or not statement.actions.has(need.action):
                     continue
                 whole = self._covers(statement, need.resource)

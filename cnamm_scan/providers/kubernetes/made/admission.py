@@ -11,7 +11,7 @@ from typing import Any
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.kubernetes.made.admission_columns import OTHERS, STANDARD, THINGS
-from cnamm_scan.providers.kubernetes.made.admission_guards import CLUSTER, NAMESPACE, WEBHOOK, Judged, Unit, judged
+from cnamm_scan.providers.kubernetes.made.admission_guards import CLUSTER, NAMESPACE, WEBHOOK, Judged, Unit, judged, selector_of
 from cnamm_scan.providers.kubernetes.policies.admission.decide import NEW
 from cnamm_scan.providers.kubernetes.policies.admission.matching import in_namespaces, listed, mapped
 from cnamm_scan.providers.kubernetes.policies.admission.pod_security import BASELINE, RESTRICTED
@@ -152,7 +152,8 @@ def _missed(unit: Unit, places: Sequence[tuple[Place, int]], cluster: Judged) ->
     if unit.guard is None:  # the labels of one namespace
         return len(cluster.ours) - (unit.row.values["is_system"] is False)
     own = unit.guard.applies if unit.is_enforcing and unit.fails_closed else unit.looks
-    asked = [request for request in _PLAIN if any(unit.looks(request.at(place)) for place, _ in places)] or _PLAIN[:1]
+    # what it may be about counts too: nobody knows yet that it is not judged
+    asked = [request for request in _PLAIN if any(unit.looks(request.at(place)) is not False for place, _ in places)] or _PLAIN[:1]
     missed = 0
     for place, count in places:
         reached = any_of(own(request.at(place)) for request in asked)
@@ -188,7 +189,7 @@ def engine_webhooks(seen: SeenTables) -> Iterator[MadeRow]:
             if not (kyverno_hook(name) or gatekeeper_hook(name) or name == "policy.sigstore.dev"):
                 continue
             others = [place for place in places if place.name != values["service_namespace"]]
-            found = [in_namespaces(values["namespace_selector"], _PLAIN_POD.at(place)) for place in others]
+            found = [in_namespaces(selector_of(row, "namespace_selector"), _PLAIN_POD.at(place)) for place in others]
             told = {each: values[each] for each in ("name", "configuration", "failure_policy", "timeout_seconds")}
             missed = None if None in found else found.count(False)
             asks_where = any("namespace" in str(mapped(each).get("expression")).lower() for each in listed(values["conditions"]))

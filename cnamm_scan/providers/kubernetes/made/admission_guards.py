@@ -15,7 +15,7 @@ from cnamm_scan.providers.kubernetes.policies.admission.kyverno_match import Cel
 from cnamm_scan.providers.kubernetes.policies.admission.matching import listed, mapped
 from cnamm_scan.providers.kubernetes.policies.admission.pod_security import PodSecurity
 from cnamm_scan.providers.kubernetes.policies.admission.requests import Guard, Place, Request
-from cnamm_scan.providers.kubernetes.policies.admission.values import Unknown
+from cnamm_scan.providers.kubernetes.policies.admission.values import Unknown, Value
 from cnamm_scan.providers.kubernetes.policies.admission.webhooks import (
     Engine,
     Opaque,
@@ -345,9 +345,15 @@ def webhook_of(row: SeenRow) -> Webhook:
         str(values["configuration"]),
         str(values["name"] or ""),
         values["rules"],
-        values["namespace_selector"],
-        values["object_selector"],
+        selector_of(row, "namespace_selector"),
+        selector_of(row, "object_selector"),
         None if asked is None else [str(mapped(each).get("expression")) for each in listed(asked)],
         values["failure_policy"],
         values["match_policy"] == "Exact",
     )
+
+
+def selector_of(row: SeenRow, column: str) -> Value:
+    """A selector as the evaluator asks it: one that was not seen is open, whereas one that is not there selects everything."""
+    value: Value = row.values[column]
+    return Unknown(column) if value is None else value

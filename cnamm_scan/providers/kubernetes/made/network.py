@@ -270,9 +270,11 @@ def applied_policies(seen: SeenTables) -> Iterable[MadeRow]:
         said = {key: _said(cluster, key, policies) for key, policies in _by_object(cluster).items()}
         for row in cluster.listed(NAMESPACE):
             name = str(row.values["name"])
-            for key in dict.fromkeys(policy.key for policy in cluster.network.applied(name) if policy.key in said):
-                facts = (row.fact, cluster.facts[key])
-                yield MadeRow(row.target, row.region, f"{name} {key}", {**said[key], "namespace": name}, facts)
+            for key in dict.fromkeys(policy.key for policy in cluster.network.applied(name)):
+                facts = tuple(filter(None, (row.fact, cluster.facts.get(key))))
+                yield MadeRow(row.target, row.region, f"{name} {key}", {**said.get(key, {}), "namespace": name}, facts)
+            if cluster.hidden(name) is not False:  # one row for those that may be there
+                yield MadeRow(row.target, row.region, f"{name} unseen NetworkPolicy", {"namespace": name}, (row.fact,))
 
 
 def restricted_pods(seen: SeenTables) -> Iterable[MadeRow]:

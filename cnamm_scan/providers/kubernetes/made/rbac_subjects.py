@@ -119,7 +119,7 @@ class _Holder:
     judge: _Judge
     subject: Subject
     caller: Who
-    is_shipped: bool
+    is_shipped: Truth
     every: Rights
     others: Rights
     shipped: Rights
@@ -134,7 +134,7 @@ class _Holder:
             judge,
             subject,
             caller,
-            is_shipped=subject.kind != IAM and shipped.issuperset(own),
+            is_shipped=subject.kind != IAM and shipped.issuperset(own) and (cluster.sees_bindings or None),
             every=cluster.rights_of(cluster.grants(caller), is_master),
             others=cluster.rights_of(cluster.grants(caller, shipped), is_master),
             shipped=cluster.rights_of(cluster.grants(caller, frozenset(mine) - shipped)),

@@ -119,6 +119,19 @@ def test_what_was_not_read_is_open_and_darkens_nothing_that_it_could_not_change(
     assert judged(rule("0.0.0.0/0", None))[0]["opens_remote_administration"] is None  # type: ignore[arg-type]
 
 
+def test_a_rule_whose_ports_were_not_read_lets_nobody_in_for_certain() -> None:
+    cells: list[Json] = [{"to_port": None}, {"from_port": None}, {"protocol": None}]
+    for unseen in cells:
+        assert database(rule("0.0.0.0/0", 5432, **unseen))["is_exposed"] is None
+        assert database(rule("0.0.0.0/0", 5432, **unseen))["admitted"] is None
+        assert database(rule("93.184.216.0/24", 5432, **unseen))["is_exposed"] is False
+        assert listener(rule("0.0.0.0/0", 80, **unseen), security_groups=["sg"])["is_public"] is None
+        # nor is a neighbour a part of the world for certain that would be one together with it
+        beside = judged(rule("16.0.0.0/4"), rule("32.0.0.0/4", **unseen), rule("93.184.216.0/24"))
+        assert [row["opens_remote_administration"] for row in beside] == [None, None, False]
+        assert [row["is_worldwide"] for row in judged(rule("0.0.0.0/0"), rule("32.0.0.0/4", **unseen))] == [True, False]
+
+
 def test_wide_is_told_apart_from_the_world() -> None:
     (row,) = judged(rule("16.0.0.0/4"))
     assert (row["opens_remote_administration"], row["opens_widely"], row["openness"]) == (False, True, "wide")
@@ -292,6 +305,13 @@ def test_an_answer_about_a_database_hangs_on_what_was_read() -> None:
     assert database(*OPEN, security_groups=None)["is_exposed"] is None
 
 
+def test_where_a_database_stands_that_was_not_read_leaves_open_which_network_acl_stands_before_it() -> None:
+    assert (database(*OPEN, subnets=None)["admitted"], database(*OPEN, subnets=None)["is_exposed"]) == (None, None)
+    assert database(rule("93.184.216.0/24", 5432), subnets=None)["admitted"] is None
+    assert database(rule("93.184.216.0/24", 5432), subnets=None)["is_exposed"] is False
+    assert database(subnets=None)["admitted"] == "none"
+
+
 def test_a_network_acl_of_which_no_rule_of_a_direction_is_told_was_not_read_there() -> None:
     assert database(*OPEN, leaving=())["is_exposed"] is None
     assert database(*OPEN, entries=())["is_exposed"] is None
@@ -332,6 +352,12 @@ def test_a_listener_is_judged_by_its_port_and_the_one_behind_it() -> None:
     assert listener(rule("0.0.0.0/0", 80), port=80, behind=5432, security_groups=["sg"])["opens_databases"] is True
     assert listener(behind=None)["opens_databases"] is None
     assert listener(target_groups=["elsewhere"])["opens_databases"] is None
+
+
+def test_a_listener_whose_protocol_was_not_read_may_have_its_port_by_any() -> None:
+    row = listener(port=5432, protocol=None, behind=3306)
+    assert (row["is_public"], row["opens_databases"], row["open_lists"], row["target_ports"]) == (True, None, None, ["3306"])
+    assert listener(port=5432, protocol=None, scheme="internal")["opens_databases"] is False
 
 
 def test_an_endpoint_answers_the_world_by_share() -> None:

@@ -114,9 +114,9 @@ def test_administrators_are_at_most_unknown_where_somebody_may_be_missing() -> N
 
 
 @pytest.mark.parametrize("unseen", ["role_attachment", "role_inline_single"])
-def test_what_was_not_listed_may_give_more(unseen: str) -> None:
+def test_what_was_not_listed_may_give_more_and_take_all(unseen: str) -> None:
     made = rows("iam_role_rights", EVERYBODY.told(unseen, longer=True))
-    assert made["role/admin"]["is_administrator"] is (True if unseen == "role_inline_single" else None)
+    assert made["role/admin"]["is_administrator"] is None
     reader = made["role/reader"]
     columns = (
         "is_administrator",
@@ -129,6 +129,42 @@ def test_what_was_not_listed_may_give_more(unseen: str) -> None:
         "holds_other_service",
     )
     assert [reader[name] for name in (*columns, "decrypts_everywhere", "reads_objects_everywhere")] == [None] * 10
+
+
+def test_a_policy_that_was_not_read_may_deny_what_another_gives() -> None:
+    given = Identities(users={"u": {"attached": [own("p")], "inline": {"all": document(ALL)}}}, policies={"p": None})
+    for longer in (False, True):
+        made = rows("iam_user_rights", given.told(longer=longer))["user/u"]
+        assert (made["is_administrator"], made["holds_everything"], made["can_raise"], made["ways"]) == (None, None, None, [])
+        (counted,) = rows("iam_administrators", given.told(longer=longer)).values()
+        assert (counted["at_least"], counted["at_most"]) == (0, 1)
+
+
+@pytest.mark.parametrize("kind", ["user", "group", "role"])
+def test_an_attachment_of_which_nobody_knows_whose_it_is_may_be_anybody_s(kind: str) -> None:
+    given = Identities(**{f"{kind}s": {"x": {"attached": [ADMIN]}, "y": {}}}, policies={ADMIN: document(ALL)}).told(longer=True)
+    table = f"aws.iam.{kind}_attachment"
+    nameless = [replace(row, values={**row.values, "holder_name": None}) for row in given.tables[table]]
+    made = rows(f"iam_{kind}_rights", replace(given, tables={**given.tables, table: nameless}))
+    assert [made[f"{kind}/{name}"]["is_administrator"] for name in "xy"] == [None, None]
+
+
+def test_a_group_of_which_the_name_was_not_read_may_be_any() -> None:
+    given = Identities(users={"x": {"groups": ["ops"]}, "y": {}}, groups={"ops": {}}).told(longer=True)
+    table = "aws.iam.group_member_single"
+    nameless = [replace(row, values={**row.values, "group_name": None}) for row in given.tables[table]]
+    seen = replace(given, tables={**given.tables, table: nameless})
+    assert [rows("iam_users", seen)[f"user/{name}"]["groups"] for name in "xy"] == [None, []]
+    assert [rows("iam_user_rights", seen)[f"user/{name}"]["is_administrator"] for name in "xy"] == [None, False]
+
+
+def test_a_way_that_a_boundary_may_leave_is_open_whoever_is_strong() -> None:
+    passing = document({"Effect": "Allow", "Action": ["iam:PassRole", "lambda:*"], "Resource": "*"})
+    found = {}
+    for bound in ("none", own("unread")):
+        given = Identities(roles={"r": role("p", boundary=bound)}, policies={"p": passing, "unread": None})
+        found[bound] = rows("iam_role_rights", given.told())["role/r"]["can_raise"]
+    assert list(found.values()) == [True, None]
 
 
 def test_a_group_that_was_not_read_may_give_anything() -> None:

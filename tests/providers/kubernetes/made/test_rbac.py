@@ -95,6 +95,40 @@ def test_what_was_left_out_darkens_what_it_could_change_and_no_more() -> None:
     assert (row["reads_secrets"], row["proxies_nodes"]) == (None, None)
 
 
+def test_a_role_whose_rules_were_not_read_may_give_anything_where_it_is_bound() -> None:
+    bound = binding("r", U, namespace="shop", kind="Role", name="x")
+    named = role("r", rule("*", "*"), namespace="shop")
+    named["rules"] = None
+    for row in (subjects(named, bound)["User u"], subjects(bound, missing={room.ROLE: "denied"})["User u"]):
+        assert (row["owns_namespace"], row["uses_wildcards"], row["reads_secrets"], row["namespaces"]) == (None, None, False, [])
+        assert row["becomes_administrator"] is False  # no account there is strong
+    assert subjects(bound)["User u"]["owns_namespace"] is False  # a role that is not there gives nothing
+
+
+def test_who_owns_a_namespace_owns_it_whatever_else_he_turns_out_to_hold() -> None:
+    given = [role("all", rule("*", "*", "*")), binding("all", U, namespace="shop")]
+    more = binding("cluster-admin", U, name="more")
+    unread = binding("cluster-admin", U, name="more")
+    unread["subjects"] = None
+    found = [subjects(*given, *others)["User u"]["owns_namespace"] for others in ([], [more], [unread])]
+    assert found == [True, True, True]
+    assert subjects(*R, unread)["User u"]["owns_namespace"] is None
+
+
+def test_who_may_be_named_by_another_binding_is_not_known_to_be_shipped() -> None:
+    name = "system:kube-scheduler"
+    labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
+    made, bound = role(name, rule("get", "pods"), labels=labels), binding(name, user(name), name=name)
+    made["metadata"]["writer"] = "kube-apiserver"
+    bound["metadata"]["labels"] = labels
+    unread = binding("r", name="unread")
+    unread["subjects"] = None
+    assert subjects(made, bound)[f"User {name}"]["is_shipped"] is True
+    assert subjects(made, bound, unread)[f"User {name}"]["is_shipped"] is None
+    assert subjects(made, bound, missing={room.ROLE_BINDING: "denied"})[f"User {name}"]["is_shipped"] is None
+    assert subjects(*R, missing={room.ROLE_BINDING: "denied"})["User u"]["is_shipped"] is False
+
+
 def test_administrators_are_counted_as_far_as_they_are_seen() -> None:
     strong = [*R, binding("cluster-admin", group("a"), user("b"), name="x"), binding("edit", group("c"), name="y")]
 

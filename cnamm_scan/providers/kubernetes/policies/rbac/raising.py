@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Truth
+from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Truth, either
 from cnamm_scan.providers.kubernetes.policies.rbac.builtin import CONTROL_PLANE
 from cnamm_scan.providers.kubernetes.policies.rbac.cluster import Cluster
 from cnamm_scan.providers.kubernetes.policies.rbac.givers import givers
@@ -47,7 +47,7 @@ class Outcome:
     accounts: tuple[Subject, ...] = ()
     """The accounts that are certainly reached one by one."""
     owns_namespace: Truth = False
-    """Whether RBAC's own bound is lifted in a namespace: escalate or bind there."""
+    """Whether RBAC's own bound is lifted in a namespace, by escalate or bind there, or by everything that is held everywhere."""
 
     @property
     def reach(self) -> str:
@@ -189,7 +189,7 @@ class Climb:
             tuple(each for each in maybe if each not in sure),
             namespaces,
             accounts,
-            self._owns(node),
+            either([everything, self._owns(node)]),
         )
 
     def _on(self, node: _Node) -> str:

@@ -80,8 +80,12 @@ class Rights:
 
     @cached_property
     def places(self) -> tuple[str, ...]:
-        """The namespaces in which more is held than in the whole cluster."""
-        return tuple(sorted({grant.namespace for grant, rules in self._rules.items() if grant.namespace not in ("", FRESH) and rules}))
+        """The namespaces in which more is held than in the whole cluster, or may be: by a role whose rules were not read."""
+        places = {grant.namespace: False for grant in self._rules if grant.namespace not in ("", FRESH)}
+        for grant, rules in self._rules.items():
+            if rules and grant.namespace in places:
+                places[grant.namespace] = True
+        return tuple(sorted(place for place, is_held in places.items() if is_held or not self.sees(place)))
 
     def sees(self, place: str) -> bool:
         """Whether everything is seen that holds there."""
