@@ -184,7 +184,7 @@ class Cast:
                 yield Caller(Kind.PRINCIPAL, keys, account, organisation, arn)
 
     def _services(self, service: str, used: set[str], accounts: tuple[str, ...]) -> Iterator[Caller]:
-        arns = k.values_of(self.tests, k.SOURCE_ARN)
+        arns = k.sources_of(self.tests)
         tokens = k.values_of(self.tests, k.EVENT_TOKEN)
         for account in accounts:
             spelt = [each for each in sorted(arns) if arn_account(each) == account or (not arn_account(each) and _is_bare(each))]

@@ -144,6 +144,27 @@ class Paths:
         return EITHER if meets(value, shape) else FALSE
 
 
+@lru_cache(maxsize=4096)
+def bucket_of(value: str) -> str:
+    """The ARN of the one bucket that a pattern with stars for its region and account means; empty where it means no single bucket.
+
+    A bucket's ARN has neither, so that `arn:aws:s3:*:*:name` is that one bucket: no other account can have a bucket of this name.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
+    """
+    parts = arn_parts(value)
+    if parts is None or parts[2] != "s3" or is_wild(parts[5]) or {"/", ":"} & set(parts[5]) or "${" in value:
+        return ""
+    if not (is_wild(parts[3]) or is_wild(parts[4])) or not (covers(parts[3], "") and covers(parts[4], "")):
+        return ""
+    return f"arn:{'aws' if is_wild(parts[1]) else parts[1]}:s3:::{parts[5]}"
+
+
+def sources_of(tests: tuple[Test, ...]) -> set[str]:
+    """The resources on whose behalf a service may ask that tests spell out, or that a pattern leaves no choice of."""
+    means = (bucket_of(value) for test in tests if test.key == SOURCE_ARN and test.kind != "null" for value in test.values)
+    return values_of(tests, SOURCE_ARN) | {each for each in means if each}
+
+
 @dataclass(frozen=True, slots=True)
 class OtherArn:
     """An ARN of one account, or with no account of one that the document does not name; none that the document spells out.
@@ -162,6 +183,8 @@ class OtherArn:
 
     def judge(self, test: Test, value: str) -> int:
         """Whether such an ARN can, or must, fit the pattern."""
+        if not self.principal and bucket_of(value):
+            return FALSE  # one bucket, whoever owns it: its name is nobody else's
         if tidy(value) == "*" and test.how in ("like", "equals") and (test.kind == "arn" or test.how == "like"):
             return TRUE
         return self._by_parts(value) if test.kind == "arn" else self._by_text(test, value)

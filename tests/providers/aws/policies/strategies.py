@@ -24,7 +24,7 @@ VALUES: dict[str, tuple[str, ...]] = {
 }
 ARNS: dict[str, tuple[str, ...]] = {
     "aws:PrincipalArn": (ROLE, THEIR_ROLE, f"arn:aws:iam::{ME}:role/*", "arn:aws:iam::*:role/app", "*"),
-    "aws:SourceArn": (TOPIC, BUCKET, f"arn:aws:sns:*:{ME}:*", "arn:aws:sns:*:*:news", "arn:aws:s3:::*"),
+    "aws:SourceArn": (TOPIC, BUCKET, f"arn:aws:sns:*:{ME}:*", "arn:aws:sns:*:*:news", "arn:aws:s3:::*", "arn:aws:s3:*:*:uploads"),
 }
 _NOT = {"StringEquals": "StringNotEquals", "StringLike": "StringNotLike", "ArnLike": "ArnNotLike", "ArnEquals": "ArnNotEquals"}
 
