@@ -132,3 +132,16 @@ def test_what_a_gitops_tool_leaves_on_an_object_is_asked_in_the_same_words_every
 def test_the_agents_that_enforce_policies_are_the_same_to_the_view_and_to_what_weighs_policies() -> None:
     (names,) = re.findall(r"'\^\(([^)]*)\)\$'", reader.load().views["kubernetes.networking.policy_engine"].select)
     assert set(names.split("|")) - {"aws-node", "kube-flannel.*"} == set(ENFORCES.pattern.split("|"))
+
+
+def test_a_backup_counts_for_as_long_as_it_is_young() -> None:
+    looked = re.compile(r"SELECT ((?:(?!SELECT).)*?) FROM aws\.backup\.protected_resource", re.DOTALL)
+    found = [(where, select) for where, text in expressions() for select in looked.findall(text)]
+    assert found
+    stale = {where for where, select in found if "last_backup_at" not in select and not select.endswith("resource_arn <> ''")}
+    assert not stale, "what was backed up once stays listed for as long as its last recovery point: ask last_backup_at too"
+
+
+def test_who_hears_an_alarm_through_another_is_asked_of_the_view() -> None:
+    asking = {where for where, text in expressions() if "aws.cloudwatch.composite_alarm" in text}
+    assert asking == {"aws.cloudwatch.heard_composite"}
