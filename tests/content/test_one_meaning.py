@@ -152,3 +152,16 @@ def test_what_an_aws_service_runs_is_asked_of_nobody_else() -> None:
     }
     assert len(kept) >= 20
     assert {name for name, leaves_out in kept.items() if not leaves_out} == set(ASKED_ALL_THE_SAME)
+
+
+def test_a_backup_counts_for_as_long_as_it_is_young() -> None:
+    looked = re.compile(r"SELECT ((?:(?!SELECT).)*?) FROM aws\.backup\.protected_resource", re.DOTALL)
+    found = [(where, select) for where, text in expressions() for select in looked.findall(text)]
+    assert found
+    stale = {where for where, select in found if "last_backup_at" not in select and not select.endswith("resource_arn <> ''")}
+    assert not stale, "what was backed up once stays listed for as long as its last recovery point: ask last_backup_at too"
+
+
+def test_who_hears_an_alarm_through_another_is_asked_of_the_view() -> None:
+    asking = {where for where, text in expressions() if "aws.cloudwatch.composite_alarm" in text}
+    assert asking == {"aws.cloudwatch.heard_composite"}

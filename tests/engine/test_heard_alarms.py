@@ -12,7 +12,7 @@ from cnamm_scan.engine.views import make_view
 from cnamm_scan.model import Reason
 from tests.engine.test_views_law import CONTENT
 
-VIEW = "aws.cloudwatch.heard_alarm"
+VIEW, BENEATH = "aws.cloudwatch.heard_alarm", "aws.cloudwatch.heard_composite"
 PAGER = "arn:aws:sns:eu-west-1:111122223333:pager"
 WHERE = {"target": "aws:1", "region": "eu-west-1"}
 ALARM = {**WHERE, "key": "a", "name": "burn", "metric": "BurnRate", "namespace": "AWS/ApplicationSignals", "is_on": True, "actions": []}
@@ -27,6 +27,7 @@ def heard(alarm: dict[str, Any], *others: dict[str, Any], is_dark: bool = False)
         store.add_rows("aws.cloudwatch.composite_alarm", others)
         if is_dark:
             store.add_ghosts("aws.cloudwatch.composite_alarm", [("aws:1", "eu-west-1", Reason.DENIED, False)])
+        make_view(store, BENEATH)
         make_view(store, VIEW)
         rows = store.rows(f"SELECT key, reaches_someone OR through_another FROM {quoted(VIEW)}")
         said: bool | None = dict(rows)["a"]
@@ -41,6 +42,14 @@ def test_an_alarm_is_heard_through_one_that_is_made_of_it(rule: str) -> None:
 @pytest.mark.parametrize("more", [{"rule": "ALARM(burn-slow)"}, {"actions": []}, {"is_on": False}, {"region": "us-east-1"}])
 def test_others_make_it_no_better(more: dict[str, Any]) -> None:
     assert heard(ALARM, {**MADE_OF_IT, **more}) is False
+
+
+def test_an_alarm_is_heard_through_one_that_is_made_of_one_that_is_made_of_it() -> None:
+    inner = {**MADE_OF_IT, "actions": []}
+    outer = {**MADE_OF_IT, "key": "d", "name": "everything", "rule": 'ALARM("page")'}
+    assert heard(ALARM, inner, outer) is True
+    assert heard(ALARM, inner, {**outer, "actions": []}) is False
+    assert heard(ALARM, inner, {**outer, "rule": 'ALARM("pages")'}) is False
 
 
 def test_its_own_actions_are_enough() -> None:

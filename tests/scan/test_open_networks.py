@@ -61,14 +61,20 @@ BOUNDED = ("office-beside", "own-group", "front", "ping", "broad")
 
 def account(**more: Told) -> dict[str, Told]:
     groups = sorted({each["GroupId"] for each in SPELLED})
-    interface = {"NetworkInterfaceId": "eni-1", "VpcId": "vpc-1", "InterfaceType": "interface", "Association": {"PublicIp": "93.184.216.9"}}
-    interface |= {"SubnetId": "subnet-1", "Ipv6Addresses": [{"Ipv6Address": "2a00:1450::1"}]}
+    interface = {
+        "NetworkInterfaceId": "eni-1",
+        "VpcId": "vpc-1",
+        "InterfaceType": "interface",
+        "Association": {"PublicIp": "93.184.216.9"},
+        "SubnetId": "subnet-1",
+        "Ipv6Addresses": [{"Ipv6Address": "2a00:1450::1"}],
+    }
     acl = {"NetworkAclId": "acl-1", "VpcId": "vpc-1", "IsDefault": True, "Associations": [{"SubnetId": "subnet-1"}]}
     allow = {"RuleNumber": 100, "RuleAction": "allow", "Protocol": "-1", "CidrBlock": "0.0.0.0/0"}
     last = {**allow, "RuleNumber": 32767, "RuleAction": "deny"}
-    table = {"RouteTableId": "rtb-1", "VpcId": "vpc-1", "Associations": [{"Main": True}]}
-    table["Routes"] = [{"DestinationCidrBlock": f"{first}.0.0.0/1", "GatewayId": "igw-1", "State": "active"} for first in (0, 128)]
-    table["Routes"].append({"DestinationIpv6CidrBlock": "::/0", "GatewayId": "igw-1", "State": "active"})
+    routes = [{"DestinationCidrBlock": f"{first}.0.0.0/1", "GatewayId": "igw-1", "State": "active"} for first in (0, 128)]
+    routes.append({"DestinationIpv6CidrBlock": "::/0", "GatewayId": "igw-1", "State": "active"})
+    table = {"RouteTableId": "rtb-1", "VpcId": "vpc-1", "Associations": [{"Main": True}], "Routes": routes}
     balancer = {"LoadBalancerArn": "lb", "LoadBalancerName": "lb", "Scheme": "internet-facing", "Type": "network"}
     return {
         "GetCallerIdentity": Answer({"Account": ME, "Arn": f"arn:aws:iam::{ME}:user/scanner"}),

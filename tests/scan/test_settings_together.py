@@ -114,6 +114,7 @@ def test_file_systems_are_asked_who_mounts_them(tmp_path: Path) -> None:
         "asked": (document({"a": {"Principal": {"AWS": ME}, **mount}, "d": plain}), "pass", "pass"),
         "anybody": (document({"a": {**ANYBODY, **mount}, "d": plain}), "fail", "pass"),
         "from-there": (document({"a": {**ANYBODY, **mount}, "d": here}), "fail", "fail"),
+        "by-console": (document({"a": {**ANYBODY, **mount, "Action": "elasticfilesystem:ClientWrite"}, "d": plain}), "pass", "pass"),
         "denied": (None, "unknown", "unknown"),
     }
     told: dict[str, Told] = {**ORGANISATION}

@@ -139,6 +139,7 @@ KEY: Mapping[str, Column] = {
 FILE_SYSTEM: Mapping[str, Column] = {
     **POLICY,
     "refuses_plaintext": Column("boolean", about="No client without TLS can mount it."),
+    "asks_who_mounts": Column("boolean", about="Only who signs, and is not just anybody, can mount it."),
 }
 VAULT: Mapping[str, Column] = {
     **POLICY,

@@ -12,6 +12,8 @@ from cnamm_scan.providers.interface import SeenRow, SeenTables
 
 TARGET = "aws.events.target"
 SUBSCRIPTION = "aws.sns.subscription"
+TOPIC = "aws.sns.topic"
+"""Counts who has confirmed, subscribers of other accounts too, which are on no list of this one."""
 KINDS = {
     "hears_threats": events.THREATS,
     "hears_hub": events.HUB,
@@ -31,12 +33,16 @@ def _read(text: str) -> Any:
 
 
 def _people(seen: SeenTables, row: SeenRow, account: str, heard: Set[str]) -> bool | None:
-    """Whether people are reached: by a topic only where it has a subscriber, which of another account's topic nobody sees here."""
+    """Whether people are reached: by a topic only where it has a subscriber, which of another account's topic nobody sees here.
+
+    `heard` holds the topics that have one, and those of which nobody could count them as `? ARN`.
+    """
     reaches: bool | None = row.values.get("reaches_people")
     arn = str(row.values.get("arn") or "")
     if reaches is not True or ":sns:" not in arn or arn in heard:
         return reaches
-    is_seen = arn.split(":")[4:5] == [account] and not seen.dark(SUBSCRIPTION, row.target, row.region)
+    is_dark = any(seen.dark(table, row.target, row.region) for table in (SUBSCRIPTION, TOPIC))
+    is_seen = arn.split(":")[4:5] == [account] and not is_dark and f"? {arn}" not in heard
     return False if is_seen else None
 
 
@@ -44,6 +50,9 @@ def listeners(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each target of a rule. A rule without a pattern runs by the clock and hears nothing."""
     accounts = {target.id: target.name for target in seen.targets}
     heard = {str(row.values["topic_arn"]) for row in seen.rows(SUBSCRIPTION) if row.values.get("is_confirmed")}
+    for row in seen.rows(TOPIC):
+        count, arn = row.values.get("subscribers"), str(row.values.get("arn"))
+        heard |= {f"? {arn}"} if count is None else {arn} if count != "0" else set()
     for row in seen.rows(TARGET):
         made = {name: row.values.get(name) for name in ("rule", "arn", "is_on", "reaches_people", "acts")}
         text, account = row.values.get("pattern"), accounts.get(row.target, "")

@@ -47,6 +47,7 @@ def file_systems(seen: SeenTables) -> Iterable[MadeRow]:
                 **judged.document_row(),
                 "has_policy": bool(document.statements) or not document.readable,
                 "refuses_plaintext": questions.refuses_plain_mounts(document, judged.setting).as_bool,
+                "asks_who_mounts": questions.asks_who_mounts(document, judged.setting).as_bool,
             }
         yield MadeRow(row.target, row.region, row.key, {**carried(row), **made}, (row.fact,))
 

@@ -144,6 +144,20 @@ class Paths:
         return EITHER if meets(value, shape) else FALSE
 
 
+@lru_cache(maxsize=4096)
+def bucket_of(value: str) -> str:
+    """The ARN of the one bucket that a pattern with stars for partition, region or account can fit; empty where it means no single bucket.
+
+    A bucket's ARN has neither region nor account, so that `arn:aws:s3:*:*:name` is that one bucket: nobody else has one of this name.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
+    """
+    parts = arn_parts(value)
+    if parts is None or parts[2] != "s3" or is_wild(parts[5]) or not parts[5] or {"/", ":"} & set(parts[5]) or "${" in value:
+        return ""
+    is_bare = all(covers(each, "") for each in parts[3:5])
+    return f"arn:{'aws' if is_wild(parts[1]) else parts[1]}:s3:::{parts[5]}" if is_bare else ""
+
+
 @dataclass(frozen=True, slots=True)
 class OtherArn:
     """An ARN of one account, or with no account of one that the document does not name; none that the document spells out.
@@ -162,10 +176,10 @@ class OtherArn:
 
     def judge(self, test: Test, value: str) -> int:
         """Whether such an ARN can, or must, fit the pattern."""
+        if not self.principal and bucket_of(value):
+            return FALSE  # one bucket, whoever owns it: its name is nobody else's
         if tidy(value) == "*" and test.how in ("like", "equals") and (test.kind == "arn" or test.how == "like"):
             return TRUE
-        if not self.account and bucket_of(value):
-            return FALSE  # a kind of its own: the one bucket of that name
         return self._by_parts(value) if test.kind == "arn" else self._by_text(test, value)
 
     def _by_parts(self, value: str) -> int:
@@ -292,19 +306,6 @@ def organisations_in(tests: tuple[Test, ...]) -> set[str]:
             heads = (value.partition("/")[0].lower() for value in test.values)
             made |= {head for head in heads if head.startswith("o-") and not is_wild(head)}
     return made
-
-
-def bucket_of(pattern: str) -> str:
-    """The ARN of the one bucket that a pattern with stars for region and account can fit, or empty.
-
-    A bucket's name is unique in its partition, and its ARN has neither region nor account: `arn:aws:s3:*:*:uploads` is
-    `arn:aws:s3:::uploads`.
-    """
-    parts = arn_parts(pattern)
-    if parts is None or parts[2] != "s3" or is_wild(parts[5]) or not parts[5] or set(parts[5]) & {"/", ":"} or "${" in pattern:
-        return ""
-    spare = all(covers(each, "") for each in parts[3:5])
-    return f"arn:{'aws' if is_wild(parts[1]) else parts[1]}:s3:::{parts[5]}" if spare else ""
 
 
 def values_of(tests: tuple[Test, ...], key: str) -> set[str]:

@@ -151,6 +151,7 @@ def _meet(one: Mapping[str, Truth], other: Mapping[str, Truth]) -> Mapping[str, 
     return {name: found for name, found in made.items() if found is not Truth.NO}
 
 
+_CLIENT_MOUNT = "elasticfilesystem:ClientMount"
 _MOUNT: Given = {**PLAIN_TEXT, k.MOUNT_TARGET: ("true",)}
 
 
@@ -164,8 +165,23 @@ def refuses_plain_mounts(document: Document, setting: Setting) -> Truth:
         return Truth.UNKNOWN
     if not document.statements:
         return Truth.NO
-    unsigned = reach_of(document, setting, "elasticfilesystem:ClientMount", _MOUNT).anonymous
+    unsigned = reach_of(document, setting, _CLIENT_MOUNT, _MOUNT).anonymous
     return {Truth.YES: Truth.NO, Truth.NO: Truth.YES}.get(unsigned, unsigned)
+
+
+def asks_who_mounts(document: Document, setting: Setting) -> Truth:
+    """Whether a file system is mounted by those alone who sign and are not just anybody. Without a policy anybody mounts it.
+
+    Only mounting counts: what the console writes to keep the unsigned out still lists what they might do once they had mounted.
+    https://docs.aws.amazon.com/efs/latest/ug/create-file-system-policy.html
+    """
+    if not document.readable:
+        return Truth.UNKNOWN
+    if not document.statements:
+        return Truth.NO
+    found = reach_of(document, setting, _CLIENT_MOUNT, {k.MOUNT_TARGET: ("true",)})
+    open_to_all = found.anonymous | found.is_public
+    return {Truth.YES: Truth.NO, Truth.NO: Truth.YES}.get(open_to_all, open_to_all)
 
 
 @dataclass(frozen=True, slots=True)

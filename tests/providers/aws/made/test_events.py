@@ -22,6 +22,7 @@ class Seen(Given):
     arn: str = f"arn:aws:sns:eu-west-1:{ME}:t"
     heard: Sequence[bool | None] = (True,)
     unread: bool = False
+    counted: Sequence[str | None] = ()
     targets: Sequence[Target] = field(default=(Target(f"aws:{ME}", "aws", ME),), kw_only=True)
 
     def dark(self, table: str, target: str, region: str | None = None) -> bool:
@@ -32,6 +33,9 @@ class Seen(Given):
             topic = f"arn:aws:sns:eu-west-1:{ME}:t"
             said = [{"topic_arn": topic, "is_confirmed": each} for each in self.heard]
             return [SeenRow(f"aws:{ME}", "eu-west-1", f"s{at}", f"s{at}", each) for at, each in enumerate(said)]
+        if table == "aws.sns.topic":
+            told = [{"arn": f"arn:aws:sns:eu-west-1:{ME}:t", "subscribers": each} for each in self.counted]
+            return [SeenRow(f"aws:{ME}", "eu-west-1", f"t{at}", f"t{at}", each) for at, each in enumerate(told)]
         given = {"rule": "r", "arn": self.arn, "is_on": True, "reaches_people": True, "acts": False}
         return [
             SeenRow(f"aws:{ME}", "eu-west-1", f"k{at}", f"f{at}", {**given, "pattern": pattern}) for at, pattern in enumerate(self.patterns)
@@ -67,6 +71,12 @@ def test_a_topic_reaches_people_where_somebody_has_subscribed_to_it() -> None:
     assert reached(heard=[]) is False
     assert reached(heard=[False, None]) is False
     assert reached(heard=[], unread=True) is None
+
+
+def test_a_subscriber_of_another_account_is_counted_by_the_topic_alone() -> None:
+    assert reached(heard=[], counted=["1"]) is True
+    assert reached(heard=[], counted=["0"]) is False
+    assert reached(heard=[], counted=[None]) is None
 
 
 def test_who_hears_a_topic_of_another_account_is_not_seen_and_a_web_address_needs_no_subscriber() -> None:

@@ -101,6 +101,7 @@ TARGET = {"Bool": {"elasticfilesystem:AccessedViaMountTarget": "true"}}
     ("statements", "refuses", "unsigned"),
     [
         ([], False, False),
+        ([allow({"AWS": "*"}, TARGET, MOUNT[1])], True, True),
         ([allow({"AWS": "*"}, TARGET, MOUNT), deny(PLAIN)], True, True),
         ([allow({"AWS": "*"}, TARGET, MOUNT), deny({"Bool": {**PLAIN["Bool"], **TARGET["Bool"]}}, MOUNT[0])], True, True),
         ([allow({"AWS": "*"}, TARGET, MOUNT), deny({**PLAIN, "IpAddress": {"aws:SourceIp": "192.0.2.1"}})], False, True),
@@ -117,6 +118,23 @@ TARGET = {"Bool": {"elasticfilesystem:AccessedViaMountTarget": "true"}}
 def test_who_mounts_a_file_system(statements: list[Any], refuses: bool, unsigned: bool) -> None:
     made = _file_system(*statements)
     assert (made["has_policy"], made["refuses_plaintext"], made["admits_unsigned"]) == (bool(statements), refuses, unsigned)
+
+
+@pytest.mark.parametrize(
+    ("statements", "asks"),
+    [
+        ([], False),
+        ([allow({"AWS": "*"}, TARGET, MOUNT)], False),
+        ([allow({"AWS": "*"}, TARGET, ["elasticfilesystem:ClientRootAccess", MOUNT[1]])], True),
+        ([allow({"AWS": "*"}, action="elasticfilesystem:*")], False),
+        ([allow({"AWS": "*"}, TARGET, MOUNT), deny({"Null": {"aws:PrincipalArn": "true"}}, MOUNT[0])], False),
+        ([deny(PLAIN)], True),
+        ([allow({"AWS": ROLE}, TARGET, MOUNT)], True),
+        ([allow({"AWS": "*"}, {"StringEquals": {"aws:PrincipalOrgID": OURS}}, MOUNT)], True),
+    ],
+)
+def test_mounting_alone_is_what_a_file_system_asks_for(statements: list[Any], asks: bool) -> None:
+    assert _file_system(*statements)["asks_who_mounts"] is asks
 
 
 def test_a_file_system_whose_policy_was_not_seen() -> None:
