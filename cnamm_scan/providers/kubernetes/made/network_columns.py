@@ -62,6 +62,7 @@ SERVICE: Mapping[str, Column] = {
     "target_ports": Column(
         "list", about="Ports by which it tells what it is: those of pods, names looked up, and its own where callers use these."
     ),
+    "is_web": Column("boolean", about="These are 80, 443, 8080 and 8443 alone."),
     "programs": Column("list", about="Images that may answer on them, such as grafana/grafana; of pods that were seen."),
     "source_ranges": Column("list"),
     "external_ips": Column("list"),

@@ -10,7 +10,7 @@ from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.kubernetes.policies.network.balancers import admitted, is_internal
 from cnamm_scan.providers.openness import Openness, addresses, judge
-from cnamm_scan.providers.ports import HABITS, LISTS, joined, lists_of, ports
+from cnamm_scan.providers.ports import HABITS, LISTS, WEB, joined, lists_of, ports
 from cnamm_scan.providers.programs import lists_of_image, lists_of_name
 
 SERVICE, POD = "kubernetes.core.service", "kubernetes.core.pod"
@@ -153,6 +153,7 @@ def service_doors(seen: SeenTables) -> Iterable[MadeRow]:
             **{name: values[name] for name in ("external_ips", "is_exposed")},
             "ports": values["ports"],
             "target_ports": None if not held.is_whole else list(map(str, held.numbers)),
+            "is_web": None if not held.is_whole else all(not ports("tcp", each, each).without(WEB).tcp for each in held.numbers),
             "programs": sorted(held.programs),
             "is_internal": inside,
             "admitted": None if lets_in is None else lets_in.value,

@@ -77,6 +77,13 @@ def test_numbers_that_web_applications_use_by_habit_say_nothing_by_themselves(nu
     assert None in unseen.values()
 
 
+def test_ports_of_the_web_are_known_as_such() -> None:
+    assert told({"port": 443, "targetPort": 8443}, WEB)["is_web"] is True
+    assert told({"port": 443, "targetPort": 4711}, WEB)["is_web"] is False
+    assert told({"port": 4711, "targetPort": 8080}, WEB, kind="NodePort")["is_web"] is True
+    assert told({"port": 443, "targetPort": "x"}, missing={POD: frozenset({"denied"})})["is_web"] is None
+
+
 def test_a_program_beside_the_one_that_answers_says_nothing() -> None:
     both = {**WEB, "listeners": [{"image": "acme/web", "ports": [8080]}, {"image": "library/redis", "ports": [6379]}]}
     assert told({"port": 80, "targetPort": 8080}, both)["lists"] == []
