@@ -132,3 +132,20 @@ def test_what_a_gitops_tool_leaves_on_an_object_is_asked_in_the_same_words_every
 def test_the_agents_that_enforce_policies_are_the_same_to_the_view_and_to_what_weighs_policies() -> None:
     (names,) = re.findall(r"'\^\(([^)]*)\)\$'", reader.load().views["kubernetes.networking.policy_engine"].select)
     assert set(names.split("|")) - {"aws-node", "kube-flannel.*"} == set(ENFORCES.pattern.split("|"))
+
+
+LINUX_ALONE = {"allows_escalation", "apparmor", "capabilities_added", "capabilities_dropped", "proc_mount", "read_only_root", "seccomp"}
+LINUX_ALONE |= {"selinux_role", "selinux_type", "selinux_user", "sysctls"}
+LINUX_KUBELETS = {"makes_iptables_chains", "pod_pids_limit", "seccomp_default"}
+"""Settings that have no effect on Windows, which refuses or ignores them."""
+
+
+def test_what_windows_does_not_have_is_not_asked_of_it() -> None:
+    asked = {
+        rule.id: rule.where or ""
+        for rule in reader.load().rules.values()
+        if rule.for_each in ("kubernetes.core.container", "kubernetes.core.pod", "kubernetes.core.kubelet")
+        and (LINUX_ALONE | LINUX_KUBELETS).intersection(re.findall(r"[a-z_]+", rule.pass_))
+    }
+    assert len(asked) >= 12
+    assert [name for name, where in asked.items() if "os <> 'windows'" not in where] == []
