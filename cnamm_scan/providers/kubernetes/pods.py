@@ -333,6 +333,16 @@ def package(document: Json) -> Json:
     return {**document, "packageReference": made} if made else document
 
 
+def model(document: Json) -> Json:
+    """A model of KServe, with `storageReference` where an image holds it: what the image's name says."""
+    spec = optional(whole(document), "spec")
+    of_language, served = optional(spec, "model"), optional(optional(spec, "predictor"), "model")
+    storage = of_language.get("uri") or served.get("storageUri")
+    if isinstance(storage, str) and storage.lower().startswith("oci://"):
+        return {**document, "storageReference": reference(storage[len("oci://") :])}
+    return document
+
+
 TELLING = (
     "service.beta.kubernetes.io/",
     "service.kubernetes.io/",
@@ -376,6 +386,7 @@ NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     "pod": pod,
     "changes": changes,
     "package": package,
+    "model": model,
     "config_map": config_map,
     "aws_auth": aws_auth,
     "service": service,

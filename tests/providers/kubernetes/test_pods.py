@@ -668,3 +668,12 @@ def test_a_local_volume_on_a_disk_of_its_own_does_not() -> None:
 
 def test_a_volume_of_a_driver_says_nothing_of_local_paths() -> None:
     assert NORMALISERS["volume"]({"spec": {"csi": {"driver": "ebs.csi.aws.com"}}}) == {"spec": {"csi": {"driver": "ebs.csi.aws.com"}}}
+
+
+def test_a_model_that_an_image_holds_says_what_the_images_name_says() -> None:
+    served = {"spec": {"predictor": {"model": {"storageUri": "oci://quay.io/someone/model:1"}}}}
+    language = {"spec": {"model": {"uri": "oci://registry.example.com/model:1"}}}
+    assert NORMALISERS["model"](served)["storageReference"]["isPublic"] is True
+    assert NORMALISERS["model"](language)["storageReference"]["isPublic"] is False
+    bucket = {"spec": {"model": {"uri": "s3://models/a"}}}
+    assert NORMALISERS["model"](bucket) == bucket
