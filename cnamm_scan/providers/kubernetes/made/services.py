@@ -55,16 +55,18 @@ class Chosen:
         found = {each["containerPort"] for each in held if isinstance(each, Mapping) and _is(each, name, protocol)}
         return found, self.is_whole and None not in listed
 
-    def programs(self, numbers: set[int]) -> tuple[set[str], bool]:
-        """The images that may answer on one of these ports, and whether that is all of them."""
-        found: set[str] = set()
+    def programs(self, numbers: set[int]) -> tuple[set[str], set[str], bool]:
+        """(images that answer on one of these ports, images that may since nobody names the port, whether these are all)."""
+        sure: set[str] = set()
+        maybe: set[str] = set()
         listed = [row.values["listeners"] for row in self.rows]
         for every in listed:
             held = [each for each in _list(every) if isinstance(each, Mapping)]
             named = [each for each in held if numbers & set(_list(each.get("ports")))]
-            silent = [each for each in held if not each.get("ports")]  # who names none may listen on any
-            found |= {str(each.get("image")) for each in named or silent}
-        return found, self.is_whole and bool(self.rows) and None not in listed
+            silent = [] if named else [each for each in held if not each.get("ports")]  # who names none may listen on any
+            sure |= {str(each.get("image")) for each in named or silent if named or len(silent) == 1}
+            maybe |= {str(each.get("image")) for each in silent if len(silent) > 1}
+        return sure, maybe, self.is_whole and bool(self.rows) and None not in listed
 
 
 @dataclass
@@ -123,17 +125,18 @@ def behind(row: SeenRow, pods: Pods, only: Any = None, *, by_port: bool = False)
             asked, is_known = chosen.numbers(str(target), protocol)
         else:
             asked, is_known = {each["port"]}, True
-        answering, are_known = chosen.programs(asked)
+        answering, possible, are_known = chosen.programs(asked)
         told = {name for image in answering for name in lists_of_image(image)}
         told |= lists_of_name(str(target or "")) | lists_of_name(str(each.get("name") or ""))
         heard = asked | ({each["port"]} if by_port else set())
         opened = [ports(protocol, number, number) for number in heard]
         certain = {name for one in opened for name in lists_of(one.without(_HABITS))}
         sure |= told | certain
-        if not are_known:
+        maybe |= {name for image in possible for name in lists_of_image(image)}
+        if not are_known or possible:
             maybe |= {name for one in opened for name in lists_of(one)} - certain
         numbers |= heard
-        programs |= answering
+        programs |= answering | possible
         whole = whole and is_known
     return Behind(frozenset(sure), frozenset(maybe - sure), tuple(sorted(numbers)), frozenset(programs), whole)
 

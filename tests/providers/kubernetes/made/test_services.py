@@ -90,6 +90,14 @@ def test_a_program_beside_the_one_that_answers_says_nothing() -> None:
     assert told({"port": 80, "targetPort": 6379}, both)["lists"] == ["caches"]
 
 
+def test_of_two_programs_that_name_no_port_either_may_answer() -> None:
+    both = {**WEB, "listeners": [{"image": "acme/web", "ports": []}, {"image": "library/redis", "ports": []}]}
+    made = told({"port": 80, "targetPort": 8080}, both)
+    assert made["lists"] == []
+    assert (made["opens_caches"], made["opens_databases"]) == (None, False)
+    assert told({"port": 80, "targetPort": 8080}, pod("library/redis"))["lists"] == ["caches"]
+
+
 def test_a_service_without_a_selector_picks_no_pod() -> None:
     made = told({"port": 80, "targetPort": "db"}, pod("library/postgres", names={"db": 5432}), selector={})
     assert made["opens_databases"] is None
