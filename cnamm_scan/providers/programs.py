@@ -36,6 +36,9 @@ _BEHIND = (
 )
 _KNOWN = {name: re.compile(rf"(?:.*[-_.])?(?:{words}){_BEHIND}") for name, words in _PROGRAMS.items()}
 
+PROGRAM_LISTS = frozenset(_PROGRAMS)
+"""The lists that have programs: what an image that nobody saw may be of."""
+
 _PORT_NAMES: Mapping[str, str] = {
     "remote_administration": "ssh|rdp|vnc|telnet|winrm",
     "cluster_control": "etcd|kubelet|dockerd",

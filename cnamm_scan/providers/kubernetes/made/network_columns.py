@@ -63,7 +63,7 @@ SERVICE: Mapping[str, Column] = {
         "list", about="Ports by which it tells what it is: those of pods, names looked up, and its own where callers use these."
     ),
     "is_web": Column("boolean", about="These are 80, 443, 8080 and 8443 alone."),
-    "programs": Column("list", about="Images that may answer on them, such as grafana/grafana; of pods that were seen."),
+    "programs": Column("list", about="Images that may answer on them, such as grafana/grafana."),
     "source_ranges": Column("list"),
     "external_ips": Column("list"),
     "is_exposed": Column("boolean", about="It is reached from outside the cluster."),

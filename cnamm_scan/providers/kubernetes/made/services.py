@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnamm_scan.model import MadeRow
+from cnamm_scan.model import MadeRow, Reason
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.kubernetes.policies.network.balancers import admitted, is_internal
 from cnamm_scan.providers.openness import Openness, addresses, judge
 from cnamm_scan.providers.ports import HABITS, LISTS, WEB, joined, lists_of, ports
-from cnamm_scan.providers.programs import lists_of_image, lists_of_name
+from cnamm_scan.providers.programs import PROGRAM_LISTS, lists_of_image, lists_of_name
 
 SERVICE, POD = "kubernetes.core.service", "kubernetes.core.pod"
 INGRESS = "kubernetes.networking.ingress"
@@ -27,7 +27,8 @@ class Behind:
     sure: frozenset[str]
     maybe: frozenset[str]
     numbers: tuple[int, ...]
-    programs: frozenset[str]
+    programs: frozenset[str] | None
+    """None where some may be missing."""
     is_whole: bool
 
     def opens(self) -> dict[str, Any]:
@@ -43,10 +44,11 @@ NOTHING = Behind(frozenset(), frozenset(), (), frozenset(), is_whole=True)
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The pods behind a service. `is_whole`: there are no others."""
+    """The pods behind a service. `is_whole`: there are no others. `is_hidden`: the scan should have seen more, and could not."""
 
     rows: tuple[SeenRow, ...]
     is_whole: bool
+    is_hidden: bool = False
 
     def numbers(self, name: str, protocol: str) -> tuple[set[int], bool]:
         """The numbers that a port's name has in them, and whether that is all of them."""
@@ -66,7 +68,7 @@ class Chosen:
             silent = [] if named else [each for each in held if not each.get("ports")]  # who names none may listen on any
             sure |= {str(each.get("image")) for each in named or silent if named or len(silent) == 1}
             maybe |= {str(each.get("image")) for each in silent if len(silent) > 1}
-        return sure, maybe, self.is_whole and bool(self.rows) and None not in listed
+        return sure, maybe, self.is_whole and None not in listed
 
 
 @dataclass
@@ -88,7 +90,10 @@ class Pods:
         near = self._by_space.get((row.target, row.values["namespace"]), ())
         labels = [(each, _mapping(each.values["labels"])) for each in near]
         rows = tuple(each for each, worn in labels if worn is not None and selector.items() <= worn.items())
-        return Chosen(rows, is_whole=all(worn is not None for _, worn in labels) and not self.seen.dark(POD, row.target))
+        hidden = bool(self.seen.why(POD, row.target) - {Reason.NOT_IN_MANIFESTS.value})
+        # pods that were found speak for those of the same selector that were not
+        whole = all(worn is not None for _, worn in labels) and bool(rows or not self.seen.dark(POD, row.target))
+        return Chosen(rows, whole, is_hidden=(not whole and hidden) or None in [worn for _, worn in labels])
 
 
 def _is(port: Mapping[str, Any], name: str, protocol: str) -> bool:
@@ -105,13 +110,13 @@ def behind(row: SeenRow, pods: Pods, only: Any = None, *, by_port: bool = False)
     """
     values = row.values
     if not isinstance(values["port_specs"], list):
-        return Behind(frozenset(), frozenset(), (), frozenset(), is_whole=False)
+        return Behind(frozenset(), frozenset(), (), None, is_whole=False)
     chosen = pods.behind(row)
     sure: set[str] = set()
     maybe: set[str] = set()
     numbers: set[int] = set()
     programs: set[str] = set()
-    whole = True
+    whole = told_all = True
     for each in values["port_specs"]:
         if not isinstance(each, Mapping) or not isinstance(each.get("port"), int):
             whole = False
@@ -133,12 +138,16 @@ def behind(row: SeenRow, pods: Pods, only: Any = None, *, by_port: bool = False)
         certain = {name for one in opened for name in lists_of(one.without(_HABITS))}
         sure |= told | certain
         maybe |= {name for image in possible for name in lists_of_image(image)}
-        if not are_known or possible:
+        is_unseen = chosen.is_hidden or bool(chosen.rows and not are_known)
+        if is_unseen:
+            maybe |= PROGRAM_LISTS  # an image that nobody saw may be of any
+        if not are_known or possible or not chosen.rows:
             maybe |= {name for one in opened for name in lists_of(one)} - certain
         numbers |= heard
         programs |= answering | possible
-        whole = whole and is_known
-    return Behind(frozenset(sure), frozenset(maybe - sure), tuple(sorted(numbers)), frozenset(programs), whole)
+        whole, told_all = whole and is_known, told_all and is_known and not is_unseen
+    named = frozenset(programs) if told_all else None
+    return Behind(frozenset(sure), frozenset(maybe - sure), tuple(sorted(numbers)), named, whole)
 
 
 def service_doors(seen: SeenTables) -> Iterable[MadeRow]:
@@ -157,7 +166,7 @@ def service_doors(seen: SeenTables) -> Iterable[MadeRow]:
             "ports": values["ports"],
             "target_ports": None if not held.is_whole else list(map(str, held.numbers)),
             "is_web": None if not held.is_whole else all(not ports("tcp", each, each).without(WEB).tcp for each in held.numbers),
-            "programs": sorted(held.programs),
+            "programs": None if held.programs is None else sorted(held.programs),
             "is_internal": inside,
             "admitted": None if lets_in is None else lets_in.value,
             "is_public": _is_public(kind, external, inside, lets_in),
@@ -209,7 +218,7 @@ def ingress_ports(seen: SeenTables) -> Iterable[MadeRow]:
             elif seen.dark(SERVICE, row.target):
                 named = {port for port in asked if isinstance(port, int)}
                 lists = frozenset(name for port in named for name in lists_of(ports("tcp", port, port).without(_HABITS)))
-                held = Behind(lists, frozenset(), tuple(sorted(named)), frozenset(), is_whole=False)
+                held = Behind(lists, frozenset(), tuple(sorted(named)), None, is_whole=False)
             else:
                 held = NOTHING  # leads nowhere
             facts = (row.fact,) if found is None else (row.fact, found.fact)
@@ -221,8 +230,7 @@ def _joined(each: Sequence[Behind]) -> Behind:
     sure = frozenset(name for one in each for name in one.sure)
     maybe = frozenset(name for one in each for name in one.maybe) - sure
     numbers = {number for one in each for number in one.numbers}
-    programs = frozenset(name for one in each for name in one.programs)
-    return Behind(sure, maybe, tuple(sorted(numbers)), programs, all(one.is_whole for one in each))
+    return Behind(sure, maybe, tuple(sorted(numbers)), None, all(one.is_whole for one in each))
 
 
 def _backends(values: Mapping[str, Any]) -> dict[str, list[Any]]:

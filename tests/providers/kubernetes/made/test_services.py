@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cnamm_scan.model import Reason
 from cnamm_scan.providers.kubernetes.made.services import POD, SERVICE, service_doors
 from tests.providers.kubernetes.made.given import Seen
 
@@ -96,6 +97,18 @@ def test_of_two_programs_that_name_no_port_either_may_answer() -> None:
     assert made["lists"] == []
     assert (made["opens_caches"], made["opens_databases"]) == (None, False)
     assert told({"port": 80, "targetPort": 8080}, pod("library/redis"))["lists"] == ["caches"]
+
+
+def test_pods_that_were_found_speak_for_others_of_their_selector() -> None:
+    dark = {POD: frozenset({Reason.NOT_IN_MANIFESTS.value})}
+    made = told({"port": 80, "targetPort": "db"}, pod("library/postgres", names={"db": 5432}), missing=dark)
+    assert (made["opens_databases"], made["programs"], made["target_ports"]) == (True, ["library/postgres"], ["80", "5432"])
+    nobody = told({"port": 80, "targetPort": 8080}, missing=dark)
+    assert (nobody["opens_databases"], nobody["programs"]) == (False, [])  # its own manifests say what it is for
+    denied = told({"port": 80, "targetPort": 8080}, missing={POD: frozenset({"denied"})})
+    assert (denied["opens_databases"], denied["opens_industrial"], denied["programs"]) == (None, False, None)
+    unread = told({"port": 80, "targetPort": 8080}, {**WEB, "listeners": None})
+    assert (unread["opens_databases"], unread["programs"]) == (None, None)
 
 
 def test_a_service_without_a_selector_picks_no_pod() -> None:
