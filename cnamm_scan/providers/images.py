@@ -19,6 +19,16 @@ _PUBLIC = re.compile(
     r"|xpkg\.(?:upbound|crossplane)\.io|docker\.litellm\.ai|container-registry\.oracle\.com|icr\.io|gcr\.io"
 )
 """Registries from which anybody may pull, that belong to nobody who scans."""
+_FOR_ALL = re.compile(
+    r"docker\.io/library/.*|(?:registry\.k8s\.io|k8s\.gcr\.io|mcr\.microsoft\.com|public\.ecr\.aws|docker\.elastic\.co|lscr\.io|docker\.n8n\.io"
+    r"|docker\.litellm\.ai|registry\.opensource\.zalan\.do)/.*"
+    r"|(?:[a-z]+\.)?gcr\.io/(?:google[-_]containers|google-samples|google\.com|distroless|kubebuilder|kaniko-project|cloudsql-docker|gke-release"
+    r"|cloud-marketplace|knative-releases|tekton-releases|ml-pipeline|kubernetes-e2e-test-images|projectcontour|cadvisor|k8s-skaffold"
+    r"|spark-operator|istio-release|datadoghq|stackdriver-agents)/.*"
+)
+"""Of these what holds images for everybody and nobody's own: whole registries, and projects of the others."""
+_OF_PROJECTS = re.compile(r"(?:[a-z]+\.)?gcr\.io")
+"""Registries with a part for each customer of the cloud, at which its nodes sign in by themselves."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 """The two algorithms that registries know; any other word behind an @ pins nothing."""
 _MOVING = frozenset("latest snapshot".split())
@@ -52,6 +62,8 @@ def _reference(image: str) -> dict[str, Json]:
         "tagName": tag,
         "digest": pinned,
         "isPublic": _PUBLIC.fullmatch(registry) is not None,
+        "isForAll": _FOR_ALL.fullmatch(f"{registry}/{path}") is not None,
+        "isOfProject": _OF_PROJECTS.fullmatch(registry) is not None and not _FOR_ALL.fullmatch(f"{registry}/{path}"),
         "moves": not pinned and moves(tag),
     }
 
@@ -67,7 +79,9 @@ def moves(tag: str) -> bool:
 
 
 def reference(image: Json) -> dict[str, Json] | None:
-    """`{registry, repository, tagName, digest, isPublic, moves}` of an image's name as runtimes read it: docker.io, library/, latest.
+    """What an image's name says as runtimes read it, with docker.io, library/ and latest filled in.
+
+    `{registry, repository, tagName, digest, isPublic, isForAll, isOfProject, moves}`.
 
     `tagName` is empty beside a digest that stands alone; `digest` where it is none that pins. None for what names no image.
     """

@@ -132,6 +132,8 @@ LISTS: Mapping[str, Ports] = {
 """The lists. What is open on a port of one fails by its name."""
 HABITS = _written("3000-3003 4000 4040 5000 6000-6009 7000-7002 8000 8001 8009 8088 8123 8500 8787 8888 9000 9001 9090 9443 9999 10000")
 """Numbers of lists that ordinary web applications use by habit too: behind a port of another number they say nothing."""
+WEB = _written("80 443 8080 8443")
+"""What pages and APIs are served on, in the open and under TLS."""
 SSH_AND_RDP = _written("22 3389 u3389")
 DNS = Ports(((53, 53),), ((53, 53),))
 

@@ -165,3 +165,20 @@ def test_a_backup_counts_for_as_long_as_it_is_young() -> None:
 def test_who_hears_an_alarm_through_another_is_asked_of_the_view() -> None:
     asking = {where for where, text in expressions() if "aws.cloudwatch.composite_alarm" in text}
     assert asking == {"aws.cloudwatch.heard_composite"}
+
+
+LINUX_ALONE = {"allows_escalation", "apparmor", "capabilities_added", "capabilities_dropped", "proc_mount", "read_only_root", "seccomp"}
+LINUX_ALONE |= {"selinux_role", "selinux_type", "selinux_user", "sysctls"}
+LINUX_KUBELETS = {"makes_iptables_chains", "pod_pids_limit", "seccomp_default"}
+"""Settings that have no effect on Windows, which refuses or ignores them."""
+
+
+def test_what_windows_does_not_have_is_not_asked_of_it() -> None:
+    asked = {
+        rule.id: rule.where or ""
+        for rule in reader.load().rules.values()
+        if rule.for_each in ("kubernetes.core.container", "kubernetes.core.pod", "kubernetes.core.kubelet")
+        and (LINUX_ALONE | LINUX_KUBELETS).intersection(re.findall(r"[a-z_]+", rule.pass_))
+    }
+    assert len(asked) >= 12
+    assert [name for name, where in asked.items() if "os <> 'windows'" not in where] == []

@@ -117,3 +117,21 @@ def test_a_moving_tag_beside_a_digest_moves_nothing() -> None:
     broken = reference("app:latest@sha256:abc")
     assert broken is not None
     assert broken["moves"] is True
+
+
+@pytest.mark.parametrize(
+    ("image", "for_all", "of_project"),
+    [
+        ("nginx:1.29", True, False),
+        ("acme/web:1", False, False),
+        ("ghcr.io/acme/web:1", False, False),
+        ("registry.k8s.io/pause:3.10", True, False),
+        ("gcr.io/distroless/static", True, False),
+        ("eu.gcr.io/acme-prod/web:1", False, True),
+        ("europe-docker.pkg.dev/acme/web/app:1", False, False),
+    ],
+)
+def test_what_is_for_everybody_and_what_may_be_somebodys_own(image: str, for_all: bool, of_project: bool) -> None:
+    said = reference(image)
+    assert said is not None
+    assert (said["isForAll"], said["isOfProject"]) == (for_all, of_project)

@@ -18,6 +18,9 @@ from cnamm_scan.providers import host_paths
 from cnamm_scan.providers.embedded import parse_json
 from cnamm_scan.providers.images import reference
 from cnamm_scan.providers.kubernetes.amounts import amounts
+from cnamm_scan.providers.kubernetes.parts import listed, mapping, mappings, optional, text, whole
+from cnamm_scan.providers.kubernetes.podspec import listeners, named_ports, system
+from cnamm_scan.providers.kubernetes.volumes import secret_volumes, token_volumes, volume
 from cnamm_scan.providers.secrets.found import of_files, of_settings, of_words
 from cnamm_scan.providers.secrets.names import is_password
 
@@ -41,30 +44,26 @@ def pod(document: Json) -> Json:
     Each is the container as the API gave it, with `kind` (init, sidecar, regular, ephemeral), `securityContext` as it holds after the
     pod's own was laid under it, `imageReference` and, where the pod runs, `imageID`. Raises MalformedError for what is no pod.
     """
-    spec = _mapping(document, "spec")
-    volumes = list(_mappings(spec, "volumes"))
+    spec = mapping(document, "spec")
+    volumes = list(mappings(spec, "volumes"))
     kinds = sorted({str(name) for each in volumes for name in each if name != "name"})
-    phase = _optional(document, "status").get("phase")
-    mounted = dict(_secret_volumes(volumes))
+    phase = optional(document, "status").get("phase")
+    mounted = dict(secret_volumes(volumes))
     secrets = sorted({name for names in mounted.values() for name in names})
-    tokens = list(_token_volumes(volumes))
+    tokens, doors = list(token_volumes(volumes)), list(token_volumes(volumes, for_api=True))
     return {
         **document,
         "spec": named(spec),
         "effectiveContainers": list(_containers(document, spec, volumes, mounted)),
         "volumeKinds": kinds,
         "isFinished": phase in ("Succeeded", "Failed"),
-        **_named_ports(spec),
+        "osName": system(spec),
+        **named_ports(spec),
+        **listeners(spec),
         **({"secretVolumes": secrets} if secrets else {}),
         **({"tokenVolumes": tokens} if tokens else {}),
+        **({"apiTokenVolumes": doors} if doors else {}),
     }
-
-
-def _named_ports(spec: Mapping[str, Json]) -> dict[str, Json]:
-    """The ports of its containers that have a name, by which services find them."""
-    made = [port for field in ("containers", "initContainers") for each in spec.get(field) or () if isinstance(each, dict)
-            for port in _list(each, "ports") if isinstance(port, dict) and port.get("name")]  # fmt: skip
-    return {"namedPorts": made} if made else {}
 
 
 def named(spec: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -73,46 +72,34 @@ def named(spec: Mapping[str, Json]) -> Mapping[str, Json]:
     return {**spec, "serviceAccountName": alias} if alias and not spec.get("serviceAccountName") else spec
 
 
-def _token_volumes(volumes: Sequence[Mapping[str, Json]]) -> Iterator[str]:
-    """The volumes that hold a token of the pod's account, whoever wrote them into it."""
-    for each in volumes:
-        if "projected" in each and any("serviceAccountToken" in source for source in _mappings(_optional(each, "projected"), "sources")):
-            yield str(_text(each, "name") or "")
-
-
-def _secret_volumes(volumes: Sequence[Mapping[str, Json]]) -> Iterator[tuple[str | None, list[str]]]:
-    """(name of a volume, the secrets whose values stand in it)."""
-    for each in volumes:
-        if "secret" not in each and "projected" not in each:
-            continue
-        secret, projected = _optional(each, "secret"), _optional(each, "projected")
-        found = [secret.get("secretName")]
-        found += [_optional(source, "secret").get("name") for source in _mappings(projected, "sources")]
-        if names := [str(name) for name in found if name]:
-            yield _text(each, "name"), names
-
-
 def _containers(
     document: Mapping[str, Json], spec: Mapping[str, Json], there: Sequence[Mapping[str, Json]], secrets: Mapping[str | None, list[str]]
 ) -> Iterator[dict[str, Json]]:
-    above = _optional(spec, "securityContext")
-    volumes = {_text(each, "name"): each["hostPath"].get("path") for each in there if isinstance(each.get("hostPath"), dict)}
+    above = optional(spec, "securityContext")
+    volumes = {text(each, "name"): each["hostPath"].get("path") for each in there if isinstance(each.get("hostPath"), dict)}
     if not spec.get("containers"):
         raise MalformedError("spec.containers")  # the API server refuses a pod without any
     inherited = {name: above[name] for name in INHERITED if above.get(name) is not None}
-    room = _Room(inherited, _optional(spec, "resources"), volumes, secrets)
-    annotations = _optional(_optional(document, "metadata"), "annotations")
-    status = _optional(document, "status")
+    room = _Room(inherited, optional(spec, "resources"), volumes, secrets)
+    annotations = optional(optional(document, "metadata"), "annotations")
+    status = optional(document, "status")
     for field, kind in KINDS:
         if spec.get(field) is None:
             continue
-        images = {_text(each, "name"): each.get("imageID") for each in _mappings(status, _STATUSES[field])}
-        for container in _mappings(spec, field):
-            name = _text(container, "name")
+        images = {text(each, "name"): each.get("imageID") for each in mappings(status, _STATUSES[field])}
+        for container in mappings(spec, field):
+            name = text(container, "name")
             made = {**container, **_told(container, kind, annotations.get(f"{APPARMOR}{name}") if annotations else None, room)}
+            if spec.get("hostNetwork") is True and container.get("ports"):
+                made["ports"] = [_of_the_node(port) for port in mappings(container, "ports")]
             if images.get(name):
                 made["imageID"] = images[name]
             yield made
+
+
+def _of_the_node(port: Mapping[str, Json]) -> Mapping[str, Json]:
+    """A port of a pod in its node's network: the API server opens it on the node where it says nothing."""
+    return port if port.get("hostPort") else {**port, "hostPort": port.get("containerPort")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,17 +141,17 @@ def _of_alike(said: bytes) -> Mapping[str, Json]:
 
 def _made(container: Mapping[str, Json], kind: str, profile: Json, room: _Room) -> Mapping[str, Json]:
     """What a container has beside its own fields, and in place of them; but for what each pod of a template has for itself."""
-    own, inherited = _optional(container, "securityContext"), room.settings
+    own, inherited = optional(container, "securityContext"), room.settings
     context = {**inherited, **_said(own)}
     if "windowsOptions" in inherited and own.get("windowsOptions"):  # these are laid over each other one by one
-        context["windowsOptions"] = {**_optional(inherited, "windowsOptions"), **_said(_optional(own, "windowsOptions"))}
-    if "appArmorProfile" not in context and isinstance(profile, str):
+        context["windowsOptions"] = {**optional(inherited, "windowsOptions"), **_said(optional(own, "windowsOptions"))}
+    if isinstance(profile, str) and profile and own.get("appArmorProfile") is None:  # it goes before what the pod says
         context["appArmorProfile"] = _apparmor(profile)
     made: dict[str, Json] = {"securityContext": context, "imageReference": reference(container.get("image"))}
-    words = tuple(str(word) for field in ("command", "args") if container.get(field) is not None for word in _list(container, field))
+    words = tuple(str(word) for field in ("command", "args") if container.get(field) is not None for word in listed(container, field))
     made.update(_seen_in(container, room.volumes, words))
     made.update(_secrets_of(container, room.secrets, words))
-    if held := amounts(_optional(container, "resources"), room.resources):
+    if held := amounts(optional(container, "resources"), room.resources):
         made["amounts"] = held
     made["kind"] = "sidecar" if kind == "init" and container.get("restartPolicy") == "Always" else kind
     return made
@@ -178,8 +165,8 @@ def _seen_in(
         yield "commandNames", _flags(words)
     if volumes:
         yield from _mounts(container, volumes)
-    resources = _optional(container, "resources")
-    requested = {*_optional(resources, "requests"), *_optional(resources, "limits")}
+    resources = optional(container, "resources")
+    requested = {*optional(resources, "requests"), *optional(resources, "limits")}
     if extended := sorted(str(name) for name in requested if "/" in str(name)):
         yield "extendedResources", extended
     if hosts := _probe_hosts(container):
@@ -187,8 +174,8 @@ def _seen_in(
 
 
 def _mounts(container: Mapping[str, Json], volumes: Mapping[str | None, Json]) -> Iterator[tuple[str, Sequence[Json]]]:
-    given = _mappings(container, "volumeMounts")
-    mounts = [(_mounted(volumes[name], each), each) for each in given if (name := _text(each, "name")) in volumes]
+    given = mappings(container, "volumeMounts")
+    mounts = [(_mounted(volumes[name], each), each) for each in given if (name := text(each, "name")) in volumes]
     writable = [path for path, mount in mounts if not mount.get("readOnly")]
     yield from (
         (name, value)
@@ -216,7 +203,7 @@ def _secrets_of(
     plain: list[tuple[str, str]] = []
     secret: list[Json] = []
     if container.get("env") is not None:
-        for each in _mappings(container, "env"):
+        for each in mappings(container, "env"):
             source = each.get("valueFrom")
             if source is None:
                 if each.get("value"):
@@ -225,7 +212,7 @@ def _secrets_of(
                 secret.append(source["secretKeyRef"].get("name"))
     if container.get("envFrom") is not None:
         elsewhere = []
-        for each in _mappings(container, "envFrom"):
+        for each in mappings(container, "envFrom"):
             if isinstance(each.get("secretRef"), dict):
                 secret.append(each["secretRef"].get("name"))
                 elsewhere.append(f"Secret {each['secretRef'].get('name')}")
@@ -235,7 +222,7 @@ def _secrets_of(
             yield "envFromNames", elsewhere
     mounted: list[str] = []
     if volumes:
-        mounted = sorted({name for each in _mappings(container, "volumeMounts") for name in volumes.get(_text(each, "name"), ())})
+        mounted = sorted({name for each in mappings(container, "volumeMounts") for name in volumes.get(text(each, "name"), ())})
         if mounted:
             yield "mountedSecrets", mounted
     if secret:
@@ -273,7 +260,7 @@ _HOOKS = ("postStart", "preStop")
 
 
 def _probe_hosts(container: Mapping[str, Json]) -> set[str]:
-    lifecycle = _optional(container, "lifecycle")
+    lifecycle = optional(container, "lifecycle")
     found = set()
     for place, names in ((container, _PROBES), (lifecycle, _HOOKS)):
         for name in names:
@@ -304,24 +291,24 @@ def changes(document: Json) -> Json:
     images that are named by nothing but a tag that is meant to move, `publicImages` those of registries for everybody; and `probes`: how
     many of its containers have one, {liveness, readiness}.
     """
-    entries = _list(_optional(_object(document), "metadata"), "managedFields")
+    entries = listed(optional(whole(document), "metadata"), "managedFields")
     made = [
         {name: entry[name] for name in ("manager", "operation", "time") if entry.get(name) is not None}
         for entry in entries
         if isinstance(entry, dict) and entry.get("subresource") != "status"
     ]
-    spec = _optional(_object(document), "spec")
-    template = _optional(_optional(spec, "template"), "spec")
+    spec = optional(whole(document), "spec")
+    template = optional(optional(spec, "template"), "spec")
     if template.get("serviceAccount"):
-        document = {**document, "spec": {**spec, "template": {**_optional(spec, "template"), "spec": named(template)}}}
+        document = {**document, "spec": {**spec, "template": {**optional(spec, "template"), "spec": named(template)}}}
     flags = [
-        flag for each in _mappings(template, "containers") for flag in _flags(["", *map(str, _list(each, "args"))], settled=True) if flag
+        flag for each in mappings(template, "containers") for flag in _flags(["", *map(str, listed(each, "args"))], settled=True) if flag
     ]
-    images = [(str(each["image"]), said) for each in _mappings(template, "containers") if (said := reference(each.get("image")))]
+    images = [(str(each["image"]), said) for each in mappings(template, "containers") if (said := reference(each.get("image")))]
     moving = [image for image, said in images if said["moves"]]
     public = [image for image, said in images if said["isPublic"]]
     probes = {
-        kind: sum(_is_probed(each, f"{kind}Probe") for each in _mappings(template, "containers")) for kind in ("liveness", "readiness")
+        kind: sum(_is_probed(each, f"{kind}Probe") for each in mappings(template, "containers")) for kind in ("liveness", "readiness")
     }
     told = (
         ("changes", made, entries),
@@ -335,15 +322,25 @@ def changes(document: Json) -> Json:
 
 def _is_probed(container: Mapping[str, Json], probe: str) -> bool:
     """Whether a probe is there and says what to ask."""
-    said = _optional(container, probe)
-    ports = [_optional(said, how).get("port") for how in ("httpGet", "tcpSocket", "grpc")]
-    return any(port not in (None, "") for port in (*ports, *_list(_optional(said, "exec"), "command")[:1]))
+    said = optional(container, probe)
+    ports = [optional(said, how).get("port") for how in ("httpGet", "tcpSocket", "grpc")]
+    return any(port not in (None, "") for port in (*ports, *listed(optional(said, "exec"), "command")[:1]))
 
 
 def package(document: Json) -> Json:
     """An object that installs a package by the name of an image, with `packageReference`: what that name says."""
-    made = reference(_optional(_object(document), "spec").get("package"))
+    made = reference(optional(whole(document), "spec").get("package"))
     return {**document, "packageReference": made} if made else document
+
+
+def model(document: Json) -> Json:
+    """A model of KServe, with `storageReference` where an image holds it: what the image's name says."""
+    spec = optional(whole(document), "spec")
+    of_language, served = optional(spec, "model"), optional(optional(spec, "predictor"), "model")
+    storage = of_language.get("uri") or served.get("storageUri")
+    if isinstance(storage, str) and storage.lower().startswith("oci://"):
+        return {**document, "storageReference": reference(storage[len("oci://") :])}
+    return document
 
 
 TELLING = (
@@ -360,16 +357,10 @@ TELLING = (
 
 def service(document: Json) -> Json:
     """A Service whose annotations keep their names, and their values only where these tell a cloud about its load balancer."""
-    metadata = _optional(_object(document), "metadata")
-    annotations = _optional(metadata, "annotations")
+    metadata = optional(whole(document), "metadata")
+    annotations = optional(metadata, "annotations")
     kept = {name: value if str(name).startswith(TELLING) else "" for name, value in annotations.items()}
     return {**document, "metadata": {**metadata, "annotations": kept}} if annotations else document
-
-
-def volume(document: Json) -> Json:
-    """A PersistentVolume, with whether its local path is one that its node runs from."""
-    path = _text(_optional(_optional(_object(document), "spec"), "local"), "path")
-    return {**document, "localIsCritical": host_paths.is_critical(path)} if path else document
 
 
 def bare_url(address: Json) -> Json:
@@ -379,53 +370,8 @@ def bare_url(address: Json) -> Json:
 
 def config_map(document: Json) -> Json:
     """The same with `secrets`: the names under which its values are secrets, are named like some, or may be. Values go no further."""
-    found = of_files(_optional(_object(document), "data"), _optional(document, "binaryData"))
+    found = of_files(optional(whole(document), "data"), optional(document, "binaryData"))
     return {**document, "secrets": found.document()}
-
-
-def _object(document: Json) -> Mapping[str, Json]:
-    if not isinstance(document, dict):
-        raise MalformedError("@")
-    return document
-
-
-def _mapping(document: Json, field: str) -> Mapping[str, Json]:
-    value = document.get(field) if isinstance(document, dict) else None
-    if not isinstance(value, dict):
-        raise MalformedError(field)
-    return value
-
-
-def _optional(document: Mapping[str, Json], field: str) -> Mapping[str, Json]:
-    value = document.get(field)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise MalformedError(field)
-    return value
-
-
-def _mappings(document: Mapping[str, Json], field: str) -> Iterator[Mapping[str, Json]]:
-    for each in _list(document, field):
-        if not isinstance(each, dict):
-            raise MalformedError(f"{field}[]")
-        yield each
-
-
-def _text(document: Mapping[str, Json], field: str) -> str | None:
-    value = document.get(field)
-    if value is None or isinstance(value, str):
-        return value
-    raise MalformedError(field)
-
-
-def _list(document: Mapping[str, Json], field: str) -> list[Json]:
-    value = document.get(field)
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise MalformedError(field)
-    return value
 
 
 def aws_auth(written: Json) -> Json:
@@ -440,6 +386,7 @@ NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     "pod": pod,
     "changes": changes,
     "package": package,
+    "model": model,
     "config_map": config_map,
     "aws_auth": aws_auth,
     "service": service,

@@ -179,7 +179,11 @@ def test_the_annotation_of_apparmor(profile: str, expected: Document) -> None:
     # the field, where there is one, is what counts
     own = {"securityContext": {"appArmorProfile": {"type": "Localhost"}}}
     assert only(own, metadata=metadata)["securityContext"] == own["securityContext"]
-    assert only({}, own, metadata=metadata)["securityContext"] == own["securityContext"]
+    # what a pod says for all of its containers counts where the annotation is silent
+    assert only({}, own, metadata=metadata)["securityContext"] == {"appArmorProfile": expected}
+    silent = {"annotations": {f"{APPARMOR}main": ""}}
+    assert only({}, own, metadata=silent)["securityContext"] == own["securityContext"]
+    assert only({}, metadata=silent)["securityContext"] == {}
 
 
 # ---- what no path can say ------------------------------------------------------------------------------------------------
@@ -578,18 +582,98 @@ def test_a_volume_that_holds_a_token_is_named_whoever_wrote_it() -> None:
         {"name": "scratch", "emptyDir": {}},
     ]
     spec = {"containers": [{"name": "web", "image": "web:1"}]}
-    assert pods.pod({"metadata": {}, "spec": {**spec, "volumes": volumes}})["tokenVolumes"] == ["by-hand"]
-    assert "tokenVolumes" not in pods.pod({"metadata": {}, "spec": {**spec, "volumes": volumes[1:]}})
+    assert pod({"metadata": {}, "spec": {**spec, "volumes": volumes}})["tokenVolumes"] == ["by-hand"]
+    assert "tokenVolumes" not in pod({"metadata": {}, "spec": {**spec, "volumes": volumes[1:]}})
 
 
 @pytest.mark.parametrize("path", ["/", "/etc", "/var/lib/kubelet/pods"])
 def test_a_local_volume_may_lie_where_its_node_lives(path: str) -> None:
-    assert pods.volume({"spec": {"local": {"path": path}}})["localIsCritical"] is True
+    assert NORMALISERS["volume"]({"spec": {"local": {"path": path}}})["localIsCritical"] is True
+
+
+def terms(*given: list[Document]) -> Document:
+    chosen = {"nodeSelectorTerms": [{"matchExpressions": each} for each in given]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": chosen}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({}, "linux"),
+        ({"os": {"name": "windows"}, "nodeSelector": {"kubernetes.io/os": "linux"}}, "windows"),
+        ({"nodeSelector": {"kubernetes.io/os": "windows"}}, "windows"),
+        ({"nodeSelector": {"disk": "ssd"}}, "linux"),
+        ({"securityContext": {"windowsOptions": {"runAsUserName": "ContainerUser"}}}, "windows"),
+        ({"containers": [{"name": "a", "securityContext": {"windowsOptions": {"hostProcess": True}}}]}, "windows"),
+        ({"affinity": terms([{"key": "kubernetes.io/os", "operator": "In", "values": ["windows"]}])}, "windows"),
+        ({"affinity": terms([{"key": "kubernetes.io/os", "operator": "NotIn", "values": ["windows"]}])}, "linux"),
+        ({"affinity": terms([{"key": "kubernetes.io/os", "operator": "In", "values": ["windows"]}], [])}, "linux"),
+    ],
+)
+def test_which_system_a_pod_is_for(spec: Document, expected: str) -> None:
+    assert pod({"metadata": {}, "spec": {"containers": [{"name": "a"}], **spec}})["osName"] == expected
+
+
+def test_ports_of_a_pod_in_its_nodes_network_are_the_nodes() -> None:
+    spec = {"containers": [{"name": "a", "ports": [{"containerPort": 80}, {"containerPort": 81, "hostPort": 81}]}]}
+    said = pod({"metadata": {}, "spec": {**spec, "hostNetwork": True}})["effectiveContainers"][0]["ports"]
+    assert [each["hostPort"] for each in said] == [80, 81]
+    assert pod({"metadata": {}, "spec": spec})["effectiveContainers"][0]["ports"] == spec["containers"][0]["ports"]
+
+
+def test_what_listens_is_told_of_containers_that_keep_running() -> None:
+    spec = {
+        "initContainers": [{"name": "i", "image": "busybox"}, {"name": "s", "image": "ghcr.io/x/proxy:1", "restartPolicy": "Always"}],
+        "containers": [{"name": "a", "image": "grafana/grafana:12", "ports": [{"containerPort": 3000}]}, {"name": "b"}],
+    }
+    assert pod({"metadata": {}, "spec": spec})["listeners"] == [
+        {"image": "grafana/grafana", "ports": [3000]},
+        {"image": "x/proxy", "ports": []},
+    ]
+
+
+def test_a_token_for_the_api_server_names_no_audience() -> None:
+    def volume(name: str, **token: Any) -> Document:
+        return {"name": name, "projected": {"sources": [{"serviceAccountToken": {"path": "token", **token}}]}}
+
+    made = pod(
+        {"metadata": {}, "spec": {"containers": [{"name": "a"}], "volumes": [volume("kube-api-access-x"), volume("v", audience="vault")]}}
+    )
+    assert made["tokenVolumes"] == ["kube-api-access-x", "v"]
+    assert made["apiTokenVolumes"] == ["kube-api-access-x"]
+
+
+@pytest.mark.parametrize(
+    ("where", "path", "provisioner", "expected"),
+    [
+        ("hostPath", "/var/lib/rancher/k3s/storage/pvc-1_shop_data", "rancher.io/local-path", True),
+        ("local", "/var/lib/rancher/k3s/storage/pvc-1_shop_data", "rancher.io/local-path", True),
+        ("hostPath", "/tmp/hostpath-provisioner/shop/data", "k8s.io/minikube-hostpath", True),
+        ("hostPath", "/var/snap/microk8s/common/default-storage/shop-data-pvc-1", "microk8s.io/hostpath", True),
+        ("hostPath", "/var/lib/rancher/k3s/storage/pvc-1_shop_data", None, False),
+        ("hostPath", "/etc", "rancher.io/local-path", False),
+        ("local", "/var/lib/kubelet/pvc-1/..", "x", False),
+    ],
+)
+def test_a_folder_that_a_provisioner_made_is_the_volumes_own(where: str, path: str, provisioner: str | None, expected: bool) -> None:
+    annotations = {"pv.kubernetes.io/provisioned-by": provisioner} if provisioner else {}
+    spec = {where: {"path": path}, "claimRef": {"namespace": "shop", "name": "data"}}
+    made = NORMALISERS["volume"]({"metadata": {"name": "pvc-1", "annotations": annotations}, "spec": spec})
+    assert made["isOwnFolder"] is expected
 
 
 def test_a_local_volume_on_a_disk_of_its_own_does_not() -> None:
-    assert pods.volume({"spec": {"local": {"path": "/mnt/disks/ssd1"}}})["localIsCritical"] is False
+    assert NORMALISERS["volume"]({"spec": {"local": {"path": "/mnt/disks/ssd1"}}})["localIsCritical"] is False
 
 
 def test_a_volume_of_a_driver_says_nothing_of_local_paths() -> None:
-    assert pods.volume({"spec": {"csi": {"driver": "ebs.csi.aws.com"}}}) == {"spec": {"csi": {"driver": "ebs.csi.aws.com"}}}
+    assert NORMALISERS["volume"]({"spec": {"csi": {"driver": "ebs.csi.aws.com"}}}) == {"spec": {"csi": {"driver": "ebs.csi.aws.com"}}}
+
+
+def test_a_model_that_an_image_holds_says_what_the_images_name_says() -> None:
+    served = {"spec": {"predictor": {"model": {"storageUri": "oci://quay.io/someone/model:1"}}}}
+    language = {"spec": {"model": {"uri": "oci://registry.example.com/model:1"}}}
+    assert NORMALISERS["model"](served)["storageReference"]["isPublic"] is True
+    assert NORMALISERS["model"](language)["storageReference"]["isPublic"] is False
+    bucket = {"spec": {"model": {"uri": "s3://models/a"}}}
+    assert NORMALISERS["model"](bucket) == bucket

@@ -48,7 +48,8 @@ NAMESPACE: Mapping[str, Column] = {
     ),
 }
 OPENS: Mapping[str, Column] = {
-    f"opens_{name}": Column("boolean", about=f"One of its ports, or one behind them, is of the list {name}.") for name in LISTS
+    f"opens_{name}": Column("boolean", about=f"A port behind it, its name, or the program that answers is of the list {name}.")
+    for name in LISTS
 }
 SERVICE: Mapping[str, Column] = {
     "namespace": Column("text"),
@@ -58,7 +59,11 @@ SERVICE: Mapping[str, Column] = {
     "type": Column("text"),
     "selector": Column("json"),
     "ports": Column("list"),
-    "target_ports": Column("list", about="Ports of pods behind them, those with names looked up."),
+    "target_ports": Column(
+        "list", about="Ports by which it tells what it is: those of pods, names looked up, and its own where callers use these."
+    ),
+    "is_web": Column("boolean", about="These are 80, 443, 8080 and 8443 alone."),
+    "programs": Column("list", about="Images that may answer on them, such as grafana/grafana."),
     "source_ranges": Column("list"),
     "external_ips": Column("list"),
     "is_exposed": Column("boolean", about="It is reached from outside the cluster."),
@@ -75,7 +80,7 @@ BACKEND: Mapping[str, Column] = {
     "ingress": Column("text"),
     "service": Column("text"),
     "is_system": Column("boolean"),
-    "ports": Column("list", about="Ports of the service, and of the pods behind it."),
+    "ports": Column("list", about="Ports of the pods behind it."),
     **OPENS,
     "lists": Column("list"),
 }

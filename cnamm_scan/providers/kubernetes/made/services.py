@@ -1,64 +1,99 @@
-"""Services and ingresses as doors: whether strangers reach them, and which ports stand behind, those of pods looked up by their names."""
+"""Services and ingresses as doors: whether strangers reach them, and what answers behind, by the ports and programs of their pods."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnamm_scan.model import MadeRow
+from cnamm_scan.model import MadeRow, Reason
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.kubernetes.policies.network.balancers import admitted, is_internal
 from cnamm_scan.providers.openness import Openness, addresses, judge
-from cnamm_scan.providers.ports import HABITS, LISTS, NO_PORTS, Ports, joined, lists_of, ports
+from cnamm_scan.providers.ports import HABITS, LISTS, WEB, joined, lists_of, ports
+from cnamm_scan.providers.programs import PROGRAM_LISTS, lists_of_image, lists_of_name
 
 SERVICE, POD = "kubernetes.core.service", "kubernetes.core.pod"
 INGRESS = "kubernetes.networking.ingress"
+_HABITS = joined((HABITS, ports("tcp", 50000, 50000), ports("tcp", 5555, 5557)))
+"""Beside the habits of all providers those of Jenkins's agents and of what watches queues."""
 Truth = bool | None
 
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """Ports of a service and of the pods behind it. `is_whole`: none is missing."""
+    """What answers behind a service: lists of ports.py of which something certainly is, and may be. `is_whole`: nothing is missing."""
 
-    ports: Ports
+    sure: frozenset[str]
+    maybe: frozenset[str]
     numbers: tuple[int, ...]
+    programs: frozenset[str] | None
+    """None where some may be missing."""
     is_whole: bool
 
     def opens(self) -> dict[str, Any]:
         """The columns of the lists of which a port is opened."""
-        found = lists_of(self.ports)
-        made: dict[str, Any] = {f"opens_{name}": True if name in found else False if self.is_whole else None for name in LISTS}
-        return {**made, "lists": sorted(found)}
+        made: dict[str, Any] = {
+            f"opens_{name}": True if name in self.sure else False if self.is_whole and name not in self.maybe else None for name in LISTS
+        }
+        return {**made, "lists": sorted(self.sure)}
+
+
+NOTHING = Behind(frozenset(), frozenset(), (), frozenset(), is_whole=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The pods behind a service. `is_whole`: there are no others. `is_hidden`: the scan should have seen more, and could not."""
+
+    rows: tuple[SeenRow, ...]
+    is_whole: bool
+    is_hidden: bool = False
+
+    def numbers(self, name: str, protocol: str) -> tuple[set[int], bool]:
+        """The numbers that a port's name has in them, and whether that is all of them."""
+        listed = [row.values["named_ports"] for row in self.rows]
+        held = [each for every in listed if isinstance(every, list) for each in every]
+        found = {each["containerPort"] for each in held if isinstance(each, Mapping) and _is(each, name, protocol)}
+        return found, self.is_whole and None not in listed
+
+    def programs(self, numbers: set[int]) -> tuple[set[str], set[str], bool]:
+        """(images that answer on one of these ports, images that may since nobody names the port, whether these are all)."""
+        sure: set[str] = set()
+        maybe: set[str] = set()
+        listed = [row.values["listeners"] for row in self.rows]
+        for every in listed:
+            held = [each for each in _list(every) if isinstance(each, Mapping)]
+            named = [each for each in held if numbers & set(_list(each.get("ports")))]
+            silent = [] if named else [each for each in held if not each.get("ports")]  # who names none may listen on any
+            sure |= {str(each.get("image")) for each in named or silent if named or len(silent) == 1}
+            maybe |= {str(each.get("image")) for each in silent if len(silent) > 1}
+        return sure, maybe, self.is_whole and None not in listed
 
 
 @dataclass
 class Pods:
-    """Ports of containers by name, looked up only where a service names one."""
+    """The pods of services, looked up only where one is asked for."""
 
     seen: SeenTables
     _by_space: dict[tuple[str, str | None], list[SeenRow]] | None = None
 
-    def numbers(self, target: str, namespace: str, selector: Mapping[str, str] | None, name: str, protocol: str) -> tuple[set[int], bool]:
-        """The numbers that a name has in the pods that a selector picks, and whether that is all of them."""
+    def behind(self, row: SeenRow) -> Chosen:
+        """The pods that a service picks; none are known of one that picks none by itself, since its addresses are written by hand."""
         if self._by_space is None:
             self._by_space = {}
             for group in self.seen.groups(POD):  # the pods of a template have the same labels and ports
                 self._by_space.setdefault((group.first.target, group.first.values["namespace"]), []).append(group.first)
-        if selector is None:
-            return set(), False
-        found: set[int] = set()
-        whole = True
-        for row in self._by_space.get((target, namespace), ()):
-            labels, listed = _mapping(row.values["labels"]), row.values["named_ports"]
-            if labels is None:
-                whole = False
-            elif selector.items() <= labels.items():
-                if not isinstance(listed, list):
-                    whole = False
-                else:
-                    found |= {each["containerPort"] for each in listed if isinstance(each, Mapping) and _is(each, name, protocol)}
-        return found, whole and bool(found or not self.seen.dark(POD, target))  # where no pod has the name, nothing stands behind it
+        selector = _mapping(row.values["selector"])
+        if not selector:
+            return Chosen((), is_whole=False)
+        near = self._by_space.get((row.target, row.values["namespace"]), ())
+        labels = [(each, _mapping(each.values["labels"])) for each in near]
+        rows = tuple(each for each, worn in labels if worn is not None and selector.items() <= worn.items())
+        hidden = bool(self.seen.why(POD, row.target) - {Reason.NOT_IN_MANIFESTS.value})
+        # pods that were found speak for those of the same selector that were not
+        whole = all(worn is not None for _, worn in labels) and bool(rows or not self.seen.dark(POD, row.target))
+        return Chosen(rows, whole, is_hidden=(not whole and hidden) or None in [worn for _, worn in labels])
 
 
 def _is(port: Mapping[str, Any], name: str, protocol: str) -> bool:
@@ -67,14 +102,21 @@ def _is(port: Mapping[str, Any], name: str, protocol: str) -> bool:
     )
 
 
-def behind(row: SeenRow, pods: Pods, only: Any = None) -> Behind:
-    """What stands behind a service: its own ports too, since callers see those. `only`: the one of its ports, by number or name."""
+def behind(row: SeenRow, pods: Pods, only: Any = None, *, by_port: bool = False) -> Behind:
+    """What answers behind a service: told by the ports of its pods, what these are called, and their programs.
+
+    `only`: the one of its ports, by number or name. `by_port`: callers use its own ports, as those of a load balancer do, so these tell
+    too; a node's port and an ingress are called by another number. What ordinary web applications listen on by habit tells nothing alone.
+    """
     values = row.values
     if not isinstance(values["port_specs"], list):
-        return Behind(NO_PORTS, (), is_whole=False)
-    made: list[Ports] = [NO_PORTS]
+        return Behind(frozenset(), frozenset(), (), None, is_whole=False)
+    chosen = pods.behind(row)
+    sure: set[str] = set()
+    maybe: set[str] = set()
     numbers: set[int] = set()
-    whole = True
+    programs: set[str] = set()
+    whole = told_all = True
     for each in values["port_specs"]:
         if not isinstance(each, Mapping) or not isinstance(each.get("port"), int):
             whole = False
@@ -82,15 +124,30 @@ def behind(row: SeenRow, pods: Pods, only: Any = None) -> Behind:
         if only is not None and only not in (each["port"], each.get("name")):
             continue
         protocol, target = str(each.get("protocol") or "TCP").lower(), each.get("targetPort")
-        found = {each["port"]}
         if isinstance(target, int) or str(target or "").isdigit():
-            found |= {int(str(target))} - {0}
+            asked, is_known = {int(str(target)) or each["port"]}, True
         elif target:
-            named, all_of_them = pods.numbers(row.target, str(values["namespace"]), _mapping(values["selector"]), str(target), protocol)
-            found, whole = found | named, whole and all_of_them
-        numbers |= found
-        made += [ports(protocol, number, number).without(NO_PORTS if number == each["port"] else HABITS) for number in found]
-    return Behind(joined(made), tuple(sorted(numbers)), whole)
+            asked, is_known = chosen.numbers(str(target), protocol)
+        else:
+            asked, is_known = {each["port"]}, True
+        answering, possible, are_known = chosen.programs(asked)
+        told = {name for image in answering for name in lists_of_image(image)}
+        told |= lists_of_name(str(target or "")) | lists_of_name(str(each.get("name") or ""))
+        heard = asked | ({each["port"]} if by_port else set())
+        opened = [ports(protocol, number, number) for number in heard]
+        certain = {name for one in opened for name in lists_of(one.without(_HABITS))}
+        sure |= told | certain
+        maybe |= {name for image in possible for name in lists_of_image(image)}
+        is_unseen = chosen.is_hidden or bool(chosen.rows and not are_known)
+        if is_unseen:
+            maybe |= PROGRAM_LISTS  # an image that nobody saw may be of any
+        if not are_known or possible or not chosen.rows:
+            maybe |= {name for one in opened for name in lists_of(one)} - certain
+        numbers |= heard
+        programs |= answering | possible
+        whole, told_all = whole and is_known, told_all and is_known and not is_unseen
+    named = frozenset(programs) if told_all else None
+    return Behind(frozenset(sure), frozenset(maybe - sure), tuple(sorted(numbers)), named, whole)
 
 
 def service_doors(seen: SeenTables) -> Iterable[MadeRow]:
@@ -102,12 +159,14 @@ def service_doors(seen: SeenTables) -> Iterable[MadeRow]:
         given = [each for each in _list(values["addresses"]) if isinstance(each, Mapping)]
         inside = is_internal(told, values["load_balancer_class"], given) if kind in ("LoadBalancer", None) else False
         lets_in = admitted(values["source_ranges"], told) if kind == "LoadBalancer" else None
-        held = behind(row, pods) if values["is_exposed"] is not False else Behind(NO_PORTS, (), is_whole=True)
+        held = behind(row, pods, by_port=kind != "NodePort" or bool(external)) if values["is_exposed"] is not False else NOTHING
         made: dict[str, Any] = {
             **{name: values[name] for name in ("namespace", "name", "labels", "is_system", "type", "selector", "source_ranges")},
             **{name: values[name] for name in ("external_ips", "is_exposed")},
             "ports": values["ports"],
             "target_ports": None if not held.is_whole else list(map(str, held.numbers)),
+            "is_web": None if not held.is_whole else all(not ports("tcp", each, each).without(WEB).tcp for each in held.numbers),
+            "programs": None if held.programs is None else sorted(held.programs),
             "is_internal": inside,
             "admitted": None if lets_in is None else lets_in.value,
             "is_public": _is_public(kind, external, inside, lets_in),
@@ -154,18 +213,24 @@ def ingress_ports(seen: SeenTables) -> Iterable[MadeRow]:
                 "ingress": values["name"],
                 "service": service,
             }
-            if found is None:
-                held = Behind(NO_PORTS, (), is_whole=True)  # leads nowhere
-                if seen.dark(SERVICE, row.target):
-                    named = [port for port in asked if isinstance(port, int)]
-                    held = Behind(joined([NO_PORTS, *(ports("tcp", port, port) for port in named)]), tuple(sorted(named)), is_whole=False)
+            if found is not None:
+                held = _joined([behind(found, pods, only) for only in asked])
+            elif seen.dark(SERVICE, row.target):
+                named = {port for port in asked if isinstance(port, int)}
+                lists = frozenset(name for port in named for name in lists_of(ports("tcp", port, port).without(_HABITS)))
+                held = Behind(lists, frozenset(), tuple(sorted(named)), None, is_whole=False)
             else:
-                each = [behind(found, pods, only) for only in asked]
-                every = {number for one in each for number in one.numbers}
-                held = Behind(joined([NO_PORTS, *(one.ports for one in each)]), tuple(sorted(every)), all(one.is_whole for one in each))
+                held = NOTHING  # leads nowhere
             facts = (row.fact,) if found is None else (row.fact, found.fact)
             made |= {"ports": None if not held.is_whole else list(map(str, held.numbers)), **held.opens()}
             yield MadeRow(row.target, row.region, f"{row.key} {service}", made, facts)
+
+
+def _joined(each: Sequence[Behind]) -> Behind:
+    sure = frozenset(name for one in each for name in one.sure)
+    maybe = frozenset(name for one in each for name in one.maybe) - sure
+    numbers = {number for one in each for number in one.numbers}
+    return Behind(sure, maybe, tuple(sorted(numbers)), None, all(one.is_whole for one in each))
 
 
 def _backends(values: Mapping[str, Any]) -> dict[str, list[Any]]:
