@@ -66,6 +66,7 @@ EXEMPT = {
     ("registry", "kubernetes.olm.operator_catalog_approved"),  # indexes of operators, which others fill; not whose images anybody may pull
     ("registry", "kubernetes.admission.running_image"),  # Sigstore's own spelling of Docker Hub
     ("registry", "kubernetes.admission.image_rule"),  # the same, in its globs
+    ("registry", "kubernetes.argocd.sources_restricted"),  # hosts of repositories and charts, in the globs of Argo CD
     ("pinned", "kubernetes.apps.image_tag"),  # what a runtime says that it pulled
 }
 
