@@ -102,3 +102,18 @@ def test_an_action_of_a_balancer_is_no_service(tmp_path: Path) -> None:
     door["spec"]["rules"].append({"http": {"paths": [{"path": "/x", "pathType": "Prefix", "backend": {"service": {"name": "there", "port": {"number": 80}}}}]}})
     there = thing("Service", "there", "watch", spec={"ports": [{"port": 80}]})
     assert judged(tmp_path, alb, door, there, rule="kubernetes.networking.ingress_backend_exists") == "pass"
+
+
+def balancer(name: str, address: str, annotations: Json | None = None) -> Json:
+    more = {"type": "LoadBalancer", "selector": {"app": name}, "ports": [{"port": 443}]}
+    return thing("Service", name, "doors", metadata={"annotations": annotations or {}}, spec=more, status={"loadBalancer": {"ingress": [{"hostname": address}]}})
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"), [("outside.example.com", "fail"), ("inside.example.com", "not_applicable"), ("elsewhere.example.com", "fail")]
+)
+def test_where_an_ingress_faces_is_told_by_the_service_that_has_its_address(tmp_path: Path, address: str, expected: str) -> None:
+    outside = balancer("outside", "outside.example.com", {"service.beta.kubernetes.io/aws-load-balancer-scheme": "internet-facing"})
+    inside = balancer("inside", "inside.example.com", {"service.beta.kubernetes.io/aws-load-balancer-internal": "true"})
+    door = ingress() | {"status": {"loadBalancer": {"ingress": [{"hostname": address}]}}}
+    assert judged(tmp_path, named("nginx", "k8s.io/ingress-nginx"), outside, inside, door) == expected
