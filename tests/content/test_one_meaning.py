@@ -133,3 +133,8 @@ def test_what_a_gitops_tool_leaves_on_an_object_is_asked_in_the_same_words_every
 def test_the_agents_that_enforce_policies_are_the_same_to_the_view_and_to_what_weighs_policies() -> None:
     (names,) = re.findall(r"'\^\(([^)]*)\)\$'", reader.load().views["kubernetes.networking.policy_engine"].select)
     assert set(names.split("|")) - {"aws-node", "kube-flannel.*"} == set(ENFORCES.pattern.split("|"))
+
+
+def test_an_alert_and_a_probe_count_where_a_prometheus_loads_them() -> None:
+    raw = re.compile(r"kubernetes[.]monitoring[.](?:rule|probe)\b")
+    assert not {rule.id for rule in reader.load().rules.values() if raw.search(rule.pass_)}, "ask kubernetes.monitoring.live_rule and live_probe"
