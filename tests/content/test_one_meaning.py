@@ -137,4 +137,6 @@ def test_the_agents_that_enforce_policies_are_the_same_to_the_view_and_to_what_w
 
 def test_an_alert_and_a_probe_count_where_a_prometheus_loads_them() -> None:
     raw = re.compile(r"kubernetes[.]monitoring[.](?:rule|probe)\b")
-    assert not {rule.id for rule in reader.load().rules.values() if raw.search(rule.pass_)}, "ask kubernetes.monitoring.live_rule and live_probe"
+    assert not {rule.id for rule in reader.load().rules.values() if raw.search(rule.pass_)}, (
+        "ask kubernetes.monitoring.live_rule and live_probe"
+    )

@@ -31,14 +31,24 @@ LABELS = {"release": "main", "team": "a"}
 
 def server(name: str, **spec: Any) -> Json:
     """A stateful set whose pod runs Prometheus, and the object that it was made of."""
-    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "prometheus", "image": "quay.io/prometheus/prometheus:v3.5.0"}]}}
+    template = {
+        "metadata": {"labels": {"app": name}},
+        "spec": {"containers": [{"name": "prometheus", "image": "quay.io/prometheus/prometheus:v3.5.0"}]},
+    }
     more = {"serviceName": "x", "replicas": 1, "selector": {"matchLabels": {"app": name}}, "template": template}
     return thing("StatefulSet", name, "watch", api="apps/v1", spec=more, status={"availableReplicas": 1})
 
 
 def rule(expression: str = "kube_resourcequota > 1", labels: Json | None = None) -> Json:
     groups = [{"name": "g", "rules": [{"alert": "Full", "expr": expression}]}]
-    return thing("PrometheusRule", "ours", "shop", api=f"{GROUP}/v1", metadata={"labels": LABELS if labels is None else labels}, spec={"groups": groups})
+    return thing(
+        "PrometheusRule",
+        "ours",
+        "shop",
+        api=f"{GROUP}/v1",
+        metadata={"labels": LABELS if labels is None else labels},
+        spec={"groups": groups},
+    )
 
 
 def operated(kind: str = "Prometheus", namespace: str = "watch", **spec: Any) -> Json:

@@ -36,7 +36,11 @@ def named(name: str, controller: str) -> Json:
 def service(annotations: Json | None = None) -> Json:
     ports = [{"name": "http", "port": 80, "targetPort": 3000}, {"name": "metrics", "port": 9090, "targetPort": 9090}]
     return thing(
-        "Service", "grafana", "watch", metadata={"annotations": annotations or {}}, spec={"type": "NodePort", "selector": {"app": "g"}, "ports": ports}
+        "Service",
+        "grafana",
+        "watch",
+        metadata={"annotations": annotations or {}},
+        spec={"type": "NodePort", "selector": {"app": "g"}, "ports": ports},
     )
 
 
@@ -83,7 +87,8 @@ def test_without_its_class_the_name_tells_unless_the_annotations_are_of_another(
 def test_a_backend_config_holds_for_the_port_that_it_names(tmp_path: Path, config: Json, port: Json, expected: str) -> None:
     kinds = crd("backendconfigs", "BackendConfig", "v1", group="cloud.google.com")
     configs = [
-        thing("BackendConfig", name, "watch", api="cloud.google.com/v1", spec={"iap": {"enabled": on}}) for name, on in (("asks", True), ("open", False))
+        thing("BackendConfig", name, "watch", api="cloud.google.com/v1", spec={"iap": {"enabled": on}})
+        for name, on in (("asks", True), ("open", False))
     ]
     marks = {"cloud.google.com/backend-config": json.dumps(config)} if config else {}
     assert judged(tmp_path, kinds, *configs, service(marks), ingress("gce", by_field=False, port=port)) == expected
@@ -99,14 +104,23 @@ def test_the_service_may_say_how_a_balancer_asks(tmp_path: Path) -> None:
 def test_an_action_of_a_balancer_is_no_service(tmp_path: Path) -> None:
     alb = named("alb", "ingress.k8s.aws/alb")
     door = ingress("alb", {f"{ALB}/actions.grafana": "{}"}, {"name": "use-annotation"})
-    door["spec"]["rules"].append({"http": {"paths": [{"path": "/x", "pathType": "Prefix", "backend": {"service": {"name": "there", "port": {"number": 80}}}}]}})
+    door["spec"]["rules"].append(
+        {"http": {"paths": [{"path": "/x", "pathType": "Prefix", "backend": {"service": {"name": "there", "port": {"number": 80}}}}]}}
+    )
     there = thing("Service", "there", "watch", spec={"ports": [{"port": 80}]})
     assert judged(tmp_path, alb, door, there, rule="kubernetes.networking.ingress_backend_exists") == "pass"
 
 
 def balancer(name: str, address: str, annotations: Json | None = None) -> Json:
     more = {"type": "LoadBalancer", "selector": {"app": name}, "ports": [{"port": 443}]}
-    return thing("Service", name, "doors", metadata={"annotations": annotations or {}}, spec=more, status={"loadBalancer": {"ingress": [{"hostname": address}]}})
+    return thing(
+        "Service",
+        name,
+        "doors",
+        metadata={"annotations": annotations or {}},
+        spec=more,
+        status={"loadBalancer": {"ingress": [{"hostname": address}]}},
+    )
 
 
 @pytest.mark.parametrize(
