@@ -104,3 +104,26 @@ def test_where_the_operator_runs_nothing_something_else_may_load_it(tmp_path: Pa
 
 def test_a_prometheus_beside_the_rule_selects_it_without_a_word_about_namespaces(tmp_path: Path) -> None:
     assert judged(tmp_path, rule(), operated(namespace="shop", ruleSelector={})) == "pass"
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"alertmanagerConfigSelector": {}, "alertmanagerConfigMatcherStrategy": {"type": "None"}}, "pass"),
+        (
+            {"alertmanagerConfigSelector": {}, "alertmanagerConfigMatcherStrategy": {"type": "OnNamespaceExceptForAlertmanagerNamespace"}},
+            "pass",
+        ),
+        ({"alertmanagerConfiguration": {"name": "main"}}, "pass"),
+        ({"alertmanagerConfigSelector": {}}, "unknown"),
+        ({"alertmanagerConfigSelector": {"matchLabels": {"a": "b"}}, "alertmanagerConfigMatcherStrategy": {"type": "None"}}, "unknown"),
+    ],
+)
+def test_a_receiver_hears_of_the_cluster_where_its_configuration_gets_more_than_its_own_namespace(
+    tmp_path: Path, spec: Json, expected: str
+) -> None:
+    route = {"route": {"receiver": "all"}, "receivers": [{"name": "all", "slackConfigs": [{"channel": "#x"}]}]}
+    config = thing("AlertmanagerConfig", "main", "watch", api=f"{GROUP}/v1alpha1", spec=route)
+    loads = operated(ruleSelector={}, ruleNamespaceSelector={}, alerting={"alertmanagers": [{"name": "main", "port": "web"}]})
+    found = judged(tmp_path, rule(), loads, operated("Alertmanager", **spec), config, rules=["kubernetes.monitoring.alerts_have_receiver"])
+    assert found == expected
