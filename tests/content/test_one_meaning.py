@@ -67,6 +67,7 @@ EXEMPT = {
     ("registry", "kubernetes.olm.operator_catalog_approved"),  # indexes of operators, which others fill; not whose images anybody may pull
     ("registry", "kubernetes.admission.running_image"),  # Sigstore's own spelling of Docker Hub
     ("registry", "kubernetes.admission.image_rule"),  # the same, in its globs
+    ("registry", "kubernetes.argocd.sources_restricted"),  # hosts of repositories and charts, in the globs of Argo CD
     ("pinned", "kubernetes.apps.image_tag"),  # what a runtime says that it pulled
 }
 
@@ -182,3 +183,10 @@ def test_what_windows_does_not_have_is_not_asked_of_it() -> None:
     }
     assert len(asked) >= 12
     assert [name for name, where in asked.items() if "os <> 'windows'" not in where] == []
+
+
+def test_an_alert_and_a_probe_count_where_a_prometheus_loads_them() -> None:
+    raw = re.compile(r"kubernetes[.]monitoring[.](?:rule|probe)\b")
+    assert not {rule.id for rule in reader.load().rules.values() if raw.search(rule.pass_)}, (
+        "ask kubernetes.monitoring.live_rule and live_probe"
+    )

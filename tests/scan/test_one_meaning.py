@@ -134,6 +134,7 @@ def alerting(expression: str) -> Document:
 PROMETHEUS = controller("quay.io/prometheus/prometheus:v3.0.0")
 AGENT = controller("quay.io/prometheus/prometheus:v3.0.0", arguments=("--agent", "--storage.agent.path=/prometheus"))
 OF_THE_OPERATOR = thing("Prometheus", "k8s", "platform", api="monitoring.coreos.com/v1", spec={})
+SELECTING = thing("Prometheus", "k8s", "platform", api="monitoring.coreos.com/v1", spec={"ruleSelector": {}})
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,8 @@ OF_THE_OPERATOR = thing("Prometheus", "k8s", "platform", api="monitoring.coreos.
     [
         ((), "unknown"),
         ((alerting("kube_resourcequota > 1"),), "unknown"),
-        ((alerting("kube_resourcequota > 1"), PROMETHEUS), "pass"),
+        ((alerting("kube_resourcequota > 1"), PROMETHEUS), "unknown"),
+        ((alerting("kube_resourcequota > 1"), PROMETHEUS, SELECTING), "pass"),
         ((alerting("kube_resourcequota > 1"), AGENT), "unknown"),
         ((alerting("up == 0"), PROMETHEUS), "unknown"),
         ((alerting("up == 0"), PROMETHEUS, OF_THE_OPERATOR), "fail"),

@@ -344,3 +344,31 @@ def test_a_product_that_may_shut_what_kubernetes_leaves_open_is_a_doubt_only_whe
     assert found["namespace_denies_ingress", "shop"][0] == ("unknown" if is_doubt and both_ways else "fail")
     other = is_doubt and (not namespace or state == "denied")
     assert found["namespace_denies_ingress", "bank"][0] == ("unknown" if other and both_ways else "fail")
+
+
+@pytest.mark.parametrize(
+    ("name", "containers", "flags", "desired", "expected"),
+    [
+        ("kube-flannel-ds", ["kube-flannel"], [], 2, "fail"),
+        ("kube-flannel-ds", ["kube-flannel", "kube-network-policies"], [], 2, "pass"),
+        ("canal", ["calico-node", "kube-flannel"], [], 2, "pass"),
+        ("kube-router", ["kube-router"], ["--run-router=true"], 2, "pass"),
+        ("kube-router", ["kube-router"], ["--run-firewall=false"], 2, "fail"),
+        ("weave-net", ["weave", "weave-npc"], [], 2, "pass"),
+        ("weave-net", ["weave"], [], 2, "fail"),
+        ("aws-node", ["aws-node", "aws-eks-nodeagent"], ["--enable-network-policy=true"], 2, "pass"),
+        ("aws-node", ["aws-node", "aws-eks-nodeagent"], ["--enable-network-policy=false"], 2, "fail"),
+        ("calico-node", ["calico-node"], [], 0, "unknown"),
+        ("kindnet", ["kindnet-cni"], [], 2, "unknown"),
+    ],
+)
+def test_a_network_enforces_policies_by_what_runs_in_it(
+    tmp_path: Path, name: str, containers: Sequence[str], flags: Sequence[str], desired: int, expected: str
+) -> None:
+    made = [{"name": each, "image": f"registry.example.com/{each}:1", "args": list(flags)} for each in containers]
+    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": made}}
+    spec = {"selector": {"matchLabels": {"app": name}}, "template": template}
+    status = {"desiredNumberScheduled": desired, "numberReady": desired, "currentNumberScheduled": desired, "numberMisscheduled": 0}
+    agent = thing("DaemonSet", name, "kube-system", api="apps/v1", spec=spec, status=status)
+    found = judged(tmp_path, agent, rules=["kubernetes.networking.network_policies_enforced"])
+    assert [verdict for verdict, _ in found.values()] == [expected]

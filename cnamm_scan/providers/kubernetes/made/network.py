@@ -149,15 +149,23 @@ def _heeds_none(agents: Sequence[SeenRow]) -> bool:
 
     Then policies are texts.
     """
-    if any(ENFORCES.fullmatch(str(row.values["name"])) for row in agents):
-        return False
-    for row in agents:
-        flags = row.values["arguments"]
-        if str(row.values["name"]).startswith("kube-flannel"):
-            return True
-        if row.values["name"] == "aws-node" and (flags is None or "--enable-network-policy=true" not in flags):
-            return True
-    return False
+    told = [_enforces(row) for row in agents]
+    return True not in told and False in told
+
+
+def _enforces(agent: SeenRow) -> Truth:
+    """Whether a daemon set enforces policies; None of what is no network. What was not seen of one that may is taken for no."""
+    name, flags = str(agent.values["name"]), agent.values["arguments"] or ()
+    containers = agent.values["container_names"] or ()
+    if name == "aws-node":
+        return "--enable-network-policy=true" in flags
+    if name.startswith("kube-flannel"):
+        return any("network-polic" in each or "netpol" in each for each in containers)
+    if name == "kube-router":
+        return "--run-firewall=false" not in flags
+    if name == "weave-net":
+        return "weave-npc" in containers
+    return True if ENFORCES.fullmatch(name) else None
 
 
 def _doubted(policy: Policy) -> Policy:
@@ -351,6 +359,7 @@ def restricted_namespaces(seen: SeenTables) -> Iterable[MadeRow]:
                 "policies": len(restricting) or (0 if hidden is False and not isolating else None),
                 "denies_ingress": cluster.network.denies(name, Direction.INGRESS, hidden=hidden),
                 "denies_egress": cluster.network.denies(name, Direction.EGRESS, hidden=hidden),
+                "keeps_in": cluster.network.confines(name, Direction.EGRESS, Level.WORLD, hidden=hidden),
                 "reaches_world": _reaches_world(cluster, name, [group.first for group in pods.get(name, ())], worlds),
                 "leaves_by_gateway": _by_gateway(cluster, name),
             }

@@ -42,6 +42,9 @@ NAMESPACE: Mapping[str, Column] = {
         "boolean", about="Every pod in it refuses what no policy names; what holds for all names neither all pods nor the world."
     ),
     "denies_egress": Column("boolean"),
+    "keeps_in": Column(
+        "boolean", about="No pod that there may be in it gets out to the world by more than DNS; it may reach the whole cluster."
+    ),
     "reaches_world": Column("boolean", about="A policy, or several together for one pod, let more than DNS out to the world."),
     "leaves_by_gateway": Column(
         "boolean", about="What its pods send to the world leaves through nodes that Cilium's egress gateway names."

@@ -6,7 +6,7 @@ and one of each namespace that is there, none with a label. What is certain and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -189,6 +189,20 @@ class Network:
                 found.append(True if isolates and each.is_sure and each.holds_in(namespace, labels) else None)
         if True in found:
             return True
+        return self._of_all_pods(namespace, direction, lambda reach: reach.is_shut, hidden)
+
+    def confines(self, namespace: str, direction: Direction, level: Level, *, hidden: Truth = False) -> Truth:
+        """Whether no pod that there may be in a namespace reaches, or is reached, as wide as a level."""
+
+        def kept(reach: Reach) -> Truth:
+            found = reach.reaches(level)
+            return None if found is None else not found
+
+        return self._of_all_pods(namespace, direction, kept, hidden)
+
+    def _of_all_pods(self, namespace: str, direction: Direction, asked: Callable[[Reach], Truth], hidden: Truth) -> Truth:
+        """Whether something is true of every pod that there may be in a namespace: of each set of labels that policies tell apart."""
+        held = [each for each in self.applied(namespace) if direction in each.sides]
         tried: dict[str, set[str]] = {}
         for each in held:
             for name, value in each.pods.named():
@@ -202,7 +216,7 @@ class Network:
             return None if held else False
         for values in product(*kinds):
             made = {name: value for name, value in zip(tried, values, strict=True) if value is not None}
-            one = self.reach(self.pod(namespace, made), direction, hidden=hidden).is_shut
+            one = asked(self.reach(self.pod(namespace, made), direction, hidden=hidden))
             if one is False:
                 return False
             worst = None if one is None else worst

@@ -411,3 +411,19 @@ def test_an_egress_firewall_opens_nothing_that_a_policy_shuts() -> None:
     assert told(outside, direction=OUT) == "world"
     assert told(fire(REFUSED), outside, direction=OUT) == "nobody"
     assert told(fire(REFUSED, REFUSED_6, namespace="bank"), direction=OUT) == "world"
+
+
+@pytest.mark.parametrize(
+    ("policies", "kept_in", "denied"),
+    [
+        ((), False, False),
+        ((DENY,), True, True),
+        ((DENY, network_policy("in", "shop", {"podSelector": {}, "egress": [{"to": [{"namespaceSelector": {}}]}]})), True, False),
+        ((DENY, network_policy("out", "shop", {"podSelector": {"matchLabels": {"app": "web"}}, "egress": [{}]})), False, True),
+        ((network_policy("web", "shop", {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Egress"]}),), False, False),
+    ],
+)
+def test_who_reaches_the_whole_cluster_and_nothing_beyond_is_kept_in(policies: tuple[Policy, ...], kept_in: bool, denied: bool) -> None:
+    network = Network(policies, SPACES)
+    assert network.confines("shop", OUT, Level.WORLD) is kept_in
+    assert network.denies("shop", OUT) is denied
