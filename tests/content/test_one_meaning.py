@@ -62,7 +62,9 @@ EXEMPT = {
     ("secret", "kubernetes.core.secret_no_database_passwords"),  # by which names a program is told of its database
     ("secret", "kubernetes.node.sensitive_pods_confidential"),  # a label's word for what is confidential
     ("secret", "kubernetes.storage.class_use"),  # the same
-    ("registry", "kubernetes.core.running_image"),  # a scanner's own spelling of Docker Hub
+    ("registry", "kubernetes.aquasecurity.vulnerability_report.host"),  # a scanner's own spelling of Docker Hub
+    ("registry", "kubernetes.aquasecurity.sbom_report.host"),  # the same
+    ("registry", "kubernetes.rbac.third_party_not_administrator"),  # by which names makers of software publish there
     ("registry", "kubernetes.olm.operator_catalog_approved"),  # indexes of operators, which others fill; not whose images anybody may pull
     ("registry", "kubernetes.admission.running_image"),  # Sigstore's own spelling of Docker Hub
     ("registry", "kubernetes.admission.image_rule"),  # the same, in its globs
