@@ -217,3 +217,52 @@ def test_a_bill_of_materials_is_that_of_the_image_and_holds_something(tmp_path: 
     ]
     found = said(tmp_path, TRIVY, SCOPE, SERVER, space("shop"), running, *made, rules=["kubernetes.admission.images_have_sbom"])
     assert {answer for answer, _ in found.values()} == {verdict}
+
+
+def checked(policy: Json | None = None, rule: Json | None = None, **check: Json) -> Json:
+    """A ClusterPolicy that verifies the images of pods, with more in its spec, its rule and its check."""
+    made = kyverno(**check)
+    made["spec"] = {"rules": [{**made["spec"]["rules"][0], **(rule or {})}], **(policy or {})}
+    return made
+
+
+def let_off(*expressions: str, policy: str = "images", namespace: str = "shop") -> Json:
+    """A PolicyException from a newer policy on images."""
+    spec = {"policyRefs": [{"name": policy, "kind": "ImageValidatingPolicy"}], "matchConditions": when(*expressions)}
+    return thing("PolicyException", "e", namespace, api="policies.kyverno.io/v1", spec=spec)
+
+
+def newer(**spec: Json) -> Json:
+    """An ImageValidatingPolicy on the signatures of all images."""
+    attestors = [{"name": "ours", "cosign": {"key": {"data": "k"}}}]
+    signed = {"expression": "images.containers.map(i, verifyImageSignatures(i, [attestors.ours])).all(e, e > 0)"}
+    made = {"matchConstraints": PODS, "attestors": attestors, "validations": [signed], **spec}
+    return thing("ImageValidatingPolicy", "images", api="policies.kyverno.io/v1", spec=made)
+
+
+OVER = {"validationFailureActionOverrides": [{"action": "Audit", "namespaces": ["shop"]}]}
+ONLY = {"validationFailureAction": "Audit", "validationFailureActionOverrides": [{"action": "Enforce", "namespaces": ["shop"]}]}
+ALWAYS = {"all": [{"key": "{{ request.operation }}", "operator": "NotEquals", "value": "DELETE"}]}
+LABELLED = {"all": [{"key": "{{ request.object.metadata.labels.verify || '' }}", "operator": "Equals", "value": "yes"}]}
+VERIFIED = {
+    "whole": ("pass", [checked()]),
+    "audited here": ("fail", [checked({**OVER, "validationFailureAction": "Enforce"}, failureAction="")]),
+    "enforced here alone": ("pass", [checked(ONLY, failureAction="")]),
+    "its own action stands above": ("pass", [checked(OVER)]),
+    "not on deletion": ("pass", [checked(rule={"preconditions": ALWAYS})]),
+    "for a label alone": ("fail", [checked(rule={"preconditions": LABELLED})]),
+    "nobody attests": ("fail", [checked(attestors=[])]),
+    "newer": ("pass", [newer()]),
+    "newer, for a label alone": ("fail", [newer(matchConditions=[{"name": "l", "expression": "object.metadata.name == 'other'"}])]),
+    "newer, excepted": ("fail", [newer(), let_off("true")]),
+    "newer, another excepted": ("pass", [newer(), let_off("true", policy="other")]),
+    "newer, excepted elsewhere": ("pass", [newer(), let_off("object.metadata.namespace == 'web'")]),
+}
+
+
+@pytest.mark.parametrize("name", VERIFIED)
+def test_an_image_is_verified_where_the_check_is_enforced_and_asked(tmp_path: Path, name: str) -> None:
+    verdict, made = VERIFIED[name]
+    rules = ["kubernetes.admission.running_images_signed"]
+    found = said(tmp_path, *KYVERNO_CRDS, IMAGE_CRD, NEW, KYVERNO, SERVER, space("shop"), pod("web", "shop"), *made, rules=rules)
+    assert {answer for answer, _ in found.values()} == {verdict}
