@@ -47,6 +47,13 @@ def test_used_is_whether_there_ever_was_a_use_and_in_use_that_something_names_it
     assert not spelled
 
 
+def test_a_span_that_may_be_days_may_be_weeks_too() -> None:
+    days, weeks = re.compile(r"regexp_extract\([^)]*\)d\b"), re.compile(r"regexp_extract\([^)]*\)w\b")
+    found = [where for where, text in expressions() if days.search(text) and not weeks.search(text)]
+    assert any(days.search(text) for _, text in expressions())
+    assert not found, "controllers that heed 3d heed 1w as well"
+
+
 HOME_MADE = {
     # names and values of secrets: providers/secrets
     "secret": re.compile(r"pass(?:wo?r?d|wd|phrase|_)[|)(]|api[_?-]*key[|%]|[|(](?:secret|token|credential)s?[|)]", re.IGNORECASE),
