@@ -28,15 +28,17 @@ from cnamm_scan.providers.kubernetes.policies.rbac.subjects import (
 from cnamm_scan.providers.one_place import EVERYWHERE
 
 Row = dict[str, Any]
-_MAKERS_OWN = re.compile(r"(system|eks|aks|gke|gce|kubeadm):|aks-(service-rolebinding|cluster-admin-binding)$")
+_MAKERS_OWN = re.compile(r"(system|eks|aks|gke|gce|kubeadm):|aks-cluster-admin-binding$")
 _MAKERS_NAMES = {
-    USER: re.compile(r"(eks|aks|gke|gce|kubeadm):.+|system:(?!(anonymous$|node:|bootstrap:)).+|clusterAdmin|aks-support|aksService"),
+    USER: re.compile(r"(eks|aks|gke|gce|kubeadm):.+|system:(?!(anonymous$|node:|bootstrap:)).+|clusterAdmin"),
     GROUP: re.compile(r"(eks|aks|gke|gce|kubeadm):.+"),
 }
 """Whom the maker of a cluster names in bindings of its own. Groups of the API server (system:nodes) may be given more by anybody."""
 _SERVERS_OWN = re.compile(r"(system:)?kube-apiserver(-kubelet-client)?|kubelet-api|kubernetes")
 """What distributions call the API server where it asks kubelets."""
 _KUBELET_ROLE = "system:kubelet-api-admin"
+_SUPPORT = ("aks-service-rolebinding", "aks-service")
+"""By which Azure's support comes in while a ticket is open, whatever it is called."""
 _COMPONENT = re.compile(r"(system|eks|aks|gke):")
 _OUTSIDER = re.compile(
     r"@(gmail|googlemail|outlook|hotmail|live|msn|yahoo|ymail|icloud|gmx|proton|protonmail|tutanota|aol|yandex|fastmail|zoho|zohomail)[.]"
@@ -91,6 +93,7 @@ def is_makers(bound: Bound, subject: Subject) -> Truth:
     names = _MAKERS_NAMES.get(subject.kind)
     found = names is not None and bool(_MAKERS_OWN.match(bound.binding.name) and names.fullmatch(subject.name))
     found = found or (subject.kind == USER and bound.binding.role_name == _KUBELET_ROLE and bool(_SERVERS_OWN.fullmatch(subject.name)))
+    found = found or (bound.binding.name, bound.binding.role_name) == _SUPPORT
     built_in: bool | None = bound.row.values["is_builtin"]
     return found and (None if built_in is None else not built_in)
 

@@ -152,6 +152,7 @@ def test_whom_the_maker_of_a_cluster_binds_for_itself_is_told_apart_by_binding_a
         binding("cluster-admin", user("eks:addon-manager"), name="eks:addon-cluster-admin"),
         binding("cluster-admin", group("kubeadm:cluster-admins"), name="kubeadm:cluster-admins"),
         binding("cluster-admin", user("clusterAdmin"), name="aks-cluster-admin-binding"),
+        binding("aks-service", user("support"), name="aks-service-rolebinding"),
         binding("system:kubelet-api-admin", user("kube-apiserver"), name="kube-apiserver-kubelet-admin"),
         binding("cluster-admin", user("system:gcp-controller-manager"), name="system:gcp-controller-manager"),
     ]
@@ -166,6 +167,7 @@ def test_whom_the_maker_of_a_cluster_binds_for_itself_is_told_apart_by_binding_a
         "User eks:addon-manager",
         "Group kubeadm:cluster-admins",
         "User clusterAdmin",
+        "User support",
         "User kube-apiserver",
         "User system:gcp-controller-manager",
     }
