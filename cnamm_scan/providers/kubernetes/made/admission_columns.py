@@ -44,8 +44,8 @@ THINGS: Mapping[str, str] = {
     "ingress_class": "Whether ingresses are refused of a class that nobody has approved.",
     "storage_class": "Whether volume claims are refused of a class that nobody has approved.",
     "token_secret": "Whether secrets are refused that hold a token of a service account for ever.",
-    "cluster_admin": "Whether bindings to cluster-admin are refused, the few apart that a policy names.",
-    "wildcard_role": "Whether cluster roles of wildcards are refused, the few apart that a policy names.",
+    "cluster_admin": "Whether ClusterRoleBindings to cluster-admin are refused, new and changed, the few apart that a policy names.",
+    "wildcard_role": "Whether cluster roles with wildcards in verbs or resources are refused, the few apart that a policy names.",
     "unlabelled_namespace": "Whether namespaces are refused whose label asks for no standard.",
 }
 PODS: Mapping[str, Column] = {

@@ -100,6 +100,8 @@ class Judged:
     """Whether more policies may be there than were seen."""
     exceptions: Sequence[Excepted]
     """Kyverno's, from its rules."""
+    cel_exceptions: Sequence[CelExcepted]
+    """Kyverno's, from its newer policies; of any of them, where some were not seen."""
     label_default: bool | None = field(default=False)
     """Whether the plug-in may have a default for namespaces without labels."""
     more_places: bool = False
@@ -170,7 +172,7 @@ class _Reader:
         if gaps:
             guards.append(Unseen())
         ours = [str(row.values["name"]) for row in spaces if row.values["is_system"] is False]
-        spared = tuple(self._exceptions())
+        spared, newer = tuple(self._exceptions()), tuple(self._cel_exceptions())
         return Judged(
             self._target,
             Door(guards, self._words),
@@ -182,6 +184,7 @@ class _Reader:
             tuple(dict.fromkeys(self._used)),
             gaps,
             spared,
+            newer,
             hidden,
             self.dark(NAMESPACE),
             tuple(self._unread),
@@ -293,16 +296,14 @@ class _Reader:
         ends = row.values["expires_at"]
         return bool(row.values["expires"] and ends is not None and ends.replace(tzinfo=None) < self._seen.now.replace(tzinfo=None))
 
+    def _cel_exceptions(self) -> Iterator[CelExcepted]:
+        for row in self.rows(CEL_EXCEPTION):
+            if not self._is_over(row):
+                narrowed = bool(row.values["images"] or row.values["allowed_values"]) or row.values["conditions"] is None
+                yield CelExcepted([str(each) for each in row.values["policies"] or ()], row.values["conditions"] or (), narrowed)
+
     def _newer(self, engine: Engine) -> Iterator[Unit]:
-        spared = [
-            CelExcepted(
-                [str(each) for each in row.values["policies"] or ()],
-                row.values["conditions"] or (),
-                bool(row.values["images"] or row.values["allowed_values"]),
-            )
-            for row in self.rows(CEL_EXCEPTION)
-            if not self._is_over(row)
-        ]
+        spared = list(self._cel_exceptions())
         for table, kind in NEWER.items():
             for row in self.rows(table):
                 spec = row.values["spec"]

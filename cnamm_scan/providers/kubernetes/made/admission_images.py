@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.interface import SeenRow, SeenTables
-from cnamm_scan.providers.kubernetes.made.admission_guards import CONSTRAINT, WEBHOOK, Judged, judged, webhook_of
+from cnamm_scan.providers.kubernetes.made.admission_guards import CEL_EXCEPTION, CONSTRAINT, WEBHOOK, Judged, judged, webhook_of
 from cnamm_scan.providers.kubernetes.policies.admission.kyverno import Policy, Rule, ValidatingPolicy
+from cnamm_scan.providers.kubernetes.policies.admission.kyverno_match import CelExcepted
 from cnamm_scan.providers.kubernetes.policies.admission.questions import QUESTIONS
 from cnamm_scan.providers.kubernetes.policies.admission.requests import Request
+from cnamm_scan.providers.kubernetes.policies.admission.values import all_of, denied
 from cnamm_scan.providers.kubernetes.policies.admission.webhooks import Engine
 
 CHECKS = ("kubernetes.kyverno.cluster_image_check", "kubernetes.kyverno.namespaced_image_check")
@@ -46,7 +48,7 @@ def _rules(seen: SeenTables, cluster: Judged) -> Iterator[tuple[SeenRow, str, Co
             yield row, f"Kyverno rule {row.key}", _check(row, cluster.kyverno, cluster)
     for table, kind in NEWER.items():
         for row in of(table):
-            yield row, f"{kind} {row.key}", _newer(row, cluster.kyverno)
+            yield row, f"{kind} {row.key}", _newer(row, cluster.kyverno, cluster.cel_exceptions, seen.dark(CEL_EXCEPTION, cluster.target))
     hooks = [webhook_of(row) for row in of(WEBHOOK)]
     sigstore = Engine(tuple(hook for hook in hooks if hook.name == "policy.sigstore.dev"), seen.dark(WEBHOOK, cluster.target))
     for row in of(SIGSTORE):
@@ -76,25 +78,47 @@ def _check(row: SeenRow, engine: Engine, cluster: Judged) -> Covers:
     values = row.values
     if values["match"] is None or values["exclude"] is None:
         return lambda request: None
-    policy = Policy(str(values["policy"]), str(values["namespace"] or ""), at_admission=values["at_admission"])
-    rule = {"name": values["rule"], "match": values["match"], "exclude": values["exclude"]}
-    guard = Rule(policy, rule, engine, cluster.exceptions)
+    policy = Policy(
+        str(values["policy"]),
+        str(values["namespace"] or ""),
+        str(values["policy_action"]),
+        values["policy_overrides"],
+        values["at_admission"],
+        conditions=values["webhook_conditions"],
+    )
+    parts = {"preconditions": values["preconditions"], "celPreconditions": values["cel_preconditions"]}
+    guard = Rule(
+        policy, {"name": values["rule"], "match": values["match"], "exclude": values["exclude"], **parts}, engine, cluster.exceptions
+    )
+    # what refuses in some namespaces alone covers no others; its own action stands above the policy's
+    by_place = values["own_action"] == "" and bool(values["policy_overrides"])
+    unread = None in (
+        *parts.values(),
+        values["webhook_conditions"],
+        values["own_action"],
+        values["policy_overrides"],
+        values["policy_action"],
+    )
 
     def covers(request: Request) -> bool | None:
-        return guard.concerns(request, kind="")
+        here = guard.enforces(request) if by_place else True
+        found = all_of((guard.concerns(request, kind=""), here, guard.is_asked(request)))
+        return None if found and unread else found
 
     return covers
 
 
-def _newer(row: SeenRow, engine: Engine) -> Covers:
+def _newer(row: SeenRow, engine: Engine, exceptions: Sequence[CelExcepted], more: bool) -> Covers:
+    """`more`: other exceptions may be there than were seen."""
     values = row.values
-    if values["match"] is None:
+    if values["match"] is None or values["conditions"] is None:
         return lambda request: None
-    guard = ValidatingPolicy(str(values["name"]), str(values["namespace"] or ""), {"matchConstraints": values["match"]}, engine)
+    spec = {"matchConstraints": values["match"], "matchConditions": values["conditions"]}
+    name = str(values["name"])
+    others = [CelExcepted([name], (), narrowed=True)] if more else []
+    guard = ValidatingPolicy(name, str(values["namespace"] or ""), spec, engine, [*exceptions, *others])
 
     def covers(request: Request) -> bool | None:
-        found = guard.matches(request)
-        asked = engine.hears(request)
-        return False if found is False or asked is False else True if found and asked else None
+        return all_of((guard.matches(request), engine.hears(request), denied(guard.is_let_off(request))))
 
     return covers

@@ -28,9 +28,22 @@ from cnamm_scan.providers.kubernetes.policies.rbac.subjects import (
 from cnamm_scan.providers.one_place import EVERYWHERE
 
 Row = dict[str, Any]
-_MAKERS_OWN = re.compile(r"(system|eks|aks|gke|kubeadm):")
+_MAKERS_OWN = re.compile(r"(system|eks|aks|gke|gce|kubeadm):|aks-cluster-admin-binding$")
+_MAKERS_NAMES = {
+    USER: re.compile(r"(eks|aks|gke|gce|kubeadm):.+|system:(?!(anonymous$|node:|bootstrap:)).+|clusterAdmin"),
+    GROUP: re.compile(r"(eks|aks|gke|gce|kubeadm):.+"),
+}
+"""Whom the maker of a cluster names in bindings of its own. Groups of the API server (system:nodes) may be given more by anybody."""
+_SERVERS_OWN = re.compile(r"(system:)?kube-apiserver(-kubelet-client)?|kubelet-api|kubernetes")
+"""What distributions call the API server where it asks kubelets."""
+_KUBELET_ROLE = "system:kubelet-api-admin"
+_SUPPORT = ("aks-service-rolebinding", "aks-service")
+"""By which Azure's support comes in while a ticket is open, whatever it is called."""
 _COMPONENT = re.compile(r"(system|eks|aks|gke):")
-_OUTSIDER = re.compile(r"@(gmail|googlemail|outlook|hotmail|live|yahoo|icloud|gmx|proton|protonmail)[.]|#ext#")
+_OUTSIDER = re.compile(
+    r"@(gmail|googlemail|outlook|hotmail|live|msn|yahoo|ymail|icloud|gmx|proton|protonmail|tutanota|aol|yandex|fastmail|zoho|zohomail)[.]"
+    r"|@((me|mac|mail|qq|163|126|hey)[.]com|mail[.]ru|pm[.]me|web[.]de|t-online[.]de|orange[.]fr|libero[.]it|tuta[.]io)$|#ext#"
+)
 _EVERYONE = frozenset({Subject(USER, ANONYMOUS), *(Subject(GROUP, name) for name in (UNAUTHENTICATED, AUTHENTICATED, ACCOUNTS))})
 _UNNAMED = frozenset({Subject(USER, ANONYMOUS), Subject(GROUP, UNAUTHENTICATED)})
 
@@ -63,12 +76,26 @@ def _held(bound: Bound, powers: _Powers) -> Row:
         "is_break_glass": values["is_break_glass"],
         "is_privileged": None if not binding.role_kind or not binding.role_name else powers.is_privileged(binding.role),
         "has_expiry": values["has_expiry"],
+        "removers": values["removers"],
     }
 
 
 def _facts(room: Room, bound: Bound) -> tuple[str, ...]:
     role = room.roles.get(bound.binding.role)
     return (bound.row.fact,) if role is None else (bound.row.fact, role[1].fact)
+
+
+def is_makers(bound: Bound, subject: Subject) -> Truth:
+    """Whether a binding was made with the cluster, by whoever sells or installs it, for a user or group of its own.
+
+    What the API server ships is not the maker's: it counts as soon as somebody has changed it.
+    """
+    names = _MAKERS_NAMES.get(subject.kind)
+    found = names is not None and bool(_MAKERS_OWN.match(bound.binding.name) and names.fullmatch(subject.name))
+    found = found or (subject.kind == USER and bound.binding.role_name == _KUBELET_ROLE and bool(_SERVERS_OWN.fullmatch(subject.name)))
+    found = found or (bound.binding.name, bound.binding.role_name) == _SUPPORT
+    built_in: bool | None = bound.row.values["is_builtin"]
+    return found and (None if built_in is None else not built_in)
 
 
 def bindings(seen: SeenTables) -> Iterator[MadeRow]:
@@ -83,6 +110,7 @@ def bindings(seen: SeenTables) -> Iterator[MadeRow]:
                 "name": bound.row.values["name"],
                 **_held(bound, powers),
                 "is_shipped": None if subjects is None else all_of([room.ships(bound, each) for each in subjects]) if subjects else False,
+                "is_makers": None if subjects is None else bool(subjects) and all_of(is_makers(bound, each) for each in subjects),
                 "ttl": bound.row.values["ttl"],
                 "reviewed_on": bound.row.values["reviewed_on"],
             }
@@ -126,6 +154,7 @@ def binding_subjects(seen: SeenTables) -> Iterator[MadeRow]:
                     "binding": bound.row.values["name"],
                     **held,
                     "is_shipped": room.ships(bound, subject),
+                    "is_makers": is_makers(bound, subject),
                     **who_is(room, subject),
                     "is_outsider": subject.kind == USER and bool(_OUTSIDER.search(subject.name.lower())),
                 }

@@ -21,12 +21,17 @@ _HELD: Mapping[str, Column] = {
         "boolean", about="As the API server ships it: name, label, role and subject are its own, and nobody else wrote the role."
     ),
     "is_platforms": Column("boolean", about="Built in, or named as the makers of clusters name theirs: system:…, eks:…, kubeadm:…"),
+    "is_makers": Column(
+        "boolean",
+        about="Made by whoever sells or installs the cluster, for its own users and groups: eks:addon-manager, kubeadm:cluster-admins.",
+    ),
     "is_break_glass": Column("boolean", about="An emergency binding, named by the label or annotation break-glass or emergency-access."),
     "is_privileged": Column(
         "boolean",
         about="Its role, held in the whole cluster, is any verb on any resource, or leads there by escalate, bind or impersonate.",
     ),
     "has_expiry": Column("boolean", about="Whether a label or annotation asks a controller to delete it."),
+    "removers": Column("list", about="Products that are asked to: kyverno-cleanup, janitor, ttl-controller."),
 }
 BINDING: Mapping[str, Column] = {
     "binding_kind": Column("text", about="RoleBinding or ClusterRoleBinding."),
@@ -88,7 +93,9 @@ _POWERS: Mapping[str, Column] = {
     "makes_pods": Column("boolean", about="Pods, or what makes pods: deployments, jobs …"),
     "enters_pods": Column("boolean", about="Exec, attach, port-forward or debug container."),
     "proxies_nodes": Column("boolean", about="Reaches the kubelets past audit and admission."),
-    "approves_certificates": Column("boolean"),
+    "approves_certificates": Column(
+        "boolean", about="Of clients of the API server; who may approve those of kubelets' servers alone does not."
+    ),
     "changes_webhooks": Column("boolean", about="Admission webhooks or admission policies."),
     "makes_tokens": Column("boolean", about="Tokens of service accounts."),
     "makes_volumes": Column("boolean", about="Persistent volumes, which may be a path of a node."),
@@ -98,6 +105,13 @@ SUBJECT: Mapping[str, Column] = {
     "subject": Column("text", about="Such as Group platform, or ServiceAccount shop/api."),
     **_WHO,
     "is_shipped": Column("boolean", about="Named by bindings alone that are as the API server ships them."),
+    "is_makers": Column(
+        "boolean", about="A user or group of whoever sells or installs the cluster, named by its own bindings or shipped ones alone."
+    ),
+    "is_platforms": Column(
+        "boolean",
+        about="The same, or the account of a controller that runs in a namespace of the platform, short of one that holds everything.",
+    ),
     **_POWERS,
 }
 ADMINISTRATORS: Mapping[str, Column] = {

@@ -21,6 +21,7 @@ from cnamm_scan.providers.kubernetes.policies.rbac.subjects import Subject
 ROLE, CLUSTER_ROLE = "kubernetes.rbac.role", "kubernetes.rbac.cluster_role"
 ROLE_BINDING, CLUSTER_ROLE_BINDING = "kubernetes.rbac.role_binding", "kubernetes.rbac.cluster_role_binding"
 NODE = "kubernetes.core.node"
+POD = "kubernetes.core.pod"
 NAMESPACE, CLUSTER, KIND = "kubernetes.core.namespace", "kubernetes.cluster.cluster", "kubernetes.cluster.api_resource"
 TOKEN = "kubernetes.core.token_secret"
 MAPPING, EKS_CLUSTER = "kubernetes.core.aws_mapping", "aws.eks.cluster"
@@ -267,6 +268,17 @@ class Room:
     @cached_property
     def _platform(self) -> dict[str, bool]:
         return {row.values["name"]: row.values["is_system"] for row in self.rows(NAMESPACE) if row.values["is_system"] is not None}
+
+    @cached_property
+    def _running(self) -> tuple[frozenset[tuple[str, str]], bool]:
+        """The accounts of all pods that were seen, and whether that is every pod."""
+        told = [(row.values["namespace"], row.values["service_account"]) for row in self.rows(POD)]
+        return frozenset(each for each in told if None not in each), self.sees(POD) and not any(None in each for each in told)
+
+    def runs(self, account: Subject) -> Truth:
+        """Whether a pod runs as an account."""
+        accounts, is_whole = self._running
+        return True if (account.namespace, account.name) in accounts else False if is_whole else None
 
     def is_platforms(self, namespace: str) -> bool:
         """Whether a namespace holds the platform itself; of one that was not listed its name tells."""

@@ -13,8 +13,9 @@ from typing import Any
 
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.interface import SeenTables
-from cnamm_scan.providers.kubernetes.made.rbac import who_is
+from cnamm_scan.providers.kubernetes.made.rbac import is_makers, who_is
 from cnamm_scan.providers.kubernetes.made.rbac_room import CLUSTER, CLUSTER_ROLE_BINDING, ROLE_BINDING, Room, rooms
+from cnamm_scan.providers.kubernetes.policies.admission.values import all_of
 from cnamm_scan.providers.kubernetes.policies.rbac import ways
 from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Truth, both, either
 from cnamm_scan.providers.kubernetes.policies.rbac.builtin import CONTROL_PLANE
@@ -40,6 +41,8 @@ _POWERFUL = TELLING | {*_ADMISSION_KINDS, "customresourcedefinitions", "pods/por
 CLOUD = "Cloud"
 """Stands for whoever the cloud's own access entries let in, which the cluster does not show."""
 _NODES = "system:nodes"
+_SIGNERS = (*ways.CLIENT_SIGNERS, *ways.NODE_SIGNERS)
+"""Signers whose certificates let somebody in at the API server; those of kubelets' own servers do not."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,10 @@ class _Judge:
                 ]
             ),
             proxies_nodes=looks.one(("get", "create"), "", "nodes", "proxy"),
-            approves_certificates=looks.any(ways.CHANGES, ways.CERTIFICATES, "certificatesigningrequests", "approval"),
+            approves_certificates=both(
+                looks.any(ways.CHANGES, ways.CERTIFICATES, "certificatesigningrequests", "approval"),
+                either(looks.any(("approve",), ways.CERTIFICATES, "signers", name=each) for each in _SIGNERS),
+            ),
             changes_webhooks=either(looks.any(_WRITES, ways.ADMISSION, kind) for kind in _ADMISSION_KINDS),
             makes_tokens=any_of(ways.CREATES, "", "serviceaccounts", "token"),
             makes_volumes=looks.any(ways.CREATES, "", "persistentvolumes"),
@@ -120,6 +126,7 @@ class _Holder:
     subject: Subject
     caller: Who
     is_shipped: Truth
+    is_makers: Truth
     every: Rights
     others: Rights
     shipped: Rights
@@ -134,7 +141,8 @@ class _Holder:
             judge,
             subject,
             caller,
-            is_shipped=subject.kind != IAM and shipped.issuperset(own) and (cluster.sees_bindings or None),
+            is_shipped=subject.kind != IAM and _is_shipped(judge.room, subject, own, shipped),
+            is_makers=subject.kind != IAM and _is_makers(judge.room, subject, [each for each in own if each not in shipped]),
             every=cluster.rights_of(cluster.grants(caller), is_master),
             others=cluster.rights_of(cluster.grants(caller, shipped), is_master),
             shipped=cluster.rights_of(cluster.grants(caller, frozenset(mine) - shipped)),
@@ -166,6 +174,30 @@ class _Holder:
             "reach": _reach(every, made),
             "namespaces": list(every.namespaces),
         }
+
+
+def _is_shipped(room: Room, subject: Subject, own: Sequence[int], shipped: frozenset[int]) -> Truth:
+    """Whether its own bindings are all shipped; None where that, or whom another binding names, was not seen."""
+    found = all_of(each in shipped or _unsure(room, each, subject) for each in own)
+    return found if _sees_all(room) else found and None
+
+
+def _sees_all(room: Room) -> bool:
+    """Whether every binding was seen, with whom it names: another may be one of a subject's."""
+    return room.sees(ROLE_BINDING) and room.sees(CLUSTER_ROLE_BINDING) and all(each.binding.subjects is not None for each in room.standing)
+
+
+def _unsure(room: Room, number: int, subject: Subject) -> Truth:
+    """Of a binding that is not shipped as far as was seen: None where what was not seen may say that it is."""
+    return None if room.ships(room.standing[number], subject) is None else False
+
+
+def _is_makers(room: Room, subject: Subject, own: Sequence[int]) -> Truth:
+    """Whether bindings that are not shipped are all the maker's; None where more of them may be there than were seen."""
+    if not own:
+        return False
+    found = all_of(either([is_makers(room.standing[each], subject), _unsure(room, each, subject)]) for each in own)
+    return found if _sees_all(room) else found and None
 
 
 def _names_more(room: Room, number: int, caller: Who) -> bool:
@@ -212,7 +244,9 @@ def subjects(seen: SeenTables) -> Iterator[MadeRow]:
             facts = dict.fromkeys(
                 [*filter(None, [mapping.get(holder.subject)]), *(fact for each in numbers for fact in _facts(room, each))]
             )
-            row = {"subject": holder.subject.text, **_who(room, holder), "is_shipped": holder.is_shipped, **_held(room, holder)}
+            held = _held(room, holder)
+            whose = {"is_shipped": holder.is_shipped, "is_makers": holder.is_makers, "is_platforms": _is_platforms(room, holder, held)}
+            row = {"subject": holder.subject.text, **_who(room, holder), **whose, **held}
             yield MadeRow(room.target.id, EVERYWHERE, holder.subject.text, row, tuple(facts))
         for bound in room.standing:
             if bound.binding.subjects is None:  # one row for whom it names
@@ -228,6 +262,17 @@ def _who(room: Room, holder: _Holder) -> Row:
     made = who_is(room, holder.subject)
     # a node is a part of the cluster by the name that it comes as, not by that of its role
     return made | {"is_component": _NODES in holder.caller.groups} if holder.subject.kind == IAM else made
+
+
+def _is_platforms(room: Room, holder: _Holder, held: Row) -> Truth:
+    """Whether it is part of what the cluster is made of. An account that holds everything is judged whoever runs as it."""
+    subject = holder.subject
+    if subject.kind != ACCOUNT:
+        return holder.is_makers
+    if subject.name == "default" or not room.is_platforms(subject.namespace) or held["holds_everything"]:
+        return False
+    runs, everything = room.runs(subject), held["holds_everything"]
+    return runs if everything is False else runs and None
 
 
 def _held(room: Room, holder: _Holder) -> Row:
@@ -258,13 +303,15 @@ def _unread(kind: str, name: str, facts: Sequence[str], room: Room) -> MadeRow:
         "is_unnamed": False,
         "is_everyone": False,
         "is_shipped": False,
+        "is_makers": False,
+        "is_platforms": False,
         "ways": "unknown",
     }
     return MadeRow(room.target.id, EVERYWHERE, f"{kind} {name}", row, tuple(facts))
 
 
 def administrators(seen: SeenTables) -> Iterator[MadeRow]:
-    """A row for each cluster with how many own it: a group counts as one, shipped bindings and those for emergencies not at all.
+    """A row for each cluster with how many own it: a group counts as one; shipped bindings, the maker's and those for emergencies do not.
 
     An identity of AWS counts where none of the users and groups that it comes as does.
     """
@@ -274,6 +321,9 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
             possible = possible or not (room.sees(ROLE_BINDING) and room.sees(CLUSTER_ROLE_BINDING))
             possible = possible or any(each is None for each, _ in room.mapped)
             for holder in _holders(room)[1]:
+                if holder.is_makers is not False:
+                    possible = possible or holder.is_makers is None
+                    continue
                 is_administrator = _held(room, holder)["is_administrator"]
                 if is_administrator and not (holder.subject.kind == IAM and counted.keys() & holder.caller.subjects):
                     counted[holder.subject] = None

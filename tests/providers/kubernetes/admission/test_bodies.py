@@ -219,7 +219,7 @@ EXPRESSIONS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
         "object.roleRef.name != 'cluster-admin' || request.userInfo.username == 'root'",
         {"resources": "clusterrolebindings", "group": RBAC},
     ),
-    ("wildcard_role", "object.rules.all(r, !('*' in r.verbs))", {"resources": "clusterroles", "group": RBAC}),
+    ("wildcard_role", "object.rules.all(r, !('*' in r.verbs) && !('*' in r.resources))", {"resources": "clusterroles", "group": RBAC}),
     (
         "ingress_class",
         "object.spec.?ingressClassName.orValue('') in ['internal']",
@@ -242,6 +242,29 @@ EXPRESSIONS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
         {},
     ),
 )
+
+
+BY_NAME = "object.roleRef.name != 'cluster-admin'"
+
+
+@pytest.mark.parametrize(
+    ("question", "expression", "resources", "operations", "answer"),
+    [
+        ("cluster_admin", BY_NAME, "clusterrolebindings", ["CREATE", "UPDATE"], Answer.YES),
+        ("cluster_admin", BY_NAME, "clusterrolebindings", ["CREATE"], Answer.PARTLY),
+        ("cluster_admin", BY_NAME, "rolebindings", ["CREATE", "UPDATE"], Answer.NO),
+        ("cluster_admin", f"{BY_NAME} || object.subjects.all(s, s.kind != 'User')", "clusterrolebindings", ["*"], Answer.PARTLY),
+        ("wildcard_role", "object.rules.all(r, !('*' in r.verbs))", "clusterroles", ["*"], Answer.PARTLY),
+        ("wildcard_role", "object.rules.all(r, !('*' in r.verbs) && !('*' in r.resources))", "clusterroles", ["CREATE"], Answer.PARTLY),
+        ("wildcard_role", "object.rules.all(r, !('*' in r.verbs) && !('*' in r.resources))", "roles", ["*"], Answer.NO),
+    ],
+)
+def test_rights_are_refused_whoever_gets_them_and_however_they_are_spelt(
+    question: str, expression: str, resources: str, operations: list[str], answer: Answer
+) -> None:
+    rules = [{"apiGroups": [RBAC], "apiVersions": ["v1"], "operations": operations, "resources": [resources]}]
+    spec = {"matchConstraints": {"resourceRules": rules}, "validations": [{"expression": expression}]}
+    assert refused(question, NEW, [BoundPolicy(spec, {"validationActions": ["Deny"]})]) is answer
 
 
 @pytest.mark.parametrize(("question", "expression", "where"), EXPRESSIONS)

@@ -60,13 +60,16 @@ def _row(each: Json) -> dict[str, Any]:
         "ttl": "",
         "reviewed_on": "",
         "has_expiry": False,
+        "removers": [],
         "is_break_glass": "break-glass" in labels,
     }
 
 
 def tables(objects: Iterable[Json], *, managed_by: str = "", minor: int | None = 36, **more: Any) -> dict[str, dict[str, Any]]:
     """The tables of a cluster that holds these objects, listed whole."""
-    made: dict[str, dict[str, Any]] = {table: {} for table in (*TABLES.values(), room.NAMESPACE, room.KIND, room.TOKEN, room.NODE)}
+    made: dict[str, dict[str, Any]] = {
+        table: {} for table in (*TABLES.values(), room.NAMESPACE, room.KIND, room.TOKEN, room.NODE, room.POD)
+    }
     for each in objects:
         place = each["metadata"].get("namespace")
         made[TABLES[each["kind"]]][f"{place}/{each['metadata']['name']}" if place else each["metadata"]["name"]] = _row(each)

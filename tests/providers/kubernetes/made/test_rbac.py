@@ -179,3 +179,66 @@ def test_rules_of_a_role_are_told_with_what_is_aggregated_into_it() -> None:
     assert found["ClusterRole all#0"]["enters_pods"]
     odd = {**role("odd"), "rules": None}
     assert "enters_pods" not in made_by("rbac_role_rules", tables([odd]))["ClusterRole odd#0"]
+
+
+def test_whom_the_maker_of_a_cluster_binds_for_itself_is_told_apart_by_binding_and_name() -> None:
+    admin = [
+        binding("cluster-admin", user("eks:addon-manager"), name="eks:addon-cluster-admin"),
+        binding("cluster-admin", group("kubeadm:cluster-admins"), name="kubeadm:cluster-admins"),
+        binding("cluster-admin", user("clusterAdmin"), name="aks-cluster-admin-binding"),
+        binding("aks-service", user("support"), name="aks-service-rolebinding"),
+        binding("system:kubelet-api-admin", user("kube-apiserver"), name="kube-apiserver-kubelet-admin"),
+        binding("cluster-admin", user("system:gcp-controller-manager"), name="system:gcp-controller-manager"),
+    ]
+    by_hand = [
+        binding("cluster-admin", user("anna"), name="eks:anna"),
+        binding("cluster-admin", user("eks:pod-identity"), name="extra"),
+        binding("cluster-admin", group("system:nodes"), name="system:more-for-nodes"),
+        binding("cluster-admin", user("system:anonymous"), name="system:open"),
+    ]
+    found = subjects(*admin, *by_hand)
+    assert {name for name, row in found.items() if row["is_makers"]} == {
+        "User eks:addon-manager",
+        "Group kubeadm:cluster-admins",
+        "User clusterAdmin",
+        "User support",
+        "User kube-apiserver",
+        "User system:gcp-controller-manager",
+    }
+    counted = made_by("rbac_administrators", tables([*admin, *by_hand]))["shop"]
+    assert counted["names"] == ["Group system:nodes", "User anna", "User eks:pod-identity", "User system:anonymous"]
+    more = subjects(*admin, binding("view", user("eks:addon-manager"), name="extra"))
+    assert more["User eks:addon-manager"]["is_makers"] is False
+    dark = subjects(*admin, missing={room.ROLE_BINDING: "denied"})
+    assert dark["User eks:addon-manager"]["is_makers"] is None
+
+
+def test_a_controller_of_the_platform_is_an_account_that_runs_there_and_does_not_hold_everything() -> None:
+    names = ["controller", "stronger", "idle", "default"]
+    roles = [role("s", rule("list", "secrets")), *(binding("s", account("kube-system", each), name=each) for each in names)]
+    roles += [
+        binding("cluster-admin", account("kube-system", "stronger"), name="all"),
+        binding("s", account("shop", "controller"), name="x"),
+    ]
+    running = [("kube-system", each) for each in names if each != "idle"] + [("shop", "controller")]
+    pods = {f"{space}/{name}": {"namespace": space, "service_account": name} for space, name in running}
+
+    def told(**how: Any) -> dict[str, Any]:
+        return {name.split()[1]: row["is_platforms"] for name, row in subjects(*roles, **{room.POD: pods}, **how).items()}
+
+    others = {"kube-system/stronger": False, "kube-system/default": False, "shop/controller": False}
+    assert told() == {"kube-system/controller": True, "kube-system/idle": False, **others}
+    assert told(missing={room.POD: "denied"}) == {"kube-system/controller": True, "kube-system/idle": None, **others}
+
+
+def test_who_may_approve_only_what_kubelets_serve_with_approves_no_client() -> None:
+    group_of = "certificates.k8s.io"
+    update = rule("update", "certificatesigningrequests/approval", group_of)
+
+    def approves(*rules: Json) -> Any:
+        return subjects(role("a", *rules), binding("a", U))["User u"]["approves_certificates"]
+
+    assert approves(update) is False
+    assert approves(update, rule("approve", "signers", group_of, names="kubernetes.io/kubelet-serving")) is False
+    assert approves(update, rule("approve", "signers", group_of, names="kubernetes.io/kube-apiserver-client")) is True
+    assert approves(update, rule("approve", "signers", group_of)) is True

@@ -24,7 +24,20 @@ HOOK = {
     "service_namespace": "kyverno",
 }
 OF_PODS = {"any": [{"resources": {"kinds": ["Pod"]}}]}
-CHECK = {"policy": "signed", "namespace": "", "rule": "signed", "match": OF_PODS, "exclude": {}, "at_admission": True}
+CHECK = {
+    "policy": "signed",
+    "namespace": "",
+    "rule": "signed",
+    "match": OF_PODS,
+    "exclude": {},
+    "at_admission": True,
+    "policy_action": "Enforce",
+    "own_action": "",
+    "policy_overrides": [],
+    "preconditions": {},
+    "cel_preconditions": [],
+    "webhook_conditions": [],
+}
 RULE = {
     "policy": "guard",
     "namespace": "",

@@ -124,19 +124,24 @@ class Rule:
             return False
         return all_of((self._policy.at_admission, self.matches(request), self._engine.hears(request, self._policy.name, kind="rule")))
 
-    def says(self, request: Request) -> int:
-        """What preconditions and body say."""
+    def is_asked(self, request: Request) -> bool | None:
+        """Whether preconditions let it look at an object that it matches."""
         request = self._seen(request)
-        root = _root(request)
-        asked = all_of(
+        return all_of(
             (
-                conditions(self._rule["preconditions"], root) if self._rule.get("preconditions") else True,
+                conditions(self._rule["preconditions"], _root(request)) if self._rule.get("preconditions") else True,
                 _cel_conditions(self._rule.get("celPreconditions"), request),
                 _cel_conditions(self._policy.conditions, request),
             )
         )
+
+    def says(self, request: Request) -> int:
+        """What preconditions and body say."""
+        asked = self.is_asked(request)
         if asked is False:
             return ADMITS
+        request = self._seen(request)
+        root = _root(request)
         found = self._body(request, root)
         unsure = asked is None or (self._policy.first_only and not self._is_first)
         return found | ADMITS if unsure else found
@@ -328,7 +333,7 @@ class ValidatingPolicy:
 
     def __init__(self, name: str, namespace: str, spec: Document, engine: Engine, exceptions: Sequence[CelExcepted] = ()) -> None:
         self._name, self._namespace = name, namespace
-        self._match = spec.get("matchConstraints")
+        self._match, self._conditions = spec.get("matchConstraints"), spec.get("matchConditions")
         self._body = Expressions.of(spec, failure=spec.get("failurePolicy"))
         evaluation = mapped(spec.get("evaluation"))
         self._denies = (
@@ -369,6 +374,11 @@ class ValidatingPolicy:
             return False
         excepted = any_of(each.lets(self._name, request) for each in self._exceptions)
         return all_of((found, denied(excepted), self._engine.asks(request, self._name, kind="vpol")))
+
+    def is_let_off(self, request: Request) -> bool | None:
+        """Whether conditions or an exception take a request from under it."""
+        asked = _cel_conditions(self._conditions, request)
+        return any_of((denied(asked), *(each.lets(self._name, request) for each in self._exceptions)))
 
     def looks(self, request: Request) -> bool | None:
         """Whether it judges a request, if only to report."""

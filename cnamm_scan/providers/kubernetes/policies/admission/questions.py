@@ -251,18 +251,26 @@ def _templates(asked: Request) -> list[Variant]:
     return made
 
 
+def _made_or_changed(asked: Request, patch: Patch, below: Patch) -> list[Variant]:
+    """Made so, or changed into it later, by somebody whom no policy names."""
+    return [_thing(replace(asked, operation=each), patch, below, user=SOMEBODY) for each in ("CREATE", "UPDATE")]
+
+
 _RBAC = "rbac.authorization.k8s.io"
 _SERVICE = Request("Service", "services", None)
+_SERVICES = (_SERVICE, replace(_SERVICE, operation="UPDATE"))
+"""Made so, or made so later."""
 _PORTS = {"spec": {"type": "ClusterIP", "ports": [{"port": 80}], "selector": {"app": "probe"}}}
 _USER = {"apiGroup": _RBAC, "kind": "User", "name": "stranger@example.invalid"}
 _VIEW = {"roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": "view"}, "subjects": [_USER]}
 THINGS: Mapping[str, Sequence[Variant]] = {
     "privileged_template": [
         *_templates(Request("Deployment", "deployments", None, "apps", offence="privileged")),
+        *_templates(Request("Deployment", "deployments", None, "apps", operation="UPDATE", offence="privileged")),
         *_templates(Request("Job", "jobs", None, "batch", offence="privileged")),
     ],
-    "load_balancer": [_thing(_SERVICE, {"spec": {"type": "LoadBalancer", "loadBalancerSourceRanges": ABSENT}}, _PORTS)],
-    "node_port": [_thing(_SERVICE, {"spec": {"type": "NodePort"}}, _PORTS)],
+    "load_balancer": [_thing(each, {"spec": {"type": "LoadBalancer", "loadBalancerSourceRanges": ABSENT}}, _PORTS) for each in _SERVICES],
+    "node_port": [_thing(each, {"spec": {"type": "NodePort"}}, _PORTS) for each in _SERVICES],
     "external_ips": [_thing(_SERVICE, {"spec": {"externalIPs": ["198.51.100.7"]}}, _PORTS)],
     "ingress_class": [
         _thing(
@@ -282,19 +290,26 @@ THINGS: Mapping[str, Sequence[Variant]] = {
         _thing(Request("Secret", "secrets", None), {"type": "kubernetes.io/service-account-token"}, {"type": "Opaque", "data": {}})
     ],
     "cluster_admin": [
-        _thing(
+        variant
+        for subject in (_USER, {**_USER, "kind": "Group"}, {"kind": "ServiceAccount", "name": "stranger", "namespace": "strangers"})
+        for variant in _made_or_changed(
             Request("ClusterRoleBinding", "clusterrolebindings", None, _RBAC),
-            {"roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": "cluster-admin"}, "subjects": [_USER]},
+            {"roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": "cluster-admin"}, "subjects": [subject]},
             _VIEW,
-            user=SOMEBODY,
         )
     ],
     "wildcard_role": [
-        _thing(
+        variant
+        for rule in (
+            {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
+            {"apiGroups": ["", "apps", _RBAC], "resources": ["*"], "verbs": ["*"]},
+            {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "create", "update", "patch", "delete", "bind", "escalate"]},
+            {"apiGroups": ["", _RBAC], "resources": ["secrets", "clusterroles", "clusterrolebindings"], "verbs": ["*"]},
+        )
+        for variant in _made_or_changed(
             Request("ClusterRole", "clusterroles", None, _RBAC),
-            {"rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]},
+            {"rules": [rule]},
             {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]},
-            user=SOMEBODY,
         )
     ],
     "unlabelled_namespace": [

@@ -210,11 +210,6 @@ class Cluster:
         """Where bindings stand of which it is not known whom they name."""
         return frozenset(binding.namespace for binding in self.bindings if binding.subjects is None)
 
-    @property
-    def sees_bindings(self) -> bool:
-        """Whether every binding was seen with whom it names."""
-        return self.sight.bindings and self.sight.cluster_bindings and not self._unread
-
     @cached_property
     def hidden(self) -> tuple[str, ...]:
         """The namespaces in which there may be bindings that were not seen; FRESH where these may be any."""
