@@ -6,7 +6,7 @@ expressions come from third-party packs. Whole SELECTs (views, queries) are read
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -349,10 +349,21 @@ def _named(table: str, text: str, *, estate: bool) -> str:
     return f"{'estate' if estate else 'rule'} {table} {text}"
 
 
-def _read_expression(content: Content, table: str, text: str, *, where: str, estate: bool) -> Expression:
+def read_tree(content: Content, table: str, text: str, *, where: str, estate: bool = False) -> tuple[Node, Sequence[tuple[Node, Subquery]]]:
+    """A rule's expression as its tree, and the look-ups in it. Raises ContentError as `read_expression` does."""
+    tree, reader = _walked(content, table, text, where, estate=estate)
+    return tree, reader.subqueries
+
+
+def _walked(content: Content, table: str, text: str, where: str, *, estate: bool) -> tuple[Node, _Reader]:
     reader = _Reader(content, table, columns_of(content, table), where, estate=estate)
     tree = _one_expression(text, where)
     reader.walk(tree)
+    return tree, reader
+
+
+def _read_expression(content: Content, table: str, text: str, *, where: str, estate: bool) -> Expression:
+    tree, reader = _walked(content, table, text, where, estate=estate)
     reads = {name: frozenset(columns) for name, columns in reader.reads.items()}
     lookups = tuple(lookup for _, lookup in reader.subqueries)
     sql = text if all(is_exact(content, lookup) for lookup in lookups) else honest(content, tree, reader.subqueries)
