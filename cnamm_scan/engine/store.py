@@ -71,6 +71,10 @@ class Rooms:
                 return None
         return cls(frozenset(inside), elsewhere)
 
+    def is_dark(self, room: str) -> bool:
+        """Whether this room may hold something."""
+        return room in self.inside or (self.elsewhere is not None and room not in self.elsewhere)
+
     def are_dark(self, room: str) -> str:
         """SQL of whether a room, as this SQL tells it, may hold something; true where it does not tell."""
         named = ", ".join(map(literal, sorted(self.inside)))

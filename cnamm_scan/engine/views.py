@@ -152,12 +152,13 @@ class _Seen:
 
     def _is_dark(self, table: str, why: str | None) -> str:
         place = self._is_dark_place(table, why)
-        rooms = self.store.dark_rooms(table) if place != "false" and table in self.made.tied.get(ROOM, ()) else None
-        if rooms is None or ROOM not in self.made.columns:
+        own, named = table in self.made.tied.get(ROOM, ()), self.made.held.get(table, ())
+        rooms = self.store.dark_rooms(table) if place != "false" and (own or named) else None
+        if rooms is None or (own and ROOM not in self.made.columns) or any(map(rooms.is_dark, named)):
             return place
         # of a row whose own room is not known any may be the one
-        inside = rooms.are_dark(f"v.{ROOM}")
-        return inside if place == "true" else f"({place} AND {inside})"
+        inside = rooms.are_dark(f"v.{ROOM}") if own else "false"
+        return inside if inside == "false" or place == "true" else f"({place} AND {inside})"
 
     def _is_dark_place(self, table: str, why: str | None) -> str:
         places = sorted(place for place, reason in self.dark[table].items() if why in (None, reason))
@@ -183,7 +184,7 @@ def dark_places(store: Store, table: str) -> dict[tuple[str, str], str]:
 
 def _add_missing(store: Store, view: str, made: Relation, dark: Mapping[str, Mapping[tuple[str, str], str]]) -> None:
     """Leave unread rows where one of the tables could have added rows: in its own place, or wherever a row of it may end up."""
-    adding = sorted(made.adds & dark.keys())
+    adding = sorted(table for table in made.adds & dark.keys() if not _is_elsewhere(store, made, table))
     if not adding:
         return
     everywhere = [(target, region) for target, regions in store.places.items() for region in regions]
@@ -196,9 +197,20 @@ def _add_missing(store: Store, view: str, made: Relation, dark: Mapping[str, Map
                 if place != (target, region) and is_here and (place[0] == target or not is_tied):
                     spread.setdefault(place, why)
     has_rooms = ROOM in store.content.views[view].columns and not spread
-    keeps = has_rooms and all(table in made.tied.get(ROOM, ()) and store.dark_rooms(table) is not None for table in adding)
+    keeps = has_rooms and all(table in made.tied.get(ROOM, ()) and not _is_named(store, made, table) for table in adding)
     (_add_unread_in_rooms if keeps else _add_unread)(store, view, adding)
     store.add_ghosts(view, [(target, region, Reason(why), True) for (target, region), why in sorted(spread.items())])
+
+
+def _is_elsewhere(store: Store, made: Relation, table: str) -> bool:
+    """Whether all that was not read of a table stands in namespaces that nobody looks into."""
+    return table in made.held and table not in made.tied.get(ROOM, ()) and not _is_named(store, made, table)
+
+
+def _is_named(store: Store, made: Relation, table: str) -> bool:
+    """Whether what was not read of a table may stand in a namespace that every row looks into; true where nobody knows where it is."""
+    rooms = store.dark_rooms(table)
+    return rooms is None or any(map(rooms.is_dark, made.held.get(table, ())))
 
 
 def _tell_lost(store: Store, view: str, lost: Sequence[tuple[str, str]], why: str) -> None:
