@@ -12,7 +12,7 @@ NOTHING: Tables = frozenset()
 _STRICT = frozenset(
     "+ - * / // % || ~~ !~~ ~~~ !~~~ -> ->> lower upper trim ltrim rtrim length len contains starts_with ends_with prefix suffix strlen"
     " list_contains list_has array_contains regexp_matches regexp_extract regexp_replace replace split_part date_diff datediff date_part"
-    " json_extract json_extract_string json_array_length json_keys json_type abs round floor ceil substring substr left right"
+    " json_exists json_extract json_extract_string json_array_length json_keys json_type abs round floor ceil substring substr left right"
     " list_sort list_distinct array_length cardinality struct_extract list_extract element_at map_extract strptime try_strptime"
     " seconds_since hours_since days_since days_until day_before day_of".split()
 )

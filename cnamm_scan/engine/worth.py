@@ -6,11 +6,12 @@ and which of its values could be another one if more of these had been seen. Wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cnamm_scan.content import columns_of
 from cnamm_scan.engine import parser
+from cnamm_scan.engine.counts import LEAST
 from cnamm_scan.engine.doubt import CERTAIN, FALSE, NOTHING, Tables, Worth, together, within
 from cnamm_scan.engine.extract import quoted_key
 from cnamm_scan.engine.parser import Node, children
@@ -21,7 +22,7 @@ from cnamm_scan.engine.ties import TIES, Asked, ties, united
 from cnamm_scan.model import ESTATE_TABLE, Content
 
 PLACES = ("target", "region")
-INTERNAL = ("_fact", "_ghost", "_gaps", "_shadow", "_weight", "_outside")
+INTERNAL = ("_fact", "_ghost", "_gaps", "_shadow", "_weight", "_outside", LEAST)
 """Columns that every table has and no content names; a star has them."""
 
 
@@ -52,25 +53,27 @@ class _Told:
     why: str = ""
 
 
-def read_worth(content: Content, view: str) -> Reading:
-    """Read a view's SELECT. Raises CannotTellError."""
-    told = reading(content, f"doubt {view}", _Told, lambda: _told(content, view))
+def read_worth(content: Content, view: str, dark: Iterable[str] | None = None) -> Reading:
+    """Read a view's SELECT, as far as these tables beneath it are dark; all of them where nothing is said. Raises CannotTellError."""
+    tables = read_view(content, view).tables
+    doubted = tables if dark is None else tables.intersection(dark)
+    told = reading(content, f"doubt {view} of {' '.join(sorted(doubted))}", _Told, lambda: _told(content, view, doubted))
     if told.reading is None:
         raise CannotTellError(told.why)
     return told.reading
 
 
-def _told(content: Content, view: str) -> _Told:
+def _told(content: Content, view: str, dark: Tables) -> _Told:
     try:
-        return _Told(_read_worth(content, view))
+        return _Told(_read_worth(content, view, dark))
     except CannotTellError as error:
         return _Told(None, str(error))
 
 
-def _read_worth(content: Content, view: str) -> Reading:
+def _read_worth(content: Content, view: str, dark: Tables) -> Reading:
     spec = content.views[view]
     (node,) = parser.statements(spec.select, where=f"{spec.source} ({view})", do="write one SELECT")
-    reader = _Reader(content, read_view(content, view).tables)
+    reader = _Reader(content, dark)
     made = reader.query(node, {})
     if not {"target", "region", "key"} <= made.columns.keys():
         raise CannotTellError(f"columns of {view}")
@@ -119,8 +122,8 @@ def _pieces(node: Node, before: tuple[Node, ...]) -> list[tuple[Node, tuple[Node
         value = around[at]["value"]
         inner = _pieces(value["query_node"], around[:at])
         if len(inner) > 1 and len({_called(piece) for piece, _ in inner}) == 1:
-            read = [(piece, seen, {**around[at], "value": {**value, "query_node": piece}}) for piece, seen in inner]
-            return [(alone, (*seen, entry, *around[at + 1 :])) for _, seen, entry in read]
+            read = [(seen, {**around[at], "value": {**value, "query_node": piece}}) for piece, seen in inner]
+            return [(alone, (*seen, entry, *around[at + 1 :])) for seen, entry in read]
     return [(alone, around)]
 
 
@@ -135,7 +138,7 @@ def _first(node: Node) -> str:
     source = node["from_table"]
     while source["type"] == "JOIN" and source["join_type"] in ("INNER", "LEFT") and source["ref_type"] in ("REGULAR", "CROSS"):
         source = source["left"]
-    path = source["qualified_name"]["path"] if source["type"] == "BASE_TABLE" else ()
+    path: Sequence[object] = source["qualified_name"]["path"] if source["type"] == "BASE_TABLE" else ()
     return str(path[0]).lower() if len(path) == 1 else ""
 
 
@@ -167,12 +170,12 @@ def _without_unread(tree: Node, dark: Tables) -> Node:
 
 
 class _Reader:
-    def __init__(self, content: Content, everything: Tables) -> None:
+    def __init__(self, content: Content, dark: Tables) -> None:
         self.content = content
-        self.everything = everything
+        self.dark = dark
 
     def _scope(self, aliases: Mapping[str, Relation]) -> Scope:
-        return Scope(aliases, self.everything)
+        return Scope(aliases, self.dark)
 
     # ---- queries -----------------------------------------------------------------------------------------------------
 
@@ -329,7 +332,7 @@ class _Reader:
 
     def _table(self, table: str) -> Relation:
         columns = dict.fromkeys((*columns_of(self.content, table), *INTERNAL), CERTAIN)
-        own = frozenset({table})
+        own = self.dark & {table}
         ties = [place for place in TIES if place in columns]
         return Relation(columns, own, own, tied=dict.fromkeys(ties, own), keys={"key": table})
 
@@ -353,17 +356,30 @@ class _Reader:
             return Relation({}, tables, left.adds | right.adds | doubt.tables, left.loses | lost, repeats | doubt.tables)
         # who found nobody might have found somebody: NULL may become something, and what is there stays unless its row can go
         looked = right.adds | right.loses | doubt.tables
+        again = right.repeats if self._is_met_once(new, aliases, asked) else right.repeats | looked
         for alias in new:
             relation = aliases[alias]
             aliases[alias] = replace(
                 relation,
                 columns={
-                    name: Worth(own.tables | looked, None if lost or own.unsure is None else own.unsure, own.rises)
+                    name: Worth(own.tables | looked, None if lost or own.unsure is None else own.unsure, own.rises and not lost)
                     for name, own in relation.columns.items()
                 },
                 keys={},
             )
-        return Relation({}, tables, left.adds, left.loses, repeats | looked)
+        return Relation({}, tables, left.adds, left.loses, left.repeats | again)
+
+    def _is_met_once(self, new: Sequence[str], aliases: Mapping[str, Relation], asked: Asked) -> bool:
+        """Whether the one alias that was joined last has at most one row for each: by the key of a table, where that is unique."""
+        (alias, *others), scope = new, self._scope(aliases)
+        met = set()
+        for pair, of in asked.pairs:
+            sides = [scope.place(names_of(side)) for side in (pair["left"], pair["right"])]
+            mine = [side[1] for side in sides if side is not None and side[0] == alias]
+            if alias in of and len(mine) == 1 and None not in sides:
+                met.add(mine[0])
+        tables = {table for column, table in aliases[alias].keys.items() if column in met}
+        return not others and "target" in met and any("region" in met or not is_by_region(self.content, table) for table in tables)
 
     @staticmethod
     def _using(names: Sequence[str], aliases: Mapping[str, Relation], new: Sequence[str]) -> list[Node]:
