@@ -8,6 +8,7 @@ from cnamm_scan.demo.cluster.bed.server import ClusterBed, Resource
 from tests.clusters import cluster, pod, scan, thing, verdicts
 
 RULES = (
+    "kubernetes.networking.namespace_denies_ingress",
     "kubernetes.networking.namespace_denies_egress",
     "kubernetes.networking.quarantine_policy_ready",
     "kubernetes.admission.namespaces_enforce_baseline",
@@ -30,6 +31,7 @@ def test_one_namespace_that_is_left_out_hides_nothing_of_the_others(tmp_path: Pa
         found = verdicts(done)
     names = [rule.rpartition(".")[2] for rule in RULES]
     assert {name: (found[name, "shop"][0], found[name, "bare"][0]) for name in names} == {
+        "namespace_denies_ingress": ("fail", "fail"),  # nor could a mesh's setting for the other namespace guard these
         "namespace_denies_egress": ("fail", "fail"),
         "quarantine_policy_ready": ("pass", "fail"),
         "namespaces_enforce_baseline": ("pass", "fail"),
