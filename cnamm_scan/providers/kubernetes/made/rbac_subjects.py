@@ -119,7 +119,7 @@ class _Holder:
     judge: _Judge
     subject: Subject
     caller: Who
-    is_shipped: bool
+    is_shipped: Truth
     every: Rights
     others: Rights
     shipped: Rights
@@ -134,7 +134,7 @@ class _Holder:
             judge,
             subject,
             caller,
-            is_shipped=subject.kind != IAM and shipped.issuperset(own),
+            is_shipped=False if subject.kind == IAM else _all_ship(judge.room, subject, [each for each in own if each not in shipped]),
             every=cluster.rights_of(cluster.grants(caller), is_master),
             others=cluster.rights_of(cluster.grants(caller, shipped), is_master),
             shipped=cluster.rights_of(cluster.grants(caller, frozenset(mine) - shipped)),
@@ -166,6 +166,11 @@ class _Holder:
             "reach": _reach(every, made),
             "namespaces": list(every.namespaces),
         }
+
+
+def _all_ship(room: Room, subject: Subject, others: Sequence[int]) -> Truth:
+    """Whether bindings that are not known to be as they are shipped may be so all the same: their roles were not seen."""
+    return True if not others else None if all(room.ships(room.standing[each], subject) is None for each in others) else False
 
 
 def _names_more(room: Room, number: int, caller: Who) -> bool:
