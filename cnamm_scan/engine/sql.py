@@ -401,17 +401,22 @@ def _read_column(content: Content, table: str, text: str, where: str) -> Express
 
 def expand(content: Content, table: str, columns: Iterable[str]) -> frozenset[str]:
     """The columns and, for derived ones, those that they are derived from."""
+    return frozenset().union(*(_expanded(content, table, name) for name in columns))
+
+
+@lru_cache(maxsize=1 << 15)
+def _expanded(content: Content, table: str, column: str) -> frozenset[str]:
     known = columns_of(content, table)
-    todo, done = list(columns), set()
+    todo, done = [column], set()
     while todo:
         name = todo.pop()
         if name in done:
             continue
         done.add(name)
-        column = known[name]
-        if column.is_:
+        is_ = known[name].is_
+        if is_:
             where = f"{content.tables[table].source} ({table}.{name})"
-            todo += read_column(content, table, column.is_, where=where).reads.get(table, frozenset())
+            todo += read_column(content, table, is_, where=where).reads.get(table, frozenset())
     return frozenset(done)
 
 

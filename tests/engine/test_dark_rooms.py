@@ -51,8 +51,8 @@ def _said(made: Any, pods: Sequence[Row], services: Sequence[Row], dark: Mapping
         compiled = compile_rule(made, made.rules["aws.lab.r"])
         judged = {each.resource: each.verdict.value for each in results(store, compiled, [Target(A, "aws", A.split(":")[1])])}
         names = [*made.views[VIEW].columns]
-        rows = store.rows(f"SELECT key, {', '.join(map(quoted, names))} FROM {quoted(VIEW)} WHERE key IS NOT NULL")
-        return {key: (judged.get(key), *values) for key, *values in rows}
+        found = store.rows(f"SELECT key, {', '.join(map(quoted, names))} FROM {quoted(VIEW)} WHERE key IS NOT NULL")
+        return {key: (judged.get(key), *values) for key, *values in found}
 
 
 IN_ROOT = f"""SELECT p.target, p.region, p.key, p.namespace, bool_or(s.port = 80) IS TRUE AS served FROM {POD} p
