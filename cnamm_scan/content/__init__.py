@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from cnamm_scan.content.checks import VARIABLES, Problem
 from cnamm_scan.content.reader import KINDS, bundled_pack, load, load_files, sha_of
-from cnamm_scan.content.tables import ENGINE_TABLES, ROW_COLUMNS, RULE_ID, TOLD_TABLES, columns_of, documents_of, key_paths, line_of
+from cnamm_scan.content.tables import (
+    ENGINE_TABLES,
+    ROW_COLUMNS,
+    RULE_ID,
+    TOLD_TABLES,
+    columns_of,
+    documents_of,
+    key_paths,
+    line_of,
+    product_of,
+    standing_of,
+)
 
 __all__ = [
     "ENGINE_TABLES",
@@ -25,5 +36,7 @@ __all__ = [
     "line_of",
     "load",
     "load_files",
+    "product_of",
     "sha_of",
+    "standing_of",
 ]

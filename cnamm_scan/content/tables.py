@@ -83,6 +83,24 @@ def documents_of(provider: str) -> tuple[frozenset[str], frozenset[str]]:
     return (frozenset(), frozenset()) if kind is None else (kind.documents, kind.document_keys)
 
 
+def standing_of(provider: str) -> frozenset[str]:
+    """Tables and views with a row in every target of a provider that tells products apart; none where it does not."""
+    kind = PROVIDERS.get(provider)
+    return frozenset() if kind is None or kind.product is None else kind.standing
+
+
+def product_of(content: Content, name: str) -> str | None:
+    """Whose objects a table or view holds by itself; empty for the platform's own. None where what it is made of has to be asked."""
+    kind = PROVIDERS.get(name.split(".", 1)[0])
+    if kind is None or kind.product is None:
+        return ""
+    if name in kind.recognisers:
+        return name
+    if name in content.tables:
+        return kind.product(content.tables[name])
+    return None if name in content.views else ""
+
+
 @lru_cache(maxsize=2048)
 def columns_of(content: Content, table: str) -> Mapping[str, Column]:
     """The columns of a table, view or engine-made table, with those that every row has. KeyError for an unknown one."""

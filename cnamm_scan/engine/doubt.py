@@ -12,7 +12,7 @@ NOTHING: Tables = frozenset()
 _STRICT = frozenset(
     "+ - * / // % || ~~ !~~ ~~~ !~~~ -> ->> lower upper trim ltrim rtrim length len contains starts_with ends_with prefix suffix strlen"
     " list_contains list_has array_contains regexp_matches regexp_extract regexp_replace replace split_part date_diff datediff date_part"
-    " json_extract json_extract_string json_array_length json_keys json_type abs round floor ceil substring substr left right"
+    " json_exists json_extract json_extract_string json_array_length json_keys json_type abs round floor ceil substring substr left right"
     " list_sort list_distinct array_length cardinality struct_extract list_extract element_at map_extract strptime try_strptime"
     " seconds_since hours_since days_since days_until day_before day_of".split()
 )
@@ -73,6 +73,8 @@ def combined(node: Node, kind: str, operator: str, parts: Sequence[Worth]) -> Wo
         return _compared(node, operator, parts, whole)
     if operator == "OPERATOR_COALESCE":
         return _coalesced(node, parts, whole)
+    if kind == "CASE":
+        return whole.of(_chosen(node, parts))
     if kind == "CAST" and not node.get("try_cast"):
         part = parts[0]
         return part if part.rises or part.unsure is None or part.unsure <= {TRUE, FALSE} else whole.of(None)
@@ -115,6 +117,56 @@ def _coalesced(node: Node, parts: Sequence[Worth], whole: Worth) -> Worth:
     return whole.of(first.unsure | {said})
 
 
+def _chosen(node: Node, parts: Sequence[Worth]) -> frozenset[str] | None:
+    """The values of a CASE that could be others: of a branch that stays chosen those of its own, of any other what it gives."""
+    *checks, other = [*((check["when_expr"], check["then_expr"]) for check in node["case_checks"]), (None, node["else_expr"])]
+    kinds = {kind for _, said in (*checks, other) for kind in _kinds(said)}
+    if len(kinds - {"NULL_LITERAL"}) > 1 and not kinds <= {"NULL_LITERAL", "BOOLEAN", "any"}:
+        return None  # brought to one type they may be spelled in another way
+    unsure: frozenset[str] | None = frozenset()
+    may_turn = False  # whether one before may still become true
+    for (when, then), asked, given in zip(checks, parts[0::2], parts[1::2], strict=False):
+        stays = not may_turn and asked.unsure is not None and TRUE not in asked.unsure
+        unsure = _either(unsure, given.unsure if stays else _gives(then))
+        may_turn |= not asked.is_certain and not (_says_something(when) and asked.unsure is not None and FALSE not in asked.unsure)
+    return _either(unsure, _gives(other[1]) if may_turn else parts[-1].unsure)
+
+
+def _either(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    return None if one is None or other is None else one | other
+
+
+def _kinds(node: Node) -> frozenset[str]:
+    """The kinds of constants that an expression gives; that of anything else is its own."""
+    if node["class"] == "CASE":
+        said = [*(check["then_expr"] for check in node["case_checks"]), node["else_expr"]]
+        return frozenset(kind for each in said for kind in _kinds(each))
+    return frozenset({str(node["literal"].get("kind"))}) if node["class"] == "CONSTANT" else frozenset({"any"})
+
+
+def _gives(node: Node) -> frozenset[str] | None:
+    """The values that an expression may have; None where they cannot be told."""
+    if node["class"] == "CASE":
+        found: frozenset[str] | None = frozenset()
+        for each in (*(check["then_expr"] for check in node["case_checks"]), node["else_expr"]):
+            found = _either(found, _gives(each))
+        return found
+    if node["class"] in ("COMPARISON", "CONJUNCTION") or node["type"] in _TRUTHS:
+        return frozenset({TRUE, FALSE})
+    if node["class"] != "CONSTANT":
+        return None
+    kind = node["literal"].get("kind")
+    return frozenset() if kind == "NULL_LITERAL" else frozenset({str(_spelled(node))}) if kind in ("BOOLEAN", "STRING") else None
+
+
+def _says_something(node: Node) -> bool:
+    """Whether a condition is true or false and never NULL."""
+    if node["class"] == "CONJUNCTION" or node["type"] == "OPERATOR_NOT":
+        return all(map(_says_something, node["children"]))
+    return node["type"] in ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL", "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM")
+
+
+_TRUTHS = frozenset("OPERATOR_NOT OPERATOR_IS_NULL OPERATOR_IS_NOT_NULL COMPARE_IN COMPARE_NOT_IN".split())
 _MIRRORED = {
     "COMPARE_GREATERTHAN": "COMPARE_LESSTHAN",
     "COMPARE_LESSTHAN": "COMPARE_GREATERTHAN",

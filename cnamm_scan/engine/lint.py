@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnamm_scan import paths
-from cnamm_scan.content import ENGINE_TABLES, alternatives, columns_of, line_of
+from cnamm_scan.content import ENGINE_TABLES, columns_of, line_of
 from cnamm_scan.content.starter import ABOUT, OBJECTIVE, left_over
 from cnamm_scan.content.wording import hole, wording
-from cnamm_scan.engine import ages, lineage, regions
+from cnamm_scan.engine import ages, alternatives, lineage, regions
 from cnamm_scan.engine.bounds import Bounds, StoreError
 from cnamm_scan.engine.evaluate import CompiledRule, compile_rule, results
 from cnamm_scan.engine.select import read_view

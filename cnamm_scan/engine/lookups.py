@@ -37,9 +37,12 @@ def is_exact(content: Content, lookup: Subquery) -> bool:
     )
 
 
-def honest(content: Content, tree: Node, lookups: Sequence[tuple[Node, Subquery]]) -> str:
-    """The expression as SQL, each of these subqueries of its tree with the doubt beside it."""
-    instead = {id(node): _with_doubt(content, node, lookup) for node, lookup in lookups if not is_exact(content, lookup)}
+def honest(content: Content, tree: Node, lookups: Sequence[tuple[Node, Subquery]], others: Mapping[int, Node]) -> str:
+    """The expression as SQL, each of these subqueries of its tree with the doubt beside it, and `others` in place of their nodes."""
+    instead = dict(others)
+    for node, lookup in lookups:
+        if not is_exact(content, lookup):
+            instead[id(node)] = parser.changed(_with_doubt(content, node, lookup), lambda each: others.get(id(each)))
     return parser.text(parser.selecting(parser.changed(tree, lambda node: instead.get(id(node))))).removeprefix("SELECT ")
 
 

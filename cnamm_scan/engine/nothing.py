@@ -98,7 +98,7 @@ def answers(node: Node, place: Collection[str], lookups: Sequence[tuple[Node, Su
         each = [answers(child, place, lookups) for child in node["children"]]
         found = each[0]
         for more in each[1:]:
-            found = frozenset(_joined(one, other, either=operator == "CONJUNCTION_OR") for one in found for other in more)
+            found = frozenset(joined(one, other, either=operator == "CONJUNCTION_OR") for one in found for other in more)
         return found
     if operator == "OPERATOR_NOT":
         return frozenset(None if one is None else not one for one in answers(node["children"][0], place, lookups))
@@ -121,7 +121,7 @@ def answers(node: Node, place: Collection[str], lookups: Sequence[tuple[Node, Su
     return ANYTHING
 
 
-def _joined(one: bool | None, other: bool | None, *, either: bool) -> bool | None:
+def joined(one: bool | None, other: bool | None, *, either: bool) -> bool | None:
     """AND and OR as SQL has them."""
     if either in (one, other):
         return either

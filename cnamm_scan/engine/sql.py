@@ -6,12 +6,12 @@ expressions come from third-party packs. Whole SELECTs (views, queries) are read
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cnamm_scan.content import columns_of
-from cnamm_scan.engine import parser
+from cnamm_scan.engine import counts, parser
 from cnamm_scan.engine.functions import ALLOWED_AGGREGATES, ALLOWED_FUNCTIONS, BY_ORDER, CLOCKS, SWALLOWS, WRITTEN_OUT
 from cnamm_scan.engine.lookups import Subquery, honest, is_exact
 from cnamm_scan.engine.nothing import NULL, answers
@@ -76,6 +76,8 @@ class _Reader:
     reads: dict[str, set[str]] = field(default_factory=dict)
     subqueries: list[tuple[Node, Subquery]] = field(default_factory=list)
     parameters: set[str] = field(default_factory=set)
+    counted: list[tuple[Node, tuple[str, str]]] = field(default_factory=list)
+    """Comparisons of counts of which the least may decide, and (alias, column) of the count."""
     inner: tuple[str, str] | None = None
     """(alias, table) while inside a subquery."""
     lambdas: tuple[str, ...] = ()
@@ -95,6 +97,7 @@ class _Reader:
             raise self.fail("CASE turns 'not seen' into its ELSE", "write it with AND and OR, which keep NULL")
         if kind not in _NODE_CLASSES:
             raise self.fail(f"{kind.lower().replace('_', ' ')} is not allowed in a rule", "see 'Expressions' in docs/content.md")
+        self._count(node)
         if kind == "COLUMN_REF":
             self._column(list(node["column_names"]))
         elif kind == "FUNCTION":
@@ -167,14 +170,25 @@ class _Reader:
             raise self.fail(f"'{names[0]}' gives another answer tomorrow", "use scan_time, which a replay keeps")
         if self.lambdas and self.subqueries_allowed:
             raise self.fail(f"'{names[0]}' inside a lambda: its NULL would be lost in the list", "read only the element there")
+        self._read(*self._place(names)[:2])
+
+    def _place(self, names: list[str]) -> tuple[str, str, str]:
+        """(table, column, alias) of a name."""
         if self.inner and (names[0] == self.inner[0] or names[0] == self.inner[1].rsplit(".", 1)[-1]):
-            self._read(self.inner[1], names[1] if len(names) > 1 else "")
-        elif names[0] == "this" and len(names) > 1:
-            self._read(self.table, names[1])
-        elif self.inner and names[0] in columns_of(self.content, self.inner[1]):
-            self._read(self.inner[1], names[0])
-        else:
-            self._read(self.table, names[0])
+            return self.inner[1], names[1] if len(names) > 1 else "", self.inner[0]
+        if names[0] == "this" and len(names) > 1:
+            return self.table, names[1], "this"
+        if self.inner and names[0] in columns_of(self.content, self.inner[1]):
+            return self.inner[1], names[0], self.inner[0]
+        return self.table, names[0], "this"
+
+    def _count(self, node: Node) -> None:
+        """Note a comparison of a count."""
+        column = counts.column_of(node)
+        if column is not None and not self.lambdas and self.subqueries_allowed:
+            table, name, alias = self._place(list(column["column_names"]))
+            if counts.is_count(self.content, table, name):
+                self.counted.append((node, (alias, name)))
 
     def _read(self, table: str, column: str) -> None:
         known = self.own if table == self.table else columns_of(self.content, table)
@@ -346,16 +360,28 @@ def read_expression(content: Content, table: str, text: str, *, where: str, esta
 
 
 def _named(table: str, text: str, *, estate: bool) -> str:
-    return f"{'estate' if estate else 'rule'} {table} {text}"
+    return f"{'judged over all' if estate else 'judged'} {table} {text}"
 
 
-def _read_expression(content: Content, table: str, text: str, *, where: str, estate: bool) -> Expression:
+def read_tree(content: Content, table: str, text: str, *, where: str, estate: bool = False) -> tuple[Node, Sequence[tuple[Node, Subquery]]]:
+    """A rule's expression as its tree, and the look-ups in it. Raises ContentError as `read_expression` does."""
+    tree, reader = _walked(content, table, text, where, estate=estate)
+    return tree, reader.subqueries
+
+
+def _walked(content: Content, table: str, text: str, where: str, *, estate: bool) -> tuple[Node, _Reader]:
     reader = _Reader(content, table, columns_of(content, table), where, estate=estate)
     tree = _one_expression(text, where)
     reader.walk(tree)
+    return tree, reader
+
+
+def _read_expression(content: Content, table: str, text: str, *, where: str, estate: bool) -> Expression:
+    tree, reader = _walked(content, table, text, where, estate=estate)
     reads = {name: frozenset(columns) for name, columns in reader.reads.items()}
     lookups = tuple(lookup for _, lookup in reader.subqueries)
-    sql = text if all(is_exact(content, lookup) for lookup in lookups) else honest(content, tree, reader.subqueries)
+    least = {id(node): counts.with_least(node, names) for node, names in reader.counted}
+    sql = text if not least and all(is_exact(content, lookup) for lookup in lookups) else honest(content, tree, reader.subqueries, least)
     return Expression(sql, reads, lookups, frozenset(reader.parameters), answers(tree, PLACE, reader.subqueries) == NULL)
 
 
@@ -375,17 +401,22 @@ def _read_column(content: Content, table: str, text: str, where: str) -> Express
 
 def expand(content: Content, table: str, columns: Iterable[str]) -> frozenset[str]:
     """The columns and, for derived ones, those that they are derived from."""
+    return frozenset().union(*(_expanded(content, table, name) for name in columns))
+
+
+@lru_cache(maxsize=1 << 15)
+def _expanded(content: Content, table: str, column: str) -> frozenset[str]:
     known = columns_of(content, table)
-    todo, done = list(columns), set()
+    todo, done = [column], set()
     while todo:
         name = todo.pop()
         if name in done:
             continue
         done.add(name)
-        column = known[name]
-        if column.is_:
+        is_ = known[name].is_
+        if is_:
             where = f"{content.tables[table].source} ({table}.{name})"
-            todo += read_column(content, table, column.is_, where=where).reads.get(table, frozenset())
+            todo += read_column(content, table, is_, where=where).reads.get(table, frozenset())
     return frozenset(done)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from cnamm_scan.content import ENGINE_TABLES, columns_of
 from cnamm_scan.engine.bounds import BoundError, Bounds, StoreError
+from cnamm_scan.engine.counts import LEAST
 from cnamm_scan.engine.extract import SQL_TYPES, extract, literal, quoted_key, structure
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sparing import Sparing
@@ -24,7 +25,8 @@ from cnamm_scan.engine.unread import FEW_BYTES, Unread, dark, is_shipped, read_l
 from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, OUTSIDE, REST_PART, ROOM, UNREAD, Column, Content, Reason, Table
 
 _INTERNAL = (
-    '"_fact" VARCHAR, "_ghost" VARCHAR, "_gaps" MAP(VARCHAR, VARCHAR), "_shadow" BOOLEAN, "_weight" BIGINT DEFAULT 1, "_outside" VARCHAR[]'
+    '"_fact" VARCHAR, "_ghost" VARCHAR, "_gaps" MAP(VARCHAR, VARCHAR), "_shadow" BOOLEAN, "_weight" BIGINT DEFAULT 1, "_outside" VARCHAR[],'
+    f' "{LEAST}" MAP(VARCHAR, BIGINT)'
 )
 _FACT_COLUMNS = (
     "{kind: 'VARCHAR', id: 'VARCHAR', target: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', data: 'JSON', gaps: 'MAP(VARCHAR, VARCHAR)'}"
@@ -70,6 +72,10 @@ class Rooms:
             else:
                 return None
         return cls(frozenset(inside), elsewhere)
+
+    def is_dark(self, room: str) -> bool:
+        """Whether this room may hold something."""
+        return room in self.inside or (self.elsewhere is not None and room not in self.elsewhere)
 
     def are_dark(self, room: str) -> str:
         """SQL of whether a room, as this SQL tells it, may hold something; true where it does not tell."""

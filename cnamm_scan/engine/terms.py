@@ -31,6 +31,8 @@ class Relation:
     """Those whose unread rows could change how often a row comes."""
     tied: Mapping[str, Tables] = field(default_factory=dict)
     """`target`, `region`, `namespace` -> the tables whose darkness in one touches only rows of the same."""
+    held: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Table -> namespaces that are named: its darkness in these touches every row, and else that in a row's own alone, where it is tied."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Column -> the table whose key it is, at most one row of this relation for each row of that table but for what `repeats`."""
 

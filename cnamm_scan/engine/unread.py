@@ -20,7 +20,7 @@ from cnamm_scan.model import GHOST_PART, REST_PART, UNREAD, Content
 
 FEW_BYTES = 16_000
 """Stored facts up to which a table is looked through for other rows before the database is asked to read it."""
-_NAMED = re.compile(r"[a-z_]\w*(?:\s*\.\s*\w+)+")
+_NAMED = re.compile(r"\b[a-z_]\w*+(?:\s*+\.\s*+\w++)+")
 _CHANGED = re.compile(r"\b(?:insert\s+into|update|delete\s+from)\s+([a-z_]\w*(?:\s*\.\s*\w+)+)")
 
 

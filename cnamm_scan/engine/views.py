@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from cnamm_scan.engine.bounds import BoundError, StoreError
+from cnamm_scan.engine.counts import LEAST, is_count
 from cnamm_scan.engine.doubt import Tables
 from cnamm_scan.engine.extract import SQL_TYPES, literal
 from cnamm_scan.engine.nothing import gives_nothing, read_recipe
@@ -56,7 +57,7 @@ def make_view(store: Store, view: str) -> None:
     reading = None
     if dark:
         with suppress(CannotTellError):
-            reading = read_worth(content, view)
+            reading = read_worth(content, view, dark)
     is_empty = _gives_nothing(store, view, bases, is_whole=reading is None)
     lost = [] if is_empty else _select(store, view, reading, dark)
     _add_missing(store, view, reading.made if reading else Relation({}, frozenset(bases), frozenset(bases)), dark)
@@ -76,7 +77,7 @@ def _select(store: Store, view: str, reading: Reading | None, dark: Mapping[str,
         key = "NULL" if dark else "v.key"  # where nothing can be told of a view, none of its rows is certain
         _insert(store, view, f"(\n{spec.select}\n) AS v", key, "NULL", {name: f"v.{quoted(name)}" for name in spec.columns})
     for part in reading.parts if reading is not None else ():
-        seen = _Seen(store, part.made, dark)
+        seen = _Seen(store, view, part.made, dark)
         values = {name: seen.value(name) for name in spec.columns}
         _insert(
             store,
@@ -85,6 +86,7 @@ def _select(store: Store, view: str, reading: Reading | None, dark: Mapping[str,
             seen.key(),
             seen.ghost(),
             values,
+            seen.least(),
         )
     found = list(
         store.rows(
@@ -99,12 +101,12 @@ def _select(store: Store, view: str, reading: Reading | None, dark: Mapping[str,
     return [(target, region) for target, region, _, is_lost, _ in found if is_lost] if dark else []
 
 
-def _insert(store: Store, view: str, source: str, key: str, ghost: str, values: Mapping[str, str]) -> None:
+def _insert(store: Store, view: str, source: str, key: str, ghost: str, values: Mapping[str, str], least: str = "NULL") -> None:
     types = store.content.views[view].columns
     said = ", ".join(f"CAST({value} AS {SQL_TYPES[types[name].type]}) AS {quoted(name)}" for name, value in values.items())
     store.run(
         f"INSERT INTO {quoted(view)} BY NAME SELECT v.target, v.region, {key} AS key, TIMESTAMP '{store.scan_time}' AS scan_time,"
-        f" '' AS _fact, {ghost} AS _ghost, {NO_GAPS} AS _gaps, false AS _shadow, {said} FROM {source}"
+        f" '' AS _fact, {ghost} AS _ghost, {NO_GAPS} AS _gaps, false AS _shadow, {least} AS {LEAST}, {said} FROM {source}"
     )
 
 
@@ -113,6 +115,7 @@ class _Seen:
     """SQL of what a row `v` of a view's part still says where tables beneath it are dark."""
 
     store: Store
+    view: str
     made: Relation
     dark: Mapping[str, Mapping[tuple[str, str], str]]
 
@@ -128,6 +131,15 @@ class _Seen:
         if worth.unsure is not None:
             touched = f"({touched}) AND CAST({column} AS VARCHAR) IN ({', '.join(map(literal, sorted(worth.unsure)))})"
         return f"CASE WHEN {touched} THEN NULL ELSE {column} END"
+
+    def least(self) -> str:
+        """What of each count was seen, of those that `value` may leave open: more can only raise it."""
+        open_ones = [name for name, worth in self.made.columns.items() if worth.rises and self._touched(worth.tables) is not None]
+        open_ones = [name for name in open_ones if is_count(self.store.content, self.view, name)]
+        if not open_ones:
+            return "NULL"
+        said = ", ".join(f"CAST(v.{quoted(name)} AS BIGINT)" for name in open_ones)
+        return f"MAP([{', '.join(map(literal, open_ones))}], [{said}])"
 
     def key(self) -> str:
         """The key: NULL where the row itself could be another one."""
@@ -152,12 +164,13 @@ class _Seen:
 
     def _is_dark(self, table: str, why: str | None) -> str:
         place = self._is_dark_place(table, why)
-        rooms = self.store.dark_rooms(table) if place != "false" and table in self.made.tied.get(ROOM, ()) else None
-        if rooms is None or ROOM not in self.made.columns:
+        own, named = table in self.made.tied.get(ROOM, ()), self.made.held.get(table, ())
+        rooms = self.store.dark_rooms(table) if place != "false" and (own or named) else None
+        if rooms is None or (own and ROOM not in self.made.columns) or any(map(rooms.is_dark, named)):
             return place
         # of a row whose own room is not known any may be the one
-        inside = rooms.are_dark(f"v.{ROOM}")
-        return inside if place == "true" else f"({place} AND {inside})"
+        inside = rooms.are_dark(f"v.{ROOM}") if own else "false"
+        return inside if inside == "false" or place == "true" else f"({place} AND {inside})"
 
     def _is_dark_place(self, table: str, why: str | None) -> str:
         places = sorted(place for place, reason in self.dark[table].items() if why in (None, reason))
@@ -183,7 +196,7 @@ def dark_places(store: Store, table: str) -> dict[tuple[str, str], str]:
 
 def _add_missing(store: Store, view: str, made: Relation, dark: Mapping[str, Mapping[tuple[str, str], str]]) -> None:
     """Leave unread rows where one of the tables could have added rows: in its own place, or wherever a row of it may end up."""
-    adding = sorted(made.adds & dark.keys())
+    adding = sorted(table for table in made.adds & dark.keys() if not _is_elsewhere(store, made, table))
     if not adding:
         return
     everywhere = [(target, region) for target, regions in store.places.items() for region in regions]
@@ -196,9 +209,20 @@ def _add_missing(store: Store, view: str, made: Relation, dark: Mapping[str, Map
                 if place != (target, region) and is_here and (place[0] == target or not is_tied):
                     spread.setdefault(place, why)
     has_rooms = ROOM in store.content.views[view].columns and not spread
-    keeps = has_rooms and all(table in made.tied.get(ROOM, ()) and store.dark_rooms(table) is not None for table in adding)
+    keeps = has_rooms and all(table in made.tied.get(ROOM, ()) and not _is_named(store, made, table) for table in adding)
     (_add_unread_in_rooms if keeps else _add_unread)(store, view, adding)
     store.add_ghosts(view, [(target, region, Reason(why), True) for (target, region), why in sorted(spread.items())])
+
+
+def _is_elsewhere(store: Store, made: Relation, table: str) -> bool:
+    """Whether all that was not read of a table stands in namespaces that nobody looks into."""
+    return table in made.held and table not in made.tied.get(ROOM, ()) and not _is_named(store, made, table)
+
+
+def _is_named(store: Store, made: Relation, table: str) -> bool:
+    """Whether what was not read of a table may stand in a namespace that every row looks into; true where nobody knows where it is."""
+    rooms = store.dark_rooms(table)
+    return rooms is None or any(map(rooms.is_dark, made.held.get(table, ())))
 
 
 def _tell_lost(store: Store, view: str, lost: Sequence[tuple[str, str]], why: str) -> None:

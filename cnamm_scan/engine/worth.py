@@ -6,22 +6,23 @@ and which of its values could be another one if more of these had been seen. Wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cnamm_scan.content import columns_of
 from cnamm_scan.engine import parser
+from cnamm_scan.engine.counts import LEAST
 from cnamm_scan.engine.doubt import CERTAIN, FALSE, NOTHING, Tables, Worth, together, within
 from cnamm_scan.engine.extract import quoted_key
 from cnamm_scan.engine.parser import Node, children
 from cnamm_scan.engine.readings import reading
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.terms import CannotTellError, Grouped, Relation, Scope, aggregates, names_of, worth
-from cnamm_scan.model import ESTATE_TABLE, ROOM, Content
+from cnamm_scan.engine.ties import TIES, Asked, ties, united
+from cnamm_scan.model import ESTATE_TABLE, Content
 
 PLACES = ("target", "region")
-TIES = (*PLACES, ROOM)
-INTERNAL = ("_fact", "_ghost", "_gaps", "_shadow", "_weight", "_outside")
+INTERNAL = ("_fact", "_ghost", "_gaps", "_shadow", "_weight", "_outside", LEAST)
 """Columns that every table has and no content names; a star has them."""
 
 
@@ -52,25 +53,27 @@ class _Told:
     why: str = ""
 
 
-def read_worth(content: Content, view: str) -> Reading:
-    """Read a view's SELECT. Raises CannotTellError."""
-    told = reading(content, f"worth {view}", _Told, lambda: _told(content, view))
+def read_worth(content: Content, view: str, dark: Iterable[str] | None = None) -> Reading:
+    """Read a view's SELECT, as far as these tables beneath it are dark; all of them where nothing is said. Raises CannotTellError."""
+    tables = read_view(content, view).tables
+    doubted = tables if dark is None else tables.intersection(dark)
+    told = reading(content, f"doubt {view} of {' '.join(sorted(doubted))}", _Told, lambda: _told(content, view, doubted))
     if told.reading is None:
         raise CannotTellError(told.why)
     return told.reading
 
 
-def _told(content: Content, view: str) -> _Told:
+def _told(content: Content, view: str, dark: Tables) -> _Told:
     try:
-        return _Told(_read_worth(content, view))
+        return _Told(_read_worth(content, view, dark))
     except CannotTellError as error:
         return _Told(None, str(error))
 
 
-def _read_worth(content: Content, view: str) -> Reading:
+def _read_worth(content: Content, view: str, dark: Tables) -> Reading:
     spec = content.views[view]
     (node,) = parser.statements(spec.select, where=f"{spec.source} ({view})", do="write one SELECT")
-    reader = _Reader(content, read_view(content, view).tables)
+    reader = _Reader(content, dark)
     made = reader.query(node, {})
     if not {"target", "region", "key"} <= made.columns.keys():
         raise CannotTellError(f"columns of {view}")
@@ -99,11 +102,59 @@ def part_sql(content: Content, view: str, number: int, dark: Tables) -> str:
 
 
 def _united(node: Node) -> list[Node]:
-    """The SELECTs that a UNION ALL unites, each with the WITHs around it; any other query is one."""
-    if node["type"] != "SET_OPERATION_NODE" or not node["setop_all"] or node["modifiers"] or not node.get("children"):
-        return [node]
-    around = node["cte_map"]["map"]
-    return [{**each, "cte_map": {"map": [*around, *each["cte_map"]["map"]]}} for each in node["children"]]
+    """The SELECTs that a UNION ALL unites, each with the WITHs around it, and each for itself where another only reads on from that union.
+
+    Any other query is one.
+    """
+    return [{**part, "cte_map": {"map": list(around)}} for part, around in _pieces(node, ())]
+
+
+def _pieces(node: Node, before: tuple[Node, ...]) -> list[tuple[Node, tuple[Node, ...]]]:
+    """(SELECT, the WITHs that it sees) of each."""
+    around = (*before, *node["cte_map"]["map"])
+    alone = {**node, "cte_map": {"map": []}}
+    if node["type"] == "SET_OPERATION_NODE" and node["setop_all"] and not node["modifiers"] and node.get("children"):
+        return [piece for child in node["children"] for piece in _pieces(child, around)]
+    names = [str(entry["key"]).lower() for entry in around]
+    first = _first(node) if len(set(names)) == len(names) else ""
+    if first in names and _times(first, alone, around) == 1:
+        at = names.index(first)
+        value = around[at]["value"]
+        inner = _pieces(value["query_node"], around[:at])
+        if len(inner) > 1 and len({_called(piece) for piece, _ in inner}) == 1:
+            read = [(seen, {**around[at], "value": {**value, "query_node": piece}}) for piece, seen in inner]
+            return [(alone, (*seen, entry, *around[at + 1 :])) for seen, entry in read]
+    return [(alone, around)]
+
+
+def _first(node: Node) -> str:
+    """The WITH of which a SELECT keeps each row for itself, however much it joins to it or filters; empty where there is none."""
+    if node["type"] != "SELECT_NODE" or node["group_expressions"] or node["modifiers"] or node["having"] or node.get("qualify"):
+        return ""
+    if node["aggregate_handling"] == "FORCE_AGGREGATES" or any(each.get("class") == "WINDOW" for each in parser.nodes(node["select_list"])):
+        return ""
+    if any(aggregates(item) for item in node["select_list"]):
+        return ""
+    source = node["from_table"]
+    while source["type"] == "JOIN" and source["join_type"] in ("INNER", "LEFT") and source["ref_type"] in ("REGULAR", "CROSS"):
+        source = source["left"]
+    path: Sequence[object] = source["qualified_name"]["path"] if source["type"] == "BASE_TABLE" else ()
+    return str(path[0]).lower() if len(path) == 1 else ""
+
+
+def _called(select: Node) -> tuple[str, ...]:
+    """How the columns of a SELECT are called, with what a star is of."""
+    said = []
+    for item in select["select_list"]:
+        name = item.get("alias") or (item["column_names"][-1] if item["class"] == "COLUMN_REF" else item["class"])
+        said.append(f"* {item.get('relation_name')} {_first(select)}" if item["class"] == "STAR" else str(name).lower())
+    return tuple(said)
+
+
+def _times(name: str, *read: object) -> int:
+    """How often a WITH is read."""
+    tables = (each["qualified_name"]["path"] for each in parser.nodes(list(read)) if each.get("type") == "BASE_TABLE")
+    return sum(len(path) == 1 and str(path[0]).lower() == name for path in tables)
 
 
 def _without_unread(tree: Node, dark: Tables) -> Node:
@@ -119,12 +170,12 @@ def _without_unread(tree: Node, dark: Tables) -> Node:
 
 
 class _Reader:
-    def __init__(self, content: Content, everything: Tables) -> None:
+    def __init__(self, content: Content, dark: Tables) -> None:
         self.content = content
-        self.everything = everything
+        self.dark = dark
 
     def _scope(self, aliases: Mapping[str, Relation]) -> Scope:
-        return Scope(aliases, self.everything)
+        return Scope(aliases, self.dark)
 
     # ---- queries -----------------------------------------------------------------------------------------------------
 
@@ -156,26 +207,22 @@ class _Reader:
                 unsure = None if unsure is None or part.unsure is None else unsure | part.unsure
             columns[name] = Worth(NOTHING.union(*(part.tables for part in doubts)), unsure)
         tables = NOTHING.union(*(each.tables for each in several))
-        tied = {
-            place: frozenset(
-                table for table in tables if all(table in each.tied.get(place, NOTHING) for each in several if table in each.tables)
-            )
-            for place in TIES
-        }
+        bound = united(several, tables)
         return Relation(
             columns,
             tables,
             NOTHING.union(*(each.adds for each in several)),
             NOTHING.union(*(each.loses for each in several)),
             NOTHING.union(*(each.repeats for each in several)),
-            tied,
+            bound.tied,
+            bound.held,
         )
 
     def _select(self, node: Node, known: Mapping[str, Relation]) -> Relation:
         aliases: dict[str, Relation] = {}
-        equal: list[Node] = []
-        whole = self._from(node["from_table"], known, aliases, equal)
-        whole = self._filtered(whole, node["where_clause"], self._scope(aliases), equal)
+        asked = Asked()
+        whole = self._from(node["from_table"], known, aliases, asked)
+        whole = self._filtered(whole, node["where_clause"], self._scope(aliases), asked)
         items = self._items(node["select_list"], aliases)
         is_grouped = bool(node["group_expressions"]) or node["aggregate_handling"] == "FORCE_AGGREGATES"
         is_whole = not is_grouped and any(aggregates(item) for _, item in items)
@@ -203,13 +250,14 @@ class _Reader:
             gone = NOTHING if scope.grouped.fixed else doubt.tables
             made = replace(whole, adds=whole.adds | doubt.tables, loses=whole.loses | gone, repeats=doubt.tables)
         if node["having"] is not None:
-            made = self._filtered(made, node["having"], replace(scope, said=said), [])
+            made = self._filtered(made, node["having"], replace(scope, said=said), Asked())
         places = {name: self._scope(aliases).place(names_of(item)) for name, item in items if item["class"] == "COLUMN_REF"}
         keys = {}
         for name, place in places.items():
             if place is not None and place[1] in aliases[place[0]].keys:
                 keys[name] = aliases[place[0]].keys[place[1]]
-        return replace(made, columns=said, tied=self._ties(places, aliases, equal), keys=keys)
+        bound = ties(places, self._scope(aliases), asked, node)
+        return replace(made, columns=said, tied=bound.tied, held=bound.held, keys=keys)
 
     def _items(self, select: Sequence[Node], aliases: Mapping[str, Relation]) -> list[tuple[str, Node]]:
         """(name, expression) of what is selected; stars written out."""
@@ -244,41 +292,12 @@ class _Reader:
         # of a group that holds one row of its owner no unread row of that owner is another member
         return Grouped((whole.adds - owners) | whole.repeats, whole.loses, frozenset(fixed))
 
-    def _ties(
-        self, places: Mapping[str, tuple[str, str] | None], aliases: Mapping[str, Relation], equal: Sequence[Node]
-    ) -> dict[str, Tables]:
-        """Of each place the tables whose rows meet only rows of the same one."""
-        scope = self._scope(aliases)
-        tied: dict[str, Tables] = {}
-        for place in TIES:
-            start = places.get(place)
-            if start is None or start[1] != place:
-                tied[place] = NOTHING
-                continue
-            joined = {start[0]}
-            pairs = []
-            for each in equal:
-                sides = [scope.place(names_of(side)) for side in (each["left"], each["right"])]
-                if all(side is not None and side[1] == place for side in sides):
-                    pairs.append({side[0] for side in sides if side is not None})
-            grown = True
-            while grown:
-                grown = False
-                for pair in pairs:
-                    if pair & joined and not pair <= joined:
-                        joined |= pair
-                        grown = True
-            untied = NOTHING.union(*(each.tables - each.tied.get(place, NOTHING) for alias, each in aliases.items() if alias in joined))
-            untied |= NOTHING.union(*(each.tables for alias, each in aliases.items() if alias not in joined))
-            tied[place] = NOTHING.union(*(aliases[alias].tied.get(place, NOTHING) for alias in joined)) - untied
-        return tied
-
     # ---- FROM --------------------------------------------------------------------------------------------------------
 
-    def _from(self, node: Node, known: Mapping[str, Relation], aliases: dict[str, Relation], equal: list[Node]) -> Relation:
+    def _from(self, node: Node, known: Mapping[str, Relation], aliases: dict[str, Relation], asked: Asked) -> Relation:
         kind = node["type"]
         if kind == "JOIN":
-            return self._join(node, known, aliases, equal)
+            return self._join(node, known, aliases, asked)
         if kind == "EMPTY":
             return Relation({}, NOTHING, NOTHING)
         alias = str(node.get("alias") or "").lower()
@@ -309,45 +328,58 @@ class _Reader:
         if alias in aliases:
             raise CannotTellError("a name twice")
         aliases[alias] = made
-        return replace(made, keys={}, tied={})
+        return replace(made, keys={}, tied={}, held={})
 
     def _table(self, table: str) -> Relation:
         columns = dict.fromkeys((*columns_of(self.content, table), *INTERNAL), CERTAIN)
-        own = frozenset({table})
+        own = self.dark & {table}
         ties = [place for place in TIES if place in columns]
         return Relation(columns, own, own, tied=dict.fromkeys(ties, own), keys={"key": table})
 
-    def _join(self, node: Node, known: Mapping[str, Relation], aliases: dict[str, Relation], equal: list[Node]) -> Relation:
+    def _join(self, node: Node, known: Mapping[str, Relation], aliases: dict[str, Relation], asked: Asked) -> Relation:
         if node["join_type"] not in ("INNER", "LEFT") or node["ref_type"] not in ("REGULAR", "CROSS"):
             raise CannotTellError(f"{node['ref_type']} {node['join_type']}")
-        left = self._from(node["left"], known, aliases, equal)
+        left = self._from(node["left"], known, aliases, asked)
         before = set(aliases)
-        right = self._from(node["right"], known, aliases, equal)
+        right = self._from(node["right"], known, aliases, asked)
         new = [alias for alias in aliases if alias not in before]
         condition = node.get("condition")
         held = self._using(node["using_columns"], aliases, new)
         doubt = (
             together(worth(each, self._scope(aliases)) for each in held) if condition is None else worth(condition, self._scope(aliases))
         )
-        equal += held
         tables, repeats = left.tables | right.tables, left.repeats | right.repeats
-        equal += _equalities(condition)
+        for each in (*held, condition):
+            asked.hear(each, frozenset(new), left=node["join_type"] == "LEFT")
         lost = right.loses | (NOTHING if within(doubt, FALSE) else doubt.tables)
         if node["join_type"] == "INNER":
             return Relation({}, tables, left.adds | right.adds | doubt.tables, left.loses | lost, repeats | doubt.tables)
         # who found nobody might have found somebody: NULL may become something, and what is there stays unless its row can go
         looked = right.adds | right.loses | doubt.tables
+        again = right.repeats if self._is_met_once(new, aliases, asked) else right.repeats | looked
         for alias in new:
             relation = aliases[alias]
             aliases[alias] = replace(
                 relation,
                 columns={
-                    name: Worth(own.tables | looked, None if lost or own.unsure is None else own.unsure, own.rises)
+                    name: Worth(own.tables | looked, None if lost or own.unsure is None else own.unsure, own.rises and not lost)
                     for name, own in relation.columns.items()
                 },
                 keys={},
             )
-        return Relation({}, tables, left.adds, left.loses, repeats | looked)
+        return Relation({}, tables, left.adds, left.loses, left.repeats | again)
+
+    def _is_met_once(self, new: Sequence[str], aliases: Mapping[str, Relation], asked: Asked) -> bool:
+        """Whether the one alias that was joined last has at most one row for each: by the key of a table, where that is unique."""
+        (alias, *others), scope = new, self._scope(aliases)
+        met = set()
+        for pair, of in asked.pairs:
+            sides = [scope.place(names_of(side)) for side in (pair["left"], pair["right"])]
+            mine = [side[1] for side in sides if side is not None and side[0] == alias]
+            if alias in of and len(mine) == 1 and None not in sides:
+                met.add(mine[0])
+        tables = {table for column, table in aliases[alias].keys.items() if column in met}
+        return not others and "target" in met and any("region" in met or not is_by_region(self.content, table) for table in tables)
 
     @staticmethod
     def _using(names: Sequence[str], aliases: Mapping[str, Relation], new: Sequence[str]) -> list[Node]:
@@ -363,23 +395,13 @@ class _Reader:
             made.append({"class": "COMPARISON", "type": "COMPARE_EQUAL", "left": left, "right": right})
         return made
 
-    def _filtered(self, whole: Relation, condition: Node | None, scope: Scope, equal: list[Node]) -> Relation:
+    def _filtered(self, whole: Relation, condition: Node | None, scope: Scope, asked: Asked) -> Relation:
         if condition is None:
             return whole
         doubt = worth(condition, scope)
-        equal += _equalities(condition)
+        asked.hear(condition)
         lost = NOTHING if within(doubt, FALSE) else doubt.tables
         return replace(whole, adds=whole.adds | doubt.tables, loses=whole.loses | lost, repeats=whole.repeats | doubt.tables)
-
-
-def _equalities(node: Node | None) -> list[Node]:
-    """The `a = b` of columns that a condition holds to, all of them."""
-    if node is None:
-        return []
-    if node["type"] == "CONJUNCTION_AND":
-        return [found for child in node["children"] for found in _equalities(child)]
-    is_one = node["type"] == "COMPARE_EQUAL" and node["left"]["class"] == node["right"]["class"] == "COLUMN_REF"
-    return [node] if is_one else []
 
 
 def _column(alias: str, name: str) -> Node:

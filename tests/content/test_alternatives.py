@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 
 from cnamm_scan import content as reader
-from cnamm_scan.content.alternatives import one_product
+from cnamm_scan.engine.alternatives import one_product
 from cnamm_scan.model import Content, Rule
 from cnamm_scan.providers.catalog import KINDS
 
@@ -38,7 +38,14 @@ def test_the_shipped_rules_leave_open_what_other_products_do() -> None:
         (SWEPT, "kyverno.io, policies.kyverno.io"),
         (WATCHED, "kubernetes.apps.sensor"),
         (f"{SWEPT} OR {WATCHED}", "kubernetes.apps.sensor, kyverno.io, policies.kyverno.io"),
-        (SWEPT.replace("s.has_run", "s.has_run IS NOT NULL AND s.name <> 'NULL'"), "kyverno.io, policies.kyverno.io"),
+        (SWEPT.replace("s.has_run", "s.has_run AND s.name <> 'NULL'"), "kyverno.io, policies.kyverno.io"),
+        (SWEPT.replace("s.has_run", "s.has_run OR s.name = 'b' AND NULL"), "kyverno.io, policies.kyverno.io"),
+        (f"{SWEPT} -- OR (NULL)", "kyverno.io, policies.kyverno.io"),
+        (f"{SWEPT} OR ({SWEPT} AND NULL)", "kyverno.io, policies.kyverno.io"),
+        (f"{SWEPT} OR (false AND NULL)", "kyverno.io, policies.kyverno.io"),
+        (f"name <> '' AND {SWEPT}", "kyverno.io, policies.kyverno.io"),
+        (f"{SWEPT} AND (name <> '' OR NULL)", "kyverno.io, policies.kyverno.io"),
+        (SWEPT.replace("kubernetes.kyverno.sweeper", '"kubernetes" . "kyverno"."sweeper"'), "kyverno.io, policies.kyverno.io"),
         ("true = ANY (SELECT g.name <> '' FROM kubernetes.gateway.gateway g WHERE g.target = this.target)", "gateway.networking.k8s.io"),
     ],
 )
@@ -50,16 +57,24 @@ def test_a_rule_that_asks_for_a_product_and_knows_no_doubt(judged: str, product:
     "rule",
     [
         _rule(f"{SWEPT} OR (NOT ({SWEPT}) AND NULL)"),
+        _rule(f"name <> '' AND ({SWEPT} OR NULL)"),
+        _rule(f"{SWEPT} OR null::BOOLEAN"),
+        _rule(f"NOT ({SWEPT})"),
+        _rule("true = ALL (SELECT s.has_run FROM kubernetes.kyverno.sweeper s WHERE s.target = this.target)"),
         _rule(SWEPT, where=SWEPT),
         _rule(SWEPT, for_each="kubernetes.core.namespace"),
         _rule("true = ANY (SELECT n.zone <> '' FROM kubernetes.core.node n WHERE n.target = this.target)"),
         _rule("true = ANY (SELECT b.has_expiry FROM kubernetes.rbac.binding b WHERE b.target = this.target)"),
         _rule("true = ANY (SELECT g.is_enforcing FROM kubernetes.admission.guard g WHERE g.target = this.target)"),
         _rule("name = 'kubernetes.kyverno.sweeper'"),
-        _rule("server = ANY (SELECT c.endpoint FROM aws.eks.cluster c)"),
+        _rule("server = ANY (SELECT c.endpoint FROM aws.eks.cluster c WHERE c.target = this.target)"),
     ],
     ids=[
         "left open",
+        "left open beside the platform's",
+        "left open in other letters",
+        "none of it is wanted",
+        "all that are there",
         "asked for first",
         "of something else",
         "of the platform",
@@ -71,6 +86,12 @@ def test_a_rule_that_asks_for_a_product_and_knows_no_doubt(judged: str, product:
 )
 def test_a_rule_that_is_right(rule: Rule) -> None:
     assert _whats(rule) == []
+
+
+def test_what_is_asked_for_first_has_to_be_the_product() -> None:
+    """That nothing of a product is there excuses nobody who calls it missing."""
+    assert _whats(_rule(SWEPT, where=f"NOT ({SWEPT})")) != []
+    assert _whats(_rule(SWEPT, where=f"name <> '' OR {SWEPT}")) != []
 
 
 def test_only_what_comes_with_the_server_is_the_platforms_own() -> None:
