@@ -96,7 +96,7 @@ def config_of(bed: ClusterBed, folder: Path, **how: Any) -> str:
 @contextmanager
 def reached(bed: ClusterBed, folder: Path, options: Mapping[str, Any] | None = None, **how: Any) -> Iterator[Provider]:
     """A provider connected to a bed; `how` goes into the kubeconfig."""
-    said = {"call_timeout": 2.0, **(options or {}), "kubeconfig": config_of(bed, folder, **how)}
+    said = {"call_timeout": 5.0, **(options or {}), "kubeconfig": config_of(bed, folder, **how)}
     provider = connect("", Options(**said))
     try:
         yield provider
@@ -146,7 +146,7 @@ def scan(
     bed: ClusterBed, folder: Path, *, how: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None, **more: Any
 ) -> api.Scan:
     """A scan of a bed, with little patience; `how` goes into the kubeconfig, `options` into the provider's."""
-    said = {"call_timeout": 2.0, **(options or {}), "kubeconfig": config_of(bed, folder, **(how or {}))}
+    said = {"call_timeout": 5.0, **(options or {}), "kubeconfig": config_of(bed, folder, **(how or {}))}
     return api.scan(["kubernetes"], options=api.TargetOptions(**said), **{"limits": QUICK, **more})
 
 
