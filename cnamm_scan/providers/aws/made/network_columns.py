@@ -38,19 +38,7 @@ GROUP_RULE: Mapping[str, Column] = {
     "is_named": Column("boolean", about="The other side is a group or a prefix list."),
     "other_side": Column("text", about="The range, or the id of the group or prefix list."),
     "openness": Column("text", about=f"Of the rule alone: {OPENNESS}."),
-    "admits_ipv4": Column("boolean", about="Its other side may be of IPv4: a range of it, a group or a prefix list."),
-    "admits_ipv6": Column("boolean", about="The same of IPv6."),
     **OPENED,
-}
-INTERFACE: Mapping[str, Column] = {
-    "interface_id": Column("text"),
-    "group_id": Column("text"),
-    "has_public_ipv4": Column("boolean"),
-    "has_ipv6": Column("boolean"),
-    "reached_ipv4": Column(
-        "boolean", about="It has a public IPv4 address and a route to an internet gateway, and no block on public access."
-    ),
-    "reached_ipv6": Column("boolean", about="The same by IPv6, of which every address is public."),
 }
 NETWORK_ACL: Mapping[str, Column] = {
     "acl_id": Column("text"),
@@ -106,7 +94,6 @@ _later = partial(later, "aws")
 MAKERS: Mapping[str, Maker] = {
     "group_rules": Maker(_later("networks", "group_rules"), GROUP_RULE),
     "network_acls": Maker(_later("networks", "network_acls"), NETWORK_ACL),
-    "interfaces": Maker(_later("networks", "interfaces"), INTERFACE),
     "routes": Maker(_later("networks", "routes"), ROUTE),
     "exposures": Maker(_later("exposures", "exposures"), EXPOSURE),
     "listeners": Maker(_later("exposures", "listeners"), LISTENER),

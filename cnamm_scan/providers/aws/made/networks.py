@@ -14,12 +14,10 @@ from cnamm_scan.providers.aws.made.paths import (
     PrefixLists,
     Truth,
     address_set,
-    both,
     destination,
     either,
     has_ports,
     is_internet,
-    is_world,
     ports_in,
 )
 from cnamm_scan.providers.aws.networks.rules import ANYBODY, NUMBERS, Through, open_ports
@@ -114,24 +112,11 @@ def _rule(row: SeenRow, opening: Opening, part: Part) -> dict[str, Any]:
     sides = [values["cidr_ipv4"], values["cidr_ipv6"], values["prefix_list"], values["group"]]
     made["other_side"] = next((each for each in sides if each != ""), None)  # one that was not read may be the one
     made["openness"] = None if own is None else own.value
-    made |= _families(values)
     made["traffic"] = _traffic(values["protocol"], values["from_port"], values["to_port"])
     told = opened(part.sure, part.possible, is_worldwide=worldwide)
     if not opening.is_read:  # its ports may be any of all
         told = {name: None if value is True or name.endswith("_lists") else value for name, value in told.items()}
     return {**made, **told}
-
-
-def _families(values: Mapping[str, Any]) -> dict[str, Truth]:
-    """Of which kind of address its other side is: a range is of one, a group or a prefix list may be of both."""
-    four, six = values["cidr_ipv4"], values["cidr_ipv6"]
-    return {"admits_ipv4": _is_of(four, six), "admits_ipv6": _is_of(six, four)}
-
-
-def _is_of(own: str | None, other: str | None) -> Truth:
-    if own or other == "":
-        return True
-    return None if own is None or other is None else False
 
 
 def _traffic(protocol: str | None, first: int | None, last: int | None) -> str | None:
@@ -166,23 +151,6 @@ def network_acls(seen: SeenTables) -> Iterable[MadeRow]:
             "opens_ssh_or_rdp": True if world.meets(SSH_AND_RDP) else None if maybe.meets(SSH_AND_RDP) else False,
         }
         yield MadeRow(target, region, row.key, {**made, **told}, (row.fact,))
-
-
-def interfaces(seen: SeenTables) -> Iterable[MadeRow]:
-    """A row for each security group of each network interface: whether the internet comes to it, by each kind of address that it has."""
-    paths = Paths(seen)
-    for row in seen.rows("aws.ec2.interface_group"):
-        values = row.values
-        at = (row.target, row.region, str(values["subnet_id"]))
-        answered, unblocked = paths.answers(*at), paths.is_unblocked(*at)
-        four = is_world(Through(Addresses(ipv4=answered.sure.ipv4), Addresses(ipv4=answered.possible.ipv4)))
-        six = is_world(Through(Addresses(ipv6=answered.sure.ipv6), Addresses(ipv6=answered.possible.ipv6)))
-        made = {
-            **{name: values[name] for name in ("interface_id", "group_id", "has_public_ipv4", "has_ipv6")},
-            "reached_ipv4": both(values["has_public_ipv4"], four, unblocked),
-            "reached_ipv6": both(values["has_ipv6"], six, unblocked),
-        }
-        yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
 
 
 def routes(seen: SeenTables) -> Iterable[MadeRow]:
