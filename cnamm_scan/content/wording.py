@@ -39,6 +39,9 @@ def _title(rule: Rule) -> Iterator[tuple[str, str]]:
 
 
 def _messages(rule: Rule, columns: Mapping[str, Column]) -> Iterator[tuple[str, str]]:
+    for name, said in rule.says.items():
+        if isinstance(said, tuple) and (wrong := next((cause.say for cause in said if _ASKS.search(cause.say) or cause.say.endswith(".")), "")):
+            yield f"a cause under says.{name} asks or ends with a full stop: '{wrong}'", "say what was found, as a part of the sentence"
     for verdict, template in zip(("fail", "pass", "unknown"), rule.message.templates, strict=True):
         named = placeholders(template)
         if _ASKS.search(template):
@@ -90,5 +93,5 @@ def hole(rule: Rule, result: Result) -> str | None:
     """
     if not rule.message.pass_ or result.verdict is not Verdict.FAIL:
         return None
-    missing = unsaid(rule.message.fail, result.known)
+    missing = unsaid(rule.spoken(rule.message.fail, result.known), result.known)
     return f"fail, of which the message has no {{{missing[0]}}}" if missing else None

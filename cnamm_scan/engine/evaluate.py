@@ -429,9 +429,10 @@ def _message(rule: Rule | None, block: ResultBlock, key: str, seen: Mapping[str,
         return safe(f"{name}: could not be judged ({why})" if block.verdict is Verdict.UNKNOWN else name)
     known = {**block.parameters, **seen, **place}
     if block.verdict is Verdict.FAIL:
-        if not known.keys() >= set(placeholders(rule.message.fail)):  # one of very many: what was seen stands in its fact
+        template = rule.spoken(rule.message.fail, known)
+        if not known.keys() >= set(placeholders(template)):  # one of very many: what was seen stands in its fact
             return safe(f"{name}: does not hold: {rule.title}")  # or one that an older release judged, which kept less
-        return fill(rule.message.fail, known)
+        return fill(template, known)
     if block.verdict is Verdict.UNKNOWN:
         said = _whole(rule.message.unknown, known) or f"{rule.title}: could not be judged {'for' if key else 'in'} {name}"
         return safe(f"{said} ({why})")

@@ -281,7 +281,16 @@ class Rule:
     @property
     def templates(self) -> tuple[str, ...]:
         """Everything that is filled in from the row."""
-        return (*self.message.templates, *self.fix.templates)
+        causes = (cause.say for said in self.says.values() if not isinstance(said, Named) for cause in said)
+        return (*self.message.templates, *causes, *self.fix.templates)
+
+    def spoken(self, template: str, known: Mapping[str, Any]) -> str:
+        """A message with the cause that was found in place of its name; the cause may name columns of its own."""
+        for name, said in self.says.items():
+            cause = known.get(name)
+            if not isinstance(said, Named) and isinstance(cause, str):
+                template = template.replace(f"{{{name}}}", cause)
+        return template
 
 
 @dataclass(frozen=True, slots=True)
