@@ -281,9 +281,7 @@ class _Builder:
             where=file.where,
             pass_=file.pass_,
             message=file.said(),
-            says={
-                name: tuple(cause.model() for cause in said) if isinstance(said, tuple) else said.model() for name, said in file.says.items()
-            },
+            says=file.sayings(),
             why=file.why,
             fix=file.mended(PROVIDERS.get(source.name.split("/")[1])),
             references=file.references,

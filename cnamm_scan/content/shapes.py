@@ -233,6 +233,10 @@ class RuleFile(_File):
         """The frozen form of its message; one text is what it says of a fail."""
         return Message(self.message) if isinstance(self.message, str) else self.message.model()
 
+    def sayings(self) -> dict[str, Named | tuple[Cause, ...]]:
+        """The frozen form of what it says besides."""
+        return {name: tuple(each.model() for each in said) if isinstance(said, tuple) else said.model() for name, said in self.says.items()}
+
     def mended(self, kind: Kind | None) -> Fix:
         """The frozen form of its fix; one text is advice."""
         return Fix(advice=self.fix) if isinstance(self.fix, str) else self.fix.model(kind.region_flag if kind else "")
