@@ -281,6 +281,7 @@ class _Builder:
             where=file.where,
             pass_=file.pass_,
             message=file.said(),
+            says=file.sayings(),
             why=file.why,
             fix=file.mended(PROVIDERS.get(source.name.split("/")[1])),
             references=file.references,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from cnamm_scan.content.tables import RULE_ID
-from cnamm_scan.model import UNSET, Call, Column, ColumnType, Fix, Made, Message, Severity
+from cnamm_scan.model import UNSET, Call, Cause, Column, ColumnType, Fix, Made, Message, Named, Severity
 
 if TYPE_CHECKING:
     from cnamm_scan.providers.kind import Kind
@@ -168,6 +168,29 @@ class MessageFile(_File):
         return Message(self.fail, self.pass_, self.unknown)
 
 
+class NamedFile(_File):
+    """Rows of another table that a message names."""
+
+    of: TableId
+    column: Name
+    if_: str = Field(alias="if")
+
+    def model(self) -> Named:
+        """The frozen form."""
+        return Named(self.of, self.column, self.if_)
+
+
+class CauseFile(_File):
+    """One cause that a message may name."""
+
+    say: Line
+    if_: str | None = Field(None, alias="if")
+
+    def model(self) -> Cause:
+        """The frozen form."""
+        return Cause(self.say, self.if_)
+
+
 class FixFile(_File):
     """`fix:`, by where it is done."""
 
@@ -194,6 +217,7 @@ class RuleFile(_File):
     where: str | None = None
     pass_: str = Field(alias="pass")
     message: str | MessageFile
+    says: dict[Name, NamedFile | Annotated[tuple[CauseFile, ...], Field(min_length=1)]] = {}
     why: str
     fix: str | FixFile
     references: Annotated[Texts, Field(min_length=1)]
@@ -208,6 +232,10 @@ class RuleFile(_File):
     def said(self) -> Message:
         """The frozen form of its message; one text is what it says of a fail."""
         return Message(self.message) if isinstance(self.message, str) else self.message.model()
+
+    def sayings(self) -> dict[str, Named | tuple[Cause, ...]]:
+        """The frozen form of what it says besides."""
+        return {name: tuple(each.model() for each in said) if isinstance(said, tuple) else said.model() for name, said in self.says.items()}
 
     def mended(self, kind: Kind | None) -> Fix:
         """The frozen form of its fix; one text is advice."""

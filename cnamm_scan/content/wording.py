@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from cnamm_scan.content.tables import columns_of
 from cnamm_scan.content.tags import TAGS
 from cnamm_scan.errors import ContentError, did_you_mean
-from cnamm_scan.model import Column, Content, Result, Rule, Verdict
+from cnamm_scan.model import Column, Content, Named, Result, Rule, Verdict
 from cnamm_scan.providers.catalog import KINDS
 from cnamm_scan.text import placeholders, unsaid
 
@@ -39,6 +39,12 @@ def _title(rule: Rule) -> Iterator[tuple[str, str]]:
 
 
 def _messages(rule: Rule, columns: Mapping[str, Column]) -> Iterator[tuple[str, str]]:
+    causes = [(name, cause.say) for name, said in rule.says.items() if not isinstance(said, Named) for cause in said]
+    for name, say in causes:
+        if _ASKS.search(say) or say.endswith("."):
+            yield f"a cause under says.{name} asks or ends with a full stop: '{say}'", "say what was found, as a part of the sentence"
+        if bare := [each for each in placeholders(say) if each in columns and columns[each].type == "boolean"]:
+            yield f"a cause under says.{name} shows {{{bare[0]}}}, which is true or false", "say it in words"
     for verdict, template in zip(("fail", "pass", "unknown"), rule.message.templates, strict=True):
         named = placeholders(template)
         if _ASKS.search(template):
@@ -90,5 +96,5 @@ def hole(rule: Rule, result: Result) -> str | None:
     """
     if not rule.message.pass_ or result.verdict is not Verdict.FAIL:
         return None
-    missing = unsaid(rule.message.fail, result.known)
+    missing = unsaid(rule.spoken(rule.message.fail, result.known), result.known)
     return f"fail, of which the message has no {{{missing[0]}}}" if missing else None

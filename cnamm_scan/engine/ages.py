@@ -65,9 +65,8 @@ def problems(content: Content, known: Set[str] = frozenset()) -> Iterator[Conten
 
 def _texts(content: Content, known: Set[str]) -> Iterator[tuple[str, str]]:
     for rule in (rule for rule in content.rules.values() if rule.id not in known):
-        for key, text in (("where", rule.where), ("pass", rule.pass_)):
-            if text:
-                yield f"{rule.source} ({rule.id}) {key}:", f"SELECT (\n{text}\n)"
+        for key, text in rule.asked:
+            yield f"{rule.source} ({rule.id}) {key}:", f"SELECT (\n{text}\n)"
     for table in (table for table in content.tables.values() if table.id not in known):
         for name, column in columns_of(content, table.id).items():
             if column.is_:

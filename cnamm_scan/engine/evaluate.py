@@ -15,6 +15,7 @@ from cnamm_scan.content import ENGINE_TABLES, columns_of
 from cnamm_scan.engine.bounds import BoundError, StoreError
 from cnamm_scan.engine.extract import gap_key, literal
 from cnamm_scan.engine.lookups import Subquery
+from cnamm_scan.engine.says import sayings
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import Expression, expand, quoted, read_expression
 from cnamm_scan.engine.store import Store
@@ -32,12 +33,19 @@ class CompiledRule:
     reads: Mapping[str, frozenset[str]]
     values: tuple[str, ...]
     """Columns of the row that a result shows."""
+    said: tuple[str, ...]
+    """What it shows besides, by name."""
     parameters: Mapping[str, Any]
     judged: str
     """SQL: one row a resource with `_v`, its verdict."""
     subqueries: tuple[Subquery, ...]
     is_blind: bool = False
     """Whether it is unknown for every row of which nothing is known but its place."""
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """All that a result shows."""
+        return (*self.values, *self.said)
 
 
 def compile_rule(content: Content, rule: Rule, overrides: Mapping[str, Any] | None = None) -> CompiledRule:
@@ -53,15 +61,23 @@ def compile_rule(content: Content, rule: Rule, overrides: Mapping[str, Any] | No
         for table, columns in expression.reads.items():
             reads.setdefault(table, set()).update(columns)
     own = columns_of(content, rule.for_each)
+    says = sayings(content, rule, where=place)
+    beside = [expression for saying in says.values() for expression in saying.read]
+    for expression in beside:
+        for table, columns in expression.reads.items():
+            reads.setdefault(table, set()).update(columns)
     said = [name for template in rule.templates for name in placeholders(template)]
     for name in said:
-        if name not in own and name not in rule.parameters:
+        if name not in own and name not in rule.parameters and name not in says:
             raise ContentError(
                 f"'{{{name}}}' in message or fix is no column of {rule.for_each}", where=place, do=f"use one of: {', '.join(own)}"
             )
         if name in own:
             reads[rule.for_each].add(name)
-    used = {name for expression in expressions for name in expression.parameters}
+    idle = sorted(says.keys() - set(said))
+    if idle:
+        raise ContentError(f"'{idle[0]}' is said nowhere", where=place, do=f"write {{{idle[0]}}} into the message, or remove it")
+    used = {name for expression in (*expressions, *beside) for name in expression.parameters}
     for name in sorted(used):
         if name not in rule.parameters:
             raise ContentError(
@@ -79,17 +95,19 @@ def compile_rule(content: Content, rule: Rule, overrides: Mapping[str, Any] | No
         reads={table: frozenset(columns) for table, columns in reads.items()},
         values=values,
         parameters={name: parameters[name] for name in used} | {},
-        judged=_judged(rule, values, *(expression.text for expression in expressions)),
+        said=tuple(sorted(says)),
+        judged=_judged(rule, values, {name: saying.sql for name, saying in says.items()}, *(expression.text for expression in expressions)),
         subqueries=subqueries,
         is_blind=rule.where is None or expressions[0].is_blind,
     )
 
 
-def _judged(rule: Rule, values: Sequence[str], *said: str) -> str:
+def _judged(rule: Rule, values: Sequence[str], says: Mapping[str, str], *said: str) -> str:
     shown = "".join(f", this.{quoted(name)}" for name in values)
+    shown += "".join(f", {says[name]} AS {quoted(name)}" for name in sorted(says))
     where = f"(\n{said[0]}\n)" if rule.where is not None else "true"
     return (
-        f"SELECT target, region, key, _fact, _ghost, _gaps, _weight{''.join(', ' + quoted(name) for name in values)},"
+        f"SELECT target, region, key, _fact, _ghost, _gaps, _weight{''.join(', ' + quoted(name) for name in (*values, *sorted(says)))},"
         " CASE WHEN _w = false THEN 'not_applicable' WHEN _ghost IS NOT NULL OR _w IS NULL OR _p IS NULL THEN 'unknown'"
         " WHEN _p THEN 'pass' ELSE 'fail' END AS _v"
         f" FROM (SELECT this.target, this.region, this.key, this._fact, this._ghost, this._gaps, this._weight{shown},"
@@ -181,7 +199,7 @@ def blocks(store: Store, compiled: CompiledRule, targets: Iterable[Target], *, c
         else:
             rows = store.rows(_block_sql(compiled, reasons, compact=compact), compiled.parameters)
         for target, region, verdict, reason, number, named, facts, shown, first in _reasoned(rows, reasons):
-            columns = compiled.values if verdict in SPOKEN else ()
+            columns = compiled.shown if verdict in SPOKEN else ()
             group = replace(base, target=target, region=region, verdict=verdict, reason=reason)
             keys, seen = named or [], shown or []
             if named is None:  # the rest
@@ -220,7 +238,7 @@ def _told(store: Store, compiled: CompiledRule) -> list[tuple[Any, ...]] | None:
         return None
     if not all(is_shipped(content, table) for table in compiled.reads):
         return None
-    seen = f"[{','.join(['null'] * len(compiled.values))}]" if compiled.values else None
+    seen = f"[{','.join(['null'] * len(compiled.shown))}]" if compiled.shown else None
     found = [(row.target, row.region, Verdict.UNKNOWN.value, row.why, row.weight, "", row.fact, seen) for row in rows if not row.shadow]
     return sorted(found, key=lambda row: row[:7])
 
@@ -264,7 +282,7 @@ def _gathered(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
 
 def _judged_sql(compiled: CompiledRule, reasons: _Reasons) -> str:
     spoken = ", ".join(literal(verdict.value) for verdict in SPOKEN)
-    seen = f"json_array({', '.join(map(quoted, compiled.values))})::VARCHAR" if compiled.values else "NULL"
+    seen = f"json_array({', '.join(map(quoted, compiled.shown))})::VARCHAR" if compiled.shown else "NULL"
     return (
         f"SELECT target, region, COALESCE(key, '') AS key, _weight, _v, {reasons.own('_v')} AS _why,"
         f" CASE WHEN _v IN ({spoken}) THEN {seen} END AS _seen,"
@@ -411,9 +429,10 @@ def _message(rule: Rule | None, block: ResultBlock, key: str, seen: Mapping[str,
         return safe(f"{name}: could not be judged ({why})" if block.verdict is Verdict.UNKNOWN else name)
     known = {**block.parameters, **seen, **place}
     if block.verdict is Verdict.FAIL:
-        if not block.columns and not known.keys() >= set(placeholders(rule.message.fail)):
-            return safe(f"{name}: does not hold: {rule.title}")  # one of very many: what was seen stands in its fact
-        return fill(rule.message.fail, known)
+        template = rule.spoken(rule.message.fail, known)
+        if not known.keys() >= set(placeholders(template)):  # one of very many: what was seen stands in its fact
+            return safe(f"{name}: does not hold: {rule.title}")  # or one that an older release judged, which kept less
+        return fill(template, known)
     if block.verdict is Verdict.UNKNOWN:
         said = _whole(rule.message.unknown, known) or f"{rule.title}: could not be judged {'for' if key else 'in'} {name}"
         return safe(f"{said} ({why})")

@@ -66,8 +66,8 @@ class _Lineage:
             if name not in known:
                 self.of(name)
         for rule in (rule for rule in self.content.rules.values() if rule.id not in known):
-            for key, text in (("where", rule.where), ("pass", rule.pass_)):
-                if text and (self.of(rule.for_each) or self._meets(text)) and _LOOK.search(text):
+            for key, text in rule.asked:
+                if (self.of(rule.for_each) or self._meets(text)) and _LOOK.search(text):
                     reader = _Reader(self, partial(_one_of, rule.for_each, self.of(rule.for_each)), f"{rule.source} ({rule.id}) {key}:")
                     reader.look(_selected(text))
         for where, seen in self.found.items():

@@ -77,7 +77,7 @@ def _rule_of(file: str) -> str:
 def _looked_into(content: Content, rules: Iterable[Rule], far: Collection[str]) -> Iterator[str]:
     """The tables and views that rules read, as far as they may be of other providers."""
     for rule in rules:
-        if _names_any(f"{rule.where or ''} {rule.pass_}", far):
+        if _names_any(" ".join(text for _, text in rule.asked), far):
             try:
                 for compiled in compile_rules(content, [rule]):
                     yield from compiled.reads

@@ -45,7 +45,7 @@ def _selecting(text: str) -> str:
 
 def read_ahead(content: Content, rules: Iterable[Rule]) -> None:
     """Have the parser read the expressions of these rules in one go; reading each of them afterwards costs next to nothing."""
-    said = [(rule, text) for rule in rules for text in (rule.where, rule.pass_) if text is not None]
+    said = [(rule, text) for rule in rules for _, text in rule.asked]
     new = [text for rule, text in said if not is_read(content, _named(rule.for_each, text, estate=rule.scope == "estate"))]
     parser.read_ahead(map(_selecting, new))
 
@@ -331,7 +331,7 @@ def _plain_select(select: Node, reader: _Reader) -> None:
             raise reader.fail(f"{name} is not allowed in a rule", "a rule is one expression; make a view of the collector for more")
 
 
-def _one_expression(text: str, where: str) -> Node:
+def one_expression(text: str, where: str) -> Node:
     """The parsed expression, or ContentError when the text is anything else."""
     read = parser.statements(_selecting(text), where=where, do="write one expression in DuckDB's dialect")
     node = read[0] if len(read) == 1 else {}
@@ -371,7 +371,7 @@ def read_tree(content: Content, table: str, text: str, *, where: str, estate: bo
 
 def _walked(content: Content, table: str, text: str, where: str, *, estate: bool) -> tuple[Node, _Reader]:
     reader = _Reader(content, table, columns_of(content, table), where, estate=estate)
-    tree = _one_expression(text, where)
+    tree = one_expression(text, where)
     reader.walk(tree)
     return tree, reader
 
@@ -393,7 +393,7 @@ def read_column(content: Content, table: str, text: str, *, where: str) -> Expre
 
 def _read_column(content: Content, table: str, text: str, where: str) -> Expression:
     reader = _Reader(content, table, columns_of(content, table), where, subqueries_allowed=False)
-    reader.walk(_one_expression(text, where))
+    reader.walk(one_expression(text, where))
     if reader.parameters:
         raise ContentError("a column has no parameters", where=where, do="put the threshold into the rule")
     return Expression(text, {name: frozenset(columns) for name, columns in reader.reads.items()})

@@ -189,6 +189,28 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """Rows of another table that a message names: `column` of those in the same place for which `if_` is true, once each and in order."""
+
+    of: str
+    column: str
+    if_: str
+
+    def asked(self, *, estate: bool) -> str:
+        """The same as the expression of a rule: whether there is such a row."""
+        place = "" if estate else " WHERE one.target = this.target"
+        return f"true = ANY (SELECT one.{self.column} = one.{self.column} AND (\n{self.if_}\n) FROM {self.of} one{place})"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What a message says where `if_`, an expression like that of a pass, is true; without one, where nothing before it was."""
+
+    say: str
+    if_: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Fix:
     """How to mend what fails, by where it is done; columns of the row stand in braces. At least one of them says something."""
 
@@ -237,6 +259,8 @@ class Rule:
     """Words to find it by, of a closed list (`content/tags.py`)."""
     aliases: tuple[str, ...] = ()
     """Ids that it had before: whoever names one means this rule."""
+    says: Mapping[str, Named | tuple[Cause, ...]] = field(default_factory=dict)
+    """What its messages name besides columns of the row. It decides nothing."""
     source: str = ""
     sha256: str = ""
 
@@ -246,9 +270,27 @@ class Rule:
         return self.for_each.split(".", 1)[0]
 
     @property
+    def asked(self) -> tuple[tuple[str, str], ...]:
+        """(key, text) of each of its expressions."""
+        found = [("where", self.where), ("pass", self.pass_)]
+        for name, said in self.says.items():
+            texts = [said.asked(estate=self.scope == "estate")] if isinstance(said, Named) else [cause.if_ for cause in said]
+            found += [(f"says.{name}", text) for text in texts]
+        return tuple((key, text) for key, text in found if text is not None)
+
+    @property
     def templates(self) -> tuple[str, ...]:
         """Everything that is filled in from the row."""
-        return (*self.message.templates, *self.fix.templates)
+        causes = (cause.say for said in self.says.values() if not isinstance(said, Named) for cause in said)
+        return (*self.message.templates, *causes, *self.fix.templates)
+
+    def spoken(self, template: str, known: Mapping[str, Any]) -> str:
+        """A message with the cause that was found in place of its name; the cause may name columns of its own."""
+        for name, said in self.says.items():
+            cause = known.get(name)
+            if not isinstance(said, Named) and isinstance(cause, str):
+                template = template.replace(f"{{{name}}}", cause)
+        return template
 
 
 @dataclass(frozen=True, slots=True)

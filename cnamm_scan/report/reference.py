@@ -174,7 +174,7 @@ def readers(content: Content) -> Mapping[str, tuple[str, ...]]:
 
 def tables_in(rule: Rule) -> set[str]:
     """What the rule reads, as it names it: `provider.service.table`."""
-    return {rule.for_each, *re.findall(r"[a-z0-9_]+\.[a-z0-9_]+\.[a-z0-9_]+", f"{rule.where or ''} {rule.pass_}")}
+    return {rule.for_each, *re.findall(r"[a-z0-9_]+\.[a-z0-9_]+\.[a-z0-9_]+", " ".join(text for _, text in rule.asked))}
 
 
 def _objective_lines(content: Content, objective: Objective) -> list[str]:
