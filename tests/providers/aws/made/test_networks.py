@@ -203,6 +203,15 @@ def test_the_first_rule_of_a_network_acl_that_matches_decides_by_number_not_by_p
     assert acl(last)["opens_ssh_or_rdp"] is False
 
 
+def test_a_network_acl_opens_by_a_kind_of_address_that_its_subnets_have_a_way_back_for() -> None:
+    six = {**entry(20, "allow", ""), "cidr_ipv6": "::/0"}
+    entries = (entry(10, "deny"), six, entry(32767, "deny"))
+    assert acl(*entries)["opens_ssh_or_rdp"] is False
+    both = paths(route(), route("", destination_ipv6="::/0"))
+    assert acl(*entries, **both)["opens_ssh_or_rdp"] is True
+    assert acl(*entries, **paths(route(), route("", None, destination_ipv6="::/0")))["opens_ssh_or_rdp"] is None
+
+
 def test_what_was_not_read_of_a_network_acl_leaves_open_what_it_decides() -> None:
     last = entry(32767, "deny")
     assert acl(entry(None, "allow"), last)["opens_ssh_or_rdp"] is None
@@ -414,6 +423,24 @@ def test_the_internet_comes_to_an_interface_by_a_kind_of_address_that_has_a_way(
     assert interface(route(), six, has_ipv6=False) == (True, False)
     assert interface(route(gateway="nat-1")) == (False, False)
     assert interface(route(), six, block={"mode": "block-ingress", "is_settled": True}) == (False, False)
+
+
+def test_a_subnet_of_another_account_is_kept_from_the_internet_by_that_accounts_block() -> None:
+    ours = {"mode": "block-ingress", "is_settled": True}
+
+    def shared(block_mode: str | None, is_own: bool | None = False) -> bool | None:
+        subnet = {"subnet_id": "subnet-a", "vpc_id": "vpc", "is_own": is_own, "block_mode": block_mode}
+        tables = {**paths(route()), "aws.ec2.subnet": {"s": subnet}, "aws.ec2.internet_block": {"b": ours}}
+        rows = {"i": {"interface_id": "eni", "group_id": "sg", "subnet_id": "subnet-a", "has_public_ipv4": True, "has_ipv6": False}}
+        made = made_by("interfaces", "aws.ec2.interface_group", rows, **{name.replace(".", "__"): each for name, each in tables.items()})
+        reached: bool | None = made["i"]["reached_ipv4"]
+        return reached
+
+    assert shared("off") is True
+    assert shared("block-ingress") is None  # an exclusion of its owner may let callers in
+    assert shared(None) is None
+    assert shared("off", is_own=None) is None
+    assert shared("off", is_own=True) is False
 
 
 def test_a_way_that_was_not_read_leaves_open_whether_the_internet_comes() -> None:
