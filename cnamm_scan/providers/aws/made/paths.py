@@ -188,7 +188,7 @@ class Paths:
     def is_unblocked(self, target: str, region: str, subnet: str) -> Truth:
         """Whether the region's block on public access is off, or an exclusion lets callers into the subnet all the same.
 
-        The block and the exclusions of an account are about what it owns: a subnet that another shares with it tells whether it is blocked itself.
+        An account's block and exclusions are about what it owns: a subnet that another shares with it tells itself whether it is blocked.
         """
         is_own, mode = self._owned.get((target, region, subnet), (True, None))
         theirs: Truth = True if mode == "off" else None
