@@ -31,13 +31,15 @@ def _texts(values: Mapping[str, Json]) -> Iterator[tuple[str, str | None]]:
 
 
 def ecs_container(value: Json) -> Json:
-    """A container of a task definition with `found` (as of an environment, of its variables and its command) and `imageReference`."""
+    """A container of a task definition with `found` (as of an environment, of its variables and its commands) and `imageReference`."""
     if not isinstance(value, Mapping):
         return None
     pairs = [(str(each.get("name")), each.get("value") or "") for each in value.get("environment") or () if isinstance(each, Mapping)]
     names = {str(each.get("valueFrom")) for each in value.get("secrets") or () if isinstance(each, Mapping)}
     found = of_settings(pairs, names)
     words = [str(word) for field in ("entryPoint", "command") for word in value.get(field) or ()]
+    check = value.get("healthCheck")
+    words += [str(word) for word in (check.get("command") if isinstance(check, Mapping) else None) or ()][1:]  # the first says how it runs
     found = of_words(words, found) if words else found
     return {**value, "found": found.document(), "imageReference": reference(value.get("image"))}
 

@@ -48,6 +48,14 @@ def test_variables_and_command_of_a_task() -> None:
         }
     )
     assert made["found"]["holding"] == ["API_TOKEN", "--password"]
+    check = ecs_container({"name": "web", "image": "web:1", "healthCheck": {"command": ["CMD", "probe", "--token", PASSWORD]}})
+    assert check["found"]["holding"] == ["--token"]
+    assert (
+        ecs_container({"name": "web", "image": "web:1", "healthCheck": {"command": ["CMD-SHELL", "curl -f http://localhost/"]}})["found"][
+            "holding"
+        ]
+        == []
+    )
     assert made["imageReference"]["moves"] is True
 
 

@@ -22,12 +22,13 @@ from cnamm_scan.providers.aws.made.paths import (
 )
 from cnamm_scan.providers.aws.networks.rules import ANYBODY, NUMBERS, Through, open_ports
 from cnamm_scan.providers.interface import SeenRow, SeenTables
-from cnamm_scan.providers.openness import NO_ADDRESSES, Addresses, Openness, judge
+from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Addresses, Openness, judge
 from cnamm_scan.providers.ports import ALL_PORTS, LAST, LISTS, PROTOCOLS, SSH_AND_RDP, Ports, lists_of
 
 RULE = "aws.ec2.security_group_rule"
 MOST_RULES = 1000
 """As many as a network interface can have. https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html"""
+_ALL = Through(EVERYWHERE, EVERYWHERE)
 _CARRIED = ("rule_id", "group_id", "is_egress", "protocol", "from_port", "to_port", "cidr_ipv4", "cidr_ipv6", "prefix_list")
 
 
@@ -148,9 +149,18 @@ def network_acls(seen: SeenTables) -> Iterable[MadeRow]:
             "subnets": subnets,
             "is_default": row.values["is_default"],
             "meets_internet": None if subnets is None else either(paths.reaches_internet(target, region, each) for each in subnets),
-            "opens_ssh_or_rdp": True if world.meets(SSH_AND_RDP) else None if maybe.meets(SSH_AND_RDP) else False,
+            "opens_ssh_or_rdp": _opens_ssh_or_rdp(pieces, [paths.answers(target, region, each) for each in subnets or ()] or [_ALL]),
         }
         yield MadeRow(target, region, row.key, {**made, **told}, (row.fact,))
+
+
+def _opens_ssh_or_rdp(pieces: Iterable[tuple[Ports, Through]], answered: Iterable[Through]) -> Truth:
+    """Whether the world gets through to these ports of one of its subnets, by a kind of address that the subnet has a way back for."""
+    truths: list[Truth] = []
+    for each in answered:
+        sure, possible = open_ports([(ports, who.within(each)) for ports, who in pieces], Openness.WORLD)
+        truths.append(True if sure.meets(SSH_AND_RDP) else None if possible.meets(SSH_AND_RDP) else False)
+    return either(truths)
 
 
 def routes(seen: SeenTables) -> Iterable[MadeRow]:

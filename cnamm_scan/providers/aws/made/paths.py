@@ -121,13 +121,15 @@ class Paths:
     _leads: dict[Id, Through] = field(default_factory=dict)
     _acls: dict[Id, tuple[Pieces, Pieces]] = field(default_factory=dict)
     _vpcs: dict[Id, str | None] = field(default_factory=dict)
+    _owned: dict[Id, tuple[Truth, str | None]] = field(default_factory=dict)
     _untold: set[Place] = field(default_factory=set)
     """Where a route table does not say whose it is: a subnet that no other names may be its own."""
 
     def __post_init__(self) -> None:
         seen = self.seen
         for row in seen.rows(SUBNET):
-            self._vpcs[row.target, row.region, str(row.values["subnet_id"])] = row.values["vpc_id"]
+            at = (row.target, row.region, str(row.values["subnet_id"]))
+            self._vpcs[at], self._owned[at] = row.values["vpc_id"], (row.values.get("is_own", True), row.values.get("block_mode"))
         for row in seen.rows(ROUTE_TABLE):
             if row.values["subnets"] is None:
                 self._untold.add((row.target, row.region))
@@ -184,7 +186,18 @@ class Paths:
         return both(is_world(self.answers(target, region, subnet)), self.is_unblocked(target, region, subnet))
 
     def is_unblocked(self, target: str, region: str, subnet: str) -> Truth:
-        """Whether the region's block on public access is off, or an exclusion lets callers into the subnet all the same."""
+        """Whether the region's block on public access is off, or an exclusion lets callers into the subnet all the same.
+
+        An account's block and exclusions are about what it owns: a subnet that another shares with it tells itself whether it is blocked.
+        """
+        is_own, mode = self._owned.get((target, region, subnet), (True, None))
+        theirs: Truth = True if mode == "off" else None
+        if is_own is False:
+            return theirs
+        ours = self._is_unblocked_here(target, region, subnet)
+        return ours if is_own or ours is theirs else None
+
+    def _is_unblocked_here(self, target: str, region: str, subnet: str) -> Truth:
         if self.seen.dark(BLOCK, target, region):
             return None
         told = self._blocks.get((target, region))

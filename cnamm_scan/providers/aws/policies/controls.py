@@ -68,7 +68,14 @@ _ROLE_CHANGES = (
 """What makes a role mean something else, or nothing."""
 _WORK: tuple[Ask, ...] = tuple(
     (action, "*")
-    for action in (f"{FRESH}:{FRESH}", "ec2:RunInstances", "rds:CreateDBInstance", "lambda:CreateFunction", "dynamodb:CreateTable")
+    for action in (
+        f"{FRESH}:{FRESH}",
+        "ec2:RunInstances",
+        "rds:CreateDBInstance",
+        "lambda:CreateFunction",
+        "dynamodb:CreateTable",
+        "s3:CreateBucket",
+    )
 )
 """What is placed in a region: something that no policy spells out, and what most would."""
 _DATA: tuple[Ask, ...] = tuple(

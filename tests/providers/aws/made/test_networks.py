@@ -203,6 +203,15 @@ def test_the_first_rule_of_a_network_acl_that_matches_decides_by_number_not_by_p
     assert acl(last)["opens_ssh_or_rdp"] is False
 
 
+def test_a_network_acl_opens_by_a_kind_of_address_that_its_subnets_have_a_way_back_for() -> None:
+    six = {**entry(20, "allow", ""), "cidr_ipv6": "::/0"}
+    entries = (entry(10, "deny"), six, entry(32767, "deny"))
+    assert acl(*entries)["opens_ssh_or_rdp"] is False
+    both = paths(route(), route("", destination_ipv6="::/0"))
+    assert acl(*entries, **both)["opens_ssh_or_rdp"] is True
+    assert acl(*entries, **paths(route(), route("", None, destination_ipv6="::/0")))["opens_ssh_or_rdp"] is None
+
+
 def test_what_was_not_read_of_a_network_acl_leaves_open_what_it_decides() -> None:
     last = entry(32767, "deny")
     assert acl(entry(None, "allow"), last)["opens_ssh_or_rdp"] is None
