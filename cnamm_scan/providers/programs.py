@@ -12,7 +12,7 @@ from functools import lru_cache
 _PROGRAMS: Mapping[str, str] = {
     "databases": (
         "postgres|postgresql|postgis|timescaledb|pgvector|spilo|pgbouncer|pgpool|mysql|mariadb|percona|percona-xtradb-cluster|mssql|mongo"
-        "|mongodb|mongos|mongod|cassandra|scylla|cockroach|cockroachdb|tidb|couchdb|influxdb|neo4j|clickhouse|arangodb|rethinkdb|milvus|qdrant"
+        "|mongodb|mongos|mongod|cassandra|scylla|cockroach|cockroachdb|tidb|couchdb|couchbase|influxdb|neo4j|clickhouse|arangodb|rethinkdb|milvus|qdrant"
         "|weaviate|db2|firebird|questdb|edgedb|surrealdb"
     ),
     "search_engines": "elasticsearch|opensearch|solr|meilisearch|typesense",

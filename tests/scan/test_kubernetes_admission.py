@@ -180,6 +180,22 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, 
     yield said(tmp_path_factory.mktemp("bound"), SERVER, *spaces, *(each for _, policies in BOUND.values() for each in policies))
 
 
+@pytest.mark.parametrize(
+    ("command", "verdict"),
+    [
+        (["kube-apiserver", "--v=2"], "fail"),
+        (["/usr/local/bin/kube-apiserver", "--v=2"], "fail"),
+        (["/usr/local/bin/kube-apiserver", "--admission-control-config-file=/system/config/admission.yaml"], "unknown"),
+        (["kube-controller-manager"], "unknown"),
+    ],
+)
+def test_a_label_on_one_namespace_tells_nothing_of_the_default_of_others(tmp_path: Path, command: list[str], verdict: str) -> None:
+    server = pod("kube-apiserver", "kube-system", containers=[{"name": "s", "image": "k", "command": command}])
+    found = said(tmp_path, server, space("shop"), space("labelled", **LABELS["labelled"]))
+    assert found["privileged_pods_refused", "shop"][0] == verdict
+    assert found["privileged_pods_refused", "labelled"][0] == "pass"
+
+
 @pytest.mark.parametrize("name", BOUND)
 def test_a_privileged_pod_is_refused_by_what_matches_it_and_by_nothing_else(
     whole: dict[tuple[str, str], tuple[str, str]], name: str

@@ -266,3 +266,24 @@ def test_an_image_is_verified_where_the_check_is_enforced_and_asked(tmp_path: Pa
     rules = ["kubernetes.admission.running_images_signed"]
     found = said(tmp_path, *KYVERNO_CRDS, IMAGE_CRD, NEW, KYVERNO, SERVER, space("shop"), pod("web", "shop"), *made, rules=rules)
     assert {answer for answer, _ in found.values()} == {verdict}
+
+
+@pytest.mark.parametrize(
+    ("key", "verdict"),
+    [
+        ("reason", "pass"),
+        ("acme.io/owner", "pass"),
+        ("team", "pass"),
+        ("contact", "pass"),
+        ("objectset.rio.cattle.io/owner-name", "fail"),
+        ("steam", "fail"),
+        ("issuer", "fail"),
+        ("app", "fail"),
+    ],
+)
+def test_an_exception_says_why_where_people_wrote_so(tmp_path: Path, key: str, verdict: str) -> None:
+    made = excepted(NAMED)
+    made["metadata"] = {**made["metadata"], "annotations": {key: "x"}}
+    rule = "kubernetes.kyverno.exceptions_say_why"
+    found = said(tmp_path, OLD, SERVER, space("shop"), made, rules=[rule])
+    assert {answer for answer, _ in found.values()} == {verdict}

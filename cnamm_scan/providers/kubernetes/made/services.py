@@ -15,8 +15,8 @@ from cnamm_scan.providers.programs import PROGRAM_LISTS, lists_of_image, lists_o
 
 SERVICE, POD = "kubernetes.core.service", "kubernetes.core.pod"
 INGRESS = "kubernetes.networking.ingress"
-_HABITS = joined((HABITS, ports("tcp", 50000, 50000), ports("tcp", 5555, 5557)))
-"""Beside the habits of all providers those of Jenkins's agents and of what watches queues."""
+_HABITS = joined((HABITS, ports("tcp", 50000, 50000), ports("tcp", 5555, 5557), ports("tcp", 8086, 8086)))
+"""Beside the habits of all providers those of Jenkins's agents, of what watches queues, and of web applications beside each other."""
 Truth = bool | None
 
 

@@ -65,7 +65,7 @@ def test_a_nodes_port_leads_to_what_listens_and_not_to_the_services_own_number()
     assert told(port, WEB, kind="LoadBalancer")["opens_remote_administration"] is True  # callers use this number
 
 
-@pytest.mark.parametrize("number", [3000, 5000, 8000, 8888, 9000, 9090, 10000, 50000])
+@pytest.mark.parametrize("number", [3000, 5000, 8000, 8086, 8888, 9000, 9090, 10000, 50000])
 def test_numbers_that_web_applications_use_by_habit_say_nothing_by_themselves(number: int) -> None:
     port = {"port": number, "targetPort": number}
     made = told(port, pod("acme/web", number))

@@ -43,6 +43,10 @@ RANGES = (
 )
 """Annotations that name whom the balancer lets in, beside the field of the Service."""
 TAGS = "service.beta.kubernetes.io/azure-allowed-service-tags"
+OWN_GROUPS = "service.beta.kubernetes.io/aws-load-balancer-security-groups"
+"""Security groups of one's own decide then, and ranges beside them may not be heeded."""
+OWN_RULES = "service.beta.kubernetes.io/do-loadbalancer-allow-rules"
+"""Rules that are not written as ranges alone."""
 Truth = bool | None
 
 
@@ -69,12 +73,14 @@ def is_internal(annotations: Mapping[str, str] | None, balancer_class: str | Non
 
 
 def admitted(ranges: Sequence[str] | None, annotations: Mapping[str, str] | None) -> Openness | None:
-    """Whom the balancer lets in. Without ranges everybody; what is no range was not read."""
-    if ranges is None or annotations is None:
+    """Whom the balancer lets in. Without ranges everybody; what is no range, or stands in rules of the cloud's own, was not read."""
+    if ranges is None or annotations is None or OWN_GROUPS in annotations:
         return None
     written = [*ranges, *(part.strip() for name in RANGES for part in str(annotations.get(name, "")).split(","))]
     named = [each for each in written if each]
     tags = {part.strip().lower() for part in str(annotations.get(TAGS, "")).split(",") if part.strip()}
+    if OWN_RULES in annotations and not named:
+        return None
     if "internet" in tags or (not named and not tags):
         return judge(EVERYWHERE)
     try:

@@ -267,6 +267,10 @@ def test_whom_a_load_balancer_lets_in() -> None:
     assert admitted([], {"service.beta.kubernetes.io/load-balancer-source-ranges": "93.184.216.0/24, 10.0.0.0/8"}) is Openness.BOUNDED
     assert admitted(["93.184.216.0/24"], {"service.beta.kubernetes.io/azure-allowed-service-tags": "Internet"}) is Openness.WORLD
     assert admitted([], {"service.beta.kubernetes.io/azure-allowed-service-tags": "AzureCloud"}) is None
+    assert admitted([], {"service.beta.kubernetes.io/aws-load-balancer-security-groups": "sg-1"}) is None
+    assert admitted(["93.184.216.0/24"], {"service.beta.kubernetes.io/aws-load-balancer-security-groups": "sg-1"}) is None
+    assert admitted([], {"service.beta.kubernetes.io/do-loadbalancer-allow-rules": "cidr:93.184.216.0/24"}) is None
+    assert admitted(["93.184.216.0/24"], {"service.beta.kubernetes.io/do-loadbalancer-allow-rules": "cidr:1.2.3.4/32"}) is Openness.BOUNDED
     assert admitted(["odd"], {}) is None
     assert admitted(None, {}) is None
 
