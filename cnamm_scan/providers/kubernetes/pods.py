@@ -289,7 +289,8 @@ def changes(document: Json) -> Json:
 
     And with `flags`: the names of its containers' flags, with true or false where that is all they say; and `movingImages`: those of the
     images of all its containers, also those that run before or beside them, that are named by nothing but a tag that is meant to move;
-    `publicImages` those of its containers of registries for everybody; and `probes`: how many of its containers have one, {liveness, readiness}.
+    `publicImages` those of its containers of registries for everybody; and `probes`: how many of its containers have one,
+    {liveness, readiness}.
     """
     entries = listed(optional(whole(document), "metadata"), "managedFields")
     made = [
