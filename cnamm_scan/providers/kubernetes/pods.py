@@ -287,9 +287,10 @@ def _apparmor(profile: str) -> dict[str, str]:
 def changes(document: Json) -> Json:
     """The same with `changes` beside it: who wrote fields of the object when, its status left out: [{manager, operation, time}].
 
-    And with `flags`: the names of its containers' flags, with true or false where that is all they say; and `movingImages`: those of their
-    images that are named by nothing but a tag that is meant to move, `publicImages` those of registries for everybody; and `probes`: how
-    many of its containers have one, {liveness, readiness}.
+    And with `flags`: the names of its containers' flags, with true or false where that is all they say; and `movingImages`: those of the
+    images of all its containers, also those that run before or beside them, that are named by nothing but a tag that is meant to move;
+    `publicImages` those of its containers of registries for everybody; and `probes`: how many of its containers have one,
+    {liveness, readiness}.
     """
     entries = listed(optional(whole(document), "metadata"), "managedFields")
     made = [
@@ -305,7 +306,8 @@ def changes(document: Json) -> Json:
         flag for each in mappings(template, "containers") for flag in _flags(["", *map(str, listed(each, "args"))], settled=True) if flag
     ]
     images = [(str(each["image"]), said) for each in mappings(template, "containers") if (said := reference(each.get("image")))]
-    moving = [image for image, said in images if said["moves"]]
+    before = [(str(each["image"]), said) for each in mappings(template, "initContainers") if (said := reference(each.get("image")))]
+    moving = [image for image, said in (*images, *before) if said["moves"]]
     public = [image for image, said in images if said["isPublic"]]
     probes = {
         kind: sum(_is_probed(each, f"{kind}Probe") for each in mappings(template, "containers")) for kind in ("liveness", "readiness")

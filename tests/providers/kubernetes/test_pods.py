@@ -255,6 +255,17 @@ def test_packages_and_templates_say_what_their_images_names_say() -> None:
     assert NORMALISERS["changes"]({"spec": {"template": template}})["publicImages"] == [images[0], *images[2:]]
 
 
+def test_an_image_that_runs_before_or_beside_the_others_moves_too() -> None:
+    template = {
+        "spec": {
+            "containers": [{"image": "web:1.4"}],
+            "initContainers": [{"image": "sidecar:latest", "restartPolicy": "Always"}, {"image": "job:2"}],
+        }
+    }
+    assert changes({"spec": {"template": template}})["movingImages"] == ["sidecar:latest"]
+    assert "movingImages" not in changes({"spec": {"template": {"spec": {**template["spec"], "initContainers": [{"image": "job:2.0"}]}}}})
+
+
 def test_commands_keep_the_names_of_flags_and_nothing_behind_them() -> None:
     container = {"command": ["run"], "args": ["--token=abc=def", "plain", 5, "--password", "hunter2", "-c", "-pSecret", "echo secret"]}
     assert only(container)["commandNames"] == ["run", "--token", "--password", "-c"]
