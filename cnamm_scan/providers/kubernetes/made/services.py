@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cnamm_scan.model import MadeRow, Reason
@@ -86,7 +86,7 @@ class Pods:
                 self._by_space.setdefault((group.first.target, group.first.values["namespace"]), []).append(group.first)
         selector = _mapping(row.values["selector"])
         if not selector:
-            return Chosen((), is_whole=False)
+            return Chosen((), is_whole=False, is_hidden=selector is None)  # one that was not read may pick any
         near = self._by_space.get((row.target, row.values["namespace"]), ())
         labels = [(each, _mapping(each.values["labels"])) for each in near]
         rows = tuple(each for each, worn in labels if worn is not None and selector.items() <= worn.items())
@@ -150,6 +150,20 @@ def behind(row: SeenRow, pods: Pods, only: Any = None, *, by_port: bool = False)
     return Behind(frozenset(sure), frozenset(maybe - sure), tuple(sorted(numbers)), named, whole)
 
 
+def _held(row: SeenRow, pods: Pods) -> Behind:
+    """What answers behind a service that callers come to: by its own ports, unless they come to a port of the node."""
+    kind, external = row.values["type"], row.values["external_ips"]
+    by_port = behind(row, pods, by_port=True)
+    if external or kind not in ("NodePort", None):
+        return by_port
+    by_node = behind(row, pods, by_port=False)
+    if kind is not None and external is not None:
+        return by_node
+    sure = by_port.sure & by_node.sure
+    maybe = (by_port.sure | by_port.maybe | by_node.sure | by_node.maybe) - sure
+    return replace(by_node, sure=sure, maybe=maybe, is_whole=by_node.is_whole and by_port.numbers == by_node.numbers)
+
+
 def service_doors(seen: SeenTables) -> Iterable[MadeRow]:
     """A row for each service."""
     pods = Pods(seen)
@@ -159,7 +173,7 @@ def service_doors(seen: SeenTables) -> Iterable[MadeRow]:
         given = [each for each in _list(values["addresses"]) if isinstance(each, Mapping)]
         inside = is_internal(told, values["load_balancer_class"], given) if kind in ("LoadBalancer", None) else False
         lets_in = admitted(values["source_ranges"], told) if kind == "LoadBalancer" else None
-        held = behind(row, pods, by_port=kind != "NodePort" or bool(external)) if values["is_exposed"] is not False else NOTHING
+        held = _held(row, pods) if values["is_exposed"] is not False else NOTHING
         made: dict[str, Any] = {
             **{name: values[name] for name in ("namespace", "name", "labels", "is_system", "type", "selector", "source_ranges")},
             **{name: values[name] for name in ("external_ips", "is_exposed")},
