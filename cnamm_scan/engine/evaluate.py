@@ -104,7 +104,8 @@ def compile_rule(content: Content, rule: Rule, overrides: Mapping[str, Any] | No
 
 def _judged(rule: Rule, values: Sequence[str], says: Mapping[str, str], *said: str) -> str:
     shown = "".join(f", this.{quoted(name)}" for name in values)
-    shown += "".join(f", {says[name]} AS {quoted(name)}" for name in sorted(says))
+    # of what was not seen nothing is said
+    shown += "".join(f", CASE WHEN this._ghost IS NULL THEN {says[name]} END AS {quoted(name)}" for name in sorted(says))
     where = f"(\n{said[0]}\n)" if rule.where is not None else "true"
     return (
         f"SELECT target, region, key, _fact, _ghost, _gaps, _weight{''.join(', ' + quoted(name) for name in (*values, *sorted(says)))},"

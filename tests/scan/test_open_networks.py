@@ -93,7 +93,7 @@ def account(**more: Told) -> dict[str, Told]:
         "DescribeVpcBlockPublicAccessOptions": block("off"),
         "DescribeVpcBlockPublicAccessExclusions": listed("VpcBlockPublicAccessExclusions"),
         "DescribeRouteTables": listed("RouteTables", table),
-        "DescribeSubnets": listed("Subnets", {"SubnetArn": "s", "SubnetId": "subnet-1", "VpcId": "vpc-1"}),
+        "DescribeSubnets": listed("Subnets", {"SubnetArn": "s", "SubnetId": "subnet-1", "VpcId": "vpc-1", "OwnerId": ME}),
         "DescribeDBInstances": listed("DBInstances", *(database(name, group) for name, group in (("open", "sg-db"), ("shut", "sg-6")))),
         "DescribeLoadBalancers": listed("LoadBalancers", balancer),
         "DescribeListeners lb": listed("Listeners", listener("sql", 80, "tg-sql"), listener("web", 443, "tg-web")),

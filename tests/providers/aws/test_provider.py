@@ -57,7 +57,7 @@ class Desk:
 
     def __init__(self, proxy: FaultProxy) -> None:
         self.proxy = proxy
-        self.provider = AwsProvider(Options(endpoint_url=proxy.url, call_timeout=0.4))
+        self.provider = AwsProvider(Options(endpoint_url=proxy.url, call_timeout=1.0))
 
     def fails(self, request: Request) -> CallFailedError:
         with pytest.raises(CallFailedError) as caught:
@@ -441,10 +441,11 @@ def test_threads_share_a_client_and_get_their_own_answers(desk: Desk, many_thing
     desk.proxy.faults[:] = [Fault("empty", service="dynamodb", param="thing-1")]
     seen: list[str] = []
     lock = threading.Lock()
+    provider = AwsProvider(Options(endpoint_url=desk.proxy.url, call_timeout=20))  # forty at once may wait for each other
 
     def ask(name: str) -> None:
         try:
-            told = desk.provider.call(Request("dynamodb", "DescribeTable", "eu-central-1", {"TableName": name}))
+            told = provider.call(Request("dynamodb", "DescribeTable", "eu-central-1", {"TableName": name}))
             what = told.data["Table"]["TableName"] == name and "whole"
         except CallFailedError as failure:
             what = failure.reason.value
@@ -456,6 +457,7 @@ def test_threads_share_a_client_and_get_their_own_answers(desk: Desk, many_thing
         thread.start()
     for thread in threads:
         thread.join()
+    provider.close()
     assert sorted(set(seen)) == ["thing-0 whole", "thing-1 malformed"]
     assert len(seen) == 40
 
