@@ -11,16 +11,14 @@ from functools import lru_cache
 
 from cnamm_scan.content import product_of, standing_of
 from cnamm_scan.engine.lookups import Subquery
-from cnamm_scan.engine.nothing import joined
+from cnamm_scan.engine.nothing import ANYTHING, NULL, Answers, connected, is_null
 from cnamm_scan.engine.parser import Node, nodes
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import read_tree
 from cnamm_scan.errors import ContentError
 from cnamm_scan.model import Content, Rule
 
-Outcomes = frozenset[bool | None]
-_EITHER: Outcomes = frozenset({True, False})
-_OPEN: Outcomes = frozenset({None})
+_EITHER = ANYTHING - NULL
 
 
 def one_product(content: Content, rule: Rule) -> Iterator[ContentError]:
@@ -50,27 +48,15 @@ def _read(content: Content, rule: Rule, key: str) -> tuple[Node, Sequence[tuple[
     return read_tree(content, rule.for_each, text, where=f"{rule.source} ({rule.id}) {key}:", estate=rule.scope == "estate")
 
 
-def _outcomes(content: Content, node: Node, lookups: Sequence[tuple[Node, Subquery]]) -> Outcomes:
+def _outcomes(content: Content, tree: Node, lookups: Sequence[tuple[Node, Subquery]]) -> Answers:
     """What an expression may come to where no product has left anything. `ALL` is `NOT ANY` in the tree, so that it is true there."""
-    kind, operator = node["class"], node["type"]
-    if kind == "CONJUNCTION":
-        first, *others = [_outcomes(content, child, lookups) for child in node["children"]]
-        for more in others:
-            first = frozenset(joined(one, other, either=operator == "CONJUNCTION_OR") for one in first for other in more)
-        return first
-    if operator == "OPERATOR_NOT":
-        return frozenset(None if one is None else not one for one in _outcomes(content, node["children"][0], lookups))
-    if kind == "CONSTANT" and node["literal"].get("kind") == "BOOLEAN":
-        return frozenset({node["literal"]["text"].lower() == "true"})
-    if kind == "SUBQUERY" and any(each is node and _products(content, lookup.table) for each, lookup in lookups):
-        return frozenset({False})
-    if _is_null(node):
-        return _OPEN
-    return _EITHER | (_OPEN if any(_is_null(each) for each in nodes(node)) else frozenset())
 
+    def asked(node: Node) -> Answers:
+        if node["class"] == "SUBQUERY" and any(each is node and _products(content, lookup.table) for each, lookup in lookups):
+            return frozenset({False})
+        return _EITHER | (NULL if any(map(is_null, nodes(node))) else frozenset())
 
-def _is_null(node: Node) -> bool:
-    return node.get("class") == "CONSTANT" and node["literal"].get("kind") == "NULL_LITERAL"
+    return connected(tree, asked)
 
 
 @lru_cache(maxsize=4096)

@@ -9,17 +9,12 @@ from collections.abc import Mapping, Sequence
 
 from cnamm_scan.content import columns_of
 from cnamm_scan.engine import parser
+from cnamm_scan.engine.doubt import MIRRORED
 from cnamm_scan.engine.parser import Node
 from cnamm_scan.model import Content
 
 LEAST = "_least"
 """Every table has it: column -> the least that its value can be, for columns whose value is left open."""
-_MIRRORED = {
-    "COMPARE_GREATERTHAN": "COMPARE_LESSTHAN",
-    "COMPARE_LESSTHAN": "COMPARE_GREATERTHAN",
-    "COMPARE_GREATERTHANOREQUALTO": "COMPARE_LESSTHANOREQUALTO",
-    "COMPARE_LESSTHANOREQUALTO": "COMPARE_GREATERTHANOREQUALTO",
-}
 _DECIDED: Mapping[str, tuple[str, bool]] = {
     "COMPARE_GREATERTHAN": ("COMPARE_GREATERTHAN", True),
     "COMPARE_GREATERTHANOREQUALTO": ("COMPARE_GREATERTHANOREQUALTO", True),
@@ -56,7 +51,7 @@ def with_least(node: Node, names: Sequence[str]) -> Node:
     """A comparison of a count with a number, decided by the least of it where it is open itself; `names` lead to the count."""
     on_left = node["left"]["class"] == "COLUMN_REF"
     operator = str(node["type"])
-    asked = operator if on_left else _MIRRORED.get(operator, operator)
+    asked = operator if on_left else MIRRORED.get(operator, operator)
     how, said = _DECIDED[asked]
     *above, name = names
     column, key = parser.expression(f"t.{LEAST}['{name}']")["children"]

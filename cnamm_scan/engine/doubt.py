@@ -91,7 +91,7 @@ def _compared(node: Node, operator: str, parts: Sequence[Worth], whole: Worth) -
         part, other, constant = parts[at], parts[1 - at], sides[1 - at]
         if not other.is_certain or constant["class"] != "CONSTANT":
             continue
-        how = operator if at == 0 else _MIRRORED.get(operator, operator)
+        how = operator if at == 0 else MIRRORED.get(operator, operator)
         if part.rises:
             if how in ("COMPARE_GREATERTHAN", "COMPARE_GREATERTHANOREQUALTO"):
                 return whole.of(frozenset({FALSE}))
@@ -167,12 +167,13 @@ def _says_something(node: Node) -> bool:
 
 
 _TRUTHS = frozenset("OPERATOR_NOT OPERATOR_IS_NULL OPERATOR_IS_NOT_NULL COMPARE_IN COMPARE_NOT_IN".split())
-_MIRRORED = {
+MIRRORED = {
     "COMPARE_GREATERTHAN": "COMPARE_LESSTHAN",
     "COMPARE_LESSTHAN": "COMPARE_GREATERTHAN",
     "COMPARE_GREATERTHANOREQUALTO": "COMPARE_LESSTHANOREQUALTO",
     "COMPARE_LESSTHANOREQUALTO": "COMPARE_GREATERTHANOREQUALTO",
 }
+"""What a comparison asks when its sides change places."""
 
 
 def _turned(unsure: frozenset[str] | None) -> frozenset[str] | None:

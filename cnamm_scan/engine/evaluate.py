@@ -74,9 +74,9 @@ def compile_rule(content: Content, rule: Rule, overrides: Mapping[str, Any] | No
             )
         if name in own:
             reads[rule.for_each].add(name)
-    idle = sorted(says.keys() - set(said))
-    if idle:
-        raise ContentError(f"'{idle[0]}' is said nowhere", where=place, do=f"write {{{idle[0]}}} into the message, or remove it")
+    for name in says:
+        if name not in said:
+            raise ContentError(f"'{name}' is said nowhere", where=place, do=f"write {{{name}}} into the message, or remove it")
     used = {name for expression in (*expressions, *beside) for name in expression.parameters}
     for name in sorted(used):
         if name not in rule.parameters:
@@ -95,7 +95,7 @@ def compile_rule(content: Content, rule: Rule, overrides: Mapping[str, Any] | No
         reads={table: frozenset(columns) for table, columns in reads.items()},
         values=values,
         parameters={name: parameters[name] for name in used} | {},
-        said=tuple(sorted(says)),
+        said=tuple(says),
         judged=_judged(rule, values, {name: saying.sql for name, saying in says.items()}, *(expression.text for expression in expressions)),
         subqueries=subqueries,
         is_blind=rule.where is None or expressions[0].is_blind,
@@ -105,10 +105,10 @@ def compile_rule(content: Content, rule: Rule, overrides: Mapping[str, Any] | No
 def _judged(rule: Rule, values: Sequence[str], says: Mapping[str, str], *said: str) -> str:
     shown = "".join(f", this.{quoted(name)}" for name in values)
     # of what was not seen nothing is said
-    shown += "".join(f", CASE WHEN this._ghost IS NULL THEN {says[name]} END AS {quoted(name)}" for name in sorted(says))
+    shown += "".join(f", CASE WHEN this._ghost IS NULL THEN {sql} END AS {quoted(name)}" for name, sql in says.items())
     where = f"(\n{said[0]}\n)" if rule.where is not None else "true"
     return (
-        f"SELECT target, region, key, _fact, _ghost, _gaps, _weight{''.join(', ' + quoted(name) for name in (*values, *sorted(says)))},"
+        f"SELECT target, region, key, _fact, _ghost, _gaps, _weight{''.join(', ' + quoted(name) for name in (*values, *says))},"
         " CASE WHEN _w = false THEN 'not_applicable' WHEN _ghost IS NOT NULL OR _w IS NULL OR _p IS NULL THEN 'unknown'"
         " WHEN _p THEN 'pass' ELSE 'fail' END AS _v"
         f" FROM (SELECT this.target, this.region, this.key, this._fact, this._ghost, this._gaps, this._weight{shown},"

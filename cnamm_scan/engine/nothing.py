@@ -5,7 +5,7 @@ Both are held to the safe side: what is not read here is taken to give something
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from cnamm_scan.engine import parser
 from cnamm_scan.engine.functions import ALLOWED_AGGREGATES, ALLOWED_FUNCTIONS, BY_ORDER
@@ -19,8 +19,10 @@ Recipe = bool | str | tuple["Recipe", ...]
 _AGGREGATES = ALLOWED_AGGREGATES | BY_ORDER
 _WRAPS = frozenset("list_value row struct_pack".split())
 """Give a value for NULL; every other function of a rule gives NULL for NULL."""
-ANYTHING = frozenset({True, False, None})
-NULL: frozenset[bool | None] = frozenset({None})
+Answers = frozenset[bool | None]
+"""What an expression may come to."""
+ANYTHING: Answers = frozenset({True, False, None})
+NULL: Answers = frozenset({None})
 
 
 def gives_nothing(recipe: Recipe, is_empty: Mapping[str, bool]) -> bool:
@@ -91,22 +93,35 @@ def _from(node: Node, known: Mapping[str, Recipe]) -> Recipe:
     return False
 
 
-def answers(node: Node, place: Collection[str], lookups: Sequence[tuple[Node, Subquery]]) -> frozenset[bool | None]:
-    """What an expression of a rule may come to for a row of which nothing is known but its `place`: every other column is NULL."""
+def connected(node: Node, asked: Callable[[Node], Answers]) -> Answers:
+    """What an expression may come to, worked out through AND, OR, NOT, true, false and NULL; `asked` says it of all else in it."""
     kind, operator = node["class"], node["type"]
     if kind == "CONJUNCTION":
-        each = [answers(child, place, lookups) for child in node["children"]]
-        found = each[0]
-        for more in each[1:]:
-            found = frozenset(joined(one, other, either=operator == "CONJUNCTION_OR") for one in found for other in more)
+        found, *others = [connected(child, asked) for child in node["children"]]
+        for more in others:
+            found = frozenset(_joined(one, other, either=operator == "CONJUNCTION_OR") for one in found for other in more)
         return found
     if operator == "OPERATOR_NOT":
-        return frozenset(None if one is None else not one for one in answers(node["children"][0], place, lookups))
-    if kind == "CONSTANT":
-        literal = node["literal"]
-        if literal.get("kind") == "NULL_LITERAL":
-            return NULL
-        return frozenset({literal["text"].lower() == "true"}) if literal.get("kind") == "BOOLEAN" else ANYTHING
+        return frozenset(None if one is None else not one for one in connected(node["children"][0], asked))
+    if is_null(node):
+        return NULL
+    if kind == "CONSTANT" and node["literal"].get("kind") == "BOOLEAN":
+        return frozenset({node["literal"]["text"].lower() == "true"})
+    return asked(node)
+
+
+def is_null(node: Node) -> bool:
+    """Whether a node is the word NULL."""
+    return node.get("class") == "CONSTANT" and node["literal"].get("kind") == "NULL_LITERAL"
+
+
+def answers(node: Node, place: Collection[str], lookups: Sequence[tuple[Node, Subquery]]) -> Answers:
+    """What an expression of a rule may come to for a row of which nothing is known but its `place`: every other column is NULL."""
+    return connected(node, lambda each: _answers(each, place, lookups))
+
+
+def _answers(node: Node, place: Collection[str], lookups: Sequence[tuple[Node, Subquery]]) -> Answers:
+    kind, operator = node["class"], node["type"]
     if kind == "COLUMN_REF":
         names = node["column_names"]
         return ANYTHING if (names[1] if names[0] == "this" and len(names) > 1 else names[0]) in place else NULL
@@ -121,7 +136,7 @@ def answers(node: Node, place: Collection[str], lookups: Sequence[tuple[Node, Su
     return ANYTHING
 
 
-def joined(one: bool | None, other: bool | None, *, either: bool) -> bool | None:
+def _joined(one: bool | None, other: bool | None, *, either: bool) -> bool | None:
     """AND and OR as SQL has them."""
     if either in (one, other):
         return either

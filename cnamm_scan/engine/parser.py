@@ -183,6 +183,17 @@ def changed(value: Any, change: Callable[[Node], Any]) -> Any:
     return [changed(each, change) for each in value] if isinstance(value, list) else value
 
 
+def conjuncts(node: Node | None) -> Iterator[Node]:
+    """The conditions that all have to hold for one to hold: those that AND joins, however deep; none of None."""
+    if node is None:
+        return
+    if node["type"] == "CONJUNCTION_AND":
+        for child in node["children"]:
+            yield from conjuncts(child)
+    else:
+        yield node
+
+
 def children(node: Any) -> Iterator[Node]:
     """The expressions directly beneath a node, wherever the serialised form keeps them."""
     for value in node.values() if isinstance(node, dict) else node:

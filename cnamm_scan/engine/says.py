@@ -26,9 +26,9 @@ class Saying:
 
 
 def sayings(content: Content, rule: Rule, *, where: str) -> Mapping[str, Saying]:
-    """What a rule says, by name. Raises ContentError for what is not allowed or not known."""
+    """What a rule says, by name and in their order. Raises ContentError for what is not allowed or not known."""
     found = {}
-    for name, said in rule.says.items():
+    for name, said in sorted(rule.says.items()):
         place = f"{where} says.{name}:"
         if name in columns_of(content, rule.for_each) or name in rule.parameters:
             raise ContentError(f"'{name}' is a column or a parameter already", where=place, do="choose another name")

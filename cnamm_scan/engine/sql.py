@@ -6,7 +6,7 @@ expressions come from third-party packs. Whole SELECTs (views, queries) are read
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -14,8 +14,8 @@ from cnamm_scan.content import columns_of
 from cnamm_scan.engine import counts, parser
 from cnamm_scan.engine.functions import ALLOWED_AGGREGATES, ALLOWED_FUNCTIONS, BY_ORDER, CLOCKS, SWALLOWS, WRITTEN_OUT
 from cnamm_scan.engine.lookups import Subquery, honest, is_exact
-from cnamm_scan.engine.nothing import NULL, answers
-from cnamm_scan.engine.parser import Node, children, nodes
+from cnamm_scan.engine.nothing import ANYTHING, NULL, Answers, answers, connected
+from cnamm_scan.engine.parser import Node, children, conjuncts, nodes
 from cnamm_scan.engine.readings import is_read, reading
 from cnamm_scan.engine.select import COUNT_ADVICE, MAX_LAMBDAS, check_counts, known_tables
 from cnamm_scan.errors import ContentError, did_you_mean
@@ -228,7 +228,7 @@ class _Reader:
         self.reads.setdefault(table, set())
         self.walk(select["select_list"][0])
         by_target, by_region, joins = False, False, []
-        for condition in _conjuncts(select["where_clause"]):
+        for condition in conjuncts(select["where_clause"]):
             column, outer = self._join(condition)
             if (column, outer) == ("target", "target"):
                 by_target = True
@@ -250,31 +250,17 @@ class _Reader:
 
     def _would_be_found(self, node: Node, condition: Node) -> bool:
         """Whether the subquery is true for a row of which nothing is known but its place: there may be no such row at all."""
-        truths = self._truths(condition)
+        truths = connected(condition, self._of_unread) - NULL
         child = node["child"]
         if child["class"] == "CONSTANT" and child["literal"].get("kind") == "BOOLEAN":
             said = child["literal"]["text"].lower() == "true"
             return (said if node["comparison_type"] == "COMPARE_EQUAL" else not said) in truths
         return bool(truths)
 
-    def _truths(self, node: Node) -> frozenset[bool]:
-        """What a condition may come to for such a row, besides NULL."""
-        kind, operator = node["class"], node["type"]
-        if kind == "CONJUNCTION":
-            each = [self._truths(child) for child in node["children"]]
-            either = operator == "CONJUNCTION_OR"  # one that is true makes an OR true, one that is false an AND false
-            found = {either} if any(either in one for one in each) else set()
-            return frozenset(found | ({not either} if all((not either) in one for one in each) else set()))
-        if operator == "OPERATOR_NOT":
-            return frozenset(not truth for truth in self._truths(node["children"][0]))
-        if kind == "CONSTANT":
-            literal = node["literal"]
-            if literal.get("kind") == "NULL_LITERAL":
-                return frozenset()
-            if literal.get("kind") == "BOOLEAN":
-                return frozenset({literal["text"].lower() == "true"})
+    def _of_unread(self, node: Node) -> Answers:
+        """What a part of a condition may come to for such a row."""
         asks = any(self._is_of_inner(list(each["column_names"])) for each in nodes(node) if each.get("class") == "COLUMN_REF")
-        return frozenset() if asks else frozenset({True, False})
+        return NULL if asks else ANYTHING - NULL
 
     def _is_of_inner(self, names: list[str]) -> bool:
         """Whether a name is a column of the inner row that an unread one does not know."""
@@ -304,16 +290,6 @@ class _Reader:
         self._column(list(outer[0]["column_names"]))
         self._column(list(inner[0]["column_names"]))
         return str(inner[0]["column_names"][-1]), str(outer[0]["column_names"][-1])
-
-
-def _conjuncts(node: Node | None) -> Iterator[Node]:
-    if node is None:
-        return
-    if node["type"] == "CONJUNCTION_AND":
-        for child in node["children"]:
-            yield from _conjuncts(child)
-    else:
-        yield node
 
 
 def _plain_select(select: Node, reader: _Reader) -> None:

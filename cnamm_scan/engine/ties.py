@@ -5,12 +5,12 @@ A table that was not read in one namespace says nothing less of another one, as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cnamm_scan.engine.doubt import NOTHING, Tables
-from cnamm_scan.engine.parser import Node, nodes
+from cnamm_scan.engine.parser import Node, conjuncts, nodes
 from cnamm_scan.engine.terms import Relation, Scope, names_of
 from cnamm_scan.model import ROOM
 
@@ -30,21 +30,11 @@ class Asked:
 
     def hear(self, condition: Node | None, new: frozenset[str] | None = None, *, left: bool = False) -> None:
         """Note a condition: that of a WHERE, or that by which `new` aliases are joined."""
-        for each in _conjuncts(condition):
+        for each in conjuncts(condition):
             if each["type"] == "COMPARE_EQUAL" and each["left"]["class"] == each["right"]["class"] == "COLUMN_REF":
                 self.pairs.append((each, new if left and new is not None else frozenset()))
             elif each["type"] in ("COMPARE_EQUAL", "COMPARE_IN"):
                 self.within.append((each, new))
-
-
-def _conjuncts(node: Node | None) -> Iterator[Node]:
-    if node is None:
-        return
-    if node["type"] == "CONJUNCTION_AND":
-        for child in node["children"]:
-            yield from _conjuncts(child)
-    else:
-        yield node
 
 
 @dataclass(frozen=True, slots=True)
