@@ -32,17 +32,17 @@ def _read(text: str) -> Any:
         return None
 
 
-def _people(seen: SeenTables, row: SeenRow, account: str, heard: Set[str]) -> bool | None:
+def _people(seen: SeenTables, row: SeenRow, account: str, heard: Set[str], uncounted: Set[str]) -> bool | None:
     """Whether people are reached: by a topic only where it has a subscriber, which of another account's topic nobody sees here.
 
-    `heard` holds the topics that have one, and those of which nobody could count them as `? ARN`.
+    `heard` are the topics that have one, `uncounted` those of which nobody could count them.
     """
     reaches: bool | None = row.values.get("reaches_people")
     arn = str(row.values.get("arn") or "")
     if reaches is not True or ":sns:" not in arn or arn in heard:
         return reaches
     is_dark = any(seen.dark(table, row.target, row.region) for table in (SUBSCRIPTION, TOPIC))
-    is_seen = arn.split(":")[4:5] == [account] and not is_dark and f"? {arn}" not in heard
+    is_seen = arn.split(":")[4:5] == [account] and not is_dark and arn not in uncounted
     return False if is_seen else None
 
 
@@ -50,13 +50,13 @@ def listeners(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each target of a rule. A rule without a pattern runs by the clock and hears nothing."""
     accounts = {target.id: target.name for target in seen.targets}
     heard = {str(row.values["topic_arn"]) for row in seen.rows(SUBSCRIPTION) if row.values.get("is_confirmed")}
-    for row in seen.rows(TOPIC):
-        count, arn = row.values.get("subscribers"), str(row.values.get("arn"))
-        heard |= {f"? {arn}"} if count is None else {arn} if count != "0" else set()
+    topics = [(str(row.values.get("arn")), row.values.get("subscribers")) for row in seen.rows(TOPIC)]
+    heard |= {arn for arn, count in topics if count not in (None, "0")}
+    uncounted = {arn for arn, count in topics if count is None}
     for row in seen.rows(TARGET):
         made = {name: row.values.get(name) for name in ("rule", "arn", "is_on", "reaches_people", "acts")}
         text, account = row.values.get("pattern"), accounts.get(row.target, "")
-        made["reaches_people"] = _people(seen, row, account, heard)
+        made["reaches_people"] = _people(seen, row, account, heard, uncounted)
         if text == "":
             made |= {**dict.fromkeys(KINDS, False), "picks_calls": False}
         elif text is not None:

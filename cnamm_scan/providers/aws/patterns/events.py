@@ -115,7 +115,7 @@ def _but(asked: Json, given: Json) -> Truth:
         whole = isinstance(asked, Mapping) and any(_operator(str(name), value, given) is Truth.YES for name, value in asked.items())
         return Truth.NO if whole else Truth.YES
     out = _any(_leaf(each, given) for each in (asked if isinstance(asked, list) else [asked]))
-    return {Truth.YES: Truth.NO, Truth.NO: Truth.YES}.get(out, out)
+    return ~out
 
 
 @lru_cache(maxsize=16)

@@ -209,7 +209,7 @@ def _refused(rights: Rights, action: str, resource: str) -> Truth:
     if taken is Truth.YES:
         return taken
     capped = rights.capped(Need(action, resource))
-    return taken | {Truth.NO: Truth.YES, Truth.YES: Truth.NO}.get(capped, capped)
+    return taken | ~capped
 
 
 def _stops_trails(controls: Controls) -> Truth:

@@ -53,7 +53,7 @@ def refuses_unnamed(document: Document, setting: Setting, action: str, resource:
     for caller, found in tried(Document((asked, *document.denies)), replace(setting, given={**setting.given, **ordinary})):
         if caller.kind is Kind.PRINCIPAL and caller.account == setting.account and not caller.arn:
             made |= found
-    return {Truth.YES: Truth.NO, Truth.NO: Truth.YES}.get(made, made)
+    return ~made
 
 
 def about(document: Document, action: str) -> Document:
@@ -165,8 +165,7 @@ def refuses_plain_mounts(document: Document, setting: Setting) -> Truth:
         return Truth.UNKNOWN
     if not document.statements:
         return Truth.NO
-    unsigned = reach_of(document, setting, _CLIENT_MOUNT, _MOUNT).anonymous
-    return {Truth.YES: Truth.NO, Truth.NO: Truth.YES}.get(unsigned, unsigned)
+    return ~reach_of(document, setting, _CLIENT_MOUNT, _MOUNT).anonymous
 
 
 def asks_who_mounts(document: Document, setting: Setting) -> Truth:
@@ -180,8 +179,7 @@ def asks_who_mounts(document: Document, setting: Setting) -> Truth:
     if not document.statements:
         return Truth.NO
     found = reach_of(document, setting, _CLIENT_MOUNT, {k.MOUNT_TARGET: ("true",)})
-    open_to_all = found.anonymous | found.is_public
-    return {Truth.YES: Truth.NO, Truth.NO: Truth.YES}.get(open_to_all, open_to_all)
+    return ~(found.anonymous | found.is_public)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +221,7 @@ def endpoint_narrowing(document: Document, setting: Setting) -> Narrowing:
     for caller, found in tried(far, outside):
         if caller.kind is Kind.PRINCIPAL and (caller.account == setting.account or caller.organisation == setting.own_organisation):
             afar |= found
-    away = {Truth.YES: Truth.NO, Truth.NO: Truth.YES}.get(afar, afar)
+    away = ~afar
     return Narrowing(_identities(list(strangers.values())), away, _nobody(reach(whole, setting)) & _nobody(reach(whole, outside)))
 
 

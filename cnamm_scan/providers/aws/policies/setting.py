@@ -50,6 +50,10 @@ class Truth(Enum):
             return Truth.NO
         return Truth.UNKNOWN if self is Truth.UNKNOWN or other is Truth.UNKNOWN else Truth.YES
 
+    def __invert__(self) -> Truth:
+        """That it is not so."""
+        return Truth.UNKNOWN if self is Truth.UNKNOWN else Truth.NO if self is Truth.YES else Truth.YES
+
 
 @dataclass(frozen=True)
 class Setting:
