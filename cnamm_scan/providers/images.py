@@ -56,14 +56,15 @@ def _reference(image: str) -> dict[str, Json]:
     if not colon and not digest:
         tag = "latest"
     pinned = digest if _DIGEST.fullmatch(digest) else ""
+    is_for_all = _FOR_ALL.fullmatch(f"{registry}/{path}") is not None
     return {
         "registry": registry,
         "repository": path,
         "tagName": tag,
         "digest": pinned,
         "isPublic": _PUBLIC.fullmatch(registry) is not None,
-        "isForAll": _FOR_ALL.fullmatch(f"{registry}/{path}") is not None,
-        "isOfProject": _OF_PROJECTS.fullmatch(registry) is not None and not _FOR_ALL.fullmatch(f"{registry}/{path}"),
+        "isForAll": is_for_all,
+        "isOfProject": _OF_PROJECTS.fullmatch(registry) is not None and not is_for_all,
         "moves": not pinned and moves(tag),
     }
 

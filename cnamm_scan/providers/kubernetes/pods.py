@@ -305,9 +305,8 @@ def changes(document: Json) -> Json:
     flags = [
         flag for each in mappings(template, "containers") for flag in _flags(["", *map(str, listed(each, "args"))], settled=True) if flag
     ]
-    images = [(str(each["image"]), said) for each in mappings(template, "containers") if (said := reference(each.get("image")))]
-    before = [(str(each["image"]), said) for each in mappings(template, "initContainers") if (said := reference(each.get("image")))]
-    moving = [image for image, said in (*images, *before) if said["moves"]]
+    images = list(_images(template, "containers"))
+    moving = [image for image, said in (*images, *_images(template, "initContainers")) if said["moves"]]
     public = [image for image, said in images if said["isPublic"]]
     probes = {
         kind: sum(_is_probed(each, f"{kind}Probe") for each in mappings(template, "containers")) for kind in ("liveness", "readiness")
@@ -320,6 +319,13 @@ def changes(document: Json) -> Json:
         ("probes", probes, any(probes.values())),
     )
     return {**document, **{name: value for name, value, there in told if there}}
+
+
+def _images(spec: Mapping[str, Json], field: str) -> Iterator[tuple[str, Mapping[str, Json]]]:
+    """(image, what its name says) of the containers in a field of a pod's spec."""
+    for each in mappings(spec, field):
+        if said := reference(each.get("image")):
+            yield str(each["image"]), said
 
 
 def _is_probed(container: Mapping[str, Json], probe: str) -> bool:

@@ -54,5 +54,6 @@ def _is_own_folder(document: Mapping[str, Json], spec: Mapping[str, Json], folde
         return False
     name, namespace, claimed = (text(where, what) for where, what in ((metadata, "name"), (claim, "namespace"), (claim, "name")))
     words = host_paths.clean(folder).split("/")
-    named = bool(name) and name is not None and name in words[-1]
-    return named or (bool(namespace and claimed) and (words[-2:] == [namespace, claimed] or words[-1] == f"{namespace}-{claimed}"))
+    if name and name in words[-1]:
+        return True
+    return bool(namespace and claimed) and (words[-2:] == [namespace, claimed] or words[-1] == f"{namespace}-{claimed}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from cnamm_scan.providers.interface import SeenRow, SeenTables
@@ -259,16 +259,11 @@ class _Reader:
                     self._lose(f"Kyverno rule {row.key}", row)
                     continue
                 closes = values["failure_policy"] or values["old_failure_policy"]
-                policy = Policy(
-                    str(values["policy"]),
-                    str(values["namespace"] or ""),
-                    str(values["policy_action"]),
-                    values["policy_overrides"],
-                    values["at_admission"],
-                    str(closes),
-                    values["apply_rules"] == "One",
-                    values["webhook_conditions"],
-                    str(values["autogen"] or ""),
+                policy = replace(
+                    policy_of(row),
+                    failure_policy=str(closes),
+                    first_only=values["apply_rules"] == "One",
+                    repeated_for=str(values["autogen"] or ""),
                 )
                 guard = Rule(policy, parts, engine, exceptions, is_first=(table, policy.id) not in first)
                 first.add((table, policy.id))
@@ -351,6 +346,19 @@ def webhook_of(row: SeenRow) -> Webhook:
         None if asked is None else [str(mapped(each).get("expression")) for each in listed(asked)],
         values["failure_policy"],
         values["match_policy"] == "Exact",
+    )
+
+
+def policy_of(row: SeenRow) -> Policy:
+    """A policy of Kyverno as the row of each of its rules and checks of images tells of it."""
+    values = row.values
+    return Policy(
+        str(values["policy"]),
+        str(values["namespace"] or ""),
+        str(values["policy_action"]),
+        values["policy_overrides"],
+        values["at_admission"],
+        conditions=values["webhook_conditions"],
     )
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.interface import SeenRow, SeenTables
-from cnamm_scan.providers.kubernetes.made.admission_guards import CEL_EXCEPTION, CONSTRAINT, WEBHOOK, Judged, judged, webhook_of
-from cnamm_scan.providers.kubernetes.policies.admission.kyverno import Policy, Rule, ValidatingPolicy
+from cnamm_scan.providers.kubernetes.made.admission_guards import CEL_EXCEPTION, CONSTRAINT, WEBHOOK, Judged, judged, policy_of, webhook_of
+from cnamm_scan.providers.kubernetes.policies.admission.kyverno import Rule, ValidatingPolicy
 from cnamm_scan.providers.kubernetes.policies.admission.kyverno_match import CelExcepted
 from cnamm_scan.providers.kubernetes.policies.admission.questions import QUESTIONS
 from cnamm_scan.providers.kubernetes.policies.admission.requests import Request
@@ -78,18 +78,9 @@ def _check(row: SeenRow, engine: Engine, cluster: Judged) -> Covers:
     values = row.values
     if values["match"] is None or values["exclude"] is None:
         return lambda request: None
-    policy = Policy(
-        str(values["policy"]),
-        str(values["namespace"] or ""),
-        str(values["policy_action"]),
-        values["policy_overrides"],
-        values["at_admission"],
-        conditions=values["webhook_conditions"],
-    )
     parts = {"preconditions": values["preconditions"], "celPreconditions": values["cel_preconditions"]}
-    guard = Rule(
-        policy, {"name": values["rule"], "match": values["match"], "exclude": values["exclude"], **parts}, engine, cluster.exceptions
-    )
+    rule = {"name": values["rule"], "match": values["match"], "exclude": values["exclude"], **parts}
+    guard = Rule(policy_of(row), rule, engine, cluster.exceptions)
     # what refuses in some namespaces alone covers no others; its own action stands above the policy's
     by_place = values["own_action"] == "" and bool(values["policy_overrides"])
     unread = None in (

@@ -266,12 +266,12 @@ def _who(room: Room, holder: _Holder) -> Row:
 
 def _is_platforms(room: Room, holder: _Holder, held: Row) -> Truth:
     """Whether it is part of what the cluster is made of. An account that holds everything is judged whoever runs as it."""
-    subject = holder.subject
+    subject, everything = holder.subject, held["holds_everything"]
     if subject.kind != ACCOUNT:
         return holder.is_makers
-    if subject.name == "default" or not room.is_platforms(subject.namespace) or held["holds_everything"]:
+    if subject.name == "default" or not room.is_platforms(subject.namespace) or everything:
         return False
-    runs, everything = room.runs(subject), held["holds_everything"]
+    runs = room.runs(subject)
     return runs if everything is False else runs and None
 
 

@@ -126,7 +126,9 @@ class Rule:
 
     def is_asked(self, request: Request) -> bool | None:
         """Whether preconditions let it look at an object that it matches."""
-        request = self._seen(request)
+        return self._is_asked(self._seen(request))
+
+    def _is_asked(self, request: Request) -> bool | None:
         return all_of(
             (
                 conditions(self._rule["preconditions"], _root(request)) if self._rule.get("preconditions") else True,
@@ -137,12 +139,11 @@ class Rule:
 
     def says(self, request: Request) -> int:
         """What preconditions and body say."""
-        asked = self.is_asked(request)
+        request = self._seen(request)
+        asked = self._is_asked(request)
         if asked is False:
             return ADMITS
-        request = self._seen(request)
-        root = _root(request)
-        found = self._body(request, root)
+        found = self._body(request, _root(request))
         unsure = asked is None or (self._policy.first_only and not self._is_first)
         return found | ADMITS if unsure else found
 

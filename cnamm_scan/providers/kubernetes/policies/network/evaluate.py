@@ -140,6 +140,9 @@ class Network:
             self._applied[namespace] = [*whole, *self._by_namespace.get(namespace, ())]
         return self._applied[namespace]
 
+    def _sided(self, namespace: str, direction: Direction) -> list[Policy]:
+        return [each for each in self.applied(namespace) if direction in each.sides]
+
     def pod(self, namespace: str, labels: Labels | None) -> Pod:
         """A pod of a namespace, with what is known of that."""
         return Pod(namespace, labels, self.labels_of(namespace))
@@ -180,10 +183,9 @@ class Network:
 
     def always_isolated(self, namespace: str, direction: Direction, *, hidden: Truth = False) -> Truth:
         """Whether every pod that there may be in a namespace is isolated: by one policy for all, or by several that leave none out."""
-        held = [each for each in self.applied(namespace) if direction in each.sides]
         labels = self.labels_of(namespace)
         found: list[Truth] = []
-        for each in held:
+        for each in self._sided(namespace, direction):
             isolates = each.sides[direction].isolates
             if each.is_for_all and isolates is not False and each.layer is Layer.MAIN:
                 found.append(True if isolates and each.is_sure and each.holds_in(namespace, labels) else None)
@@ -202,7 +204,7 @@ class Network:
 
     def _of_all_pods(self, namespace: str, direction: Direction, asked: Callable[[Reach], Truth], hidden: Truth) -> Truth:
         """Whether something is true of every pod that there may be in a namespace: of each set of labels that policies tell apart."""
-        held = [each for each in self.applied(namespace) if direction in each.sides]
+        held = self._sided(namespace, direction)
         tried: dict[str, set[str]] = {}
         for each in held:
             for name, value in each.pods.named():
