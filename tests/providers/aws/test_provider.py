@@ -407,8 +407,9 @@ def test_the_credential_report_leaves_out_what_aws_does_not_know(desk: Desk, man
     assert not set(row.values()) & {"N/A", "no_information", "not_supported", ""}
 
 
+@pytest.mark.usefixtures("many_things")
 def test_the_credential_report_is_waited_for(desk: Desk) -> None:
-    """AWS makes it when it is asked for."""
+    """AWS makes it when it is asked for. An account without users would have an empty one here."""
     turns = iter([b"STARTED", b"INPROGRESS", b"COMPLETE"])
 
     def by_and_by(call: Call, status: int, body: bytes) -> bytes:

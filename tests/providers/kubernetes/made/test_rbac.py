@@ -50,14 +50,22 @@ def test_emergency_bindings_are_left_out() -> None:
     assert made_by("rbac_bindings", tables([*R, emergency]))["ClusterRoleBinding glass"]["is_break_glass"]
 
 
+SCHEDULER = "system:kube-scheduler"
+
+
+def as_shipped(*rules: Json, **changed: Any) -> tuple[Json, Json]:
+    """The scheduler's role with these rules and its binding, as the API server ships them but for what is changed."""
+    labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
+    made = role(SCHEDULER, *rules, labels=labels)
+    made["metadata"]["writer"] = changed.get("writer", "kube-apiserver")
+    bound = binding(changed.get("role", SCHEDULER), changed.get("subject", user(SCHEDULER)), name=changed.get("name", SCHEDULER))
+    bound["metadata"]["labels"] = changed.get("labels", labels)
+    return made, bound
+
+
 def test_only_the_server_s_own_binding_to_its_own_part_is_shipped() -> None:
     def shipped(**changed: Any) -> bool:
-        name = "system:kube-scheduler"
-        labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
-        made = role(name, rule("get", "pods"), labels=labels)
-        made["metadata"]["writer"] = changed.get("writer", "kube-apiserver")
-        bound = binding(changed.get("role", name), changed.get("subject", user(name)), name=changed.get("name", name))
-        bound["metadata"]["labels"] = changed.get("labels", labels)
+        made, bound = as_shipped(rule("get", "pods"), **changed)
         [row] = subjects(made, bound).values()
         return bool(row["is_shipped"])
 
@@ -70,11 +78,8 @@ def test_only_the_server_s_own_binding_to_its_own_part_is_shipped() -> None:
 
 
 def test_what_is_bound_by_hand_to_a_part_of_the_server_counts_beside_what_is_shipped() -> None:
-    name = "system:kube-scheduler"
-    labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
-    made, bound = role(name, rule("create", "pods/binding"), labels=labels), binding(name, user(name), name=name)
-    made["metadata"]["writer"] = "kube-apiserver"
-    bound["metadata"]["labels"] = labels
+    name = SCHEDULER
+    made, bound = as_shipped(rule("create", "pods/binding"))
     row = subjects(made, bound, role("r", rule("list", "secrets")), binding("r", user(name)))[f"User {name}"]
     assert (row["is_shipped"], row["reads_secrets"], row["becomes_administrator"], row["ways"]) == (False, True, True, "list secrets")
 
@@ -116,11 +121,8 @@ def test_who_owns_a_namespace_owns_it_whatever_else_he_turns_out_to_hold() -> No
 
 
 def test_who_may_be_named_by_another_binding_is_not_known_to_be_shipped() -> None:
-    name = "system:kube-scheduler"
-    labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
-    made, bound = role(name, rule("get", "pods"), labels=labels), binding(name, user(name), name=name)
-    made["metadata"]["writer"] = "kube-apiserver"
-    bound["metadata"]["labels"] = labels
+    name = SCHEDULER
+    made, bound = as_shipped(rule("get", "pods"))
     unread = binding("r", name="unread")
     unread["subjects"] = None
     assert subjects(made, bound)[f"User {name}"]["is_shipped"] is True
