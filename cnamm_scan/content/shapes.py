@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
+from cnamm_scan.content.source import LIST, MAPPING, TEXT
 from cnamm_scan.content.tables import RULE_ID
 from cnamm_scan.model import UNSET, Call, Cause, Column, ColumnType, Fix, Made, Message, Named, Severity
 
@@ -37,6 +38,10 @@ ObjectiveId = Annotated[str, Field(pattern=OBJECTIVE_ID)]
 Version = Annotated[str, Field(pattern=VERSION)]
 Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")]
 """A text of one line: it stands in lists, tables and headings."""
+
+# What may be written in one of two forms is read as the one that it has, so that a fault is told once, and of what was meant.
+_TEXT_OR_MAPPING = Discriminator(lambda value: MAPPING if isinstance(value, dict) else TEXT)
+_LIST_OR_MAPPING = Discriminator(lambda value: LIST if isinstance(value, list) else MAPPING)
 
 
 def _as_list(value: Any) -> Any:
@@ -191,6 +196,11 @@ class CauseFile(_File):
         return Cause(self.say, self.if_)
 
 
+SayingFile = Annotated[
+    Annotated[NamedFile, Tag(MAPPING)] | Annotated[tuple[CauseFile, ...], Field(min_length=1), Tag(LIST)], _LIST_OR_MAPPING
+]
+
+
 class FixFile(_File):
     """`fix:`, by where it is done."""
 
@@ -216,10 +226,10 @@ class RuleFile(_File):
     for_each: str = Field(pattern=ASKED_TABLE)
     where: str | None = None
     pass_: str = Field(alias="pass")
-    message: str | MessageFile
-    says: dict[Name, NamedFile | Annotated[tuple[CauseFile, ...], Field(min_length=1)]] = {}
+    message: Annotated[Annotated[str, Tag(TEXT)] | Annotated[MessageFile, Tag(MAPPING)], _TEXT_OR_MAPPING]
+    says: dict[Name, SayingFile] = {}
     why: str
-    fix: str | FixFile
+    fix: Annotated[Annotated[str, Tag(TEXT)] | Annotated[FixFile, Tag(MAPPING)], _TEXT_OR_MAPPING]
     references: Annotated[Texts, Field(min_length=1)]
     scope: Literal["target", "estate"] = "target"
     parameters: dict[Name, ParameterFile] = {}
