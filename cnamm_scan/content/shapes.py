@@ -180,10 +180,11 @@ class NamedFile(_File):
     of: TableId
     say: Line
     if_: str = Field(alias="if")
+    else_: Line | None = Field(None, alias="else")
 
     def model(self) -> Named:
         """The frozen form."""
-        return Named(self.of, self.say, tuple(dict.fromkeys(placeholders(self.say))), self.if_)
+        return Named(self.of, self.say, tuple(dict.fromkeys(placeholders(self.say))), self.if_, self.else_)
 
 
 class CauseFile(_File):

@@ -90,7 +90,8 @@ def _names(content: Content, rule: Rule, said: Said, named: Named, where: str) -
     met = " AND ".join(["one._ghost IS NULL", *place, f"(\n{named.if_}\n)"])
     parts = re.split(r"\{(" + "|".join(map(re.escape, named.columns)) + r")\}", named.say)
     told = " || ".join(_shown(part, columns[part]) if at % 2 else literal(part) for at, part in enumerate(parts) if part)
-    return Saying(f"(SELECT list_sort(list_distinct(list({told}))) FROM {quoted(named.of)} AS one WHERE {met})", tuple(read))
+    rows = f"(SELECT list_sort(list_distinct(list({told}))) FROM {quoted(named.of)} AS one WHERE {met})"
+    return Saying(rows if named.else_ is None else f"coalesce({rows}, [{literal(named.else_)}])", tuple(read))
 
 
 def _shown(name: str, column: Column) -> str:

@@ -197,6 +197,8 @@ class Named:
     columns: tuple[str, ...]
     """Those of `of` that stand in `say`."""
     if_: str
+    else_: str | None = None
+    """What is said where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,11 @@ def test_a_row_is_named_by_a_sentence_of_its_columns(tmp_path: Path) -> None:
     assert found["b"] == "Box b is beside {name} (On, x, y, 2026-03-01) of 1"
 
 
+def test_where_no_row_is_found_what_holds_else_is_said(tmp_path: Path) -> None:
+    document = said({"locks": {**LOCKS, "else": "no lock"}}, message={**MESSAGE, "fail": "Box {name} is beside {locks}"})
+    assert messages(tmp_path, document, box("b"), lock("far", region="r2")) == {"b": "Box b is beside no lock"}
+
+
 def test_a_cause_that_was_not_seen_is_not_said(tmp_path: Path) -> None:
     assert messages(tmp_path, said({"cause": CAUSES}), box("b"), ghost(LOCK)) == {"b": "Box b is Off without a lock"}
 
