@@ -62,9 +62,14 @@ class Source:
             raise ContentError(f"{len(problems)} things are wrong", where=self.shown, problems=problems) from error
 
     def _problems(self, error: ValidationError) -> Iterator[ContentError]:
-        for number, detail in enumerate(error.errors(include_url=False, include_context=False)):
+        details = error.errors(include_url=False, include_context=False)
+        beneath = {detail["loc"][:length] for detail in details for length in range(len(detail["loc"]))}
+        details = [
+            detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in beneath
+        ]  # it counts sound ones alone
+        for number, detail in enumerate(details):
             if number == _MOST:
-                yield self.problem(f"{error.error_count() - _MOST} more things are wrong", "mend the first ones")
+                yield self.problem(f"{len(details) - _MOST} more things are wrong", "mend the first ones")
                 return
             location = [step for step in detail["loc"] if step not in (KEY, TEXT, LIST, MAPPING, EVERY)]
             name = ".".join(_short(str(step)) for step in location)

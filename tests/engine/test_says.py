@@ -10,6 +10,7 @@ import pytest
 from cnamm_scan.engine.evaluate import compile_rule
 from cnamm_scan.engine.lint import lint, run_tests
 from cnamm_scan.errors import ContentError
+from cnamm_scan.report.reference import page
 from tests.packs import BOX, LOCK, content, fact, filled, ghost, judged, rule
 
 LOCKED = f"true = ANY (SELECT t.lock_id = this.name FROM {LOCK} t WHERE t.target = this.target AND t.region = this.region)"
@@ -166,3 +167,21 @@ def test_what_a_rule_may_not_ask_its_sayings_may_not_either(says: Any, what: str
 )
 def test_lint_holds_what_is_said_to_the_form_of_messages(said_of_it: Any, what: str) -> None:
     assert what in [problem.what for problem in lint(content(said({"cause": said_of_it})))]
+
+
+def test_the_page_of_a_rule_shows_what_its_finding_says() -> None:
+    every = {"every": [{"if": "state = 'Gone'", "say": "is gone"}, {"if": "size > 9", "say": "is full"}]}
+    says = {"cause": CAUSES, "every": every, "locks": {**LOCKS, "else": "no lock"}}
+    made = content(said(says, message={**MESSAGE, "fail": "Box {name} {cause} {every} {locks}"}))
+    [shown] = [part for part in str(page(made, "aws.lab.r")).split("## ") if part.startswith("Finding")]
+    assert [line for line in shown.splitlines() if line][1:] == [
+        "Box {name} {cause} {every} {locks}",
+        "`{cause}`: the first of these that holds",
+        "- is gone: `state = 'Gone'`",
+        f"- has lock {{name}}: `{LOCKED}`",
+        "- is {state} without a lock: else",
+        "`{every}`: every one of these that holds",
+        "- is gone: `state = 'Gone'`",
+        "- is full: `size > 9`",
+        f"`{{locks}}`: {{lock_id}} of each row of `{LOCK}` where `strong AND this.state = 'Off'`; where there is none: no lock",
+    ]
