@@ -155,7 +155,12 @@ class AzureProvider(OnePlace):
         return Answer({"data": []})
 
     def _get(self, path: Path, request: Request) -> Answer:
-        reply = self._link.get(self._path(path, request), request.target)
+        try:
+            reply = self._link.get(self._path(path, request), request.target)
+        except CallFailedError as failure:
+            if failure.code in UNREGISTERED and request.page is not None:  # what came before has been read: it is not whole, and not empty
+                raise CallFailedError(Reason.TRUNCATED, "Vanished", failure.message) from failure
+            raise
         body = document_of(reply.body)
         if not path.is_list:
             return Answer(tidy(body), reply.request_id)
