@@ -75,7 +75,7 @@ def test_what_resource_graph_leaves_out_is_dark_and_the_rest_stands() -> None:
             TWO: ("NotInResourceGraph", ""),
         }
         # what may be read where is asked for once
-        assert [each.path for each in bed.requests if "permissions" in each.path] == [
+        assert sorted(each.path for each in bed.requests if "permissions" in each.path) == [
             f"/subscriptions/{each}/providers/Microsoft.Authorization/permissions" for each in (ONE, TWO)
         ]
 
@@ -194,14 +194,16 @@ def test_nothing_is_sent_where_it_could_be_read(url: str) -> None:
     assert problem is not None
     assert "u:p" not in problem[0]
     for option in ("arm_endpoint", "authority", "audience"):
+        named: dict[str, Any] = {option: url}
         with pytest.raises(UsageError):
-            refuse_foreign(["azure"], api.TargetOptions(**{option: url}))
+            refuse_foreign(["azure"], api.TargetOptions(**named))
 
 
 @pytest.mark.parametrize(("option", "value"), [("cloud", "germany"), ("tenant", "-x"), ("tenant", "a b"), ("tenant", "")])
 def test_a_setting_that_cannot_be_meant_is_refused_before_anything_is_asked(option: str, value: str) -> None:
+    named: dict[str, Any] = {option: value}
     with pytest.raises(UsageError):
-        refuse_foreign(["azure"], api.TargetOptions(**{option: value}))
+        refuse_foreign(["azure"], api.TargetOptions(**named))
 
 
 def test_a_file_of_certificates_that_is_none_is_said(tmp_path: Path) -> None:
