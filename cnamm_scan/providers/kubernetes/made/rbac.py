@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cnamm_scan.model import MadeRow
@@ -48,6 +49,25 @@ _EVERYONE = frozenset({Subject(USER, ANONYMOUS), *(Subject(GROUP, name) for name
 _UNNAMED = frozenset({Subject(USER, ANONYMOUS), Subject(GROUP, UNAUTHENTICATED)})
 
 
+_SPANS = re.compile(r"([0-9]+(?:[.][0-9]+)?)(weeks?|wks?|w|days?|d|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)")
+_HOURS = {"w": 168.0, "d": 24.0, "h": 1.0, "m": 1 / 60, "s": 1 / 3600}
+
+
+def lasts_hours(ttl: Any, made: Any) -> float | None:
+    """How many hours a binding is to live from when it was made: a span such as 1d12h, or until the end of a day.
+
+    None where nothing says so, or in no form that the controllers heed that delete it.
+    """
+    text = str(ttl or "")
+    if text and not _SPANS.sub("", text):
+        return sum(float(number) * _HOURS[unit[0]] for number, unit in _SPANS.findall(text))
+    try:
+        last = datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
+    except ValueError:
+        return None
+    return (last - made.replace(tzinfo=UTC)).total_seconds() / 3600 if isinstance(made, datetime) else None
+
+
 class _Powers:
     """What roles mean by themselves, each worked out once."""
 
@@ -77,6 +97,7 @@ def _held(bound: Bound, powers: _Powers) -> Row:
         "is_privileged": None if not binding.role_kind or not binding.role_name else powers.is_privileged(binding.role),
         "has_expiry": values["has_expiry"],
         "removers": values["removers"],
+        "lasts_hours": lasts_hours(values["ttl"], values["created_at"]),
     }
 
 

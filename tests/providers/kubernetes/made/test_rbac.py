@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from cnamm_scan.providers.kubernetes.made import rbac_room as room
+from cnamm_scan.providers.kubernetes.made.rbac import lasts_hours
 from tests.providers.kubernetes.made.given import made_by, tables
 from tests.providers.kubernetes.policies.rbac.given import U, account, binding, group, role, rule, user
 
@@ -244,3 +248,29 @@ def test_who_may_approve_only_what_kubelets_serve_with_approves_no_client() -> N
     assert approves(update, rule("approve", "signers", group_of, names="kubernetes.io/kubelet-serving")) is False
     assert approves(update, rule("approve", "signers", group_of, names="kubernetes.io/kube-apiserver-client")) is True
     assert approves(update, rule("approve", "signers", group_of)) is True
+
+
+def test_operators_that_openshift_is_made_of_are_its_own_whatever_they_hold() -> None:
+    places = {"openshift-dns": "dns", "openshift-ours": "dns", "kube-system": "dns", "openshift-cluster-version": "default"}
+    bound = [binding("cluster-admin", account(space, name), name=space) for space, name in places.items()]
+    pods = {space: {"namespace": space, "service_account": name} for space, name in places.items()}
+    spaces = {space: {"name": space, "is_system": space != "openshift-ours"} for space in places}
+
+    def counted(*kinds: str, **more: Any) -> Any:
+        served = {each: {"api_group": "security.openshift.io", "resource": each} for each in kinds}
+        given = tables(bound, **({room.POD: pods, room.NAMESPACE: spaces, room.KIND: served} | more))
+        return made_by("rbac_administrators", given)["shop"]["names"]
+
+    own = ["ServiceAccount kube-system/dns", "ServiceAccount openshift-ours/dns"]
+    assert counted("securitycontextconstraints") == own
+    assert len(counted()) == len(places)
+    assert len(counted("securitycontextconstraints", **{room.POD: {}})) == len(places)  # nothing runs as them
+
+
+@pytest.mark.parametrize(
+    ("ttl", "hours"),
+    [("4h", 4), ("1d12h", 36), ("2weeks", 336), ("90m", 1.5), ("2026-01-03", 72), ("2026-01-01T003000Z", 24), ("", None), ("soon", None)],
+)
+def test_a_binding_lasts_for_a_span_or_until_the_end_of_a_day(ttl: str, hours: float | None) -> None:
+    assert lasts_hours(ttl, datetime(2026, 1, 1, tzinfo=UTC)) == hours
+    assert lasts_hours("2026-01-03", None) is None
