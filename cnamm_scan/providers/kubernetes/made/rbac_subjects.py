@@ -91,14 +91,18 @@ class _Judge:
         def any_of(verbs: tuple[str, ...], group: str, resource: str, sub: str = "") -> Truth:
             return either(looks.any(verbs, group, resource, sub, place) for place in places)
 
+        def one_of(verbs: tuple[str, ...], resource: str, sub: str) -> Truth:
+            """On a named object too: to be one account, or in one pod, of the platform is enough."""
+            return either(looks.one(verbs, "", resource, sub, place) for place in places)
+
         return _Powers(
             uses_wildcards=wildcards,
             reads_secrets=any_of(ways.READS, "", "secrets"),
             makes_pods=either(makes_pods(looks, place) for place in places),
             enters_pods=either(
                 [
-                    *(any_of(("create", "get"), "", "pods", sub) for sub in ("exec", "attach", "portforward")),
-                    any_of(ways.CHANGES, "", "pods", "ephemeralcontainers"),
+                    *(one_of(("create", "get"), "pods", sub) for sub in ("exec", "attach", "portforward")),
+                    one_of(ways.CHANGES, "pods", "ephemeralcontainers"),
                 ]
             ),
             proxies_nodes=looks.one(("get", "create"), "", "nodes", "proxy"),
@@ -106,10 +110,10 @@ class _Judge:
                 looks.any(ways.CHANGES, ways.CERTIFICATES, "certificatesigningrequests", "approval"),
                 either(looks.any(("approve",), ways.CERTIFICATES, "signers", name=each) for each in _SIGNERS),
             ),
-            changes_webhooks=either(looks.any(_WRITES, ways.ADMISSION, kind) for kind in _ADMISSION_KINDS),
-            makes_tokens=any_of(ways.CREATES, "", "serviceaccounts", "token"),
+            changes_webhooks=either(looks.one(_WRITES, ways.ADMISSION, kind) for kind in _ADMISSION_KINDS),
+            makes_tokens=one_of(ways.CREATES, "serviceaccounts", "token"),
             makes_volumes=looks.any(ways.CREATES, "", "persistentvolumes"),
-            installs_kinds=looks.any(_WRITES, "apiextensions.k8s.io", "customresourcedefinitions"),
+            installs_kinds=looks.one(_WRITES, "apiextensions.k8s.io", "customresourcedefinitions"),
         )
 
     def _wildcards(self, rights: Rights) -> Truth:

@@ -274,3 +274,18 @@ def test_operators_that_openshift_is_made_of_are_its_own_whatever_they_hold() ->
 def test_a_binding_lasts_for_a_span_or_until_the_end_of_a_day(ttl: str, hours: float | None) -> None:
     assert lasts_hours(ttl, datetime(2026, 1, 1, tzinfo=UTC)) == hours
     assert lasts_hours("2026-01-03", None) is None
+
+
+def test_one_named_token_pod_or_webhook_is_enough_where_one_named_secret_is_not() -> None:
+    def told(*rules: Json, **place: Any) -> set[str]:
+        row = subjects(role("a", *rules, **place), binding("a", U, name="x", kind="Role" if place else "ClusterRole", **place))["User u"]
+        return {name for name in ("makes_tokens", "enters_pods", "changes_webhooks", "installs_kinds", "reads_secrets") if row[name]}
+
+    control = {"namespace": "kube-system"}
+    assert told(rule("create", "serviceaccounts/token", names="deployer"), **control) == {"makes_tokens"}
+    assert told(rule("create", "serviceaccounts/token", names="deployer"), namespace="shop") == set()
+    assert told(rule("create", "pods/exec", names="etcd-0"), **control) == {"enters_pods"}
+    assert told(rule("patch", "validatingwebhookconfigurations", "admissionregistration.k8s.io", names="gate")) == {"changes_webhooks"}
+    assert told(rule("update", "customresourcedefinitions", "apiextensions.k8s.io", names="shops.acme.io")) == {"installs_kinds"}
+    assert told(rule("get", "secrets", names="one"), **control) == set()
+    assert told(rule("get", "secrets"), **control) == {"reads_secrets"}
