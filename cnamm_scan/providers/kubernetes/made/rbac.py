@@ -40,6 +40,23 @@ _SERVERS_OWN = re.compile(r"(system:)?kube-apiserver(-kubelet-client)?|kubelet-a
 _KUBELET_ROLE = "system:kubelet-api-admin"
 _SUPPORT = ("aks-service-rolebinding", "aks-service")
 """By which Azure's support comes in while a ticket is open, whatever it is called."""
+_BY_MAKERS = frozenset(
+    (binding, role, Subject(kind, name))
+    for binding, role, kind, name in (
+        # OpenShift: https://docs.redhat.com/en/documentation/openshift_container_platform/4.2/html/authentication/using-rbac
+        ("cluster-admins", "cluster-admin", GROUP, "system:cluster-admins"),
+        ("cluster-admins", "cluster-admin", USER, "system:admin"),
+        ("cluster-readers", "cluster-reader", GROUP, "system:cluster-readers"),
+        ("system:node-admins", "system:node-admin", GROUP, "system:node-admins"),
+        # GKE: https://github.com/kubernetes/kubernetes/tree/master/cluster/gce/addons/rbac
+        ("kubelet-cluster-admin", "system:node", USER, "kubelet"),
+        ("kubelet-bootstrap", "system:node-bootstrapper", USER, "kubelet"),
+        ("kubelet-user-npd-binding", "system:node-problem-detector", USER, "kubelet"),
+        ("npd-binding", "system:node-problem-detector", USER, "node-problem-detector"),
+        ("kube-apiserver-kubelet-api-admin", "kubelet-api-admin", USER, "kube-apiserver"),
+    )
+)
+"""What a cluster comes with that bears no maker's prefix: name of the binding, of its role, and whom it binds."""
 _COMPONENT = re.compile(r"(system|eks|aks|gke):")
 _OUTSIDER = re.compile(
     r"@(gmail|googlemail|outlook|hotmail|live|msn|yahoo|ymail|icloud|gmx|proton|protonmail|tutanota|aol|yandex|fastmail|zoho|zohomail)[.]"
@@ -111,6 +128,8 @@ def is_makers(bound: Bound, subject: Subject) -> Truth:
 
     What the API server ships is not the maker's: it counts as soon as somebody has changed it.
     """
+    if not bound.binding.namespace and (bound.binding.name, bound.binding.role_name, subject) in _BY_MAKERS:
+        return True
     names = _MAKERS_NAMES.get(subject.kind)
     found = names is not None and bool(_MAKERS_OWN.match(bound.binding.name) and names.fullmatch(subject.name))
     found = found or (subject.kind == USER and bound.binding.role_name == _KUBELET_ROLE and bool(_SERVERS_OWN.fullmatch(subject.name)))

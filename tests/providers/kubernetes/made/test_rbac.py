@@ -195,6 +195,8 @@ def test_whom_the_maker_of_a_cluster_binds_for_itself_is_told_apart_by_binding_a
         binding("aks-service", user("support"), name="aks-service-rolebinding"),
         binding("system:kubelet-api-admin", user("kube-apiserver"), name="kube-apiserver-kubelet-admin"),
         binding("cluster-admin", user("system:gcp-controller-manager"), name="system:gcp-controller-manager"),
+        binding("cluster-admin", group("system:cluster-admins"), user("system:admin"), name="cluster-admins"),
+        binding("system:node", user("kubelet"), name="kubelet-cluster-admin"),
     ]
     by_hand = [
         binding("cluster-admin", user("anna"), name="eks:anna"),
@@ -210,6 +212,9 @@ def test_whom_the_maker_of_a_cluster_binds_for_itself_is_told_apart_by_binding_a
         "User support",
         "User kube-apiserver",
         "User system:gcp-controller-manager",
+        "Group system:cluster-admins",
+        "User system:admin",
+        "User kubelet",
     }
     counted = made_by("rbac_administrators", tables([*admin, *by_hand]))["shop"]
     assert counted["names"] == ["Group system:nodes", "User anna", "User eks:pod-identity", "User system:anonymous"]
