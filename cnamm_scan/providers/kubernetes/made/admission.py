@@ -165,7 +165,7 @@ def _missed(unit: Unit, places: Sequence[tuple[Place, int]], cluster: Judged) ->
 
 
 def _is_for_all(unit: Unit) -> bool | None:
-    """Whether it judges, and refuses where it does at all, in a namespace that nobody has thought of: else it names those that it is for."""
+    """Whether it judges, and refuses where it does at all, in a namespace under any name: else it names those that it is for."""
     if unit.guard is None:  # the labels of one namespace
         return False
     own = unit.guard.applies if unit.is_enforcing and unit.fails_closed else unit.looks
