@@ -85,7 +85,7 @@ def lasts_hours(ttl: Any, made: Any) -> float | None:
     return (last - made.replace(tzinfo=UTC)).total_seconds() / 3600 if isinstance(made, datetime) else None
 
 
-class _Powers:
+class Powers:
     """What roles mean by themselves, each worked out once."""
 
     def __init__(self, room: Room) -> None:
@@ -100,7 +100,7 @@ class _Powers:
         return self._found[role]
 
 
-def _held(bound: Bound, powers: _Powers) -> Row:
+def _held(bound: Bound, powers: Powers) -> Row:
     values, binding = bound.row.values, bound.binding
     built_in = values["is_builtin"]
     return {
@@ -141,7 +141,7 @@ def is_makers(bound: Bound, subject: Subject) -> Truth:
 def bindings(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each binding."""
     for room in rooms(seen):
-        powers = _Powers(room)
+        powers = Powers(room)
         for bound in room.bindings:
             subjects = bound.binding.subjects
             row = {
@@ -179,7 +179,7 @@ def who_is(room: Room, subject: Subject) -> Row:
 def binding_subjects(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each subject of each binding, numbered as it stands there."""
     for room in rooms(seen):
-        powers = _Powers(room)
+        powers = Powers(room)
         for bound in room.bindings:
             place = bound.binding.namespace
             if bound.binding.subjects is None:

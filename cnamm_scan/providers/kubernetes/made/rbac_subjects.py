@@ -13,7 +13,7 @@ from typing import Any
 
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.interface import SeenTables
-from cnamm_scan.providers.kubernetes.made.rbac import is_makers, who_is
+from cnamm_scan.providers.kubernetes.made.rbac import Powers, is_makers, who_is
 from cnamm_scan.providers.kubernetes.made.rbac_room import CLUSTER, CLUSTER_ROLE_BINDING, ROLE_BINDING, Room, rooms
 from cnamm_scan.providers.kubernetes.policies.admission.values import all_of
 from cnamm_scan.providers.kubernetes.policies.rbac import ways
@@ -41,6 +41,8 @@ _POWERFUL = TELLING | {*_ADMISSION_KINDS, "customresourcedefinitions", "pods/por
 CLOUD = "Cloud"
 """Stands for whoever the cloud's own access entries let in, which the cluster does not show."""
 _NODES = "system:nodes"
+_EMERGENCIES = 2
+"""So many may stand by for emergencies and be no administrators otherwise; where there are more, all of them count."""
 _SIGNERS = (*ways.CLIENT_SIGNERS, *ways.NODE_SIGNERS)
 """Signers whose certificates let somebody in at the API server; those of kubelets' own servers do not."""
 
@@ -316,9 +318,16 @@ def _unread(kind: str, name: str, facts: Sequence[str], room: Room) -> MadeRow:
     return MadeRow(room.target.id, EVERYWHERE, f"{kind} {name}", row, tuple(facts))
 
 
+def _emergencies(room: Room) -> dict[Subject, None]:
+    """Whom emergency bindings give everything in the whole cluster."""
+    powers = Powers(room)
+    found = (each.binding for each in room.bindings if each.row.values["is_break_glass"] and not each.binding.namespace)
+    return dict.fromkeys(subject for each in found if powers.is_privileged(each.role) for subject in each.subjects or ())
+
+
 def administrators(seen: SeenTables) -> Iterator[MadeRow]:
-    """A row for each cluster with how many own it: a group counts as one; shipped bindings, the maker's and those for emergencies do not,
-    nor do the operators that OpenShift is made of.
+    """A row for each cluster with how many own it: a group counts as one; shipped bindings, the maker's and the first two for emergencies
+    do not, nor do the operators that OpenShift is made of.
 
     An identity of AWS counts where none of the users and groups that it comes as does.
     """
@@ -337,6 +346,8 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
                 if is_administrator and not (holder.subject.kind == IAM and counted.keys() & holder.caller.subjects):
                     counted[holder.subject] = None
                 possible = possible or is_administrator is None
+            if len(emergency := _emergencies(room)) > _EMERGENCIES:
+                counted |= emergency
             names = [each.text for each in counted]
             row = {"at_least": len(names), "at_most": None if possible else len(names), "names": names}
             yield MadeRow(room.target.id, EVERYWHERE, cluster.key, row, (cluster.fact,))

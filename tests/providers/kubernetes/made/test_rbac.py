@@ -294,3 +294,16 @@ def test_one_named_token_pod_or_webhook_is_enough_where_one_named_secret_is_not(
     assert told(rule("update", "customresourcedefinitions", "apiextensions.k8s.io", names="shops.acme.io")) == {"installs_kinds"}
     assert told(rule("get", "secrets", names="one"), **control) == set()
     assert told(rule("get", "secrets"), **control) == {"reads_secrets"}
+
+
+def test_more_than_two_for_emergencies_are_administrators_like_others() -> None:
+    def counted(names: str) -> Any:
+        given = []
+        for name in names:
+            each = binding("cluster-admin", user(name), name=name)
+            each["metadata"]["labels"] = {"break-glass": "true"}
+            given.append(each)
+        return made_by("rbac_administrators", tables([*R, *given]))["shop"]["names"]
+
+    assert counted("ab") == []
+    assert counted("abc") == ["User a", "User b", "User c"]
