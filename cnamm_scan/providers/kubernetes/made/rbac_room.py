@@ -119,6 +119,8 @@ class Room:
         if found is None or not found[1].values["is_builtin"]:
             return False
         written = found[1].values["managers"]
+        if name.name == "cluster-admin" and found[0].rules is not None and set(found[0].rules) <= set(builtin.EVERYTHING):
+            return True  # who has annotated it has given it no more
         return found[1].values["created_at"] is not None if not written else OWN_WRITERS.issuperset(written)
 
     # ---- bindings --------------------------------------------------------------------------------------------------------

@@ -296,6 +296,19 @@ def test_one_named_token_pod_or_webhook_is_enough_where_one_named_secret_is_not(
     assert told(rule("get", "secrets"), **control) == {"reads_secrets"}
 
 
+def test_the_role_of_everything_stays_shipped_when_somebody_annotates_it_and_not_another() -> None:
+    labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
+
+    def shipped(name: str, whom: Json) -> Any:
+        made, bound = role(name, rule("*", "*", "*"), labels=labels), binding(name, whom, name=name)
+        made["metadata"]["writer"], bound["metadata"]["labels"] = "kubectl-annotate", labels
+        [row] = subjects(made, bound).values()
+        return row["is_shipped"]
+
+    assert shipped("cluster-admin", group("system:masters")) is True
+    assert shipped(SCHEDULER, user(SCHEDULER)) is False
+
+
 def test_more_than_two_for_emergencies_are_administrators_like_others() -> None:
     def counted(names: str) -> Any:
         given = []
