@@ -263,7 +263,8 @@ def test_operators_that_openshift_is_made_of_are_its_own_whatever_they_hold() ->
 
     def counted(*kinds: str, **more: Any) -> Any:
         served = {each: {"api_group": "security.openshift.io", "resource": each} for each in kinds}
-        given = tables(bound, **({room.POD: pods, room.NAMESPACE: spaces, room.KIND: served} | more))
+        others: dict[str, Any] = {room.POD: pods, room.NAMESPACE: spaces, room.KIND: served}
+        given = tables(bound, **others | more)
         return made_by("rbac_administrators", given)["shop"]["names"]
 
     own = ["ServiceAccount kube-system/dns", "ServiceAccount openshift-ours/dns"]
