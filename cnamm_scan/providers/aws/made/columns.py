@@ -102,6 +102,7 @@ STORED: Mapping[str, Column] = {
     **KEPT,
     "is_multi_region": Column("boolean"),
     "is_organization": Column("boolean"),
+    "organization_id": Column("text", about="The organisation of the account that owns it; none where it has none."),
     "retention_days": Column("integer"),
 }
 
@@ -146,7 +147,7 @@ VAULT: Mapping[str, Column] = {
     "kind": Column("text"),
     "recovery_points": Column("integer"),
     "is_locked": Column("boolean"),
-    "refuses_deletion": Column("boolean", about="The policy refuses whom it does not exempt by name to delete a backup."),
+    "refuses_deletion": Column("boolean", about="The policy refuses whom it does not exempt by name to delete a backup, to change when it expires, and to change the policy."),
 }
 SEARCH_DOMAIN: Mapping[str, Column] = {
     **NAMED,
