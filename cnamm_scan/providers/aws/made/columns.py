@@ -147,7 +147,10 @@ VAULT: Mapping[str, Column] = {
     "kind": Column("text"),
     "recovery_points": Column("integer"),
     "is_locked": Column("boolean"),
-    "refuses_deletion": Column("boolean", about="The policy refuses whom it does not exempt by name to delete a backup, to change when it expires, and to change the policy."),
+    "refuses_deletion": Column(
+        "boolean",
+        about="The policy refuses whom it does not exempt by name to delete a backup, to change when it expires, and to change the policy.",
+    ),
 }
 SEARCH_DOMAIN: Mapping[str, Column] = {
     **NAMED,

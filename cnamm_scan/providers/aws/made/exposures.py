@@ -101,7 +101,7 @@ def _at(protocol: str, port: int) -> Ports:
 
 
 def _hides_clients(row: SeenRow, behind: Mapping[tuple[str, str, str], SeenRow]) -> bool:
-    """Whether targets of a Network Load Balancer without groups see its address in place of the client's: targets by address, but over UDP."""
+    """Whether targets of a Network Load Balancer without groups see its address, not the client's: by address, over TCP."""
     values = row.values
     named = {*(values["target_groups"] or ()), *(values["weighed_groups"] or ())} - {""}
     kinds = {found.values["target_type"] if (found := behind.get((row.target, row.region, each))) else None for each in named}
