@@ -176,6 +176,7 @@ BUCKET: Mapping[str, Column] = {
     "partners": Column("list", about="Accounts and organisations other than the own account that are let in."),
     "partners_with_all_actions": Column("list", about="Those of them that may do everything."),
     "service_is_unbounded": Column("boolean", about="An AWS service may act on behalf of any of its customers."),
+    "unbounded_services": Column("list", about="The services of which that is certain."),
 }
 ACCESS_POINT: Mapping[str, Column] = {
     **NAMED,
