@@ -77,7 +77,9 @@ def listeners(seen: SeenTables) -> Iterable[MadeRow]:
         admitted: Truth = True
         if values["security_groups"] is None or values["security_groups"]:
             admitted = is_world(ANYBODY if at is None else groups.admitted(row.target, row.region, values["security_groups"], at))
-        elif not _hides_clients(row, behind):  # groups of the targets still see who comes, and may turn the world away
+        elif "target_groups" in values and not _hides_clients(
+            row, behind
+        ):  # groups of the targets still see who comes, and may turn the world away
             admitted = None
         reached = both(public, admitted)
         found, hidden = _behind(row, behind)

@@ -372,6 +372,11 @@ def test_targets_that_see_who_comes_may_turn_the_world_away_behind_a_balancer_wi
     assert listener(port=5432, kind="instance", scheme="internal")["opens_databases"] is False
 
 
+def test_a_classic_balancer_without_groups_lets_everybody_in() -> None:
+    row = {"load_balancer": "lb", "scheme": "internet-facing", "protocol": "TCP", "port": 80, "security_groups": [], "target_port": 5432}
+    assert made_by("listeners", "aws.elb.listener", {"l": row})["l"]["opens_databases"] is True
+
+
 def test_a_listener_whose_protocol_was_not_read_may_have_its_port_by_any() -> None:
     row = listener(port=5432, protocol=None, behind=3306)
     assert (row["is_public"], row["opens_databases"], row["open_lists"], row["target_ports"]) == (None, None, None, ["3306"])
