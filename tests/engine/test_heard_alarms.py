@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -20,15 +21,23 @@ ALARM = {**WHERE, "key": "a", "name": "burn", "metric": "BurnRate", "namespace":
 MADE_OF_IT = {**WHERE, "key": "c", "name": "page", "rule": 'ALARM("burn") OR ALARM("other")', "is_on": True, "actions": [PAGER]}
 
 
-def heard(alarm: dict[str, Any], *others: dict[str, Any], is_dark: bool = False, topic: dict[str, Any] | None = TOPIC) -> bool | None:
+def heard(
+    alarm: dict[str, Any],
+    *others: dict[str, Any],
+    is_dark: bool = False,
+    topic: dict[str, Any] | None = TOPIC,
+    listeners: Sequence[str] = (),
+) -> bool | None:
     """What the view says of one alarm beside others that are made of alarms."""
     with Store(CONTENT, {VIEW}, scan_time="2026-01-02T03:04:05") as store:
         store.places = {"aws:1": ("global", "eu-west-1")}
         store.add_rows("aws.cloudwatch.alarm", [alarm])
         store.add_rows("aws.cloudwatch.composite_alarm", others)
         store.add_rows("aws.sns.topic", [topic] if topic else [])
+        store.add_rows("aws.sns.subscription", [{**WHERE, "key": each, "topic_arn": PAGER, "subscription_arn": each} for each in listeners])
         if is_dark:
             store.add_ghosts("aws.cloudwatch.composite_alarm", [("aws:1", "eu-west-1", Reason.DENIED, False)])
+        make_view(store, "aws.sns.heard_topic")
         make_view(store, BENEATH)
         make_view(store, VIEW)
         rows = store.rows(f"SELECT key, reaches_someone OR through_another FROM {quoted(VIEW)}")
@@ -66,6 +75,8 @@ def test_a_topic_hears_where_somebody_listens_to_it() -> None:
         assert heard(alarm, *others, topic={**TOPIC, "subscribers": "0"}) is False
         assert heard(alarm, *others, topic={**TOPIC, "subscribers": None}) is None
         assert heard(alarm, *others, topic=None) is False
+        assert heard(alarm, *others, topic={**TOPIC, "subscribers": "0"}, listeners=["PendingConfirmation"]) is False
+        assert heard(alarm, *others, topic={**TOPIC, "subscribers": "0"}, listeners=[f"{PAGER}:1"]) is True
     elsewhere = {**ALARM, "actions": [PAGER.replace("111122223333", "444455556666")]}
     assert heard(elsewhere) is None
     assert heard({**elsewhere, "is_on": False}) is False
