@@ -77,10 +77,11 @@ def test_a_topic_hears_where_somebody_listens_to_it() -> None:
         assert heard(alarm, *others, topic=None) is False
         assert heard(alarm, *others, topic={**TOPIC, "subscribers": "0"}, listeners=["PendingConfirmation"]) is False
         assert heard(alarm, *others, topic={**TOPIC, "subscribers": "0"}, listeners=[f"{PAGER}:1"]) is True
-    elsewhere = {**ALARM, "actions": [PAGER.replace("111122223333", "444455556666")]}
+    theirs = PAGER.replace("111122223333", "444455556666")
+    elsewhere = {**ALARM, "actions": [theirs]}
     assert heard(elsewhere) is None
     assert heard({**elsewhere, "is_on": False}) is False
-    assert heard({**elsewhere, "actions": [*elsewhere["actions"], PAGER]}) is True
+    assert heard({**elsewhere, "actions": [theirs, PAGER]}) is True
     assert heard({**ALARM, "actions": ["arn:aws:ssm-incidents::111122223333:response-plan/shop"]}, topic=None) is True
 
 
