@@ -177,6 +177,31 @@ def test_who_hears_an_alarm_through_another_is_asked_of_the_view() -> None:
     assert asking == {"aws.cloudwatch.heard_composite"}
 
 
+WHOLE_ENOUGH = {
+    "aws.account.guardrails_move": "what is not among the newest calls has a date of its own, or is unknown",
+    "aws.detective.hunts_leave_traces": "the newest come first",
+    "aws.inspector2.code_is_scanned": "what is not found is unknown anyway",
+    "aws.ssm.bound_run": "its rules ask aws.ssm.executions_read",
+    "aws.kms.key_policy": "a tag that is not found makes no key one for enclaves: its policy does",
+    "aws.codedeploy.outcome": "a rollback that was begun and is not found is unknown",
+}
+"""Where a listing that stops after so many is asked for one of them, and why what it left out turns no answer."""
+
+
+def test_what_a_capped_listing_left_out_makes_no_answer() -> None:
+    content = reader.load()
+    capped = {table.id for table in content.tables.values() if table.id.startswith("aws.") and table.list.at_most}
+    assert len(capped) > 20
+    names = re.compile("|".join(rf"{re.escape(each)}(?![a-z_.])" for each in sorted(capped)))
+    for where, text in expressions():
+        if where in content.tables or not names.search(text) or where in WHOLE_ENOUGH:
+            continue
+        assert re.search(r"\b(?:are|is)_cut\b|>= 5000\b", text), (
+            f"{where} asks a listing that stops early: let it know nothing where it was cut"
+        )
+    assert WHOLE_ENOUGH.keys() <= {where for where, text in expressions() if names.search(text)} | set(content.views)
+
+
 LINUX_ALONE = {"allows_escalation", "apparmor", "capabilities_added", "capabilities_dropped", "proc_mount", "read_only_root", "seccomp"}
 LINUX_ALONE |= {"selinux_role", "selinux_type", "selinux_user", "sysctls"}
 LINUX_KUBELETS = {"makes_iptables_chains", "pod_pids_limit", "seccomp_default"}

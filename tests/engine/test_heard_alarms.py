@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,19 +15,29 @@ from tests.engine.test_views_law import CONTENT
 
 VIEW, BENEATH = "aws.cloudwatch.heard_alarm", "aws.cloudwatch.heard_composite"
 PAGER = "arn:aws:sns:eu-west-1:111122223333:pager"
-WHERE = {"target": "aws:1", "region": "eu-west-1"}
+WHERE = {"target": "aws:1", "region": "eu-west-1", "scanned_account": "111122223333"}
+TOPIC = {"target": "aws:1", "region": "eu-west-1", "key": PAGER, "arn": PAGER, "subscribers": "2"}
 ALARM = {**WHERE, "key": "a", "name": "burn", "metric": "BurnRate", "namespace": "AWS/ApplicationSignals", "is_on": True, "actions": []}
 MADE_OF_IT = {**WHERE, "key": "c", "name": "page", "rule": 'ALARM("burn") OR ALARM("other")', "is_on": True, "actions": [PAGER]}
 
 
-def heard(alarm: dict[str, Any], *others: dict[str, Any], is_dark: bool = False) -> bool | None:
+def heard(
+    alarm: dict[str, Any],
+    *others: dict[str, Any],
+    is_dark: bool = False,
+    topic: dict[str, Any] | None = TOPIC,
+    listeners: Sequence[str] = (),
+) -> bool | None:
     """What the view says of one alarm beside others that are made of alarms."""
     with Store(CONTENT, {VIEW}, scan_time="2026-01-02T03:04:05") as store:
         store.places = {"aws:1": ("global", "eu-west-1")}
         store.add_rows("aws.cloudwatch.alarm", [alarm])
         store.add_rows("aws.cloudwatch.composite_alarm", others)
+        store.add_rows("aws.sns.topic", [topic] if topic else [])
+        store.add_rows("aws.sns.subscription", [{**WHERE, "key": each, "topic_arn": PAGER, "subscription_arn": each} for each in listeners])
         if is_dark:
             store.add_ghosts("aws.cloudwatch.composite_alarm", [("aws:1", "eu-west-1", Reason.DENIED, False)])
+        make_view(store, "aws.sns.heard_topic")
         make_view(store, BENEATH)
         make_view(store, VIEW)
         rows = store.rows(f"SELECT key, reaches_someone OR through_another FROM {quoted(VIEW)}")
@@ -55,6 +66,23 @@ def test_an_alarm_is_heard_through_one_that_is_made_of_one_that_is_made_of_it() 
 def test_its_own_actions_are_enough() -> None:
     assert heard({**ALARM, "actions": [PAGER]}) is True
     assert heard(ALARM) is False
+
+
+def test_a_topic_hears_where_somebody_listens_to_it() -> None:
+    told = {**ALARM, "actions": [PAGER]}
+    for alarm, others in ((told, ()), (ALARM, (MADE_OF_IT,))):
+        assert heard(alarm, *others) is True
+        assert heard(alarm, *others, topic={**TOPIC, "subscribers": "0"}) is False
+        assert heard(alarm, *others, topic={**TOPIC, "subscribers": None}) is None
+        assert heard(alarm, *others, topic=None) is False
+        assert heard(alarm, *others, topic={**TOPIC, "subscribers": "0"}, listeners=["PendingConfirmation"]) is False
+        assert heard(alarm, *others, topic={**TOPIC, "subscribers": "0"}, listeners=[f"{PAGER}:1"]) is True
+    theirs = PAGER.replace("111122223333", "444455556666")
+    elsewhere = {**ALARM, "actions": [theirs]}
+    assert heard(elsewhere) is None
+    assert heard({**elsewhere, "is_on": False}) is False
+    assert heard({**elsewhere, "actions": [theirs, PAGER]}) is True
+    assert heard({**ALARM, "actions": ["arn:aws:ssm-incidents::111122223333:response-plan/shop"]}, topic=None) is True
 
 
 def test_what_could_not_be_read_is_no_answer() -> None:

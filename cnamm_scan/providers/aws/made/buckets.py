@@ -16,7 +16,7 @@ from cnamm_scan.providers.interface import SeenRow, SeenTables
 BUCKET = "aws.s3.bucket"
 POINT = "aws.s3control.access_point"
 _UNREAD = Switches(None, None)
-_LISTS = ("accounts", "organisations", "services", "networks", "providers", "partners", "partners_with_all_actions")
+_LISTS = ("accounts", "organisations", "services", "networks", "providers", "partners", "partners_with_all_actions", "unbounded_services")
 
 
 def buckets(seen: SeenTables) -> Iterable[MadeRow]:

@@ -102,6 +102,7 @@ STORED: Mapping[str, Column] = {
     **KEPT,
     "is_multi_region": Column("boolean"),
     "is_organization": Column("boolean"),
+    "organization_id": Column("text", about="The organisation of the account that owns it; none where it has none."),
     "retention_days": Column("integer"),
 }
 
@@ -117,7 +118,8 @@ LISTENER: Mapping[str, Column] = {
     "hears_hub": Column("boolean", about="Serious threats in Security Hub."),
     "hears_posture": Column("boolean", about="Failed controls of Security Hub, or rules of Config."),
     "hears_notices": Column("boolean", about="AWS Health about this account."),
-    "hears_access": Column("boolean", about="Findings of Access Analyzer, of one of its kinds."),
+    "hears_access": Column("boolean", about="Findings of Access Analyzer of unused access."),
+    "hears_access_hub": Column("boolean", about="Findings of Access Analyzer in Security Hub."),
     "hears_backups": Column("boolean", about="Backup jobs that failed."),
     "hears_alarms": Column("boolean", about="CloudWatch alarms that go off, whatever their own actions are."),
     "picks_calls": Column("boolean", about="Some API calls or sign-ins, and nothing else."),
@@ -146,7 +148,10 @@ VAULT: Mapping[str, Column] = {
     "kind": Column("text"),
     "recovery_points": Column("integer"),
     "is_locked": Column("boolean"),
-    "refuses_deletion": Column("boolean", about="The policy refuses whom it does not exempt by name to delete a backup."),
+    "refuses_deletion": Column(
+        "boolean",
+        about="The policy refuses whom it does not exempt by name to delete a backup, to change when it expires, and to change the policy.",
+    ),
 }
 SEARCH_DOMAIN: Mapping[str, Column] = {
     **NAMED,
@@ -172,6 +177,7 @@ BUCKET: Mapping[str, Column] = {
     "partners": Column("list", about="Accounts and organisations other than the own account that are let in."),
     "partners_with_all_actions": Column("list", about="Those of them that may do everything."),
     "service_is_unbounded": Column("boolean", about="An AWS service may act on behalf of any of its customers."),
+    "unbounded_services": Column("list", about="The services of which that is certain."),
 }
 ACCESS_POINT: Mapping[str, Column] = {
     **NAMED,

@@ -20,6 +20,7 @@ KINDS = {
     "hears_posture": events.POSTURE,
     "hears_notices": events.NOTICES,
     "hears_access": events.ACCESS,
+    "hears_access_hub": events.ACCESS_HUB,
     "hears_backups": events.BACKUPS,
     "hears_alarms": events.ALARMS,
 }

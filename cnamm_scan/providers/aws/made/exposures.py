@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cnamm_scan.model import MadeRow
@@ -69,16 +69,18 @@ def _reached(groups: Groups, paths: Paths, row: SeenRow, subnets: Sequence[str] 
 def listeners(seen: SeenTables) -> Iterable[MadeRow]:
     """A row for each listener of a load balancer: the lists of which its port, or one behind it, is one that the world reaches."""
     groups = Groups(seen)
-    behind: dict[tuple[str, str, str], int | None] = {
-        (row.target, row.region, str(row.values["arn"])): row.values["port"] for row in _rows(seen, TARGET_GROUP)
-    }
+    behind = {(row.target, row.region, str(row.values["arn"])): row for row in _rows(seen, TARGET_GROUP)}
     for row in seen.rows(seen.over[0]):
         values = row.values
         at = None if None in (values["port"], values["protocol"]) else _at(values["protocol"], values["port"])
         public = None if values["scheme"] is None else values["scheme"] == "internet-facing"
         admitted: Truth = True
-        if values["security_groups"] is None or values["security_groups"]:  # a Network Load Balancer may have none: it lets all in
+        if values["security_groups"] is None or values["security_groups"]:
             admitted = is_world(ANYBODY if at is None else groups.admitted(row.target, row.region, values["security_groups"], at))
+        elif "target_groups" in values and not _hides_clients(
+            row, behind
+        ):  # groups of the targets still see who comes, and may turn the world away
+            admitted = None
         reached = both(public, admitted)
         found, hidden = _behind(row, behind)
         sure = set() if at is None else set(lists_of(at))
@@ -100,7 +102,15 @@ def _at(protocol: str, port: int) -> Ports:
     return made.joined(ports("udp", port, port)) if named in ("UDP", "TCP_UDP", "QUIC", "TCP_QUIC") else made
 
 
-def _behind(row: SeenRow, behind: dict[tuple[str, str, str], int | None]) -> tuple[set[int], bool]:
+def _hides_clients(row: SeenRow, behind: Mapping[tuple[str, str, str], SeenRow]) -> bool:
+    """Whether targets of a Network Load Balancer without groups see its address, not the client's: by address, over TCP."""
+    values = row.values
+    named = {*(values["target_groups"] or ()), *(values["weighed_groups"] or ())} - {""}
+    kinds = {found.values["target_type"] if (found := behind.get((row.target, row.region, each))) else None for each in named}
+    return kinds == {"ip"} and str(values["protocol"]).upper() in ("TCP", "TLS")
+
+
+def _behind(row: SeenRow, behind: Mapping[tuple[str, str, str], SeenRow]) -> tuple[set[int], bool]:
     """Ports behind a listener, and whether one of them was not read."""
     values = row.values
     if "target_port" in values:
@@ -108,7 +118,8 @@ def _behind(row: SeenRow, behind: dict[tuple[str, str, str], int | None]) -> tup
     named, weighed = values["target_groups"], values["weighed_groups"]
     if named is None or weighed is None:
         return set(), True
-    found = [behind.get((row.target, row.region, each)) for each in sorted({*named, *weighed} - {""})]
+    groups = [behind.get((row.target, row.region, each)) for each in sorted({*named, *weighed} - {""})]
+    found = [None if each is None else each.values["port"] for each in groups]
     missing = any(each is None for each in found)
     return {each for each in found if each}, missing
 

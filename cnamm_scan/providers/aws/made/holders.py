@@ -20,6 +20,7 @@ USER, GROUP, ROLE = "user", "group", "role"
 NO_BOUNDARY = "none"
 _POLICIES = ("aws.iam.boundary_single", "aws.iam.policy_single", "aws.iam.policy_detail")
 _MEMBERS = "aws.iam.group_member_single"
+_KEPT = ("AWSControlTower", "aws-controltower-", "stacksets-exec-")
 _EMERGENCY = frozenset({"break-glass", "breakglass", "emergency-access", "emergencyaccess"})
 
 
@@ -85,6 +86,11 @@ class Holder:
     def is_identity_center(self) -> bool:
         """Whether Identity Center made it for a permission set."""
         return self.path.startswith("/aws-reserved/sso.amazonaws.com/")
+
+    @property
+    def is_kept_by_aws(self) -> bool:
+        """Whether AWS Control Tower or CloudFormation StackSets act here by it: they make it, and need all that it holds."""
+        return self.kind == ROLE and self.name.startswith(_KEPT)
 
     @property
     def is_break_glass(self) -> bool | None:

@@ -49,6 +49,9 @@ IAM_ROLE: Mapping[str, Column] = {
     "tag_keys": Column("list"),
     "is_service_linked": Column("boolean"),
     "is_identity_center": Column("boolean", about="Made by IAM Identity Center for one permission set while somebody is assigned to it."),
+    "is_kept_by_aws": Column(
+        "boolean", about="AWS Control Tower or CloudFormation StackSets made it to act in the account, and needs it as it is."
+    ),
     "is_used": Column("boolean"),
     "last_used_at": Column("timestamp"),
 }
@@ -70,6 +73,7 @@ ROLE_RIGHTS: Mapping[str, Column] = {
     **_BECOMES,
     "role_name": Column("text"),
     "is_identity_center": IAM_ROLE["is_identity_center"],
+    "is_kept_by_aws": IAM_ROLE["is_kept_by_aws"],
 }
 POLICY_RIGHTS: Mapping[str, Column] = {
     "name": Column("text"),

@@ -205,6 +205,7 @@ def role_rights(seen: SeenTables) -> Iterator[MadeRow]:
             **held,
             "role_name": role.name,
             "is_identity_center": role.is_identity_center,
+            "is_kept_by_aws": role.is_kept_by_aws,
             "becomes_administrator": climb.becomes(row.target, rights, held["is_administrator"]),
         }
         yield MadeRow(row.target, row.region, row.key, made, documents.facts(role))
@@ -292,7 +293,7 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
     judge = Judge(seen)
     sure: dict[str, list[str]] = {}
     maybe: dict[str, int] = {}
-    for holder in (*users, *(role for role in roles if not role.is_service_linked)):
+    for holder in (*users, *(role for role in roles if not role.is_service_linked and not role.is_kept_by_aws)):
         found = judge.administrator(judge.of(holder, documents))
         if found:
             sure.setdefault(holder.row.target, []).append(f"{holder.kind} {holder.name}")

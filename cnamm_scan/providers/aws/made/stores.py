@@ -9,6 +9,8 @@ from typing import Any
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.aws.made.access import carried, policies
 from cnamm_scan.providers.aws.policies import facts, questions
+from cnamm_scan.providers.aws.policies.documents import Document
+from cnamm_scan.providers.aws.policies.setting import Setting, Truth
 from cnamm_scan.providers.interface import SeenTables
 
 TAGGED = "aws.tagging.resource"
@@ -52,6 +54,18 @@ def file_systems(seen: SeenTables) -> Iterable[MadeRow]:
         yield MadeRow(row.target, row.region, row.key, {**carried(row), **made}, (row.fact,))
 
 
+LETS_GO = ("backup:DeleteRecoveryPoint", "backup:UpdateRecoveryPointLifecycle", "backup:PutBackupVaultAccessPolicy")
+"""A backup is deleted, is let expire tomorrow, or loses the policy that refuses both."""
+
+
+def _keeps_backups(document: Document, setting: Setting) -> Truth:
+    """Whether whom the policy does not exempt by name can do none of what ends a backup before its time."""
+    made = Truth.YES
+    for action in LETS_GO:
+        made &= questions.refuses_unnamed(document, setting, action)
+    return made
+
+
 def vaults(seen: SeenTables) -> Iterable[MadeRow]:
     """A row for each backup vault: whom it admits, and whether backups in it can be deleted."""
     for row, judged in policies(seen):
@@ -61,7 +75,7 @@ def vaults(seen: SeenTables) -> Iterable[MadeRow]:
             made = {
                 **judged.document_row(),
                 "has_policy": bool(document.statements) or not document.readable,
-                "refuses_deletion": questions.refuses_unnamed(document, judged.setting, "backup:DeleteRecoveryPoint").as_bool,
+                "refuses_deletion": _keeps_backups(document, judged.setting).as_bool,
             }
         values = {**carried(row, ("kind", "recovery_points", "is_locked")), **made}
         yield MadeRow(row.target, row.region, row.key, values, (row.fact,))

@@ -11,6 +11,7 @@ from cnamm_scan.providers.aws.patterns import trails
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 
 REGION, TRAIL, STORE = "aws.account.region", "aws.cloudtrail.trail", "aws.cloudtrail.event_data_store"
+ACCOUNT = "aws.account.account"
 _EVERYTHING: trails.Selector = ((trails.CATEGORY, "equals", ("Management",)),)
 
 
@@ -83,9 +84,11 @@ def regions(seen: SeenTables) -> Iterable[MadeRow]:
 
 
 def stores(seen: SeenTables) -> Iterator[MadeRow]:
-    """A row for each event data store, with what it keeps."""
+    """A row for each event data store, with what it keeps and the organisation of the account that owns it."""
+    above = {row.target: row.values.get("organization_id") for row in seen.rows(ACCOUNT)}
     for row in seen.rows(STORE):
         status = row.values.get("status")
         source = _Source(row.fact, str(row.values.get("name")), None if status is None else status == "ENABLED", _selectors(row.values))
         carried = {name: row.values.get(name) for name in ("name", "is_multi_region", "is_organization", "retention_days")}
-        yield MadeRow(row.target, row.region, row.key, {**carried, **_kept([source], is_dark=False)}, (row.fact,))
+        made = {**carried, "organization_id": above.get(row.target), **_kept([source], is_dark=False)}
+        yield MadeRow(row.target, row.region, row.key, made, (row.fact,))

@@ -62,6 +62,7 @@ def roles(seen: SeenTables) -> Iterator[MadeRow]:
             "created_at": role.value("created_at"),
             "is_service_linked": role.is_service_linked,
             "is_identity_center": role.is_identity_center,
+            "is_kept_by_aws": role.is_kept_by_aws,
             "is_used": role.value("is_used"),
             "last_used_at": role.value("last_used_at"),
             "boundary_arn": role.value("boundary_arn"),

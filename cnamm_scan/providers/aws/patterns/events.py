@@ -194,11 +194,8 @@ POSTURE = (
 """https://docs.aws.amazon.com/config/latest/developerguide/monitor-config-with-cloudwatchevents.html"""
 NOTICES = (_event("aws.health", "AWS Health Event", {}),)
 """https://docs.aws.amazon.com/health/latest/ug/aws-health-events-eventbridge-schema.html"""
-ACCESS = (
-    _event("aws.access-analyzer", "Access Analyzer Finding", {"status": "ACTIVE", "isDeleted": False}),
-    _event("aws.access-analyzer", "Unused Access Finding for IAM entities", {"status": "ACTIVE", "isDeleted": False}),
-    _event("aws.access-analyzer", "Internal Access Finding", {"status": "ACTIVE", "isDeleted": False}),
-)
+ACCESS = (_event("aws.access-analyzer", "Unused Access Finding for IAM entities", {"status": "ACTIVE", "isDeleted": False}),)
+ACCESS_HUB = (_event("aws.securityhub", _IMPORTED, {"findings": [_finding("IAM Access Analyzer")]}), _UNIFIED)
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-eventbridge.html"""
 BACKUPS = (
     _event("aws.backup", "Backup Job State Change", {"state": "FAILED"}),

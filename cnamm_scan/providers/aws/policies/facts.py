@@ -147,6 +147,12 @@ class Judged:
             made |= _unbounded(statement, found)
         return made
 
+    @property
+    def unbounded_services(self) -> list[str]:
+        """The AWS services that surely may."""
+        found = ({*statement.principals.services} for statement, one in self.admitted if _unbounded(statement, one) is Truth.YES)
+        return sorted(set().union(*found))
+
     def document_row(self) -> Row:
         """One row for the document: see `document_row`."""
         partners = sorted({each for statement, one in self.admitted if _what(statement)["all_actions"] for each in one.accounts})
@@ -214,6 +220,7 @@ def bucket_row(name: str, bucket: Bucket, setting: Setting) -> Row:
         "partners": sorted(partners),
         "partners_with_all_actions": sorted((everything | full) & partners),
         "service_is_unbounded": judged.service_is_unbounded.as_bool,
+        "unbounded_services": judged.unbounded_services,
     }
 
 

@@ -124,6 +124,10 @@ def test_services_are_bound_or_not() -> None:
     assert _bucket(policy=policy(allow(cdn, bound)))["service_is_unbounded"] is False
     assert _bucket(policy=policy(allow(cdn, bound)))["services"] == ["cloudfront.amazonaws.com"]
     assert _bucket(policy=None)["service_is_unbounded"] is None
+    logs = {"Service": ["logdelivery.elasticloadbalancing.amazonaws.com", "delivery.logs.amazonaws.com"]}
+    both = _bucket(policy=policy(allow(cdn, bound), allow(logs)))
+    assert both["unbounded_services"] == ["delivery.logs.amazonaws.com", "logdelivery.elasticloadbalancing.amazonaws.com"]
+    assert "unbounded_services" not in _bucket(policy=None)
 
 
 @pytest.mark.parametrize(

@@ -331,7 +331,7 @@ def test_a_network_acl_of_which_no_rule_of_a_direction_is_told_was_not_read_ther
     assert acl()["opens_ssh_or_rdp"] is None
 
 
-def listener(*rules: Json, behind: int | None = 8080, **more: Any) -> Json:
+def listener(*rules: Json, behind: int | None = 8080, kind: str | None = "ip", **more: Any) -> Json:
     row = {
         "load_balancer": "lb",
         "scheme": "internet-facing",
@@ -345,7 +345,7 @@ def listener(*rules: Json, behind: int | None = 8080, **more: Any) -> Json:
     tables = {
         **LISTED_ENTRIES,
         RULE: {str(n): each for n, each in enumerate(rules)},
-        "aws.elbv2.target_group": {"tg": {"arn": "tg", "port": behind}},
+        "aws.elbv2.target_group": {"tg": {"arn": "tg", "port": behind, "target_type": kind}},
     }
     return made_by("listeners", "aws.elbv2.listener", {"l": row}, **{k.replace(".", "__"): v for k, v in tables.items()})["l"]
 
@@ -355,7 +355,7 @@ def test_a_listener_is_judged_by_its_port_and_the_one_behind_it() -> None:
     assert listener(behind=5432)["opens_databases"] is True
     assert listener(target_groups=[""], weighed_groups=["tg"], behind=5432)["opens_databases"] is True
     assert listener(port=5432)["opens_databases"] is True
-    assert listener(port=53, protocol="UDP")["opens_amplifiers"] is True
+    assert listener(port=53, protocol="UDP")["opens_amplifiers"] is None
     assert listener(port=5432, scheme="internal")["opens_databases"] is False
     assert listener(rule("93.184.216.0/24", 80), port=80, behind=5432, security_groups=["sg"])["opens_databases"] is False
     assert listener(rule("0.0.0.0/0", 80), port=80, behind=5432, security_groups=["sg"])["opens_databases"] is True
@@ -363,9 +363,23 @@ def test_a_listener_is_judged_by_its_port_and_the_one_behind_it() -> None:
     assert listener(target_groups=["elsewhere"])["opens_databases"] is None
 
 
+def test_targets_that_see_who_comes_may_turn_the_world_away_behind_a_balancer_without_groups() -> None:
+    for kind in ("instance", "alb", None):
+        assert listener(port=5432, kind=kind)["opens_databases"] is None
+        assert listener(port=80, kind=kind)["opens_databases"] is False
+        assert listener(rule("0.0.0.0/0", 5432), port=5432, kind=kind, security_groups=["sg"])["opens_databases"] is True
+    assert listener(port=5432, target_groups=[""])["opens_databases"] is None
+    assert listener(port=5432, kind="instance", scheme="internal")["opens_databases"] is False
+
+
+def test_a_classic_balancer_without_groups_lets_everybody_in() -> None:
+    row = {"load_balancer": "lb", "scheme": "internet-facing", "protocol": "TCP", "port": 80, "security_groups": [], "target_port": 5432}
+    assert made_by("listeners", "aws.elb.listener", {"l": row})["l"]["opens_databases"] is True
+
+
 def test_a_listener_whose_protocol_was_not_read_may_have_its_port_by_any() -> None:
     row = listener(port=5432, protocol=None, behind=3306)
-    assert (row["is_public"], row["opens_databases"], row["open_lists"], row["target_ports"]) == (True, None, None, ["3306"])
+    assert (row["is_public"], row["opens_databases"], row["open_lists"], row["target_ports"]) == (None, None, None, ["3306"])
     assert listener(port=5432, protocol=None, scheme="internal")["opens_databases"] is False
 
 

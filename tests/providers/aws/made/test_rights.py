@@ -105,6 +105,16 @@ def test_administrators_are_counted_whichever_way_they_came_by_it(longer: bool) 
     assert sorted(made["names"]) == ["role admin", "user ann", "user bob", "user cleo"]
 
 
+@TELLINGS
+def test_roles_by_which_control_tower_and_stack_sets_act_are_no_administrators_of_ours(longer: bool) -> None:
+    names = ("AWSControlTowerExecution", "stacksets-exec-0123456789abcdef", "control")
+    given = Identities(roles={name: {"attached": [own("p")]} for name in names}, policies={"p": document(ALL)})
+    (made,) = rows("iam_administrators", given.told(longer=longer)).values()
+    assert made["names"] == ["role control"]
+    rights = rows("iam_role_rights", given.told(longer=longer))
+    assert [rights[f"role/{name}"]["is_kept_by_aws"] for name in names] == [True, True, False]
+
+
 def test_administrators_are_at_most_unknown_where_somebody_may_be_missing() -> None:
     (made,) = rows("iam_administrators", EVERYBODY.told("role_single", longer=True)).values()
     assert (made["at_least"], made["at_most"]) == (4, None)

@@ -142,7 +142,7 @@ def test_a_file_system_whose_policy_was_not_seen() -> None:
     assert made == {"arn:fs": {"arn": "arn:fs", "name": "fs"}}
 
 
-DELETE = "backup:DeleteRecoveryPoint"
+DELETE = ["backup:DeleteRecoveryPoint", "backup:UpdateRecoveryPointLifecycle", "backup:PutBackupVaultAccessPolicy"]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,10 @@ DELETE = "backup:DeleteRecoveryPoint"
     [
         ([], False),
         ([deny(action=DELETE)], True),
-        ([deny(action="BACKUP:Delete*")], True),
+        ([deny(action=["BACKUP:Delete*", "backup:Update*", "backup:Put*"])], True),
+        ([deny(action=DELETE[:1])], False),
+        ([deny(action=DELETE[:2])], False),
+        ([deny(action=DELETE[0]), deny(action=DELETE[1:])], True),
         ([deny(action="backup:UpdateRecoveryPointLifecycle")], False),
         ([deny({"StringNotEquals": {"aws:PrincipalArn": ADMIN}}, DELETE)], True),
         ([deny({"StringNotLike": {"aws:userId": ["AROAABCDEFGHIJKLMNOPQ:*"]}}, DELETE)], True),

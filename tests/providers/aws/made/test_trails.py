@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnamm_scan.providers.aws.made.trails import REGION, STORE, TRAIL, regions, stores
+from cnamm_scan.providers.aws.made.trails import ACCOUNT, REGION, STORE, TRAIL, regions, stores
 from cnamm_scan.providers.interface import SeenRow
 from tests.providers.seen import Given
 
@@ -93,3 +93,9 @@ def test_a_store_keeps_what_it_chooses_while_it_is_on() -> None:
     given = [("ENABLED", management), ("ENABLED", items), ("STOPPED_INGESTION", management), (None, management), ("ENABLED", None)]
     rows = [("r1", {"name": "s", "status": status, "advanced_selectors": chosen, "retention_days": 90}) for status, chosen in given]
     assert [row.values["keeps_changes"] for row in stores(Seen({STORE: rows}))] == [True, False, False, None, None]
+
+
+def test_a_store_is_of_the_organisation_of_its_account() -> None:
+    rows = [("r1", {"name": "s", "status": "ENABLED", "advanced_selectors": [], "is_organization": True})]
+    (row,) = stores(Seen({STORE: rows, ACCOUNT: [("r1", {"organization_id": "o-1"})]}))
+    assert (row.values["is_organization"], row.values["organization_id"]) == (True, "o-1")
