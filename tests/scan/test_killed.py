@@ -220,7 +220,7 @@ def test_a_scan_killed_when_only_its_name_is_left_gets_it(pods: str, whole: tupl
         folder.mkdir()
 
         def work(output: Path = output) -> None:
-            writer.named = lambda *_: _die()
+            writer.named = lambda *_: _die()  # type: ignore[attr-defined]
             api.scan([pods], output=output).close()
 
         assert _in_a_child(work) == signal.SIGKILL
@@ -241,8 +241,7 @@ def test_a_killed_sealing_is_sealed_by_the_next(pods: str, whole: tuple[dict[str
     (partial,) = folder.iterdir()
 
     def work() -> None:
-        BundleWriter = writer.BundleWriter
-        BundleWriter._seal = lambda *_: _die()  # type: ignore[method-assign]
+        writer.seal = lambda *_: _die()  # type: ignore[attr-defined]
         api.evaluate(partial)
 
     assert _in_a_child(work) == signal.SIGKILL
