@@ -169,3 +169,9 @@ def node(name: str, os: str = "linux") -> Json:
 def test_pods_that_ask_for_certain_nodes_may_find_one_alone(tmp_path: Path, inside: Json, nodes: list[Json], expected: str) -> None:
     objects = [deployment("web", replicas=2, inside=inside), service("web", "http"), placed("web-1", "a"), placed("web-2", "a"), *nodes]
     assert judged(tmp_path, "apps.spread_over_nodes", *objects) == {"Deployment shop/web": expected}
+
+
+@pytest.mark.parametrize("rule", ["namespace_has_network_policy", "namespace_denies_ingress", "namespace_denies_egress"])
+def test_policies_are_asked_for_where_pods_have_a_network_of_their_own(tmp_path: Path, rule: str) -> None:
+    found = judged(tmp_path, f"networking.{rule}", pod("a", "own"), pod("b", "own", hostNetwork=True), pod("c", "hosted", hostNetwork=True))
+    assert found == {"own": "fail", "hosted": "not_applicable"}
