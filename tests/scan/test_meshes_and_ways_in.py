@@ -56,8 +56,19 @@ def mesh(*more: Json, pods: Sequence[Json] = (meshed("a"), meshed("b"))) -> list
         ([policy("shop", NAMED), policy("istio-system", {}, selector={"istio": "ingressgateway"})], "pass"),
         ([policy("shop", {}), policy("istio-system", NAMED)], "fail"),
         ([policy("istio-system")], "fail"),
+        ([policy("shop", NAMED, selector={"app": "a"})], "unknown"),
+        ([policy("shop", NAMED, selector={"app": "a"}), policy("istio-system")], "pass"),
     ],
-    ids=["own", "the root's", "the root lets all in", "of the gateway alone", "own lets all in", "nobody is named"],
+    ids=[
+        "own",
+        "the root's",
+        "the root lets all in",
+        "of the gateway alone",
+        "own lets all in",
+        "nobody is named",
+        "of one workload",
+        "of one workload, nothing else is let in",
+    ],
 )
 def test_policies_of_the_root_hold_for_every_namespace(tmp_path: Path, policies: list[Json], expected: str) -> None:
     labels = {"labels": {"istio-injection": "enabled"}}
