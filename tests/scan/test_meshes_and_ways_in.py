@@ -186,3 +186,56 @@ def test_pods_that_ask_for_certain_nodes_may_find_one_alone(tmp_path: Path, insi
 def test_policies_are_asked_for_where_pods_have_a_network_of_their_own(tmp_path: Path, rule: str) -> None:
     found = judged(tmp_path, f"networking.{rule}", pod("a", "own"), pod("b", "own", hostNetwork=True), pod("c", "hosted", hostNetwork=True))
     assert found == {"own": "fail", "hosted": "not_applicable"}
+
+
+# ---- gateways of the API ------------------------------------------------------------------------------------------------
+
+GATEWAY = "gateway.networking.k8s.io/v1"
+GATEWAY_KINDS = [
+    crd("gateways", "Gateway", "v1", group="gateway.networking.k8s.io"),
+    crd("httproutes", "HTTPRoute", "v1", group="gateway.networking.k8s.io"),
+]
+
+
+def route(name: str, *, redirects: bool, kind: str = "") -> Json:
+    parent = {"name": "web", **({"kind": kind} if kind else {})}
+    rule: Json = {"backendRefs": [{"name": "api", "port": 80}]}
+    if redirects:
+        rule = {"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}]}
+    return thing("HTTPRoute", name, "infra", api=GATEWAY, spec={"parentRefs": [parent], "rules": [rule]})
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ([], "pass"),
+        ([route("api", redirects=False)], "fail"),
+        ([route("cm-acme-http-solver-x7k2p", redirects=False)], "pass"),
+        ([route("api", redirects=False, kind="Service")], "pass"),
+    ],
+    ids=["it redirects", "a route serves", "a challenge is answered", "a route of the mesh"],
+)
+def test_a_listener_serves_in_plain_text_what_routes_of_a_gateway_lead_to(tmp_path: Path, more: list[Json], expected: str) -> None:
+    listener = {"name": "http", "port": 80, "protocol": "HTTP"}
+    front = thing("Gateway", "web", "infra", api=GATEWAY, spec={"gatewayClassName": "envoy", "listeners": [listener]})
+    found = judged(tmp_path, "gateway.listener_has_tls", *GATEWAY_KINDS, front, route("redirect", redirects=True), *more)
+    assert list(found.values()) == [expected]
+
+
+@pytest.mark.parametrize(("key", "expected"), [("proxy-body-size", "fail"), ("ssl-redirect", "unknown"), ("force-ssl-redirect", "unknown")])
+def test_a_redirect_may_be_laid_down_for_all_ingresses(tmp_path: Path, key: str, expected: str) -> None:
+    spec = {"ingressClassName": "nginx", "rules": [{"host": "a.example.org"}]}
+    settings = thing("ConfigMap", "ingress-nginx-controller", "edge", data={key: "true"})
+    found = judged(tmp_path, "gateway.ingress_redirects_to_https", settings, thing("Ingress", "web", "shop", api=INGRESS, spec=spec))
+    assert found == {"Ingress/shop/web": expected}
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("ClusterIP", "pass"), ("NodePort", "unknown"), ("LoadBalancer", "fail")])
+def test_a_port_of_the_nodes_may_be_what_a_load_balancer_comes_by(tmp_path: Path, kind: str, expected: str) -> None:
+    backend = {"service": {"name": "api", "port": {"number": 80}}}
+    spec = {"rules": [{"host": "a.example.org", "http": {"paths": [{"path": "/", "backend": backend}]}}]}
+    callers = {"from": [{"podSelector": {"matchLabels": {"app": "gate"}}}]}
+    shut = thing("NetworkPolicy", "api", "shop", api=INGRESS, spec={"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [callers]})
+    service = thing("Service", "api", "shop", spec={"type": kind, "selector": {"app": "api"}, "ports": [{"port": 80}]})
+    objects = [thing("Ingress", "web", "shop", api=INGRESS, spec=spec), service, shut, pod("api", metadata={"labels": {"app": "api"}})]
+    assert judged(tmp_path, "gateway.backend_restricted", *objects)["shop/api"] == expected
