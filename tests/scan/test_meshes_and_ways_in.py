@@ -33,7 +33,7 @@ def judged(tmp_path: Path, rule: str, *objects: Json) -> dict[str, str]:
 
 def meshed(name: str) -> Json:
     containers = [{"name": "main", "image": "registry.example.com/main:1"}, {"name": "istio-proxy", "image": "istio/proxyv2:1.27.0"}]
-    return pod(name, containers=containers)
+    return pod(name, containers=containers, metadata={"labels": {"app": name}})
 
 
 def policy(namespace: str, *rules: Json, selector: Json | None = None) -> Json:
@@ -56,7 +56,8 @@ def mesh(*more: Json, pods: Sequence[Json] = (meshed("a"), meshed("b"))) -> list
         ([policy("shop", NAMED), policy("istio-system", {}, selector={"istio": "ingressgateway"})], "pass"),
         ([policy("shop", {}), policy("istio-system", NAMED)], "fail"),
         ([policy("istio-system")], "fail"),
-        ([policy("shop", NAMED, selector={"app": "a"})], "unknown"),
+        ([policy("shop", NAMED, selector={"app": "a"})], "fail"),
+        ([policy("shop", NAMED, selector={"app": "a"}), policy("shop", NAMED, NAMED, selector={"app": "b"})], "pass"),
         ([policy("shop", NAMED, selector={"app": "a"}), policy("istio-system")], "pass"),
     ],
     ids=[
@@ -67,6 +68,7 @@ def mesh(*more: Json, pods: Sequence[Json] = (meshed("a"), meshed("b"))) -> list
         "own lets all in",
         "nobody is named",
         "of one workload",
+        "of each workload",
         "of one workload, nothing else is let in",
     ],
 )
