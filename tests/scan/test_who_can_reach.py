@@ -110,13 +110,13 @@ def test_a_pod_that_is_open_on_one_port_only_is_restricted(spelled: dict[tuple[s
     assert found == {name: "pass" if name in narrow else "fail" for name in {**OPEN, **SHUT}}
 
 
-def test_what_may_not_be_read_is_unknown_and_a_pod_on_its_nodes_network_is_covered_by_none(tmp_path: Path) -> None:
+def test_what_may_not_be_read_is_unknown_and_a_pod_on_its_nodes_network_is_not_asked_for_any(tmp_path: Path) -> None:
     objects = [pod("p", "shop"), policy("n", "shop", podSelector={}), pod("h", "shop", hostNetwork=True)]
     found = judged(tmp_path, *objects, denied="networkpolicies")
     assert found["namespace_denies_ingress", "shop"] == ("unknown", "denied")
     assert found["pod_has_network_policy", "shop/p"][0] == "unknown"
-    assert found["pod_has_network_policy", "shop/h"][0] == "fail"
-    assert judged(tmp_path, *objects)["pod_has_network_policy", "shop/h"][0] == "fail"
+    assert found["pod_has_network_policy", "shop/h"][0] == "not_applicable"
+    assert judged(tmp_path, *objects)["pod_has_network_policy", "shop/h"][0] == "not_applicable"
 
 
 def test_a_namespace_that_is_left_out_darkens_no_other(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ NAMESPACE: Mapping[str, Column] = {
     "namespace": Column("text"),
     "is_system": Column("boolean"),
     "pods": Column("integer", about="How many pods run in it."),
+    "own_pods": Column("integer", about="How many of them are not on their node's network: policies hold for these alone."),
     "policies": Column("integer", about="How many policies certainly isolate pods in it."),
     "denies_ingress": Column(
         "boolean", about="Every pod in it refuses what no policy names; what holds for all names neither all pods nor the world."

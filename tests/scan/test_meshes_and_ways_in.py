@@ -1,0 +1,243 @@
+"""What a mesh, a gateway or a workload does hangs on objects beside it: policies of the mesh's root, routes, services, nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnamm_scan.demo.cluster.bed.server import ClusterBed
+from tests.clusters import cluster, crd, pod, scan, thing, verdicts
+
+Json = dict[str, Any]
+SECURITY, ISTIO, APPS, INGRESS = "security.istio.io/v1", "networking.istio.io/v1", "apps/v1", "networking.k8s.io/v1"
+KINDS = [
+    crd("peerauthentications", "PeerAuthentication", "v1", group="security.istio.io"),
+    crd("authorizationpolicies", "AuthorizationPolicy", "v1", group="security.istio.io"),
+    crd("gateways", "Gateway", "v1", group="networking.istio.io"),
+    crd("virtualservices", "VirtualService", "v1", group="networking.istio.io"),
+]
+NAMED: Json = {"from": [{"source": {"principals": ["cluster.local/ns/web/sa/web"]}}]}
+
+
+def judged(tmp_path: Path, rule: str, *objects: Json) -> dict[str, str]:
+    """Resource -> verdict of one rule."""
+    with ClusterBed(cluster(*objects)) as bed, scan(bed, tmp_path, rules=[f"kubernetes.{rule}"]) as done:
+        return {resource: verdict for (_, resource), (verdict, _) in verdicts(done).items()}
+
+
+# ---- meshes -------------------------------------------------------------------------------------------------------------
+
+
+def meshed(name: str) -> Json:
+    containers = [{"name": "main", "image": "registry.example.com/main:1"}, {"name": "istio-proxy", "image": "istio/proxyv2:1.27.0"}]
+    return pod(name, containers=containers, metadata={"labels": {"app": name}})
+
+
+def policy(namespace: str, *rules: Json, selector: Json | None = None) -> Json:
+    spec = {"rules": list(rules), **({"selector": {"matchLabels": selector}} if selector else {})}
+    return thing("AuthorizationPolicy", f"p{len(rules)}", namespace, api=SECURITY, spec=spec)
+
+
+def mesh(*more: Json, pods: Sequence[Json] = (meshed("a"), meshed("b"))) -> list[Json]:
+    services = [thing("Service", name, "shop", spec={"selector": {"app": name}, "ports": [{"port": 80}]}) for name in ("a", "b")]
+    strict = thing("PeerAuthentication", "default", "istio-system", api=SECURITY, spec={"mtls": {"mode": "STRICT"}})
+    return [*KINDS, strict, *services, *pods, *more]
+
+
+@pytest.mark.parametrize(
+    ("policies", "expected"),
+    [
+        ([policy("shop", NAMED)], "pass"),
+        ([policy("istio-system", NAMED)], "pass"),
+        ([policy("shop", NAMED), policy("istio-system", {})], "fail"),
+        ([policy("shop", NAMED), policy("istio-system", {}, selector={"istio": "ingressgateway"})], "pass"),
+        ([policy("shop", {}), policy("istio-system", NAMED)], "fail"),
+        ([policy("istio-system")], "fail"),
+        ([policy("shop", NAMED, selector={"app": "a"})], "fail"),
+        ([policy("shop", NAMED, selector={"app": "a"}), policy("shop", NAMED, NAMED, selector={"app": "b"})], "pass"),
+        ([policy("shop", NAMED, selector={"app": "a"}), policy("istio-system")], "pass"),
+    ],
+    ids=[
+        "own",
+        "the root's",
+        "the root lets all in",
+        "of the gateway alone",
+        "own lets all in",
+        "nobody is named",
+        "of one workload",
+        "of each workload",
+        "of one workload, nothing else is let in",
+    ],
+)
+def test_policies_of_the_root_hold_for_every_namespace(tmp_path: Path, policies: list[Json], expected: str) -> None:
+    labels = {"labels": {"istio-injection": "enabled"}}
+    shop = thing("Namespace", "shop", metadata=labels, status={"phase": "Active"})
+    assert judged(tmp_path, "istio.callers_are_named", shop, *mesh(*policies))["shop"] == expected
+
+
+@pytest.mark.parametrize(("pods", "expected"), [([meshed("a"), meshed("b")], "pass"), ([meshed("a"), pod("b")], "fail")])
+def test_a_pod_outside_of_the_mesh_heeds_no_policy_of_it(tmp_path: Path, pods: list[Json], expected: str) -> None:
+    assert judged(tmp_path, "istio.calls_are_denied_by_default", *mesh(policy("shop"), pods=pods))["shop"] == expected
+
+
+# ---- ways in ------------------------------------------------------------------------------------------------------------
+
+
+def gateway(protocol: str, **tls: Any) -> Json:
+    server = {"port": {"number": 80, "name": "p", "protocol": protocol}, "hosts": ["*"], **({"tls": tls} if tls else {})}
+    return thing("Gateway", "web", "infra", api=ISTIO, spec={"selector": {"istio": "ingress"}, "servers": [server]})
+
+
+def routes(namespace: str, gateway: str, **what: Any) -> Json:
+    return thing("VirtualService", "r", namespace, api=ISTIO, spec={"hosts": ["*"], "gateways": [gateway], "http": [what]})
+
+
+def before(*, tls: bool) -> list[Json]:
+    """An ingress that leads to the gateway's service."""
+    backend = {"service": {"name": "gate", "port": {"number": 80}}}
+    spec: Json = {"ingressClassName": "alb", "rules": [{"host": "a.example.org", "http": {"paths": [{"path": "/", "backend": backend}]}}]}
+    if tls:
+        spec["tls"] = [{"hosts": ["a.example.org"], "secretName": "a"}]
+    service = thing("Service", "gate", "infra", spec={"selector": {"istio": "ingress"}, "ports": [{"port": 80}]})
+    return [service, thing("Ingress", "front", "infra", api=INGRESS, spec=spec)]
+
+
+@pytest.mark.parametrize(
+    ("objects", "expected"),
+    [
+        ([gateway("HTTP")], "fail"),
+        ([gateway("GRPC", mode="SIMPLE", credentialName="x")], "fail"),
+        ([gateway("HTTP", httpsRedirect=True)], "pass"),
+        ([gateway("HTTP"), routes("shop", "infra/web", redirect={"scheme": "https"})], "unknown"),
+        ([gateway("HTTP"), routes("infra", "web", redirect={"scheme": "https"})], "unknown"),
+        ([gateway("HTTP"), routes("shop", "web", redirect={"scheme": "https"})], "fail"),
+        ([gateway("HTTP"), routes("infra", "web", redirect={"authority": "b.example.org"})], "fail"),
+        ([gateway("HTTP"), *before(tls=True)], "unknown"),
+        ([gateway("HTTP"), *before(tls=False)], "fail"),
+    ],
+)
+def test_a_port_of_plain_http_may_be_sent_on_or_stand_behind_tls(tmp_path: Path, objects: list[Json], expected: str) -> None:
+    proxy = pod("proxy", "infra", containers=[{"name": "istio-proxy", "image": "istio/proxyv2:1.27.0"}])
+    assert list(judged(tmp_path, "istio.gateway_has_tls", *KINDS, proxy, *objects).values()) == [expected]
+
+
+def test_an_ingress_that_answers_a_challenge_is_not_asked_for_tls(tmp_path: Path) -> None:
+    spec = {"ingressClassName": "nginx", "rules": [{"host": "a.example.org"}]}
+    objects = [thing("Ingress", name, "shop", api=INGRESS, spec=spec) for name in ("web", "cm-acme-http-solver-x7k2p")]
+    found = judged(tmp_path, "gateway.ingress_has_tls", *objects)
+    assert found == {"shop/web": "fail", "shop/cm-acme-http-solver-x7k2p": "not_applicable"}
+    assert list(judged(tmp_path, "gateway.public_route_authenticated", *objects)) == ["Ingress/shop/web"]
+
+
+# ---- workloads ----------------------------------------------------------------------------------------------------------
+
+
+def deployment(name: str, **spec: Any) -> Json:
+    inside = {"containers": [{"name": "main", "image": "registry.example.com/main:1.2"}], **spec.pop("inside", {})}
+    template = {"metadata": {"labels": {"app": name}}, "spec": inside}
+    metadata = {"creationTimestamp": "2026-01-01T00:00:00Z"}
+    said = {"replicas": 1, "selector": {"matchLabels": {"app": name}}, "template": template, **spec}
+    return thing("Deployment", name, "shop", api=APPS, metadata=metadata, spec=said)
+
+
+def service(name: str, *ports: str) -> Json:
+    given = [{"port": 80 + n, **({"name": port} if port else {})} for n, port in enumerate(ports)]
+    return thing("Service", f"{name}-{len(ports)}", "shop", spec={"selector": {"app": name}, "ports": given})
+
+
+def test_a_service_for_metrics_alone_is_none_that_callers_use(tmp_path: Path) -> None:
+    objects = [
+        deployment("worker"),
+        service("worker", "http-metrics"),
+        deployment("web"),
+        service("web", "http", "metrics"),
+        deployment("old"),
+    ]
+    found = judged(tmp_path, "apps.replicas", *objects, service("old", ""))
+    assert found == {"Deployment shop/web": "fail", "Deployment shop/old": "fail"}
+
+
+def placed(name: str, node: str) -> Json:
+    owner = {"ownerReferences": [{"apiVersion": APPS, "kind": "ReplicaSet", "name": "web-7f9c", "uid": "u", "controller": True}]}
+    return pod(name, metadata={"labels": {"app": "web"}, **owner}, nodeName=node)
+
+
+def node(name: str, os: str = "linux") -> Json:
+    return thing("Node", name, status={"nodeInfo": {"operatingSystem": os}})
+
+
+@pytest.mark.parametrize(
+    ("inside", "nodes", "expected"),
+    [
+        ({}, [node("a"), node("b")], "fail"),
+        ({"nodeSelector": {"kubernetes.io/os": "linux"}}, [node("a"), node("b")], "fail"),
+        ({"nodeSelector": {"pool": "gpu"}}, [node("a"), node("b")], "unknown"),
+        ({}, [node("a"), node("b", "windows")], "not_applicable"),
+    ],
+    ids=["free", "of a system", "of a pool", "the other node is of another system"],
+)
+def test_pods_that_ask_for_certain_nodes_may_find_one_alone(tmp_path: Path, inside: Json, nodes: list[Json], expected: str) -> None:
+    objects = [deployment("web", replicas=2, inside=inside), service("web", "http"), placed("web-1", "a"), placed("web-2", "a"), *nodes]
+    assert judged(tmp_path, "apps.spread_over_nodes", *objects) == {"Deployment shop/web": expected}
+
+
+@pytest.mark.parametrize("rule", ["namespace_has_network_policy", "namespace_denies_ingress", "namespace_denies_egress"])
+def test_policies_are_asked_for_where_pods_have_a_network_of_their_own(tmp_path: Path, rule: str) -> None:
+    found = judged(tmp_path, f"networking.{rule}", pod("a", "own"), pod("b", "own", hostNetwork=True), pod("c", "hosted", hostNetwork=True))
+    assert found == {"own": "fail", "hosted": "not_applicable"}
+
+
+# ---- gateways of the API ------------------------------------------------------------------------------------------------
+
+GATEWAY = "gateway.networking.k8s.io/v1"
+GATEWAY_KINDS = [
+    crd("gateways", "Gateway", "v1", group="gateway.networking.k8s.io"),
+    crd("httproutes", "HTTPRoute", "v1", group="gateway.networking.k8s.io"),
+]
+
+
+def route(name: str, *, redirects: bool, kind: str = "") -> Json:
+    parent = {"name": "web", **({"kind": kind} if kind else {})}
+    rule: Json = {"backendRefs": [{"name": "api", "port": 80}]}
+    if redirects:
+        rule = {"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}]}
+    return thing("HTTPRoute", name, "infra", api=GATEWAY, spec={"parentRefs": [parent], "rules": [rule]})
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ([], "pass"),
+        ([route("api", redirects=False)], "fail"),
+        ([route("cm-acme-http-solver-x7k2p", redirects=False)], "pass"),
+        ([route("api", redirects=False, kind="Service")], "pass"),
+    ],
+    ids=["it redirects", "a route serves", "a challenge is answered", "a route of the mesh"],
+)
+def test_a_listener_serves_in_plain_text_what_routes_of_a_gateway_lead_to(tmp_path: Path, more: list[Json], expected: str) -> None:
+    listener = {"name": "http", "port": 80, "protocol": "HTTP"}
+    front = thing("Gateway", "web", "infra", api=GATEWAY, spec={"gatewayClassName": "envoy", "listeners": [listener]})
+    found = judged(tmp_path, "gateway.listener_has_tls", *GATEWAY_KINDS, front, route("redirect", redirects=True), *more)
+    assert list(found.values()) == [expected]
+
+
+@pytest.mark.parametrize(("key", "expected"), [("proxy-body-size", "fail"), ("ssl-redirect", "unknown"), ("force-ssl-redirect", "unknown")])
+def test_a_redirect_may_be_laid_down_for_all_ingresses(tmp_path: Path, key: str, expected: str) -> None:
+    spec = {"ingressClassName": "nginx", "rules": [{"host": "a.example.org"}]}
+    settings = thing("ConfigMap", "ingress-nginx-controller", "edge", data={key: "true"})
+    found = judged(tmp_path, "gateway.ingress_redirects_to_https", settings, thing("Ingress", "web", "shop", api=INGRESS, spec=spec))
+    assert found == {"Ingress/shop/web": expected}
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("ClusterIP", "pass"), ("NodePort", "unknown"), ("LoadBalancer", "fail")])
+def test_a_port_of_the_nodes_may_be_what_a_load_balancer_comes_by(tmp_path: Path, kind: str, expected: str) -> None:
+    backend = {"service": {"name": "api", "port": {"number": 80}}}
+    spec = {"rules": [{"host": "a.example.org", "http": {"paths": [{"path": "/", "backend": backend}]}}]}
+    callers = {"from": [{"podSelector": {"matchLabels": {"app": "gate"}}}]}
+    shut = thing("NetworkPolicy", "api", "shop", api=INGRESS, spec={"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [callers]})
+    service = thing("Service", "api", "shop", spec={"type": kind, "selector": {"app": "api"}, "ports": [{"port": 80}]})
+    objects = [thing("Ingress", "web", "shop", api=INGRESS, spec=spec), service, shut, pod("api", metadata={"labels": {"app": "api"}})]
+    assert judged(tmp_path, "gateway.backend_restricted", *objects)["shop/api"] == expected
