@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cnamm_scan import content as reader
+from cnamm_scan.content import columns_of
 from cnamm_scan.content.tags import BENCHMARKS, TOPICS
 from cnamm_scan.content.wording import LONGEST_TITLE
 from cnamm_scan.engine.lint import lint, run_tests
@@ -16,7 +17,7 @@ from cnamm_scan.engine.plan import Selection, select
 from cnamm_scan.errors import ContentError, UsageError
 from cnamm_scan.model import Content
 from cnamm_scan.report.reference import page
-from cnamm_scan.text import fill
+from cnamm_scan.text import fill, placeholders
 from tests.packs import BOX, content, fact, files, filled, ghost, judged, rule, write
 
 SAID = {
@@ -193,3 +194,12 @@ def test_every_shipped_rule_speaks_by_verdict_and_names_its_topics() -> None:
     rules = reader.load().rules.values()
     assert [rule.id for rule in rules if not rule.message.pass_ or not rule.tags] == []
     assert all(rule.provider == rule.id.split(".")[0] or rule.provider == "estate" for rule in rules)
+
+
+def test_a_finding_about_a_pod_names_what_made_it() -> None:
+    made = reader.load()
+    owned = {"with_owner", "pod_with_owner"}
+    about = {rule.id: rule.message.fail for rule in made.rules.values() if owned & columns_of(made, rule.for_each).keys()}
+    assert len(about) > 30
+    named = {name: fail for name, fail in about.items() if {"name", "pod"} & set(placeholders(fail))}
+    assert {name: fail for name, fail in named.items() if not owned & set(placeholders(fail))} == {}
