@@ -66,6 +66,11 @@ def reaches_socket(path: str) -> bool:
     return any(_is_within(socket, text) for socket in SOCKETS) or re.fullmatch(r"/run/user(?:/[0-9]+)?", text) is not None
 
 
+def is_far_above_socket(path: str) -> bool:
+    """Whether a path is a folder of a whole node, as what only measures mounts, in which a socket lies somewhere below."""
+    return clean(path) in ("/", "/run", "/var", "/var/lib")
+
+
 @lru_cache(maxsize=8192)
 def is_critical(path: str) -> bool:
     """Whether who writes there owns the node: a folder that it runs from, something in one, or a folder above one."""
