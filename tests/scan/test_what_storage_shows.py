@@ -135,3 +135,23 @@ def test_a_door_is_judged_by_what_answers_behind_it(tmp_path: Path) -> None:
         "shop/shop": "pass",
         "shop/charts": "fail",
     }
+
+
+def test_a_class_of_ebs_that_names_a_key_encrypts_and_azure_may_by_its_cluster(tmp_path: Path) -> None:
+    def of_class(name: str, driver: str, **parameters: str) -> list[Document]:
+        made = claimed(name, driver)
+        return [{**made[0], "parameters": parameters}, *made[1:]]
+
+    rules = ["kubernetes.storage.storage_class_encrypted", "kubernetes.storage.storage_class_customer_managed_key"]
+    secret = thing("Namespace", "shop", metadata={"labels": {"data-class": "confidential"}}, status={"phase": "Active"})
+    given = [
+        *of_class("keyed", "ebs.csi.aws.com", kmsKeyId="arn:aws:kms:eu-central-1:111122223333:key/1"),
+        *of_class("plain", "ebs.csi.aws.com"),
+        *of_class("azure", "disk.csi.azure.com"),
+        *of_class("google", "pd.csi.storage.gke.io"),
+        *of_class("longhorn", "driver.longhorn.io"),
+    ]
+    found = judged(tmp_path, rules, secret, *given)
+    encrypted, keys = ({name: found.get((rule.rsplit(".")[-1], name)) for name in ("keyed", "plain", "azure", "google", "longhorn")} for rule in rules)
+    assert encrypted == {"keyed": "pass", "plain": "unknown", "azure": "not_applicable", "google": "not_applicable", "longhorn": "fail"}
+    assert keys == {"keyed": "pass", "plain": "unknown", "azure": "unknown", "google": "fail", "longhorn": "not_applicable"}
