@@ -152,6 +152,8 @@ def test_a_class_of_ebs_that_names_a_key_encrypts_and_azure_may_by_its_cluster(t
         *of_class("longhorn", "driver.longhorn.io"),
     ]
     found = judged(tmp_path, rules, secret, *given)
-    encrypted, keys = ({name: found.get((rule.rsplit(".")[-1], name)) for name in ("keyed", "plain", "azure", "google", "longhorn")} for rule in rules)
+    encrypted, keys = (
+        {name: found.get((rule.rsplit(".")[-1], name)) for name in ("keyed", "plain", "azure", "google", "longhorn")} for rule in rules
+    )
     assert encrypted == {"keyed": "pass", "plain": "unknown", "azure": "not_applicable", "google": "not_applicable", "longhorn": "fail"}
     assert keys == {"keyed": "pass", "plain": "unknown", "azure": "unknown", "google": "fail", "longhorn": "not_applicable"}

@@ -619,7 +619,10 @@ def terms(*given: list[Document]) -> Document:
         ({"affinity": terms([{"key": "kubernetes.io/os", "operator": "In", "values": ["windows"]}])}, "windows"),
         ({"affinity": terms([{"key": "kubernetes.io/os", "operator": "NotIn", "values": ["windows"]}])}, "linux"),
         ({"affinity": terms([{"key": "kubernetes.io/os", "operator": "In", "values": ["windows"]}], [])}, "linux"),
-        ({"affinity": terms([{"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}]), "runtimeClassName": "windows-2022"}, "linux"),
+        (
+            {"affinity": terms([{"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}]), "runtimeClassName": "windows-2022"},
+            "linux",
+        ),
         ({"runtimeClassName": "windows-2022"}, "windows"),
         ({"nodeSelector": {"node.kubernetes.io/windows-build": "10.0.20348"}}, "windows"),
         ({"tolerations": [{"key": "os", "operator": "Equal", "value": "windows", "effect": "NoSchedule"}]}, "windows"),
