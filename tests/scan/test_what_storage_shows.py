@@ -157,3 +157,12 @@ def test_a_class_of_ebs_that_names_a_key_encrypts_and_azure_may_by_its_cluster(t
     )
     assert encrypted == {"keyed": "pass", "plain": "unknown", "azure": "not_applicable", "google": "not_applicable", "longhorn": "fail"}
     assert keys == {"keyed": "pass", "plain": "unknown", "azure": "unknown", "google": "fail", "longhorn": "not_applicable"}
+
+
+@pytest.mark.parametrize(("label", "expected"), [("confidential", "fail"), ("public", "not_applicable"), ("", "unknown")])
+def test_a_claim_may_say_itself_that_its_data_is_sensitive(label: str, expected: str, tmp_path: Path) -> None:
+    rule = "kubernetes.storage.storage_class_customer_managed_key"
+    kind, claim, volume = claimed("disk", "pd.csi.storage.gke.io")
+    said = {**claim, "metadata": {**claim["metadata"], "labels": {"data-class": label} if label else {}}}
+    found = judged(tmp_path, [rule], kind, said, volume)
+    assert found.get(("storage_class_customer_managed_key", "disk"), "not_applicable") == expected
