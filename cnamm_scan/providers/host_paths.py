@@ -18,6 +18,7 @@ SOCKETS = (
     "/run/k3s/containerd/containerd.sock",
     "/run/k0s/containerd.sock",
     "/run/buildkit/buildkitd.sock",
+    "/run/nri/nri.sock",
     "/run/systemd/private",
     "/run/dbus/system_bus_socket",
     "/var/snap/microk8s/common/run/containerd.sock",
