@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from cnamm_scan.errors import CredentialsError
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.bounds import LISTING_SECONDS, PAGES
-from cnamm_scan.providers.interface import Answer, CallFailedError, Request
+from cnamm_scan.providers.interface import Answer, CallFailedError, NotYetError, Request
 
 RETRY_BASE = 0.4
 RETRY_CAP = 20.0
@@ -92,6 +92,11 @@ def pause_before(attempts: int, after: float | None, left: float) -> float | Non
         pause = random.uniform(0, min(RETRY_CAP, RETRY_BASE * 2**attempts))
         return pause if pause <= left else None
     return after + random.uniform(0, min(RETRY_CAP, after, left - after)) if after <= left else None
+
+
+def pause_of(after: float) -> float:
+    """Seconds until a call that was not sent is tried: those who wait for the same moment come soon after it, one by one."""
+    return after + random.uniform(0, min(1.0, after))
 
 
 class _Bucket:
@@ -296,6 +301,12 @@ class Scheduler:
             if failure is None:
                 bucket.recover()
                 return True
+            if isinstance(failure, NotYetError) and not self._stopped:
+                task.attempts -= 1
+                if task.attempts == 0:
+                    task.started = 0.0
+                self._wait(task, time.monotonic() + pause_of(failure.after or 0.0))
+                return False
             if failure.reason is Reason.THROTTLED:
                 bucket.slow_down()
             if failure.reason is Reason.CREDENTIALS:
@@ -305,9 +316,12 @@ class Scheduler:
             if not failure.retry or self._stopped or task.attempts >= self.limits.attempts or pause is None:
                 return True
             self.retries_of[request.target] += 1
-            heapq.heappush(self._waiting, (now + pause, task.number, task))
-            self._wake.notify()
+            self._wait(task, now + pause)
             return False
+
+    def _wait(self, task: _Task, until: float) -> None:
+        heapq.heappush(self._waiting, (until, task.number, task))
+        self._wake.notify()
 
 
 def _place(request: Request) -> Place:

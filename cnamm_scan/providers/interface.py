@@ -103,6 +103,16 @@ class CallFailedError(Exception):
         self.after = after
 
 
+class NotYetError(CallFailedError):
+    """A call that was not sent, since the provider knows that it would be turned away before so many seconds are over.
+
+    It was no attempt: nobody counts it, and the time of the call has not begun.
+    """
+
+    def __init__(self, code: str, after: float) -> None:
+        super().__init__(Reason.THROTTLED, code, retry=True, after=after)
+
+
 @dataclass(frozen=True, slots=True)
 class SeenRow:
     """A row of a collected table as a maker sees it. A value of None was not seen."""

@@ -122,7 +122,7 @@ class Listings:
 
     def _paged(self, listing: _Listing, outcome: Outcome) -> None:
         stream, call, failure, answer = listing.stream, listing.stream.source.call, outcome.failure, outcome.answer
-        if failure is not None and self.provider.matches(failure, call.gone_on) and listing.parent is not None:
+        if failure is not None and call.gone_on and self.provider.matches(failure, call.gone_on) and listing.parent is not None:
             parent = listing.parent
             self._note_page(listing, parent.item.target, outcome, 0)
             unproven = CallFailedError(Reason.NOT_FOUND, failure.code)

@@ -1,0 +1,1 @@
+"""Microsoft Entra, Resource Manager and Resource Graph as far as a reader sees them."""

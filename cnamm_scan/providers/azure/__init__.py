@@ -1,0 +1,1 @@
+"""Azure: subscriptions, read through Resource Manager and Resource Graph."""

@@ -1,0 +1,60 @@
+"""Where Azure is: its three clouds, and the settings for any other place that speaks as it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """One place: who answers, who signs in, and for whom a token is."""
+
+    endpoint: str
+    """Resource Manager's URL, without a slash at its end."""
+    authority: str
+    """Microsoft Entra's URL."""
+    audience: str
+    """What a token is asked for; `/.default` follows it."""
+
+    @property
+    def scope(self) -> str:
+        """The scope of a token."""
+        return f"{self.audience.rstrip('/')}/.default"
+
+
+CLOUDS: Mapping[str, Cloud] = {
+    "public": Cloud("https://management.azure.com", "https://login.microsoftonline.com", "https://management.azure.com"),
+    "usgov": Cloud("https://management.usgovcloudapi.net", "https://login.microsoftonline.us", "https://management.core.usgovcloudapi.net"),
+    "china": Cloud("https://management.chinacloudapi.cn", "https://login.chinacloudapi.cn", "https://management.chinacloudapi.cn"),
+}
+
+
+def cloud_of(name: str | None, endpoint: str | None, authority: str | None, audience: str | None) -> Cloud:
+    """A cloud by its name, with what was said of it besides. A token for an endpoint of one's own is asked for that endpoint."""
+    cloud = CLOUDS[name or "public"]
+    if endpoint:
+        cloud = replace(cloud, endpoint=endpoint.rstrip("/"), audience=endpoint)
+    if authority:
+        cloud = replace(cloud, authority=(authority if "://" in authority else f"https://{authority}").rstrip("/"))
+    return replace(cloud, audience=audience) if audience else cloud
+
+
+def cloud_problem(name: str) -> tuple[str, str] | None:
+    """What is wrong with the name of a cloud."""
+    return None if name in CLOUDS else (f"no cloud {name[:100]!r}", f"write {', '.join(CLOUDS)}")
+
+
+def url_problem(url: str) -> tuple[str, str] | None:
+    """What is wrong with an address that is sent tokens: it must speak TLS. The URL is not repeated: it may hold a password."""
+    try:
+        parts = urlsplit(url if "://" in url else f"https://{url}")
+        whole = bool(parts.hostname) and parts.port != 0 and parts.username is None
+    except ValueError:
+        return "the address is no URL", "write https://HOST"
+    if parts.scheme == "http":
+        return "the address is not https, and a token sent there could be read by anybody on the way", "write https://HOST"
+    if not whole or parts.scheme != "https" or not url.isprintable() or " " in url or parts.query or parts.fragment:
+        return "the address is no URL", "write https://HOST"
+    return None

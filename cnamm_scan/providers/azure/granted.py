@@ -1,0 +1,39 @@
+"""What a caller was granted: operations against the patterns of roles, for the plan and for what Resource Graph leaves out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+"""The id of the built-in role Reader: `*/read` and nothing else."""
+
+
+@lru_cache(maxsize=4096)
+def _pattern(pattern: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.IGNORECASE | re.DOTALL)
+
+
+def covers(pattern: str, operation: str) -> bool:
+    """Whether a pattern of a role (`*/read`, `Microsoft.Sql/*`) holds an operation: `*` stands for anything, in any case."""
+    return _pattern(pattern).fullmatch(operation) is not None
+
+
+def allows(permissions: Iterable[Mapping[str, Any]], operation: str) -> bool:
+    """Whether some of a caller's permissions hold an operation: what one of them leaves out another may still give."""
+    return any(
+        any(covers(each, operation) for each in _texts(permission.get("actions")))
+        and not any(covers(each, operation) for each in _texts(permission.get("notActions")))
+        for permission in permissions
+    )
+
+
+def missing_from_reader(rights: Sequence[str]) -> list[str]:
+    """The rights that Reader does not hold."""
+    return [right for right in rights if not covers("*/read", right)]
+
+
+def _texts(value: Any) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []

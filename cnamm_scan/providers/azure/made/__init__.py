@@ -1,0 +1,1 @@
+"""Tables that the wing makes of collected ones."""

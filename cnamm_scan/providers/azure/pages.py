@@ -1,0 +1,47 @@
+"""Listings that the wing itself needs: whole, page by page, before any collector asks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cnamm_scan.model import Reason
+from cnamm_scan.providers.azure.answers import document_of
+from cnamm_scan.providers.azure.link import Link
+from cnamm_scan.providers.bounds import PAGES
+from cnamm_scan.providers.interface import CallFailedError
+from cnamm_scan.providers.reading import Within
+
+Json = Any
+
+
+def listed(link: Link, path: str, target: str = "", *, attempts: int = 1, ends: float | None = None) -> Iterator[Mapping[str, Json]]:
+    """Every object of a listing. Raises CallFailedError, after so many attempts at one page where asking again may help."""
+    following, seen = path, set[str]()
+    while following:
+        if following in seen or len(seen) >= PAGES:
+            raise CallFailedError(Reason.TRUNCATED, "SameTokenAgain")
+        seen.add(following)
+        body = _page(link, following, target, attempts, ends)
+        values = body.get("value")
+        if not isinstance(values, list):
+            raise CallFailedError(Reason.MALFORMED, "NoList", retry=True)
+        yield from (each for each in values if isinstance(each, dict))
+        following = link.path_of(str(body["nextLink"])) if body.get("nextLink") else ""
+
+
+def _page(link: Link, path: str, target: str, attempts: int, ends: float | None) -> Mapping[str, Json]:
+    for attempt in range(1, attempts):
+        try:
+            return _asked(link, path, target, ends)
+        except CallFailedError as failure:
+            if not failure.retry:
+                raise
+            time.sleep(min(failure.after if failure.after is not None else 0.3 * attempt, 5.0))
+    return _asked(link, path, target, ends)
+
+
+def _asked(link: Link, path: str, target: str, ends: float | None) -> Mapping[str, Json]:
+    with Within(link.bounds, ends):
+        return document_of(link.get(path, target).body)
