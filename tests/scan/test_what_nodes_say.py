@@ -1,4 +1,4 @@
-"""What nodes say of themselves and of the pods on them, through whole scans: their system, its version, their pool."""
+"""What nodes and agents say of a cluster, through whole scans: the system of its nodes and pods, its version, pools, and who keeps it."""
 
 from __future__ import annotations
 
@@ -51,3 +51,15 @@ def test_a_variant_of_a_system_for_devices_is_the_same_system(images: list[str],
 def test_container_optimized_os_is_told_by_its_kernel(kernel: str, expected: str, tmp_path: Path) -> None:
     made = node("n1", {}, image="Container-Optimized OS from Google", kernel=kernel)
     assert judged(tmp_path, "kubernetes.core.node_os_is_supported", made) == [expected]
+
+
+@pytest.mark.parametrize(("available", "expected"), [(1, ["pass"]), (0, ["unknown"])])
+def test_an_agent_of_a_hub_counts_while_a_pod_of_it_is_available(available: int, expected: list[str], tmp_path: Path) -> None:
+    template = {
+        "metadata": {"labels": {"app": "agent"}},
+        "spec": {"containers": [{"name": "agent", "image": "rancher/rancher-agent:v2.12.1"}]},
+    }
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "agent"}}, "template": template}
+    agent = thing("Deployment", "cattle-cluster-agent", "cattle-system", api="apps/v1", spec=spec, status={"availableReplicas": available})
+    space = thing("Namespace", "cattle-system", status={"phase": "Active"})
+    assert judged(tmp_path, "kubernetes.cluster.in_inventory", space, agent) == expected
