@@ -166,3 +166,16 @@ def test_a_claim_may_say_itself_that_its_data_is_sensitive(label: str, expected:
     said = {**claim, "metadata": {**claim["metadata"], "labels": {"data-class": label} if label else {}}}
     found = judged(tmp_path, [rule], kind, said, volume)
     assert found.get(("storage_class_customer_managed_key", "disk"), "not_applicable") == expected
+
+
+@pytest.mark.parametrize(("most", "expected"), [("50%", "pass"), ("51%", "fail"), (1, "pass"), (2, "fail"), ("100%", "fail")])
+def test_a_budget_keeps_a_pod_of_two_where_its_share_rounds_to_one(most: str | int, expected: str, tmp_path: Path) -> None:
+    labels = {"app": "web"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "web", "image": "web:1"}]}}
+    given = [
+        thing("Deployment", "web", "shop", api="apps/v1", spec={"replicas": 2, "selector": {"matchLabels": labels}, "template": template}),
+        thing("Service", "web", "shop", spec={"selector": labels, "ports": [{"port": 80}]}),
+        thing("PodDisruptionBudget", "web", "shop", api="policy/v1", spec={"maxUnavailable": most, "selector": {"matchLabels": labels}}),
+    ]
+    found = judged(tmp_path, ["kubernetes.policy.workload_has_pdb"], *given)
+    assert set(found.values()) == {expected}
