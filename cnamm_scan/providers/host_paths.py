@@ -18,6 +18,7 @@ SOCKETS = (
     "/run/k3s/containerd/containerd.sock",
     "/run/k0s/containerd.sock",
     "/run/buildkit/buildkitd.sock",
+    "/run/nri/nri.sock",
     "/run/systemd/private",
     "/run/dbus/system_bus_socket",
     "/var/snap/microk8s/common/run/containerd.sock",
@@ -64,6 +65,11 @@ def reaches_socket(path: str) -> bool:
     if _SOCKET_NAMES.fullmatch(re.split(r"[/\\]", text)[-1]):
         return True
     return any(_is_within(socket, text) for socket in SOCKETS) or re.fullmatch(r"/run/user(?:/[0-9]+)?", text) is not None
+
+
+def is_far_above_socket(path: str) -> bool:
+    """Whether a path is a folder of a whole node, as what only measures mounts, in which a socket lies somewhere below."""
+    return clean(path) in ("/", "/run", "/var", "/var/lib")
 
 
 @lru_cache(maxsize=8192)

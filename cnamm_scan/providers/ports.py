@@ -97,10 +97,11 @@ LISTS: Mapping[str, Ports] = {
         "2375-2377 6443 10249-10252 10255 10256 10257 10259 2379 2380 8001 4194 8500 u8600 8600 8200 4646-4648 9000 9443 5000"
     ),
     # SQL Server, Oracle, MySQL, PostgreSQL and PgBouncer, MongoDB, Cassandra, Redshift, Db2, Derby, Firebird, CouchDB, InfluxDB, Neo4j,
-    # ClickHouse, CockroachDB, TiDB, RethinkDB, ArangoDB, HANA, Neptune, Milvus, Qdrant
+    # ClickHouse, CockroachDB, TiDB, RethinkDB, ArangoDB, HANA, Neptune, Milvus, Qdrant, Couchbase
     "databases": _written(
         "1433 u1434 1521 1522 2483 2484 3306 33060 5432 5433 6432 27017-27019 28017 9042 9142 7000 7001 7199 9160 5439 50000 1527 3050"
         " 5984 6984 8086 8088 7474 7687 8123 9440 9000 26257 4000 28015 29015 8529 30015 8182 19530 6333 6334"
+        " 8091 8093 11207 11209 11210 18091-18096"
     ),
     # Elasticsearch and OpenSearch, Kibana, Solr
     "search_engines": _written("9200 9300 5601 8983"),
@@ -130,7 +131,9 @@ LISTS: Mapping[str, Ports] = {
     "development": _written("9229 5005 8000 9999 1098 1099 8009 8787 5858 4848 7001 7002 9990 9993"),
 }
 """The lists. What is open on a port of one fails by its name."""
-HABITS = _written("3000-3003 4000 4040 5000 6000-6009 7000-7002 8000 8001 8009 8088 8123 8500 8787 8888 9000 9001 9090 9443 9999 10000")
+HABITS = _written(
+    "3000-3003 4000 4040 5000 6000-6009 7000-7002 8000 8001 8009 8088 8091 8093 8123 8500 8787 8888 9000 9001 9090 9443 9999 10000"
+)
 """Numbers of lists that ordinary web applications use by habit too: behind a port of another number they say nothing."""
 WEB = _written("80 443 8080 8443")
 """What pages and APIs are served on, in the open and under TLS."""

@@ -143,3 +143,47 @@ def test_a_door_is_judged_by_what_answers_behind_it(tmp_path: Path) -> None:
         "shop/shop": "pass",
         "shop/charts": "fail",
     }
+
+
+def test_a_class_of_ebs_that_names_a_key_encrypts_and_azure_may_by_its_cluster(tmp_path: Path) -> None:
+    def of_class(name: str, driver: str, **parameters: str) -> list[Document]:
+        made = claimed(name, driver)
+        return [{**made[0], "parameters": parameters}, *made[1:]]
+
+    rules = ["kubernetes.storage.storage_class_encrypted", "kubernetes.storage.storage_class_customer_managed_key"]
+    secret = thing("Namespace", "shop", metadata={"labels": {"data-class": "confidential"}}, status={"phase": "Active"})
+    given = [
+        *of_class("keyed", "ebs.csi.aws.com", kmsKeyId="arn:aws:kms:eu-central-1:111122223333:key/1"),
+        *of_class("plain", "ebs.csi.aws.com"),
+        *of_class("azure", "disk.csi.azure.com"),
+        *of_class("google", "pd.csi.storage.gke.io"),
+        *of_class("longhorn", "driver.longhorn.io"),
+    ]
+    found = judged(tmp_path, rules, secret, *given)
+    encrypted, keys = (
+        {name: found.get((rule.rsplit(".")[-1], name)) for name in ("keyed", "plain", "azure", "google", "longhorn")} for rule in rules
+    )
+    assert encrypted == {"keyed": "pass", "plain": "unknown", "azure": "not_applicable", "google": "not_applicable", "longhorn": "fail"}
+    assert keys == {"keyed": "pass", "plain": "unknown", "azure": "unknown", "google": "fail", "longhorn": "not_applicable"}
+
+
+@pytest.mark.parametrize(("label", "expected"), [("confidential", "fail"), ("public", "not_applicable"), ("", "unknown")])
+def test_a_claim_may_say_itself_that_its_data_is_sensitive(label: str, expected: str, tmp_path: Path) -> None:
+    rule = "kubernetes.storage.storage_class_customer_managed_key"
+    kind, claim, volume = claimed("disk", "pd.csi.storage.gke.io")
+    said = {**claim, "metadata": {**claim["metadata"], "labels": {"data-class": label} if label else {}}}
+    found = judged(tmp_path, [rule], kind, said, volume)
+    assert found.get(("storage_class_customer_managed_key", "disk"), "not_applicable") == expected
+
+
+@pytest.mark.parametrize(("most", "expected"), [("50%", "pass"), ("51%", "fail"), (1, "pass"), (2, "fail"), ("100%", "fail")])
+def test_a_budget_keeps_a_pod_of_two_where_its_share_rounds_to_one(most: str | int, expected: str, tmp_path: Path) -> None:
+    labels = {"app": "web"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "web", "image": "web:1"}]}}
+    given = [
+        thing("Deployment", "web", "shop", api="apps/v1", spec={"replicas": 2, "selector": {"matchLabels": labels}, "template": template}),
+        thing("Service", "web", "shop", spec={"selector": labels, "ports": [{"port": 80}]}),
+        thing("PodDisruptionBudget", "web", "shop", api="policy/v1", spec={"maxUnavailable": most, "selector": {"matchLabels": labels}}),
+    ]
+    found = judged(tmp_path, ["kubernetes.policy.workload_has_pdb"], *given)
+    assert set(found.values()) == {expected}

@@ -19,7 +19,7 @@ from cnamm_scan.providers.embedded import parse_json
 from cnamm_scan.providers.images import reference
 from cnamm_scan.providers.kubernetes.amounts import amounts
 from cnamm_scan.providers.kubernetes.parts import listed, mapping, mappings, optional, text, whole
-from cnamm_scan.providers.kubernetes.podspec import listeners, named_ports, system
+from cnamm_scan.providers.kubernetes.podspec import listeners, named_ports, pinned_to, system
 from cnamm_scan.providers.kubernetes.volumes import secret_volumes, token_volumes, volume
 from cnamm_scan.providers.secrets.found import of_files, of_settings, of_words
 from cnamm_scan.providers.secrets.names import is_password
@@ -58,6 +58,7 @@ def pod(document: Json) -> Json:
         "volumeKinds": kinds,
         "isFinished": phase in ("Succeeded", "Failed"),
         "osName": system(spec),
+        **pinned_to(spec),
         **named_ports(spec),
         **listeners(spec),
         **({"secretVolumes": secrets} if secrets else {}),
@@ -186,6 +187,7 @@ def _mounts(container: Mapping[str, Json], volumes: Mapping[str | None, Json]) -
             ("criticalHostPaths", [path for path in writable if host_paths.is_critical(str(path))]),
             ("hostDisks", [path for path, _ in mounts if host_paths.is_disk(str(path))]),
             ("socketMounts", [path for path, _ in mounts if host_paths.reaches_socket(str(path))]),
+            ("distantSockets", [path for path, mount in mounts if mount.get("readOnly") and host_paths.is_far_above_socket(str(path))]),
         )
         if value
     )

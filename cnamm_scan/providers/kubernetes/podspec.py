@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,11 +12,35 @@ from cnamm_scan.providers.kubernetes.parts import listed, mappings, optional
 Json = Any
 
 _SYSTEM_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
+_BUILD = "node.kubernetes.io/windows-build"
+_SAYS_NOTHING = frozenset(("kubernetes.io/arch", "beta.kubernetes.io/arch", "topology.kubernetes.io/zone", "topology.kubernetes.io/region"))
+"""Labels by which a node is chosen that nobody tells two systems apart by."""
+_WINDOWS_IMAGE = re.compile(
+    r"(?:mcr\.microsoft\.com/)?(?:windows(?:/.*)?|dotnet/framework/.*)|.*(?:nanoserver|windowsservercore|servercore).*|[^:]*:.*ltsc20[0-9]{2}.*"
+)
+"""Images of Windows by the names that Microsoft gives to what they are built on."""
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
 def system(spec: Mapping[str, Json]) -> str:
-    """The system that its containers are programs of: by its own word, the nodes that it asks for, or settings of Windows."""
+    """The system that its containers are programs of: by its own word, the nodes that it asks for, or what only Windows has."""
+    return _said(spec) or ("windows" if _looks_like_windows(spec) else "linux")
+
+
+def pinned_to(spec: Mapping[str, Json]) -> dict[str, Json]:
+    """`{pinnedTo: NODE}` where the pod itself does not tell its system, and asks for its node by labels that may: a pool's, a class's.
+
+    The node that it runs on then tells. Pods of a daemon set ask for theirs by its name, which says nothing.
+    """
+    node = spec.get("nodeName")
+    if not node or _said(spec) or _looks_like_windows(spec):
+        return {}
+    asked = {str(label) for label in optional(spec, "nodeSelector")}
+    asked |= {str(each.get("key")) for term in _terms(spec) for each in mappings(term, "matchExpressions")}
+    return {"pinnedTo": str(node)} if asked - _SAYS_NOTHING or spec.get("runtimeClassName") else {}
+
+
+def _said(spec: Mapping[str, Json]) -> str | None:
     said = optional(spec, "os").get("name")
     if isinstance(said, str) and said:
         return said
@@ -23,20 +48,35 @@ def system(spec: Mapping[str, Json]) -> str:
     for label in _SYSTEM_LABELS:
         if selector.get(label):
             return str(selector[label])
-    if _asks_for_windows(spec):
-        return "windows"
-    settings = [optional(spec, "securityContext")]
-    settings += [optional(each, "securityContext") for field in _CONTAINERS for each in mappings(spec, field)]
-    return "windows" if any(each.get("windowsOptions") for each in settings) else "linux"
+    for name in ("windows", "linux"):
+        if _asks_for(spec, name):
+            return name
+    return None
 
 
-def _asks_for_windows(spec: Mapping[str, Json]) -> bool:
-    """Whether each of the terms by which it chooses its node wants one of Windows."""
+def _looks_like_windows(spec: Mapping[str, Json]) -> bool:
+    if _BUILD in optional(spec, "nodeSelector") or "windows" in str(spec.get("runtimeClassName") or "").lower():
+        return True
+    if any(str(each.get("value")).lower() == "windows" for each in mappings(spec, "tolerations")):
+        return True  # what keeps others off the nodes of Windows
+    containers = [each for field in _CONTAINERS for each in mappings(spec, field)]
+    settings = [optional(spec, "securityContext"), *(optional(each, "securityContext") for each in containers)]
+    return any(each.get("windowsOptions") for each in settings) or any(
+        isinstance(image := each.get("image"), str) and _WINDOWS_IMAGE.fullmatch(image) for each in containers
+    )
+
+
+def _terms(spec: Mapping[str, Json]) -> list[Mapping[str, Json]]:
     affinity = optional(optional(spec, "affinity"), "nodeAffinity")
-    terms = list(mappings(optional(affinity, "requiredDuringSchedulingIgnoredDuringExecution"), "nodeSelectorTerms"))
+    return list(mappings(optional(affinity, "requiredDuringSchedulingIgnoredDuringExecution"), "nodeSelectorTerms"))
+
+
+def _asks_for(spec: Mapping[str, Json], name: str) -> bool:
+    """Whether each of the terms by which it chooses its node wants one of this system."""
+    terms = _terms(spec)
     return bool(terms) and all(
         any(
-            each.get("key") in _SYSTEM_LABELS and each.get("operator") == "In" and each.get("values") == ["windows"]
+            each.get("key") in _SYSTEM_LABELS and each.get("operator") == "In" and each.get("values") == [name]
             for each in mappings(term, "matchExpressions")
         )
         for term in terms

@@ -88,6 +88,8 @@ _WEAK = frozenset(
     " notsecure in production please prom operator sa abc abcd xyz value string credentials".split()
 )
 """Words of which the passwords consist that everybody tries first."""
+_SHORT = frozenset("root pass pwd abc xyz foo bar sa".split())
+"""Those of them that are too short for anything else."""
 _WORDS = re.compile(r"[A-Za-z0-9 _.@!-]{1,64}")
 _TRIVIAL = frozenset("true false yes no on off null none nil auto default disabled enabled required optional undefined ~ n y".split())
 _NUMBERS = re.compile(r"[-+]?[0-9]{1,5}(?:\.[0-9]{1,6})?%?")
@@ -194,7 +196,7 @@ def _kind(text: str) -> Kind:
     if _MASKED.fullmatch(text):
         return Kind.EMPTY
     if len(text) < 4 or low in _TRIVIAL or _NUMBERS.fullmatch(text) or _DURATION.fullmatch(low) or _SIZE.fullmatch(text):
-        return Kind.PLACEHOLDER if low in ("root", "pass") else Kind.TRIVIAL
+        return Kind.PLACEHOLDER if low in _SHORT else Kind.TRIVIAL
     if _PATH.fullmatch(text) or _ROOTS.fullmatch(text) or _HOST.fullmatch(low) or _URL.fullmatch(text):
         return Kind.TRIVIAL
     words = words_of(text) if _WORDS.fullmatch(text) else ()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from cnamm_scan.providers.secrets.names import Says, says, words_of
+from cnamm_scan.providers.secrets.names import Says, is_password, says, words_of
 from cnamm_scan.providers.secrets.values import Kind, is_name_of_secret, shaped_near, value_says
 
 
@@ -41,6 +42,8 @@ class Verdict:
     """short (up to 8 signs), middle (up to 32) or long."""
 
 
+_PIN = re.compile(r"[0-9]{3,5}")
+"""A number that is a weak password under a password's name, and a port or a limit under any other."""
 _NAMES_OF_OBJECTS = frozenset({"secret", "secrets", "credential", "credentials", "creds"})
 """Last words of names that also name the object in which the secret is."""
 
@@ -83,6 +86,8 @@ def _judge(name: str, value: str) -> Verdict:
             return Verdict(Is.HASH, True, "", length)
         case Kind.TEXT:
             return _named_text(name, value, length)
+        case _ if is_password(name) and _PIN.fullmatch(value.strip()):
+            return Verdict(Is.PLACEHOLDER, True, "", length)
         case _:
             return Verdict(Is.PLAIN, True)
 

@@ -619,10 +619,52 @@ def terms(*given: list[Document]) -> Document:
         ({"affinity": terms([{"key": "kubernetes.io/os", "operator": "In", "values": ["windows"]}])}, "windows"),
         ({"affinity": terms([{"key": "kubernetes.io/os", "operator": "NotIn", "values": ["windows"]}])}, "linux"),
         ({"affinity": terms([{"key": "kubernetes.io/os", "operator": "In", "values": ["windows"]}], [])}, "linux"),
+        (
+            {"affinity": terms([{"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}]), "runtimeClassName": "windows-2022"},
+            "linux",
+        ),
+        ({"runtimeClassName": "windows-2022"}, "windows"),
+        ({"nodeSelector": {"node.kubernetes.io/windows-build": "10.0.20348"}}, "windows"),
+        ({"tolerations": [{"key": "os", "operator": "Equal", "value": "windows", "effect": "NoSchedule"}]}, "windows"),
+        ({"tolerations": [{"operator": "Exists"}]}, "linux"),
+        ({"containers": [{"name": "a", "image": "mcr.microsoft.com/windows/servercore/iis:windowsservercore-ltsc2022"}]}, "windows"),
+        ({"containers": [{"name": "a", "image": "registry.example.com/shop/web:1.4-nanoserver-ltsc2022"}]}, "windows"),
+        ({"containers": [{"name": "a", "image": "mcr.microsoft.com/dotnet/framework/aspnet:4.8"}]}, "windows"),
+        ({"containers": [{"name": "a", "image": "mcr.microsoft.com/dotnet/aspnet:8.0"}]}, "linux"),
+        ({"containers": [{"name": "a", "image": "ghcr.io/x/windows-exporter-dashboard:1.0"}]}, "linux"),
     ],
 )
 def test_which_system_a_pod_is_for(spec: Document, expected: str) -> None:
     assert pod({"metadata": {}, "spec": {"containers": [{"name": "a"}], **spec}})["osName"] == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"nodeSelector": {"agentpool": "npwin"}}, "n1"),
+        ({"runtimeClassName": "gvisor"}, "n1"),
+        ({"affinity": terms([{"key": "cloud.google.com/gke-nodepool", "operator": "In", "values": ["w"]}])}, "n1"),
+        ({}, None),
+        ({"nodeSelector": {"kubernetes.io/os": "linux", "agentpool": "a"}}, None),
+        ({"nodeSelector": {"agentpool": "npwin"}, "securityContext": {"windowsOptions": {"runAsUserName": "a"}}}, None),
+        ({"nodeSelector": {"kubernetes.io/arch": "arm64", "topology.kubernetes.io/zone": "a"}}, None),
+        ({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+            {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n1"]}]}]}}}}, None),
+    ],
+)  # fmt: skip
+def test_the_node_tells_the_system_of_a_pod_that_is_pinned_to_a_pool(spec: Document, expected: str | None) -> None:
+    given = {"metadata": {}, "spec": {"containers": [{"name": "a"}], **spec}}
+    assert "pinnedTo" not in pod(given)  # of a template
+    assert pod({**given, "spec": {**given["spec"], "nodeName": "n1"}}).get("pinnedTo") == expected
+
+
+def test_a_read_only_view_of_the_whole_node_is_told_apart_from_a_socket() -> None:
+    volumes = [{"name": name, "hostPath": {"path": path}} for name, path in (("root", "/"), ("sock", "/var/run/docker.sock"))]
+    mounts = [{"name": "root", "mountPath": "/host", "readOnly": True}, {"name": "sock", "mountPath": "/s", "readOnly": True}]
+    spec = {"containers": [{"name": "a", "volumeMounts": [*mounts, {"name": "root", "mountPath": "/rw"}]}], "volumes": volumes}
+    made = pod({"metadata": {}, "spec": spec})["effectiveContainers"][0]
+    assert made["socketMounts"] == ["/", "/var/run/docker.sock", "/"]
+    assert made["distantSockets"] == ["/"]
 
 
 def test_ports_of_a_pod_in_its_nodes_network_are_the_nodes() -> None:

@@ -124,7 +124,7 @@ def test_case_changes_nothing_where_words_have_signs_between(name: str) -> None:
         ("{SSHA}abcdef", Is.HASH),
         ("true", Is.PLAIN),
         ("none", Is.PLAIN),
-        ("4242", Is.PLAIN),
+        ("4242", Is.PLACEHOLDER),
         ("30s", Is.PLAIN),
         ("1h30m", Is.PLAIN),
         ("/etc/app/password", Is.PLAIN),
@@ -228,3 +228,13 @@ def test_quotes_and_spaces_around_a_value_change_nothing(name: str, value: str) 
 def test_kinds_have_samples() -> None:
     samples = ["", "$(A)", "{{ a }}", "changeme", "$6$a$b", "ENC[x]", "ghp_" + "a1" * 18, "true", PLAIN_SECRET]
     assert {value_says(each).kind for each in samples} == set(Kind)
+
+
+@pytest.mark.parametrize(("name", "value"), [("POSTGRES_PASSWORD", "1234"), ("db_pass", "123"), ("DB_PASSWORD", "abc"), ("SA_PWD", "sa")])
+def test_a_short_password_is_one_that_everybody_tries(name: str, value: str) -> None:
+    assert judge(name, value).is_ is Is.PLACEHOLDER
+
+
+@pytest.mark.parametrize(("name", "value"), [("DB_PORT", "5432"), ("TOKEN", "3600"), ("RESET_PASSWORD", "1"), ("SHOW_PASSWORD", "123")])
+def test_a_number_under_another_name_is_none(name: str, value: str) -> None:
+    assert judge(name, value).is_ is Is.PLAIN

@@ -63,6 +63,7 @@ SERVICE: Mapping[str, Column] = {
     "type": Column("text"),
     "selector": Column("json"),
     "ports": Column("list"),
+    "protocols": Column("list", about="What its ports speak: TCP, UDP, SCTP."),
     "target_ports": Column(
         "list", about="Ports by which it tells what it is: those of pods, names looked up, and its own where callers use these."
     ),

@@ -178,6 +178,7 @@ def service_doors(seen: SeenTables) -> Iterable[MadeRow]:
             **{name: values[name] for name in ("namespace", "name", "labels", "is_system", "type", "selector", "source_ranges")},
             **{name: values[name] for name in ("external_ips", "is_exposed")},
             "ports": values["ports"],
+            "protocols": _protocols(values["port_specs"]),
             "target_ports": None if not held.is_whole else list(map(str, held.numbers)),
             "is_web": None if not held.is_whole else all(not ports("tcp", each, each).without(WEB).tcp for each in held.numbers),
             "programs": None if held.programs is None else sorted(held.programs),
@@ -187,6 +188,13 @@ def service_doors(seen: SeenTables) -> Iterable[MadeRow]:
             **held.opens(),
         }
         yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
+
+
+def _protocols(specs: Any) -> list[str] | None:
+    """What its ports speak; TCP where they do not say."""
+    if not isinstance(specs, list):
+        return None
+    return sorted({str(each.get("protocol") or "TCP") for each in specs if isinstance(each, Mapping)})
 
 
 def _is_public(kind: str | None, external: list[str] | None, inside: Truth, lets_in: Openness | None) -> Truth:
