@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cnamm_scan.providers.azure import needs
 from cnamm_scan.providers.azure.clouds import cloud_problem, url_problem
 from cnamm_scan.providers.azure.granted import READER, missing_from_reader
+from cnamm_scan.providers.azure.made.columns import MAKERS
 from cnamm_scan.providers.kind import Kind, Option, Reached
 from cnamm_scan.providers.rights import Document, Rights
 
@@ -85,4 +86,5 @@ KIND = Kind(
     call_problem=needs.problem,
     standing=frozenset({"azure.subscription.subscription"}),
     command_line="az",
+    makers=MAKERS,
 )

@@ -1,0 +1,1 @@
+"""Functions that make a view's rows out of collected tables."""
