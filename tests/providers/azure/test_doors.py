@@ -37,8 +37,8 @@ class Seen(Given):
         return [SeenRow("azure:s", "westeurope", f"r{n}", f"f{n + 1}", row) for n, row in enumerate(rows)]
 
 
-def _door(server: Mapping[str, Any], ranges: Any = None, *, unread: bool = False) -> tuple[Any, Any]:
-    (made,) = MAKERS["doors"].make(Seen(server, ranges, unseen=frozenset({RULE} if unread else ())))
+def _door(server: Mapping[str, Any], ranges: Any = None, *, unread: bool = False, by: str = "doors") -> tuple[Any, Any]:
+    (made,) = MAKERS[by].make(Seen(server, ranges, unseen=frozenset({RULE} if unread else ())))
     assert set(made.values) == set(MAKERS["doors"].columns)
     return made.values["openness"], made.values["admits_azure"]
 
@@ -69,6 +69,14 @@ def test_ranges_that_were_not_read_leave_open_what_they_could_turn() -> None:
     assert _door({}, [("0.0.0.0", "255.255.255.255")], unread=True) == ("world", None)
     assert _door({"is_public": False}, [], unread=True) == ("none", False)
     assert _door({"is_public": None}, []) == (None, None)
+
+
+def test_a_service_that_is_open_without_a_rule_is_closed_by_its_first() -> None:
+    by = "doors_open_by_default"
+    assert _door({}, [], by=by) == ("world", False)
+    assert _door({}, [("81.2.69.142", "81.2.69.142")], by=by) == ("bounded", False)
+    assert _door({}, [], unread=True, by=by) == (None, None)
+    assert _door({"is_public": False}, [], by=by) == ("none", False)
 
 
 @pytest.mark.parametrize(

@@ -15,4 +15,7 @@ DOOR: Mapping[str, Column] = {
     "openness": Column("text", about="How much of the internet may reach it: none, private, bounded, wide or world."),
     "admits_azure": Column("boolean", about="Admits every machine in Azure, those of other customers too."),
 }
-MAKERS: Mapping[str, Maker] = {"doors": Maker(later("azure", "doors", "doors"), DOOR)}
+MAKERS: Mapping[str, Maker] = {
+    "doors": Maker(later("azure", "doors", "doors"), DOOR),
+    "doors_open_by_default": Maker(later("azure", "doors", "doors", True), DOOR),  # without a rule of its firewall it admits everybody
+}

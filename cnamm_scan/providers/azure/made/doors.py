@@ -20,11 +20,11 @@ https://learn.microsoft.com/azure/azure-sql/database/firewall-configure#connecti
 """
 
 
-def doors(seen: SeenTables) -> Iterable[MadeRow]:
+def doors(seen: SeenTables, open_when_empty: bool = False) -> Iterable[MadeRow]:
     """A row for each thing of the view's table, whose columns `is_public`, and `is_filtered` with `addresses`, say whom it admits.
 
     A second table, where the view reads one, holds ranges: `owner_id`, `first`, `last`. Things that have such a table are filtered by it,
-    unless `is_filtered` says otherwise.
+    unless `is_filtered` says otherwise, or they are `open_when_empty` and have no range.
     """
     (owner,) = seen.over
     other = next((table for table in seen.reads if table != owner), None)
@@ -35,13 +35,16 @@ def doors(seen: SeenTables) -> Iterable[MadeRow]:
         rules = ranges[row.target, str(row.values["id"])]
         unread = other is not None and seen.dark(other, row.target, row.region)
         carried = {name: row.values[name] for name in OWN}
-        made = _judged(row.values, rules, unread=unread)
+        filtered = row.values.get("is_filtered", True)
+        if open_when_empty and not rules:
+            filtered = None if unread else False
+        made = _judged(row.values, rules, is_filtered=filtered, unread=unread)
         yield MadeRow(row.target, row.region, row.key, {**carried, **made}, tuple(each.fact for each in (row, *rules)))
 
 
-def _judged(values: Mapping[str, Any], rules: Sequence[SeenRow], *, unread: bool) -> Mapping[str, Any]:
+def _judged(values: Mapping[str, Any], rules: Sequence[SeenRow], *, is_filtered: bool | None, unread: bool) -> Mapping[str, Any]:
     """How open it is, and whether all of Azure gets in; None where what was not seen decides."""
-    is_public, is_filtered = values["is_public"], values.get("is_filtered", True)
+    is_public = values["is_public"]
     if is_public is False:
         return {"openness": Openness.NONE.value, "admits_azure": False}
     held, whole = _listed(values.get("addresses", ()))
