@@ -96,6 +96,7 @@ def new_table(content: Content, name: str) -> str:
     table = fitting[0]
     call = table.list
     listing = {"call": call.call, "with": call.with_, "fixed": call.fixed, "items": call.items, "needs": list(call.needs)}
+    listing |= {"target": call.target, "in_region": call.in_region}
     columns = "\n".join(
         f"      {own}: {{type: {column.type}, from: {json.dumps(column.from_)}}}" for own, column in list(_own_columns(table).items())[:2]
     )

@@ -41,7 +41,7 @@ def test_nothing_said_is_what_the_library_takes_it_to_be(monkeypatch: pytest.Mon
     assert (asked["targets"], asked["regions"], asked["options"].opted) == (("aws",), (), frozenset())
 
 
-FLAGS = ("--assume-whole", "--skip-unreadable", "--with-secret-metadata", "--with-kubelet-config")
+FLAGS = ("--assume-whole", "--skip-unreadable", "--with-secret-metadata", "--with-kubelet-config", "--disable-instance-discovery")
 
 
 def test_every_option_reaches_the_provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -56,9 +56,15 @@ def test_every_option_reaches_the_provider(monkeypatch: pytest.MonkeyPatch, tmp_
         "--exclude-namespace": ["old"],
         "--system-namespace": ["platform", "mesh"],
         "--region": ["eu-west-1", "us-east-1"],
+        "--tenant": ["contoso.onmicrosoft.com"],
+        "--cloud": ["usgov"],
+        "--arm-endpoint": ["https://arm.example"],
+        "--authority": ["https://login.example"],
+        "--audience": ["https://aud.example"],
+        "--ca-bundle": [str(tmp_path / "ca.pem")],
     }
     arguments = [part for option, values in said.items() for value in values for part in (option, value)]
-    asked = _asked(monkeypatch, "aws", "kubernetes:prod", *arguments, *FLAGS)
+    asked = _asked(monkeypatch, "aws", "azure", "kubernetes:prod", *arguments, *FLAGS)
     assert asked["options"] == TargetOptions(
         role_arn="arn:aws:iam::111122223333:role/audit",
         external_id="42",
@@ -73,9 +79,16 @@ def test_every_option_reaches_the_provider(monkeypatch: pytest.MonkeyPatch, tmp_
         skip_unreadable=True,
         with_secret_metadata=True,
         with_kubelet_config=True,
+        tenant="contoso.onmicrosoft.com",
+        cloud="usgov",
+        arm_endpoint="https://arm.example",
+        authority="https://login.example",
+        audience="https://aud.example",
+        ca_bundle=str(tmp_path / "ca.pem"),
+        disable_instance_discovery=True,
     )
     assert set(asked["options"].said) == {option.name for option in options()}, "an option that nobody can say"
-    assert asked["targets"] == ("aws", "kubernetes:prod")
+    assert asked["targets"] == ("aws", "azure", "kubernetes:prod")
     assert asked["regions"] == ("eu-west-1", "us-east-1")
     assert asked["options"].opted == {"secret_metadata", "kubelet_config"}
     assert (asked["limits"].concurrency, asked["limits"].deadline) == (3, 60.0)

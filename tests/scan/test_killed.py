@@ -18,7 +18,7 @@ import pytest
 from cnamm_scan import api, content
 from cnamm_scan.cli.main import run
 from cnamm_scan.errors import BundleError
-from cnamm_scan.evidence import recover, shards, writer
+from cnamm_scan.evidence import journal, recover, seal, shards, writer
 from cnamm_scan.evidence.bundle import open_bundle, verify
 from cnamm_scan.model import Content
 
@@ -90,7 +90,7 @@ def _killed_at(number: int, pods: str, output: Path, *, torn: bool) -> bool:
                 _die()
             real(stream, raw)
 
-        shards.put = writer.put = put  # type: ignore[attr-defined]
+        shards.put = journal.put = seal.put = put  # type: ignore[attr-defined]
         api.scan([pods], output=output).close()
 
     ended = _in_a_child(work)
@@ -111,7 +111,7 @@ def _writes(pods: str, output: Path) -> int:
             count += 1
             real(stream, raw)
 
-        shards.put = writer.put = put  # type: ignore[attr-defined]
+        shards.put = journal.put = seal.put = put  # type: ignore[attr-defined]
         api.scan([pods], output=output).close()
         counted.write_text(str(count))
 

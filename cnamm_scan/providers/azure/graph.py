@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnamm_scan.model import Content, Reason
-from cnamm_scan.providers.azure.answers import TOO_LARGE, decode, resets_after, rows_of, tidy
+from cnamm_scan.providers.azure.answers import TOO_LARGE, UNREGISTERED, decode, resets_after, rows_of, tidy
 from cnamm_scan.providers.azure.granted import allows
 from cnamm_scan.providers.azure.link import Link, Reply
 from cnamm_scan.providers.azure.needs import WHERE, Rows
@@ -43,7 +43,7 @@ class _Page:
     token: str = ""
     seen: int = 0
     """Rows read before, of these subscriptions."""
-    size: int = PAGE
+    size: int = field(default_factory=lambda: PAGE)
 
     @property
     def asked(self) -> tuple[int, str, int]:
@@ -120,22 +120,25 @@ class Graph:
         except CallFailedError as failure:
             if failure.code in TOO_LARGE and page.size > SMALLEST_PAGE:
                 return Answer({"data": []}, next_page=replace(page, size=page.size // 10), note="SmallerPages")
+            if failure.code in UNREGISTERED:  # said of Resource Graph itself, not of what it was asked for
+                raise CallFailedError(Reason.API_DISABLED, "ResourceGraphNotRegistered", failure.message) from failure
             raise
         found = rows_of(reply.body)
         seen = page.seen + len(found.data)
         following = replace(page, token=found.skip_token, seen=seen) if found.skip_token else None
+        dark = {name: why for name in asked if (why := self.why_not(name, rows)) is not None}
         cut = _cut(found, reply, seen, following is None)
+        if cut:  # whose the rows are that did not come nobody knows
+            dark = {name: CallFailedError(Reason.TRUNCATED, cut) for name in asked} | dark
         if following is None and page.start + AT_ONCE < len(self._subscriptions):
             following = _Page(page.start + AT_ONCE)
         return Answer(
             {"data": found.data},
             reply.request_id,
             following,
-            rest=Reason.TRUNCATED if cut else None,
-            note=cut,
             token=following.asked if following is not None else None,
             decode=lambda raw: _row(raw, shown),
-            dark={name: failure for name in asked if (failure := self.why_not(name, rows)) is not None},
+            dark=dark,
         )
 
     def look(self, ends: float | None) -> None:
@@ -212,7 +215,8 @@ def _row(raw: Json, shown: Shown) -> dict[str, Json]:
     whose = row.get("subscriptionId")
     if isinstance(whose, str):
         row["subscriptionId"] = whose.lower()
-    return tidy(shown.whole(row))
+    made: dict[str, Json] = tidy(shown.whole(row))
+    return made
 
 
 def _cut(found: Any, reply: Reply, seen: int, is_last: bool) -> str:

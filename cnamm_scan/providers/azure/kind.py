@@ -82,9 +82,9 @@ KIND = Kind(
         ),
         Option("ca_bundle", "--ca-bundle", "trust the authorities in this file, as PEM, and no others.", "FILE"),
     ),
+    makers=MAKERS,
     needs=needs.needs,
     call_problem=needs.problem,
-    standing=frozenset({"azure.subscription.subscription"}),
+    standing=frozenset({"azure.authorization.administrators"}),
     command_line="az",
-    makers=MAKERS,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as File
@@ -15,7 +16,7 @@ from cnamm_scan.providers.azure.answers import UNREGISTERED, document_of, tidy
 from cnamm_scan.providers.azure.clouds import CLOUDS, cloud_of
 from cnamm_scan.providers.azure.door import Subscription, subscriptions_of
 from cnamm_scan.providers.azure.graph import Graph
-from cnamm_scan.providers.azure.link import Link, Sent
+from cnamm_scan.providers.azure.link import Link, Reply, Sent
 from cnamm_scan.providers.azure.needs import SCOPE, Path, Rows, asked
 from cnamm_scan.providers.azure.signin import credential_of
 from cnamm_scan.providers.bounds import BOUNDS, Bounds
@@ -27,6 +28,7 @@ from cnamm_scan.providers.sdk import need
 Json = Any
 
 _SCOPE = re.compile(r"(?:/[^/?#\\\s]+)+", re.ASCII)
+_ROLE = re.compile(r"/providers/microsoft\.authorization/roledefinitions/[0-9a-f-]{36}\?api-version=[^&]*$")
 _NEXT = ("nextLink", "@odata.nextLink")
 
 
@@ -96,6 +98,9 @@ class AzureProvider(OnePlace):
         identity = link.credential.identity
         self._targets = tuple(Target(f"azure:{each.id}", "azure", each.id, identity, _scope(each)) for each in subscriptions)
         self._names = {target.id: target.name for target in self._targets}
+        self._lock = threading.Lock()
+        self._asking: dict[str, threading.Lock] = {}
+        self._roles: dict[str, Reply] = {}
         self._graph = Graph(link, [target.name for target in self._targets])
 
     @property
@@ -155,7 +160,12 @@ class AzureProvider(OnePlace):
         return Answer({"data": []})
 
     def _get(self, path: Path, request: Request) -> Answer:
-        reply = self._link.get(self._path(path, request), request.target)
+        try:
+            reply = self._reply(self._path(path, request), request.target)
+        except CallFailedError as failure:
+            if failure.code in UNREGISTERED and request.page is not None:  # what came before has been read: it is not whole, and not empty
+                raise CallFailedError(Reason.TRUNCATED, "Vanished", failure.message) from failure
+            raise
         body = document_of(reply.body)
         if not path.is_list:
             return Answer(tidy(body), reply.request_id)
@@ -164,6 +174,19 @@ class AzureProvider(OnePlace):
             raise CallFailedError(Reason.MALFORMED, "NoList", retry=True)
         following = next((body[name] for name in _NEXT if body.get(name)), None)
         return Answer(body, reply.request_id, self._link.path_of(str(following)) if following else None, decode=tidy)
+
+    def _reply(self, path: str, target: str) -> Reply:
+        """What stands at a path. A role has one definition in the whole tenant, by whichever scope it is named: it is asked for once."""
+        found = _ROLE.search(path)
+        if found is None:
+            return self._link.get(path, target)
+        with self._lock:
+            lock = self._asking.setdefault(found[0], threading.Lock())
+        with lock:
+            known = self._roles.get(found[0])
+            if known is None:
+                known = self._roles[found[0]] = self._link.get(path, target)
+            return known
 
     def _path(self, path: Path, request: Request) -> str:
         if request.page is not None:

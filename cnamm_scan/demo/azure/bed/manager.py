@@ -125,10 +125,14 @@ class Manager:
         return self._paged(path, found, query, version)
 
     def _paged(self, path: str, found: list[Json], query: Mapping[str, list[str]], version: str) -> Answer:
+        wanted = re.fullmatch(r"type eq '(\w+)'", query.get("$filter", [""])[0])
+        if wanted is not None:
+            found = [each for each in found if each.get("properties", {}).get("type") == wanted[1]]
         start = int(query.get("$skiptoken", ["0"])[0])
         said: dict[str, Json] = {"value": found[start : start + self.page]}
         if start + self.page < len(found):
-            following = urlencode({"api-version": version, "$skiptoken": start + self.page})
+            same = {name: values[0] for name, values in query.items() if name != "$skiptoken"}
+            following = urlencode({**same, "api-version": version, "$skiptoken": start + self.page})
             said["nextLink"] = f"{self.url}{quote(path)}?{following}"
         return Answer(200, said)
 

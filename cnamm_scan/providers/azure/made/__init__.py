@@ -1,1 +1,1 @@
-"""Functions that make a view's rows out of collected tables."""
+"""Tables that the wing makes of collected ones."""

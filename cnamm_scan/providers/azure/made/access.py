@@ -1,0 +1,228 @@
+"""What principals and custom roles hold in a subscription, out of every assignment, condition and denial that was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cnamm_scan.model import MadeRow, Target
+from cnamm_scan.providers.azure.policies.conditions import Truth, both, either
+from cnamm_scan.providers.azure.policies.roles import Assignment, Denial, Permission, Rights, applies, permissions_of
+from cnamm_scan.providers.azure.policies.ways import ASSIGN, DEFINE
+from cnamm_scan.providers.interface import SeenRow, SeenTables
+
+Row = dict[str, Any]
+
+ASSIGNMENT = "azure.authorization.role_assignment"
+DEFINITION = "azure.authorization.role_definition"
+DENIAL = "azure.authorization.deny_assignment"
+ELIGIBLE = "azure.authorization.role_eligibility"
+SCHEDULE = "azure.authorization.role_schedule"
+EVERYWHERE = "global"
+NAMED = 5
+"""So many administrators are named."""
+_ANYTHING = "Microsoft.Anything/things/change/action"
+_ANY_DATA = "Microsoft.Anything/things/data/read"
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """One principal's assignments in a subscription: those that hold, and those that he may ask for."""
+
+    principal: str
+    kind: str | None
+    rows: tuple[SeenRow, ...]
+    eligible: tuple[SeenRow, ...]
+
+
+class _Subscription:
+    """What was read of the roles of one subscription."""
+
+    def __init__(self, seen: SeenTables, target: Target, judged: dict[tuple[Rights, str], Row]) -> None:
+        self.target = target
+        self.scope = f"/subscriptions/{target.name}"
+        self._judged = judged
+        self._denials = _of(seen, DENIAL, target)
+        self._hides_denials = DENIAL in seen.reads and seen.dark(DENIAL, target.id)
+        customs = _of(seen, DEFINITION, target)
+        self.knows_roles = (
+            DEFINITION in seen.reads and not seen.dark(DEFINITION, target.id) and all(r.values.get("permissions") for r in customs)
+        )
+        self.strong = tuple(sorted(str(each.values["role"]) for each in customs if each.values.get("role") and _gives_rights(each)))
+        self.is_whole = not seen.dark(ASSIGNMENT, target.id)
+        self.knows_eligible = ELIGIBLE in seen.reads and not seen.dark(ELIGIBLE, target.id)
+        self.knows_schedule = SCHEDULE in seen.reads and not seen.dark(SCHEDULE, target.id)
+        schedule = _of(seen, SCHEDULE, target)
+        self.activated = {str(each.values.get("assignment_id")) for each in schedule if each.values.get("kind") == "Activated"}
+        self.rows = _of(seen, ASSIGNMENT, target)
+        self.eligible = _of(seen, ELIGIBLE, target)
+
+    def principals(self) -> Iterator[_Given]:
+        """Everybody who was given something, or may ask for it, by id."""
+        held: dict[str, list[SeenRow]] = {}
+        asked: dict[str, list[SeenRow]] = {}
+        for where, rows in ((held, self.rows), (asked, self.eligible)):
+            for row in rows:
+                if row.values.get("principal_id"):
+                    where.setdefault(str(row.values["principal_id"]), []).append(row)
+        for principal in sorted({*held, *asked}):
+            own, may = held.get(principal, []), asked.get(principal, [])
+            yield _Given(principal, (own or may)[0].values.get("principal_type"), tuple(own), tuple(may))
+
+    @property
+    def has_nameless(self) -> bool:
+        """Whether there are assignments of which it was not read whose they are."""
+        return any(row.values.get("principal_id") is None for row in self.rows)
+
+    def rights(self, principal: str, rows: Sequence[SeenRow]) -> Rights:
+        """What assignments come to for a principal. More may be there than was seen only where the listing was not whole."""
+        return Rights(
+            tuple(map(_assignment, rows)),
+            tuple(denial for row in self._denials if (denial := _denial(row, principal)) is not None),
+            self.is_whole and not self.has_nameless,
+            self.strong,
+            self.knows_roles,
+        )
+
+    def judged(self, rights: Rights) -> Row:
+        """What rights come to on the subscription, once for all who hold the same."""
+        key = (rights, self.scope)
+        if key not in self._judged:
+            self._judged[key] = self._judge(rights)
+        return self._judged[key]
+
+    def _judge(self, rights: Rights) -> Row:
+        administrator = self._surely(rights.administers(self.scope))
+        beneath = [scope for scope in rights.scopes if scope.lower() != self.scope and scope.lower().startswith(f"{self.scope}/")]
+        administered = [scope for scope in beneath if administrator is not True and rights.administers(scope) is True]
+        certain: set[str] = set()
+        possible: set[str] = set()
+        for scope in dict.fromkeys((self.scope, *beneath)):
+            if scope in administered or (scope == self.scope and administrator is True):
+                continue  # who has all there is can gain nothing
+            sure, unsure = rights.ways(scope)
+            certain.update(sure)
+            possible.update(unsure)
+        if self._hides_denials:
+            certain, possible = set(), possible | certain
+        everything = both(rights.holds(_ANYTHING, self.scope), True)
+        return {
+            "is_administrator": administrator,
+            "can_raise": True if certain else None if possible or not rights.is_whole else False,
+            "ways": sorted(certain),
+            "possible_ways": sorted(possible - certain),
+            "keys": rights.keys(self.scope),
+            "holds_everything": self._surely(everything),
+            "holds_all_data": self._surely(rights.holds(_ANY_DATA, self.scope, data=True)),
+            "administers_beneath": sorted(administered),
+        }
+
+    def _surely(self, truth: Truth) -> Truth:
+        """What was not read of denials may take away, and gives nothing."""
+        return both(truth, None) if self._hides_denials else truth
+
+
+def principal_rights(seen: SeenTables) -> Iterator[MadeRow]:
+    """One row for each principal that was given a role on a subscription, above or beneath it, or may ask for one."""
+    judged: dict[tuple[Rights, str], Row] = {}
+    for target in seen.targets:
+        subscription = _Subscription(seen, target, judged)
+        for given in subscription.principals():
+            values = _principal(subscription, given)
+            yield MadeRow(target.id, EVERYWHERE, given.principal, values, tuple(row.fact for row in (*given.rows, *given.eligible)))
+
+
+def _principal(subscription: _Subscription, given: _Given) -> Row:
+    rights = subscription.rights(given.principal, given.rows)
+    row = dict(subscription.judged(rights))
+    standing: Truth = row["is_administrator"]
+    if standing is not False and given.rows:
+        lasting = [each for each in given.rows if each.values.get("id") not in subscription.activated]
+        if len(lasting) < len(given.rows):
+            standing = subscription.judged(subscription.rights(given.principal, lasting))["is_administrator"]
+        elif not subscription.knows_schedule:
+            standing = both(standing, None)
+    becomes: Truth = False if subscription.knows_eligible else None
+    if given.eligible and row["is_administrator"] is not True:
+        may = subscription.judged(replace(rights, assignments=(*rights.assignments, *map(_assignment, given.eligible))))
+        becomes = either(becomes, may["is_administrator"])
+    elif row["is_administrator"] is True:
+        becomes = False
+    scopes = [each.values.get("scope") for each in given.rows]
+    names = [each.values.get("role_name") for each in given.rows]
+    return {
+        **row,
+        "principal_id": given.principal,
+        "principal_type": given.kind,
+        "roles": sorted({*names}) if None not in names else None,
+        "scopes": sorted({*scopes}) if None not in scopes else None,
+        "is_above": any(not str(scope).startswith("/subscriptions/") for scope in scopes) if None not in scopes else None,
+        "is_standing_administrator": standing,
+        "can_become_administrator": becomes,
+    }
+
+
+def administrators(seen: SeenTables) -> Iterator[MadeRow]:
+    """One row for each subscription: how many administrators it has."""
+    judged: dict[tuple[Rights, str], Row] = {}
+    for target in seen.targets:
+        subscription = _Subscription(seen, target, judged)
+        rows = [(given, _principal(subscription, given)) for given in subscription.principals()]
+        sure = [given for given, row in rows if row["is_administrator"] is True]
+        maybe = [given for given, row in rows if row["is_administrator"] is None]
+        whole = subscription.is_whole and not subscription.has_nameless
+        standing = [row["is_standing_administrator"] for _, row in rows]
+        eligible = [row["can_become_administrator"] for _, row in rows]
+        values: Row = {
+            "at_least": len(sure),
+            "at_most": len(sure) + len(maybe) if whole else None,
+            "standing": standing.count(True) if whole and None not in standing else None,
+            "eligible": eligible.count(True) if whole and None not in eligible else None,
+            "names": [f"{given.kind or 'principal'} {given.principal}" for given in sure[:NAMED]],
+        }
+        yield MadeRow(target.id, EVERYWHERE, target.name, values, tuple(row.fact for given in sure for row in given.rows))
+
+
+def custom_role_rights(seen: SeenTables) -> Iterator[MadeRow]:
+    """One row for each role that somebody wrote: what it comes to for whoever holds it on the whole subscription."""
+    judged: dict[tuple[Rights, str], Row] = {}
+    for target in seen.targets:
+        subscription = _Subscription(seen, target, judged)
+        given = [str(row.values.get("role_id")).rpartition("/")[2] for row in subscription.rows]
+        for row in _of(seen, DEFINITION, target):
+            permissions = permissions_of(row.values.get("permissions"))
+            rights = Rights((Assignment(subscription.scope, permissions),), (), True, subscription.strong, subscription.knows_roles)
+            made = dict(subscription.judged(rights))
+            del made["administers_beneath"]
+            values = {
+                **made,
+                "name": row.values.get("name"),
+                "assigned": given.count(str(row.values.get("role"))) if subscription.is_whole else None,
+            }
+            yield MadeRow(target.id, EVERYWHERE, row.key, values, (row.fact,))
+
+
+def _of(seen: SeenTables, table: str, target: Target) -> list[SeenRow]:
+    return [row for row in seen.rows(table) if row.target == target.id] if table in seen.reads else []
+
+
+def _assignment(row: SeenRow) -> Assignment:
+    return Assignment(str(row.values.get("scope") or ""), permissions_of(row.values.get("permissions")), row.values.get("condition"))
+
+
+def _denial(row: SeenRow, principal: str) -> Denial | None:
+    """The denial as it is for a principal; None where it is certainly not for him."""
+    permissions = permissions_of(row.values.get("permissions")) or (Permission(actions=("*",), data=("*",)),)
+    named, excluded = row.values.get("principals"), row.values.get("excluded")
+    truth: Truth = None
+    if isinstance(named, list) and isinstance(excluded, list) and row.values.get("permissions") is not None:
+        truth = applies(named, excluded, principal)
+    if truth is False:
+        return None
+    return Denial(str(row.values.get("scope") or ""), permissions, truth, row.values.get("spares_children") is not True)
+
+
+def _gives_rights(row: SeenRow) -> bool:
+    permissions = permissions_of(row.values.get("permissions")) or ()
+    return any(each.gives(operation) for each in permissions for operation in (ASSIGN, DEFINE))

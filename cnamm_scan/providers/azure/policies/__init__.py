@@ -1,0 +1,1 @@
+"""What Azure's documents come to: roles and their conditions, denials, network rules."""
