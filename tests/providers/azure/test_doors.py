@@ -32,7 +32,7 @@ class Seen(Given):
         if table == SERVER:
             values = {"id": ID, "name": "orders", "group": "g", "is_public": True, **self.server}
             return [SeenRow("azure:s", "westeurope", ID, "f0", values)]
-        own = [{"owner_id": ID, "first": first, "last": last} for first, last in self.ranges or ()]
+        own: list[dict[str, Any]] = [{"owner_id": ID, "first": first, "last": last} for first, last in self.ranges or ()]
         rows = [*own, {"owner_id": f"{ID}2", "first": "0.0.0.0", "last": "255.255.255.255"}]
         return [SeenRow("azure:s", "westeurope", f"r{n}", f"f{n + 1}", row) for n, row in enumerate(rows)]
 

@@ -58,7 +58,7 @@ def _judged(values: Mapping[str, Any], rules: Sequence[SeenRow], *, is_filtered:
     azure = ALL_OF_AZURE in spans
     held = held.joined(Addresses(merge(span for span in spans if span != ALL_OF_AZURE)))
     whole = whole and not unread
-    found = Openness.WORLD if is_filtered is False else judge(held)
+    found: Openness | None = Openness.WORLD if is_filtered is False else judge(held)
     if is_filtered is None or not whole:
         found = found if found is Openness.WORLD else None
     return {
