@@ -117,7 +117,7 @@ def _is_linear(count: Callable[[str], int], first: str, second: str, prefix: str
         short, long = map(count, texts)
         return long <= 8.8 * short + 400 + 40 * len(texts[0]) and long <= 100 * (len(texts[1]) + 10)
 
-    return grows_as_text(6) or grows_as_text(48)
+    return grows_as_text(6) or grows_as_text(256)
 
 
 @pytest.mark.parametrize("first", PIECES)

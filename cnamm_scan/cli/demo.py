@@ -1,4 +1,4 @@
-"""`cnamm-scan demo`: an embedded, imperfect AWS account and Kubernetes cluster, scanned through real clients over real sockets."""
+"""`cnamm-scan demo`: an embedded, imperfect account, subscription and cluster, scanned through real clients over real sockets."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from cnamm_scan.doing import doing
 QUERIES = (
     "SELECT name, versioning FROM aws.s3.bucket",
     "SELECT namespace, pod, image FROM kubernetes.core.container WHERE privileged",
+    "SELECT principal_type, roles, is_administrator FROM azure.authorization.principal_rights",
 )
 """What a person may ask the facts first."""
 _NOT_OURS = frozenset("AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL AWS_DEFAULT_PROFILE HTTP_PROXY HTTPS_PROXY ALL_PROXY".split())
-"""Variables that would lead elsewhere, in capitals; small ones count too."""
+"""Variables that would lead elsewhere, in capitals; small ones count too. So do all that begin with AZURE_."""
 
 
 @click.command("demo", cls=Command)
@@ -34,9 +35,9 @@ _NOT_OURS = frozenset("AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL AWS_DEFAUL
 def command(context: click.Context, output: Path | None) -> None:
     """Scan an embedded estate and show everything: no account, no cluster, no credentials, no network.
 
-    It starts moto's server and a fake Kubernetes API server on free ports of 127.0.0.1, seeds an account of two regions with some 270
-    resources and a cluster of some 430 objects, denies a few things in each, scans both over HTTP with boto3 and the kubernetes client, and
-    prints the report. Nothing of yours is read: no profile, no kubeconfig.
+    It starts moto's server, a fake tenant of Azure and a fake Kubernetes API server on free ports of 127.0.0.1, seeds an account of two
+    regions with some 270 resources, a subscription and a cluster of some 430 objects, denies a few things in each, scans all three with
+    boto3, azure-identity and the kubernetes client, and prints the report. Nothing of yours is read: no profile, no login, no kubeconfig.
 
     \b
     Examples:
@@ -46,6 +47,7 @@ def command(context: click.Context, output: Path | None) -> None:
     from cnamm_scan.providers.sdk import need
 
     need("moto", "demo")
+    need("azure.identity", "demo")
     need("kubernetes", "demo")
     from cnamm_scan import api
     from cnamm_scan.cli.common import tune_process
@@ -53,6 +55,8 @@ def command(context: click.Context, output: Path | None) -> None:
     from cnamm_scan.demo.aws.bed.proxy import FaultProxy
     from cnamm_scan.demo.aws.bed.server import MotoServer
     from cnamm_scan.demo.aws.estate.shop import ANSWERS, demo_faults, demo_rewrite, seed
+    from cnamm_scan.demo.azure.bed.server import AzureBed
+    from cnamm_scan.demo.azure.shop import shop as tenant
     from cnamm_scan.demo.cluster.shop import CONTEXT, served, shop
     from cnamm_scan.report.markdown import render
 
@@ -60,24 +64,34 @@ def command(context: click.Context, output: Path | None) -> None:
     err = console(context, err=True)
     folder = output or Path(tempfile.mkdtemp(prefix="cnamm-scan-demo-"))
     os.environ.update(AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing")
-    for name in [name for name in os.environ if name.upper() in _NOT_OURS]:
+    for name in [name for name in os.environ if name.upper() in _NOT_OURS or name.upper().startswith("AZURE_")]:
         del os.environ[name]
     progress = Shown(err)
     with tempfile.TemporaryDirectory(prefix="cnamm-scan-") as private, ThreadPoolExecutor(1) as beside, ExitStack() as stack:
         stack.enter_context(progress)
         reading = beside.submit(shop)  # while moto starts, which takes longer
-        doing("starting an AWS account and a Kubernetes cluster")
-        with MotoServer(answers=ANSWERS) as moto, served(cluster := reading.result(), Path(private)) as kubeconfig:
+        doing("starting an AWS account, a subscription of Azure and a Kubernetes cluster")
+        with (
+            MotoServer(answers=ANSWERS) as moto,
+            AzureBed(tenant()) as azure,
+            served(cluster := reading.result(), Path(private)) as kubeconfig,
+        ):
+            os.environ.update(azure.environment())
             doing("filling them with an imperfect estate")
             seeded = seed(moto.url)
             account = f"an embedded AWS account of {seeded.resources} resources in {' and '.join(seeded.regions)}"
-            err.print(f"{account} and a Kubernetes cluster of {cluster.size} objects are up; scanning them")
+            subscription = f"a subscription of Azure of {azure.tenant.size} resources"
+            err.print(f"{account}, {subscription} and a Kubernetes cluster of {cluster.size} objects are up; scanning them")
             with FaultProxy(moto.url, faults=demo_faults(), rewrite=demo_rewrite) as proxy:
                 done = api.scan(
-                    ["aws", f"kubernetes:{CONTEXT}"],
+                    ["aws", "azure", f"kubernetes:{CONTEXT}"],
                     output=folder,
                     options=api.TargetOptions(
-                        endpoint_url=proxy.url, kubeconfig=str(kubeconfig), with_secret_metadata=True, with_kubelet_config=True
+                        endpoint_url=proxy.url,
+                        kubeconfig=str(kubeconfig),
+                        with_secret_metadata=True,
+                        with_kubelet_config=True,
+                        **azure.options(),
                     ),
                     limits=api.Limits(rate=1000, burst=1000, deadline=10),
                     progress=progress,

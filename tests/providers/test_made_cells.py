@@ -26,11 +26,14 @@ from tests.providers.fillings import CONTENT, INSTEAD, ME, Tables, invented, may
 from tests.providers.seen import Given
 
 MADE = sorted((view for view in CONTENT.views.values() if view.made is not None), key=lambda view: view.id)
+SUBSCRIPTION = "11111111-0000-4000-8000-000000000001"
 CLUSTER = "kubernetes.cluster.cluster"
 """Every cluster is one."""
 AT_LEAST = {
+    "administers_beneath",
     "admits",
     "at_least",
+    "keys",
     "lists",
     "missed",
     "names",
@@ -72,7 +75,8 @@ def makers(provider: str) -> Mapping[str, Maker]:
 def made(view: View, tables: Tables, unseen: frozenset[str] = frozenset()) -> list[MadeRow]:
     """What the view's function makes of these rows."""
     assert view.made is not None
-    target = Target("aws:" + ME, "aws", ME) if view.provider == "aws" else Target("kubernetes:demo", "kubernetes", "demo")
+    name = {"aws": ME, "azure": SUBSCRIPTION, "kubernetes": "demo"}[view.provider]
+    target = Target(f"{view.provider}:{name}", view.provider, name)
     now = datetime(2026, 1, 1, tzinfo=UTC)
     seen = Seen(tables=tables, unseen=unseen, targets=(target,), over=view.made.over, reads=view.made.reads, now=now)
     return list(makers(view.provider)[view.made.by].make(seen))

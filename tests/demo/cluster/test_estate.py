@@ -282,11 +282,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
 
     def without_account(targets: list[str], **more: Any) -> api.Scan:
         asked.extend(targets)
-        named = {name: value for name, value in more["options"].named.items() if name != "endpoint_url"}  # the account's alone
+        others = {"endpoint_url", "arm_endpoint", "authority", "disable_instance_discovery", "ca_bundle"}  # the account's and the tenant's
+        named = {name: value for name, value in more["options"].named.items() if name not in others}
         kubeconfig = Path(named["kubeconfig"])
         assert kubeconfig.is_relative_to(temporary)
         assert kubeconfig.stat().st_mode & 0o777 == 0o600
-        return scan(targets[1:], **more | {"options": api.TargetOptions(**named)})
+        return scan(targets[2:], **more | {"options": api.TargetOptions(**named)})
 
     Kept.made.clear()
     with pytest.MonkeyPatch.context() as patch:
@@ -295,6 +296,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
         patch.setenv("http_proxy", "http://127.0.0.1:9")
         patch.setenv("AWS_PROFILE", "nobody")
         patch.setenv("AWS_SESSION_TOKEN", "testing")  # the command takes it away, and other tests want it back
+        for name in ("TOKEN_CREDENTIALS", "TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"):
+            patch.setenv(f"AZURE_{name}", "nobody's")  # and these it sets
+        patch.setenv("NO_PROXY", "")
         patch.setattr(server, "MotoServer", Still)
         patch.setattr(proxy, "FaultProxy", Still)
         patch.setattr(account, "seed", lambda _: Seeded("123456789012", ("us-east-1", "eu-west-1"), 269))
@@ -314,9 +318,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
 
 def test_it_says_what_is_up_and_what_to_ask(whole: Whole) -> None:
     assert whole.code == 0, whole.err
-    assert whole.asked == ["aws", "kubernetes:shop"]
+    assert whole.asked == ["aws", "azure", "kubernetes:shop"]
     said = " ".join(whole.err.split())
-    assert "an embedded AWS account of 269 resources in us-east-1 and eu-west-1" in said
+    assert "an embedded AWS account of 269 resources in us-east-1 and eu-west-1, a subscription of Azure of" in said
     assert f"and a Kubernetes cluster of {shop().size} objects are up" in said
     assert "Do first" in whole.out
     assert f"open the report: {whole.folder / 'report.md'}" in whole.err

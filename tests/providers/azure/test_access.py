@@ -59,7 +59,8 @@ def rows(done: api.Scan, table: str) -> dict[str, dict[str, Any]]:
 
 
 def test_who_administers_and_who_may_come_to_more() -> None:
-    condition = "((!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'})) OR (@Request[x:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {%s}))"
+    condition = "((!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'}))"
+    condition += " OR (@Request[x:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {%s}))"
     made = contents(
         given("boss", OWNER),
         given("above", OWNER, scope="/providers/Microsoft.Management/managementGroups/top", kind="Group"),

@@ -8,8 +8,8 @@ from typing import Any
 
 from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.azure.policies.conditions import Truth, both, either
-from cnamm_scan.providers.azure.policies.roles import Assignment, Denial, Permission, Rights, applies, permissions_of
-from cnamm_scan.providers.azure.policies.ways import ASSIGN, DEFINE
+from cnamm_scan.providers.azure.policies.roles import EVERYTHING, HIDDEN, Assignment, Denial, Rights, applies, permissions_of
+from cnamm_scan.providers.azure.policies.ways import ASSIGN, CERTAIN, DEFINE
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 
 Row = dict[str, Any]
@@ -20,8 +20,6 @@ DENIAL = "azure.authorization.deny_assignment"
 ELIGIBLE = "azure.authorization.role_eligibility"
 SCHEDULE = "azure.authorization.role_schedule"
 EVERYWHERE = "global"
-NAMED = 5
-"""So many administrators are named."""
 _ANYTHING = "Microsoft.Anything/things/change/action"
 _ANY_DATA = "Microsoft.Anything/things/data/read"
 
@@ -46,17 +44,18 @@ class _Subscription:
         self._denials = _of(seen, DENIAL, target)
         self._hides_denials = DENIAL in seen.reads and seen.dark(DENIAL, target.id)
         customs = _of(seen, DEFINITION, target)
-        self.knows_roles = (
-            DEFINITION in seen.reads and not seen.dark(DEFINITION, target.id) and all(r.values.get("permissions") for r in customs)
-        )
+        self.knows_roles = DEFINITION in seen.reads and not seen.dark(DEFINITION, target.id)
+        self.knows_roles &= all(None not in (row.values.get("role"), row.values.get("permissions")) for row in customs)
         self.strong = tuple(sorted(str(each.values["role"]) for each in customs if each.values.get("role") and _gives_rights(each)))
         self.is_whole = not seen.dark(ASSIGNMENT, target.id)
-        self.knows_eligible = ELIGIBLE in seen.reads and not seen.dark(ELIGIBLE, target.id)
-        self.knows_schedule = SCHEDULE in seen.reads and not seen.dark(SCHEDULE, target.id)
         schedule = _of(seen, SCHEDULE, target)
+        self.knows_schedule = SCHEDULE in seen.reads and not seen.dark(SCHEDULE, target.id)
+        self.knows_schedule &= all(None not in (row.values.get("assignment_id"), row.values.get("kind")) for row in schedule)
         self.activated = {str(each.values.get("assignment_id")) for each in schedule if each.values.get("kind") == "Activated"}
         self.rows = _of(seen, ASSIGNMENT, target)
         self.eligible = _of(seen, ELIGIBLE, target)
+        self.knows_eligible = ELIGIBLE in seen.reads and not seen.dark(ELIGIBLE, target.id)
+        self.knows_eligible &= all(row.values.get("principal_id") is not None for row in self.eligible)
 
     def principals(self) -> Iterator[_Given]:
         """Everybody who was given something, or may ask for it, by id."""
@@ -79,7 +78,7 @@ class _Subscription:
         """What assignments come to for a principal. More may be there than was seen only where the listing was not whole."""
         return Rights(
             tuple(map(_assignment, rows)),
-            tuple(denial for row in self._denials if (denial := _denial(row, principal)) is not None),
+            (*([HIDDEN] if self._hides_denials else []), *(each for row in self._denials if (each := _denial(row, principal)) is not None)),
             self.is_whole and not self.has_nameless,
             self.strong,
             self.knows_roles,
@@ -93,34 +92,33 @@ class _Subscription:
         return self._judged[key]
 
     def _judge(self, rights: Rights) -> Row:
-        administrator = self._surely(rights.administers(self.scope))
+        administrator = rights.administers(self.scope)
         beneath = [scope for scope in rights.scopes if scope.lower() != self.scope and scope.lower().startswith(f"{self.scope}/")]
-        administered = [scope for scope in beneath if administrator is not True and rights.administers(scope) is True]
+        administered: list[str] = []
         certain: set[str] = set()
         possible: set[str] = set()
-        for scope in dict.fromkeys((self.scope, *beneath)):
-            if scope in administered or (scope == self.scope and administrator is True):
+        for scope in dict.fromkeys((self.scope, *beneath)) if administrator is not True else ():
+            own = rights.administers(scope)
+            if own is True:
+                administered.append(scope)
                 continue  # who has all there is can gain nothing
             sure, unsure = rights.ways(scope)
+            if administrator is None or own is None:  # nor can who may have it all
+                sure, unsure = [], [*sure, *unsure]
             certain.update(sure)
             possible.update(unsure)
-        if self._hides_denials:
-            certain, possible = set(), possible | certain
-        everything = both(rights.holds(_ANYTHING, self.scope), True)
+        is_known = rights.is_whole and all(each.scope is not None for each in rights.assignments)
         return {
             "is_administrator": administrator,
-            "can_raise": True if certain else None if possible or not rights.is_whole else False,
+            "can_raise": True if certain else None if possible or not is_known else False,
+            "gives_rights": True if certain else None if not is_known or not possible.isdisjoint(CERTAIN) else False,
             "ways": sorted(certain),
-            "possible_ways": sorted(possible - certain),
+            "possible_ways": sorted(possible - certain) if is_known else None,
             "keys": rights.keys(self.scope),
-            "holds_everything": self._surely(everything),
-            "holds_all_data": self._surely(rights.holds(_ANY_DATA, self.scope, data=True)),
+            "holds_everything": rights.holds(_ANYTHING, self.scope),
+            "holds_all_data": rights.holds(_ANY_DATA, self.scope, data=True),
             "administers_beneath": sorted(administered),
         }
-
-    def _surely(self, truth: Truth) -> Truth:
-        """What was not read of denials may take away, and gives nothing."""
-        return both(truth, None) if self._hides_denials else truth
 
 
 def principal_rights(seen: SeenTables) -> Iterator[MadeRow]:
@@ -131,6 +129,9 @@ def principal_rights(seen: SeenTables) -> Iterator[MadeRow]:
         for given in subscription.principals():
             values = _principal(subscription, given)
             yield MadeRow(target.id, EVERYWHERE, given.principal, values, tuple(row.fact for row in (*given.rows, *given.eligible)))
+        for row in (*subscription.rows, *subscription.eligible):
+            if row.values.get("principal_id") is None:  # somebody's
+                yield MadeRow(target.id, EVERYWHERE, f"of {row.key}", {}, (row.fact,))
 
 
 def _principal(subscription: _Subscription, given: _Given) -> Row:
@@ -141,23 +142,24 @@ def _principal(subscription: _Subscription, given: _Given) -> Row:
         lasting = [each for each in given.rows if each.values.get("id") not in subscription.activated]
         if len(lasting) < len(given.rows):
             standing = subscription.judged(subscription.rights(given.principal, lasting))["is_administrator"]
-        elif not subscription.knows_schedule:
-            standing = both(standing, None)
+        standing = standing if subscription.knows_schedule else both(standing, None)
     becomes: Truth = False if subscription.knows_eligible else None
     if given.eligible and row["is_administrator"] is not True:
         may = subscription.judged(replace(rights, assignments=(*rights.assignments, *map(_assignment, given.eligible))))
         becomes = either(becomes, may["is_administrator"])
-    elif row["is_administrator"] is True:
-        becomes = False
+    becomes = both(None if row["is_administrator"] is None else not row["is_administrator"], becomes)
     scopes = [each.values.get("scope") for each in given.rows]
     names = [each.values.get("role_name") for each in given.rows]
+    is_above: Truth = any(scope is not None and not str(scope).startswith("/subscriptions/") for scope in scopes)
+    if not is_above and (None in scopes or not rights.is_whole):
+        is_above = None
     return {
         **row,
         "principal_id": given.principal,
         "principal_type": given.kind,
-        "roles": sorted({*names}) if None not in names else None,
-        "scopes": sorted({*scopes}) if None not in scopes else None,
-        "is_above": any(not str(scope).startswith("/subscriptions/") for scope in scopes) if None not in scopes else None,
+        "roles": sorted({*names}) if None not in names and rights.is_whole else None,
+        "scopes": sorted({*scopes}) if None not in scopes and rights.is_whole else None,
+        "is_above": is_above,
         "is_standing_administrator": standing,
         "can_become_administrator": becomes,
     }
@@ -178,8 +180,8 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
             "at_least": len(sure),
             "at_most": len(sure) + len(maybe) if whole else None,
             "standing": standing.count(True) if whole and None not in standing else None,
-            "eligible": eligible.count(True) if whole and None not in eligible else None,
-            "names": [f"{given.kind or 'principal'} {given.principal}" for given in sure[:NAMED]],
+            "eligible": eligible.count(True) if whole and subscription.knows_eligible and None not in eligible else None,
+            "names": [f"{given.kind} {given.principal}" for given in sure if given.kind],
         }
         yield MadeRow(target.id, EVERYWHERE, target.name, values, tuple(row.fact for given in sure for row in given.rows))
 
@@ -189,17 +191,16 @@ def custom_role_rights(seen: SeenTables) -> Iterator[MadeRow]:
     judged: dict[tuple[Rights, str], Row] = {}
     for target in seen.targets:
         subscription = _Subscription(seen, target, judged)
-        given = [str(row.values.get("role_id")).rpartition("/")[2] for row in subscription.rows]
+        given = [row.values.get("role_id") for row in subscription.rows]
+        is_counted = subscription.is_whole and None not in given
         for row in _of(seen, DEFINITION, target):
             permissions = permissions_of(row.values.get("permissions"))
             rights = Rights((Assignment(subscription.scope, permissions),), (), True, subscription.strong, subscription.knows_roles)
             made = dict(subscription.judged(rights))
             del made["administers_beneath"]
-            values = {
-                **made,
-                "name": row.values.get("name"),
-                "assigned": given.count(str(row.values.get("role"))) if subscription.is_whole else None,
-            }
+            own = row.values.get("role")
+            assigned = sum(str(each).endswith(f"/{own}") for each in given) if is_counted and own else None
+            values = {**made, "name": row.values.get("name"), "assigned": assigned}
             yield MadeRow(target.id, EVERYWHERE, row.key, values, (row.fact,))
 
 
@@ -208,19 +209,21 @@ def _of(seen: SeenTables, table: str, target: Target) -> list[SeenRow]:
 
 
 def _assignment(row: SeenRow) -> Assignment:
-    return Assignment(str(row.values.get("scope") or ""), permissions_of(row.values.get("permissions")), row.values.get("condition"))
+    return Assignment(row.values.get("scope"), permissions_of(row.values.get("permissions")), row.values.get("condition"))
 
 
 def _denial(row: SeenRow, principal: str) -> Denial | None:
     """The denial as it is for a principal; None where it is certainly not for him."""
-    permissions = permissions_of(row.values.get("permissions")) or (Permission(actions=("*",), data=("*",)),)
+    permissions = permissions_of(row.values.get("permissions")) or (EVERYTHING,)
     named, excluded = row.values.get("principals"), row.values.get("excluded")
     truth: Truth = None
     if isinstance(named, list) and isinstance(excluded, list) and row.values.get("permissions") is not None:
         truth = applies(named, excluded, principal)
     if truth is False:
         return None
-    return Denial(str(row.values.get("scope") or ""), permissions, truth, row.values.get("spares_children") is not True)
+    return Denial(
+        row.values.get("scope"), permissions, truth, None if (spares := row.values.get("spares_children")) is None else not spares
+    )
 
 
 def _gives_rights(row: SeenRow) -> bool:

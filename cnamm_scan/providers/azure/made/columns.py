@@ -20,6 +20,7 @@ RAISING: Mapping[str, Column] = {
     "can_raise": Column(
         "boolean", about="Comes to more rights than these by a way of its own; unknown where it hangs on identities that it may borrow."
     ),
+    "gives_rights": Column("boolean", about="The same by giving roles itself: ways that borrow an identity are left out."),
     "ways": Column("list", about="The operations by which it certainly comes to more."),
     "possible_ways": Column(
         "list", about="The operations that lend it an identity, or that a condition may bound: as good as what they lead to."
@@ -50,7 +51,7 @@ ADMINISTRATORS: Mapping[str, Column] = {
     ),
     "standing": Column("integer", about="Those that are without having asked for it."),
     "eligible": Column("integer", about="Those that may become one."),
-    "names": Column("list", about="The first of them, as TYPE ID."),
+    "names": Column("list", about="Those that certainly are, as TYPE ID."),
 }
 ROLE: Mapping[str, Column] = {
     "name": Column("text"),

@@ -56,31 +56,42 @@ class Permission:
 class Assignment:
     """A role that somebody was given on a scope. `permissions` None: what the role holds was not read."""
 
-    scope: str
+    scope: str | None
+    """None: not read."""
     permissions: tuple[Permission, ...] | None
     condition: str | None = ""
     """As it is written; empty: none; None: not read."""
 
-    def reaches(self, scope: str) -> bool:
+    def reaches(self, scope: str) -> Truth:
         """Whether it holds on a scope: on its own, and on all beneath."""
-        return is_within(scope, self.scope)
+        return None if self.scope is None else is_within(scope, self.scope)
 
 
 @dataclass(frozen=True, slots=True)
 class Denial:
     """A deny assignment. `applies`: whether it is for the one who is asked about; None: a group of which nothing is known."""
 
-    scope: str
+    scope: str | None
+    """None: not read."""
     permissions: tuple[Permission, ...]
     applies: Truth = True
-    beneath: bool = True
+    beneath: Truth = True
+    """Whether it holds on what is beneath its scope too."""
 
     def refuses(self, operation: str, scope: str, *, data: bool = False) -> Truth:
         """Whether it refuses an operation on a scope."""
-        is_there = is_within(scope, self.scope) if self.beneath else scope.lower() == self.scope.lower()
-        if not is_there or not any(each.gives(operation, data=data) for each in self.permissions):
+        if not any(each.gives(operation, data=data) for each in self.permissions):
             return False
-        return self.applies
+        if self.scope is None:
+            return both(self.applies, None)
+        if scope.lower() == self.scope.lower():
+            return self.applies
+        return both(self.applies, self.beneath if is_within(scope, self.scope) else False)
+
+
+EVERYTHING = Permission(actions=("*",), data=("*",))
+HIDDEN = Denial("/", (EVERYTHING,), None)
+"""What stands for denials that were not read: it may take away whatever was given."""
 
 
 def is_within(scope: str, above: str) -> bool:
@@ -109,8 +120,7 @@ class Rights:
         for each in self.assignments:
             if given is True:
                 break
-            if each.reaches(scope):
-                given = either(given, self._given(each, operation, data))
+            given = either(given, both(each.reaches(scope), self._given(each, operation, data)))
         if given is False:
             return False
         refused: Truth = False
@@ -173,7 +183,7 @@ class Rights:
     @cached_property
     def scopes(self) -> Sequence[str]:
         """Where something was given, each once."""
-        return list(dict.fromkeys(each.scope for each in self.assignments))
+        return list(dict.fromkeys(each.scope for each in self.assignments if each.scope is not None))
 
 
 def permissions_of(said: Json) -> tuple[Permission, ...] | None:

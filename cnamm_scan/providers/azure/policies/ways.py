@@ -23,12 +23,13 @@ class Way:
         return self.operations[0]
 
 
-_CERTAIN = (
+CERTAIN = (
     ASSIGN,
     DEFINE,
     "Microsoft.Authorization/roleEligibilityScheduleRequests/write",
     "Microsoft.Authorization/roleAssignmentScheduleRequests/write",
 )
+"""Operations that give rights by themselves."""
 _BORROWED = (
     "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/write",
     "Microsoft.Compute/virtualMachines/runCommand/action",
@@ -60,7 +61,7 @@ _HOSTS = (
     "Microsoft.App/jobs/write",
 )
 WAYS: Sequence[Way] = (
-    *(Way((each,), is_certain=True) for each in _CERTAIN),
+    *(Way((each,), is_certain=True) for each in CERTAIN),
     *(Way((each,)) for each in _BORROWED),
     *(Way((_LENT, host)) for host in _HOSTS),
 )

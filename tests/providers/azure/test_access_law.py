@@ -1,0 +1,98 @@
+"""What is made of less of a subscription's roles is what is made of all of them, as far as it says anything."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from cnamm_scan.providers.interface import SeenRow
+from tests.providers.test_made_cells import MADE, SUBSCRIPTION, Case
+
+OWN = f"/subscriptions/{SUBSCRIPTION}"
+ASSIGN = "Microsoft.Authorization/roleAssignments/write"
+CUSTOM = "c0000000-0000-4000-8000-000000000001"
+_ROLES = "azure.authorization.role_"
+PERMISSIONS = [
+    [{"actions": ["*"]}],
+    [{"actions": ["*/read"]}],
+    [{"actions": [ASSIGN]}],
+    [{"actions": ["*"], "notActions": ["Microsoft.Authorization/*/Write"]}],
+    [{"actions": ["Microsoft.Storage/storageAccounts/listKeys/action"], "dataActions": ["*"]}],
+]
+CONDITIONS = ["", "", f"@Request[x:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {{{CUSTOM}}}", "no condition at all"]
+SCOPES = [OWN, OWN, f"{OWN}/resourcegroups/g", "/", "/providers/microsoft.management/managementgroups/m"]
+PRINCIPALS = ["kim", "lee", "ana"]
+EVERYBODY = [{"id": "00000000-0000-0000-0000-000000000000", "type": "SystemDefined"}]
+POOLS: dict[str, dict[str, list[Any]]] = {
+    f"{_ROLES}assignment": {
+        "scope": SCOPES,
+        "role_id": [f"{OWN}/x/{CUSTOM}", f"{OWN}/x/acdd72a7-3385-48ef-bd42-f606fba81ae7"],
+        "role_name": ["one", "two"],
+        "permissions": PERMISSIONS,
+        "principal_id": PRINCIPALS,
+        "principal_type": ["User"],
+        "condition": CONDITIONS,
+    },
+    f"{_ROLES}definition": {"role": [CUSTOM], "name": ["mine"], "permissions": PERMISSIONS},
+    "azure.authorization.deny_assignment": {
+        "scope": SCOPES,
+        "permissions": PERMISSIONS,
+        "principals": [EVERYBODY, [{"id": "kim", "type": "User"}], [{"id": "g", "type": "Group"}]],
+        "excluded": [[], [{"id": "lee", "type": "User"}]],
+        "spares_children": [True, False],
+    },
+    f"{_ROLES}eligibility": {
+        "scope": SCOPES,
+        "role_name": ["one", "two"],
+        "permissions": PERMISSIONS,
+        "principal_id": PRINCIPALS,
+        "principal_type": ["User"],
+        "condition": CONDITIONS,
+    },
+    f"{_ROLES}schedule": {"assignment_id": [f"{_ROLES}assignment 0", "none"], "kind": ["Activated", "Assigned"]},
+    "azure.subscription.subscription": {"name": ["one"]},
+}
+
+
+def invented(random: Random, tables: Any) -> dict[str, list[SeenRow]]:
+    made = {}
+    for table in tables:
+        count = 1 if table.endswith((".subscription", "_definition")) else random.randrange(4)
+        made[table] = [_row(table, number, {name: random.choice(pool) for name, pool in POOLS[table].items()}) for number in range(count)]
+    return made
+
+
+def _row(table: str, number: int, values: dict[str, Any]) -> SeenRow:
+    key = f"{table} {number}"
+    if table == f"{_ROLES}assignment":
+        values = {**values, "id": key}
+    return SeenRow(f"azure:{SUBSCRIPTION}", "global", key, f"fact {key}", values)
+
+
+def _changed(tables: dict[str, list[SeenRow]], holes: list[tuple[str, int, str]], random: Random | None) -> dict[str, list[SeenRow]]:
+    """The same with nothing in these cells, or with something that may be there."""
+    made = {table: [*rows] for table, rows in tables.items()}
+    for table, number, name in holes:
+        row = made[table][number]
+        said = None if random is None else random.choice(POOLS[table][name])
+        made[table][number] = _row(table, number, {**row.values, name: said})
+    return made
+
+
+@pytest.mark.parametrize("tries", [150, pytest.param(4000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("view", [view for view in MADE if view.provider == "azure"], ids=lambda view: view.id)
+def test_what_is_made_of_a_subscription_says_nothing_that_the_unseen_could_deny(view: Any, tries: int) -> None:
+    random = Random(f"{view.id} {tries}")
+    for _ in range(tries):
+        whole = invented(random, view.made.reads)
+        cells = [(table, number, name) for table, rows in whole.items() for number, _ in enumerate(rows) for name in POOLS[table]]
+        holes = random.sample(cells, min(len(cells), random.choice([1, 2, 4])))
+        fillings = [whole, *(_changed(whole, holes, random) for _ in range(2))]
+        lost = Case(view, _changed(whole, holes, None), frozenset(), fillings, others=False)
+        assert lost.problem is None, str(lost.smallest())
+        table = random.choice(sorted(whole))
+        kept = [row for row in whole[table] if random.random() < 0.5]
+        dark = Case(view, {**whole, table: kept}, frozenset({table}), [whole], table in view.made.over)
+        assert dark.problem is None, str(dark.smallest())

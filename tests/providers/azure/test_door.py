@@ -1,0 +1,254 @@
+"""At Azure's door: which subscriptions a target means, who is let in, and what a person is told when nobody is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnamm_scan import api
+from cnamm_scan.cli.main import run
+from cnamm_scan.demo.azure.bed.contents import Subscription, Tenant
+from cnamm_scan.demo.azure.bed.server import AzureBed, Trouble
+from cnamm_scan.errors import CnammError, CredentialsError, ProviderError, UsageError
+from cnamm_scan.providers.azure.clouds import CLOUDS, cloud_of, url_problem
+from cnamm_scan.providers.azure.signin import identity_of
+from cnamm_scan.providers.catalog import KINDS, refuse_foreign
+from cnamm_scan.providers.interface import CallFailedError, Request
+from tests.azures import ONE, TWO, account, environment, reached, tenant
+from tests.clusters import QUICK
+
+ACCOUNTS = Request("graph", "resources/Microsoft.Storage/storageAccounts", "global")
+
+
+def named(made: Tenant, name: str, **how: Any) -> list[str]:
+    with AzureBed(made, page=1) as bed, reached(bed, name, **how) as provider:
+        return [target.name for target in provider.targets]
+
+
+def test_what_a_target_names() -> None:
+    made = tenant()
+    made.groups = {"top": (TWO, "33333333-0000-4000-8000-000000000003"), "empty": ()}
+    assert named(made, "") == [ONE, TWO]
+    assert named(made, TWO.upper()) == [TWO]
+    assert named(made, "one") == [ONE]
+    assert named(made, "mg/top") == [TWO, "33333333-0000-4000-8000-000000000003"]
+    made.subscriptions[TWO] = replace(made.subscriptions[TWO], state="Deleted")
+    assert named(made, "") == [ONE]
+
+
+@pytest.mark.parametrize("name", ["three", "mg/none", "mg/empty", "mg/", "same"])
+def test_what_is_not_there_is_said(name: str) -> None:
+    made = tenant(subscriptions=(Subscription(ONE, "same"), Subscription(TWO, "same")))
+    made.groups = {"empty": ()}
+    with pytest.raises(UsageError) as caught:
+        named(made, name)
+    assert caught.value.do
+    assert caught.value.where == f"azure:{name}"
+
+
+def test_what_may_not_be_read_beneath_a_group_is_a_target_of_which_nothing_is_known() -> None:
+    made = tenant(account("a"), subscriptions=(Subscription(ONE, "one"), Subscription(TWO, "two", is_listed=False)))
+    made.groups = {"top": (ONE, TWO)}
+    with AzureBed(made) as bed, reached(bed, "mg/top") as provider:
+        told = provider.targets[1]
+        assert told.scope == {"notes": ["these credentials may not read the subscription"]}
+        answer = provider.call(ACCOUNTS)
+        assert set(answer.dark) == {TWO}
+        assert answer.dark[TWO].reason == "denied"
+
+
+def test_what_resource_graph_leaves_out_is_dark_and_the_rest_stands() -> None:
+    kept = Subscription(ONE, "one", actions=("Microsoft.Storage/*/read", "Microsoft.Resources/subscriptions/read"))
+    lost = Subscription(TWO, "two", is_in_graph=False)
+    with AzureBed(tenant(account("a"), account("b", TWO), subscriptions=(kept, lost))) as bed, reached(bed) as provider:
+        answer = provider.call(ACCOUNTS)
+        assert len(answer.data["data"]) == 1
+        assert {name: (failure.reason, failure.code) for name, failure in answer.dark.items()} == {TWO: ("truncated", "NotInResourceGraph")}
+        answer = provider.call(Request("graph", "resources/Microsoft.KeyVault/vaults", "global"))
+        assert {name: (failure.code, failure.message) for name, failure in answer.dark.items()} == {
+            ONE: ("NotGranted", "Microsoft.KeyVault/vaults/read"),
+            TWO: ("NotInResourceGraph", ""),
+        }
+        # what may be read where is asked for once
+        assert sorted(each.path for each in bed.requests if "permissions" in each.path) == [
+            f"/subscriptions/{each}/providers/Microsoft.Authorization/permissions" for each in (ONE, TWO)
+        ]
+
+
+def test_a_refusal_to_say_what_may_be_read_is_a_gap_of_that_subscription_alone() -> None:
+    with AzureBed(tenant(), troubles=[Trouble(403, "AuthorizationFailed", path=f"{TWO}.*/permissions")]) as bed, reached(bed) as provider:
+        assert {name: failure.reason for name, failure in provider.call(ACCOUNTS).dark.items()} == {TWO: "denied"}
+    troubles = [Trouble(503, "Busy", path=f"{TWO}.*/permissions")]
+    with AzureBed(tenant(), troubles=troubles) as bed, reached(bed) as provider:
+        for _ in range(2):
+            with pytest.raises(CallFailedError):
+                provider.call(ACCOUNTS)
+        assert {name: failure.reason for name, failure in provider.call(ACCOUNTS).dark.items()} == {TWO: "server_error"}
+
+
+# ---- signing in ----------------------------------------------------------------------------------------------------------
+
+
+Spoil = Callable[[AzureBed, pytest.MonkeyPatch], dict[str, Any]]
+
+
+def _wrong_secret(bed: AzureBed, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    patch.setenv("AZURE_CLIENT_SECRET", "wrong-secret-value")
+    return {}
+
+
+def _nobody(bed: AzureBed, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    patch.delenv("AZURE_CLIENT_SECRET")
+    return {}
+
+
+def _no_subscription(bed: AzureBed, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    bed.tenant.subscriptions.clear()
+    return {}
+
+
+def _refused(bed: AzureBed, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    bed.troubles.append(Trouble(401, "InvalidAuthenticationTokenTenant", path="/subscriptions"))
+    return {}
+
+
+def _untrusted(bed: AzureBed, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    return {"ca_bundle": None}
+
+
+def _elsewhere(bed: AzureBed, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    return {"arm_endpoint": "https://127.0.0.1:9", "call_timeout": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind", "words"),
+    [
+        (_wrong_secret, CredentialsError, "AADSTS7000215: Invalid client secret provided"),
+        (_nobody, CredentialsError, "no usable Azure credentials"),
+        (_no_subscription, CredentialsError, "may read no subscription"),
+        (_refused, CredentialsError, "does not accept the credentials (InvalidAuthenticationTokenTenant)"),
+        (_elsewhere, ProviderError, "cannot be reached"),
+        (_untrusted, CnammError, ""),
+    ],
+)
+def test_who_is_not_let_in_is_told_why(spoil: Spoil, kind: type[CnammError], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with AzureBed(tenant()) as bed, environment(bed):
+        how = spoil(bed, monkeypatch)
+        with pytest.raises(kind) as caught:
+            api.scan(["azure"], options=api.TargetOptions(**{**bed.options(), "call_timeout": 5.0, **how}), limits=QUICK)
+        told = str(caught.value)
+        assert words in told
+        assert "wrong-secret-value" not in told
+        assert bed.secret not in told
+        assert caught.value.do
+        if kind is CredentialsError and spoil in (_wrong_secret, _nobody):
+            assert "tried EnvironmentCredential" in told
+
+
+def test_a_login_that_fails_is_exit_1_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with AzureBed(tenant()) as bed, environment(bed):
+        monkeypatch.setenv("AZURE_CLIENT_SECRET", "wrong")
+        flags = [f"--arm-endpoint={bed.url}", f"--authority={bed.url}", "--disable-instance-discovery", f"--ca-bundle={bed.ca}"]
+        assert run(["scan", "azure", "--output", str(tmp_path / "out"), *flags]) == 1
+    told = capsys.readouterr()
+    assert "no usable Azure credentials" in told.err
+    assert "tried EnvironmentCredential" in told.err
+    assert "Traceback" not in told.err
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_the_tenant_that_is_named_is_signed_in_to() -> None:
+    with AzureBed(tenant()) as bed, reached(bed, tenant="contoso.example") as provider:
+        assert provider.targets[0].identity.startswith("contoso.example/")
+        assert any(seen.path == "/contoso.example/oauth2/v2.0/token" for seen in bed.requests)
+
+
+def test_whose_a_token_is_is_read_from_it_and_nothing_rests_on_it() -> None:
+    assert identity_of("a.b") == identity_of("") == identity_of("a.e30.c") == ""
+
+
+# ---- where it is ---------------------------------------------------------------------------------------------------------
+
+
+def test_three_clouds_and_five_settings() -> None:
+    assert set(CLOUDS) == {"public", "usgov", "china"}
+    assert cloud_of(None, None, None, None) == CLOUDS["public"]
+    assert cloud_of("usgov", None, None, None).scope == "https://management.core.usgovcloudapi.net/.default"
+    own = cloud_of("china", "https://arm.local/", "login.local", None)
+    assert (own.endpoint, own.authority, own.scope) == ("https://arm.local", "https://login.local", "https://arm.local/.default")
+    assert cloud_of(None, "https://arm.local", None, "https://aud.local").scope == "https://aud.local/.default"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://arm.local", "ftp://x", "https://", "https://u:p@x", "https://x y", "https://x?y=1", "https://[x", "https://x:0"]
+)
+def test_nothing_is_sent_where_it_could_be_read(url: str) -> None:
+    problem = url_problem(url)
+    assert problem is not None
+    assert "u:p" not in problem[0]
+    for option in ("arm_endpoint", "authority", "audience"):
+        named: dict[str, Any] = {option: url}
+        with pytest.raises(UsageError):
+            refuse_foreign(["azure"], api.TargetOptions(**named))
+
+
+@pytest.mark.parametrize(("option", "value"), [("cloud", "germany"), ("tenant", "-x"), ("tenant", "a b"), ("tenant", "")])
+def test_a_setting_that_cannot_be_meant_is_refused_before_anything_is_asked(option: str, value: str) -> None:
+    named: dict[str, Any] = {option: value}
+    with pytest.raises(UsageError):
+        refuse_foreign(["azure"], api.TargetOptions(**named))
+
+
+def test_a_file_of_certificates_that_is_none_is_said(tmp_path: Path) -> None:
+    (tmp_path / "no.pem").write_text("no certificate")
+    for file in (tmp_path / "gone.pem", tmp_path / "no.pem"):
+        with AzureBed(tenant()) as bed, pytest.raises(CnammError) as caught, reached(bed, ca_bundle=str(file)):
+            pass
+        assert caught.value.do
+
+
+# ---- rights --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_roles_that_a_plan_needs() -> None:
+    rights = KINDS["azure"].rights
+    plain = rights.policy(["Microsoft.Storage/storageAccounts/read"])
+    assert plain["builtIn"]["roleName"] == "Reader"
+    assert plain["custom"] is None
+    assert plain["insteadOfReader"]["Actions"] == [
+        "Microsoft.Authorization/permissions/read",
+        "Microsoft.Resources/subscriptions/read",
+        "Microsoft.Storage/storageAccounts/read",
+    ]
+    more = rights.policy(["Microsoft.X/y/read", "Microsoft.X/y/tell/action"])
+    assert more["custom"]["Actions"] == ["Microsoft.X/y/tell/action"]
+
+
+def test_permissions_are_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", "azure", "--permissions"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    actions = said["insteadOfReader"]["Actions"]
+    assert {"Microsoft.Storage/storageAccounts/read", "Microsoft.Authorization/roleAssignments/read"} <= {*actions}
+    assert all(action.endswith("/read") for action in actions), "nothing but reading"
+
+
+def test_preflight_says_what_would_be_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    made = tenant(
+        subscriptions=(Subscription(ONE, "one", not_actions=("Microsoft.KeyVault/*", "Microsoft.Authorization/denyAssignments/*")),)
+    )
+    with AzureBed(made) as bed, environment(bed):
+        flags = [f"--arm-endpoint={bed.url}", f"--authority={bed.url}", "--disable-instance-discovery", f"--ca-bundle={bed.ca}"]
+        run(["plan", "azure", "--preflight", "--format", "json", *flags])
+        said = json.loads(capsys.readouterr().out)
+    found = {row["operation"]: row["status"] for row in (said if isinstance(said, list) else said["tried"])}
+    assert found["graph:resources/Microsoft.KeyVault/vaults"] == "denied (NotGranted)"
+    assert found["graph:resources/Microsoft.Storage/storageAccounts"] == "ok"
+    assert found["2022-04-01:Microsoft.Authorization/denyAssignments"] == "denied (AuthorizationFailed)"
+    assert found["2022-04-01:Microsoft.Authorization/roleAssignments"] == "ok"
