@@ -62,6 +62,14 @@ def test_a_volume_is_judged_by_its_driver(tmp_path: Path) -> None:
             spec={"schedule": "@daily", "template": {"defaultVolumesToFsBackup": False}},
             status={"phase": "Enabled"},
         ),
+        thing(
+            "Deployment",
+            "velero",
+            "velero",
+            api="apps/v1",
+            spec={"template": {"spec": {"containers": [{"name": "velero", "image": "velero/velero:v1.17.0"}]}}},
+            status={"availableReplicas": 1},
+        ),
     ]
     names = ["storage.storage_class_allowed_topologies", "core.persistent_volume_not_host_path", "velero.claims_are_backed_up"]
     found = judged(tmp_path, [f"kubernetes.{name}" for name in names], *objects)

@@ -125,6 +125,7 @@ def door_guards(seen: SeenTables) -> Iterator[MadeRow]:
                 "missed": missed,
                 "covered": None if missed is None else len(cluster.ours) - missed,
                 "is_providers": _is_providers(unit),
+                "is_for_all": _is_for_all(unit),
             }
             yield MadeRow(unit.row.target, unit.row.region, unit.key, row, (unit.row.fact,))
         for key, lost in cluster.unread:
@@ -161,6 +162,14 @@ def _missed(unit: Unit, places: Sequence[tuple[Place, int]], cluster: Judged) ->
             return None
         missed += 0 if reached else count
     return missed
+
+
+def _is_for_all(unit: Unit) -> bool | None:
+    """Whether it judges, and refuses where it does at all, in a namespace under any name: else it names those that it is for."""
+    if unit.guard is None:  # the labels of one namespace
+        return False
+    own = unit.guard.applies if unit.is_enforcing and unit.fails_closed else unit.looks
+    return any_of(own(request.at(NEW)) for request in (_PLAIN_POD, *_PLAIN_THINGS))
 
 
 def _is_providers(unit: Unit) -> bool:

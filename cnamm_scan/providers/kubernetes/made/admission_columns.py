@@ -90,6 +90,10 @@ GUARD: Mapping[str, Column] = {
         "integer", about="How many namespaces, system ones apart, it is not asked in, or does not refuse in although it does elsewhere."
     ),
     "covered": Column("integer", about="In how many namespaces, system ones apart, it is asked, and refuses where it does elsewhere."),
+    "is_for_all": Column(
+        "boolean",
+        about="Whether it also holds in a namespace that is made tomorrow under any name. Else it names those that it is for.",
+    ),
     "is_providers": Column("boolean", about="Whether it came with the managed cluster, as its name or who wrote it tells."),
 }
 REACH: Mapping[str, Column] = {

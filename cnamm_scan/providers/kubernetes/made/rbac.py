@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cnamm_scan.model import MadeRow
@@ -39,6 +40,23 @@ _SERVERS_OWN = re.compile(r"(system:)?kube-apiserver(-kubelet-client)?|kubelet-a
 _KUBELET_ROLE = "system:kubelet-api-admin"
 _SUPPORT = ("aks-service-rolebinding", "aks-service")
 """By which Azure's support comes in while a ticket is open, whatever it is called."""
+_BY_MAKERS = frozenset(
+    (binding, role, Subject(kind, name))
+    for binding, role, kind, name in (
+        # OpenShift: https://docs.redhat.com/en/documentation/openshift_container_platform/4.2/html/authentication/using-rbac
+        ("cluster-admins", "cluster-admin", GROUP, "system:cluster-admins"),
+        ("cluster-admins", "cluster-admin", USER, "system:admin"),
+        ("cluster-readers", "cluster-reader", GROUP, "system:cluster-readers"),
+        ("system:node-admins", "system:node-admin", GROUP, "system:node-admins"),
+        # GKE: https://github.com/kubernetes/kubernetes/tree/master/cluster/gce/addons/rbac
+        ("kubelet-cluster-admin", "system:node", USER, "kubelet"),
+        ("kubelet-bootstrap", "system:node-bootstrapper", USER, "kubelet"),
+        ("kubelet-user-npd-binding", "system:node-problem-detector", USER, "kubelet"),
+        ("npd-binding", "system:node-problem-detector", USER, "node-problem-detector"),
+        ("kube-apiserver-kubelet-api-admin", "kubelet-api-admin", USER, "kube-apiserver"),
+    )
+)
+"""What a cluster comes with that bears no maker's prefix: name of the binding, of its role, and whom it binds."""
 _COMPONENT = re.compile(r"(system|eks|aks|gke):")
 _OUTSIDER = re.compile(
     r"@(gmail|googlemail|outlook|hotmail|live|msn|yahoo|ymail|icloud|gmx|proton|protonmail|tutanota|aol|yandex|fastmail|zoho|zohomail)[.]"
@@ -48,7 +66,26 @@ _EVERYONE = frozenset({Subject(USER, ANONYMOUS), *(Subject(GROUP, name) for name
 _UNNAMED = frozenset({Subject(USER, ANONYMOUS), Subject(GROUP, UNAUTHENTICATED)})
 
 
-class _Powers:
+_SPANS = re.compile(r"([0-9]+(?:[.][0-9]+)?)(weeks?|wks?|w|days?|d|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)")
+_HOURS = {"w": 168.0, "d": 24.0, "h": 1.0, "m": 1 / 60, "s": 1 / 3600}
+
+
+def lasts_hours(ttl: Any, made: Any) -> float | None:
+    """How many hours a binding is to live from when it was made: a span such as 1d12h, or until the end of a day.
+
+    None where nothing says so, or in no form that the controllers heed that delete it.
+    """
+    text = str(ttl or "")
+    if text and not _SPANS.sub("", text):
+        return sum(float(number) * _HOURS[unit[0]] for number, unit in _SPANS.findall(text))
+    try:
+        last = datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
+    except ValueError:
+        return None
+    return (last - made.replace(tzinfo=UTC)).total_seconds() / 3600 if isinstance(made, datetime) else None
+
+
+class Powers:
     """What roles mean by themselves, each worked out once."""
 
     def __init__(self, room: Room) -> None:
@@ -63,7 +100,7 @@ class _Powers:
         return self._found[role]
 
 
-def _held(bound: Bound, powers: _Powers) -> Row:
+def _held(bound: Bound, powers: Powers) -> Row:
     values, binding = bound.row.values, bound.binding
     built_in = values["is_builtin"]
     return {
@@ -77,6 +114,7 @@ def _held(bound: Bound, powers: _Powers) -> Row:
         "is_privileged": None if not binding.role_kind or not binding.role_name else powers.is_privileged(binding.role),
         "has_expiry": values["has_expiry"],
         "removers": values["removers"],
+        "lasts_hours": lasts_hours(values["ttl"], values["created_at"]),
     }
 
 
@@ -90,6 +128,8 @@ def is_makers(bound: Bound, subject: Subject) -> Truth:
 
     What the API server ships is not the maker's: it counts as soon as somebody has changed it.
     """
+    if not bound.binding.namespace and (bound.binding.name, bound.binding.role_name, subject) in _BY_MAKERS:
+        return True
     names = _MAKERS_NAMES.get(subject.kind)
     found = names is not None and bool(_MAKERS_OWN.match(bound.binding.name) and names.fullmatch(subject.name))
     found = found or (subject.kind == USER and bound.binding.role_name == _KUBELET_ROLE and bool(_SERVERS_OWN.fullmatch(subject.name)))
@@ -101,7 +141,7 @@ def is_makers(bound: Bound, subject: Subject) -> Truth:
 def bindings(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each binding."""
     for room in rooms(seen):
-        powers = _Powers(room)
+        powers = Powers(room)
         for bound in room.bindings:
             subjects = bound.binding.subjects
             row = {
@@ -139,7 +179,7 @@ def who_is(room: Room, subject: Subject) -> Row:
 def binding_subjects(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each subject of each binding, numbered as it stands there."""
     for room in rooms(seen):
-        powers = _Powers(room)
+        powers = Powers(room)
         for bound in room.bindings:
             place = bound.binding.namespace
             if bound.binding.subjects is None:

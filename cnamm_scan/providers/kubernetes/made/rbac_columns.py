@@ -32,6 +32,9 @@ _HELD: Mapping[str, Column] = {
     ),
     "has_expiry": Column("boolean", about="Whether a label or annotation asks a controller to delete it."),
     "removers": Column("list", about="Products that are asked to: kyverno-cleanup, janitor, ttl-controller."),
+    "lasts_hours": Column(
+        "number", about="How many hours it is to live from when it was made; unknown where nothing says so, or in no form that is known."
+    ),
 }
 BINDING: Mapping[str, Column] = {
     "binding_kind": Column("text", about="RoleBinding or ClusterRoleBinding."),
@@ -110,7 +113,8 @@ SUBJECT: Mapping[str, Column] = {
     ),
     "is_platforms": Column(
         "boolean",
-        about="The same, or the account of a controller that runs in a namespace of the platform, short of one that holds everything.",
+        about="The same, or the account of a controller that runs in a namespace of the platform, short of one that holds everything"
+        " and is no part of OpenShift itself.",
     ),
     **_POWERS,
 }

@@ -16,6 +16,7 @@ from cnamm_scan.providers.kubernetes.policies.rbac.asking import Truth
 from cnamm_scan.providers.kubernetes.policies.rbac.cluster import Binding, Cluster, Features, Role, Sight
 from cnamm_scan.providers.kubernetes.policies.rbac.mapped import Mapped
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import RoleName
+from cnamm_scan.providers.kubernetes.policies.rbac.subjects import ACCOUNT as SERVICE_ACCOUNT
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import Subject
 
 ROLE, CLUSTER_ROLE = "kubernetes.rbac.role", "kubernetes.rbac.cluster_role"
@@ -41,6 +42,8 @@ _LABELS = {
     "oke.oraclecloud.com/pool.name": "oke",
 }
 """Label that a cloud puts on the nodes of a managed cluster -> the name of that service."""
+_CONSTRAINTS = "securitycontextconstraints"
+"""A resource that OpenShift alone serves."""
 OWN_WRITERS = frozenset({"kube-apiserver", "kube-controller-manager", "clusterrole-aggregation-controller"})
 """Who writes the fields of a role that nobody has changed."""
 
@@ -116,6 +119,8 @@ class Room:
         if found is None or not found[1].values["is_builtin"]:
             return False
         written = found[1].values["managers"]
+        if name.name == "cluster-admin" and found[0].rules is not None and set(found[0].rules) <= set(builtin.EVERYTHING):
+            return True  # who has annotated it has given it no more
         return found[1].values["created_at"] is not None if not written else OWN_WRITERS.issuperset(written)
 
     # ---- bindings --------------------------------------------------------------------------------------------------------
@@ -283,6 +288,12 @@ class Room:
     def is_platforms(self, namespace: str) -> bool:
         """Whether a namespace holds the platform itself; of one that was not listed its name tells."""
         return self._platform.get(namespace, namespace.startswith("kube-"))
+
+    def is_openshifts(self, account: Subject) -> bool:
+        """Whether an account is part of OpenShift itself, whose own operators keep it: nobody who runs the cluster can take its rights."""
+        if account.kind != SERVICE_ACCOUNT or not account.namespace.startswith("openshift-") or not self.is_platforms(account.namespace):
+            return False
+        return any(row.values["resource"] == _CONSTRAINTS for row in self.rows(KIND)) and self.runs(account) is True
 
 
 def rooms(seen: SeenTables) -> Iterator[Room]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.interface import SeenTables
-from cnamm_scan.providers.kubernetes.made.rbac import is_makers, who_is
+from cnamm_scan.providers.kubernetes.made.rbac import Powers, is_makers, who_is
 from cnamm_scan.providers.kubernetes.made.rbac_room import CLUSTER, CLUSTER_ROLE_BINDING, ROLE_BINDING, Room, rooms
 from cnamm_scan.providers.kubernetes.policies.admission.values import all_of
 from cnamm_scan.providers.kubernetes.policies.rbac import ways
@@ -41,6 +41,8 @@ _POWERFUL = TELLING | {*_ADMISSION_KINDS, "customresourcedefinitions", "pods/por
 CLOUD = "Cloud"
 """Stands for whoever the cloud's own access entries let in, which the cluster does not show."""
 _NODES = "system:nodes"
+_EMERGENCIES = 2
+"""So many may stand by for emergencies and be no administrators otherwise; where there are more, all of them count."""
 _SIGNERS = (*ways.CLIENT_SIGNERS, *ways.NODE_SIGNERS)
 """Signers whose certificates let somebody in at the API server; those of kubelets' own servers do not."""
 
@@ -91,14 +93,18 @@ class _Judge:
         def any_of(verbs: tuple[str, ...], group: str, resource: str, sub: str = "") -> Truth:
             return either(looks.any(verbs, group, resource, sub, place) for place in places)
 
+        def one_of(verbs: tuple[str, ...], resource: str, sub: str) -> Truth:
+            """On a named object too: to be one account, or in one pod, of the platform is enough."""
+            return either(looks.one(verbs, "", resource, sub, place) for place in places)
+
         return _Powers(
             uses_wildcards=wildcards,
             reads_secrets=any_of(ways.READS, "", "secrets"),
             makes_pods=either(makes_pods(looks, place) for place in places),
             enters_pods=either(
                 [
-                    *(any_of(("create", "get"), "", "pods", sub) for sub in ("exec", "attach", "portforward")),
-                    any_of(ways.CHANGES, "", "pods", "ephemeralcontainers"),
+                    *(one_of(("create", "get"), "pods", sub) for sub in ("exec", "attach", "portforward")),
+                    one_of(ways.CHANGES, "pods", "ephemeralcontainers"),
                 ]
             ),
             proxies_nodes=looks.one(("get", "create"), "", "nodes", "proxy"),
@@ -106,10 +112,10 @@ class _Judge:
                 looks.any(ways.CHANGES, ways.CERTIFICATES, "certificatesigningrequests", "approval"),
                 either(looks.any(("approve",), ways.CERTIFICATES, "signers", name=each) for each in _SIGNERS),
             ),
-            changes_webhooks=either(looks.any(_WRITES, ways.ADMISSION, kind) for kind in _ADMISSION_KINDS),
-            makes_tokens=any_of(ways.CREATES, "", "serviceaccounts", "token"),
+            changes_webhooks=either(looks.one(_WRITES, ways.ADMISSION, kind) for kind in _ADMISSION_KINDS),
+            makes_tokens=one_of(ways.CREATES, "serviceaccounts", "token"),
             makes_volumes=looks.any(ways.CREATES, "", "persistentvolumes"),
-            installs_kinds=looks.any(_WRITES, "apiextensions.k8s.io", "customresourcedefinitions"),
+            installs_kinds=looks.one(_WRITES, "apiextensions.k8s.io", "customresourcedefinitions"),
         )
 
     def _wildcards(self, rights: Rights) -> Truth:
@@ -269,6 +275,8 @@ def _is_platforms(room: Room, holder: _Holder, held: Row) -> Truth:
     subject, everything = holder.subject, held["holds_everything"]
     if subject.kind != ACCOUNT:
         return holder.is_makers
+    if room.is_openshifts(subject):
+        return True
     if subject.name == "default" or not room.is_platforms(subject.namespace) or everything:
         return False
     runs = room.runs(subject)
@@ -310,8 +318,16 @@ def _unread(kind: str, name: str, facts: Sequence[str], room: Room) -> MadeRow:
     return MadeRow(room.target.id, EVERYWHERE, f"{kind} {name}", row, tuple(facts))
 
 
+def _emergencies(room: Room) -> dict[Subject, None]:
+    """Whom emergency bindings give everything in the whole cluster."""
+    powers = Powers(room)
+    found = (each.binding for each in room.bindings if each.row.values["is_break_glass"] and not each.binding.namespace)
+    return dict.fromkeys(subject for each in found if powers.is_privileged(each.role) for subject in each.subjects or ())
+
+
 def administrators(seen: SeenTables) -> Iterator[MadeRow]:
-    """A row for each cluster with how many own it: a group counts as one; shipped bindings, the maker's and those for emergencies do not.
+    """A row for each cluster with how many own it: a group counts as one; shipped bindings, the maker's and the first two for emergencies
+    do not, nor do the operators that OpenShift is made of.
 
     An identity of AWS counts where none of the users and groups that it comes as does.
     """
@@ -321,6 +337,8 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
             possible = possible or not (room.sees(ROLE_BINDING) and room.sees(CLUSTER_ROLE_BINDING))
             possible = possible or any(each is None for each, _ in room.mapped)
             for holder in _holders(room)[1]:
+                if room.is_openshifts(holder.subject):
+                    continue
                 if holder.is_makers is not False:
                     possible = possible or holder.is_makers is None
                     continue
@@ -328,6 +346,8 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
                 if is_administrator and not (holder.subject.kind == IAM and counted.keys() & holder.caller.subjects):
                     counted[holder.subject] = None
                 possible = possible or is_administrator is None
+            if len(emergency := _emergencies(room)) > _EMERGENCIES:
+                counted |= emergency
             names = [each.text for each in counted]
             row = {"at_least": len(names), "at_most": None if possible else len(names), "names": names}
             yield MadeRow(room.target.id, EVERYWHERE, cluster.key, row, (cluster.fact,))

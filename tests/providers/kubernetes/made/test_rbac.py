@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from cnamm_scan.providers.kubernetes.made import rbac_room as room
+from cnamm_scan.providers.kubernetes.made.rbac import lasts_hours
 from tests.providers.kubernetes.made.given import made_by, tables
 from tests.providers.kubernetes.policies.rbac.given import U, account, binding, group, role, rule, user
 
@@ -191,6 +195,8 @@ def test_whom_the_maker_of_a_cluster_binds_for_itself_is_told_apart_by_binding_a
         binding("aks-service", user("support"), name="aks-service-rolebinding"),
         binding("system:kubelet-api-admin", user("kube-apiserver"), name="kube-apiserver-kubelet-admin"),
         binding("cluster-admin", user("system:gcp-controller-manager"), name="system:gcp-controller-manager"),
+        binding("cluster-admin", group("system:cluster-admins"), user("system:admin"), name="cluster-admins"),
+        binding("system:node", user("kubelet"), name="kubelet-cluster-admin"),
     ]
     by_hand = [
         binding("cluster-admin", user("anna"), name="eks:anna"),
@@ -206,6 +212,9 @@ def test_whom_the_maker_of_a_cluster_binds_for_itself_is_told_apart_by_binding_a
         "User support",
         "User kube-apiserver",
         "User system:gcp-controller-manager",
+        "Group system:cluster-admins",
+        "User system:admin",
+        "User kubelet",
     }
     counted = made_by("rbac_administrators", tables([*admin, *by_hand]))["shop"]
     assert counted["names"] == ["Group system:nodes", "User anna", "User eks:pod-identity", "User system:anonymous"]
@@ -244,3 +253,71 @@ def test_who_may_approve_only_what_kubelets_serve_with_approves_no_client() -> N
     assert approves(update, rule("approve", "signers", group_of, names="kubernetes.io/kubelet-serving")) is False
     assert approves(update, rule("approve", "signers", group_of, names="kubernetes.io/kube-apiserver-client")) is True
     assert approves(update, rule("approve", "signers", group_of)) is True
+
+
+def test_operators_that_openshift_is_made_of_are_its_own_whatever_they_hold() -> None:
+    places = {"openshift-dns": "dns", "openshift-ours": "dns", "kube-system": "dns", "openshift-cluster-version": "default"}
+    bound = [binding("cluster-admin", account(space, name), name=space) for space, name in places.items()]
+    pods = {space: {"namespace": space, "service_account": name} for space, name in places.items()}
+    spaces = {space: {"name": space, "is_system": space != "openshift-ours"} for space in places}
+
+    def counted(*kinds: str, **more: Any) -> Any:
+        served = {each: {"api_group": "security.openshift.io", "resource": each} for each in kinds}
+        others: dict[str, Any] = {room.POD: pods, room.NAMESPACE: spaces, room.KIND: served}
+        given = tables(bound, **others | more)
+        return made_by("rbac_administrators", given)["shop"]["names"]
+
+    own = ["ServiceAccount kube-system/dns", "ServiceAccount openshift-ours/dns"]
+    assert counted("securitycontextconstraints") == own
+    assert len(counted()) == len(places)
+    assert len(counted("securitycontextconstraints", **{room.POD: {}})) == len(places)  # nothing runs as them
+
+
+@pytest.mark.parametrize(
+    ("ttl", "hours"),
+    [("4h", 4), ("1d12h", 36), ("2weeks", 336), ("90m", 1.5), ("2026-01-03", 72), ("2026-01-01T003000Z", 24), ("", None), ("soon", None)],
+)
+def test_a_binding_lasts_for_a_span_or_until_the_end_of_a_day(ttl: str, hours: float | None) -> None:
+    assert lasts_hours(ttl, datetime(2026, 1, 1, tzinfo=UTC)) == hours
+    assert lasts_hours("2026-01-03", None) is None
+
+
+def test_one_named_token_pod_or_webhook_is_enough_where_one_named_secret_is_not() -> None:
+    def told(*rules: Json, **place: Any) -> set[str]:
+        row = subjects(role("a", *rules, **place), binding("a", U, name="x", kind="Role" if place else "ClusterRole", **place))["User u"]
+        return {name for name in ("makes_tokens", "enters_pods", "changes_webhooks", "installs_kinds", "reads_secrets") if row[name]}
+
+    control = {"namespace": "kube-system"}
+    assert told(rule("create", "serviceaccounts/token", names="deployer"), **control) == {"makes_tokens"}
+    assert told(rule("create", "serviceaccounts/token", names="deployer"), namespace="shop") == set()
+    assert told(rule("create", "pods/exec", names="etcd-0"), **control) == {"enters_pods"}
+    assert told(rule("patch", "validatingwebhookconfigurations", "admissionregistration.k8s.io", names="gate")) == {"changes_webhooks"}
+    assert told(rule("update", "customresourcedefinitions", "apiextensions.k8s.io", names="shops.acme.io")) == {"installs_kinds"}
+    assert told(rule("get", "secrets", names="one"), **control) == set()
+    assert told(rule("get", "secrets"), **control) == {"reads_secrets"}
+
+
+def test_the_role_of_everything_stays_shipped_when_somebody_annotates_it_and_not_another() -> None:
+    labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
+
+    def shipped(name: str, whom: Json) -> Any:
+        made, bound = role(name, rule("*", "*", "*"), labels=labels), binding(name, whom, name=name)
+        made["metadata"]["writer"], bound["metadata"]["labels"] = "kubectl-annotate", labels
+        [row] = subjects(made, bound).values()
+        return row["is_shipped"]
+
+    assert shipped("cluster-admin", group("system:masters")) is True
+    assert shipped(SCHEDULER, user(SCHEDULER)) is False
+
+
+def test_more_than_two_for_emergencies_are_administrators_like_others() -> None:
+    def counted(names: str) -> Any:
+        given = []
+        for name in names:
+            each = binding("cluster-admin", user(name), name=name)
+            each["metadata"]["labels"] = {"break-glass": "true"}
+            given.append(each)
+        return made_by("rbac_administrators", tables([*R, *given]))["shop"]["names"]
+
+    assert counted("ab") == []
+    assert counted("abc") == ["User a", "User b", "User c"]

@@ -103,3 +103,14 @@ def test_policies_that_were_not_listed_may_hold_in_every_namespace() -> None:
         assert row == {"namespace": "shop"}
     files = {"manifests": ["x.yaml"]}
     assert len(made_by("applied_policies", given, {network.NETWORK_POLICY: "not_given"}, files)) == 1
+
+
+def test_a_guard_that_names_its_namespaces_is_not_one_that_exempts_others() -> None:
+    def told(**changed: Json) -> tuple[Any, Any]:
+        (row,) = made_by("door_guards", {**door(), RULES[0]: {"guard": {**RULE, **changed}}}).values()
+        return row["is_for_all"], row["missed"]
+
+    assert told() == (True, 0)
+    assert told(exclude={"any": [{"resources": {"namespaces": ["shop"]}}]}) == (True, 1)
+    assert told(match={"any": [{"resources": {"kinds": ["Pod"], "namespaces": ["pay"]}}]}) == (False, 1)
+    assert told(match={"any": [{"resources": {"kinds": ["Pod"], "namespaceSelector": {"matchLabels": {"env": "prod"}}}}]}) == (False, 1)
