@@ -98,3 +98,9 @@ def test_a_service_that_is_open_without_a_rule_is_closed_by_its_first() -> None:
 )
 def test_a_list_of_networks_counts_where_something_filters_by_it(server: Any, expected: Any) -> None:
     assert _door(server)[0] == expected
+
+
+def test_all_of_azure_may_stand_in_a_list_too() -> None:
+    assert _door({"is_filtered": True, "addresses": ["0.0.0.0", "81.2.69.142"]}) == ("bounded", True)
+    assert _door({"is_filtered": True, "addresses": ["0.0.0.0/0"]}) == ("world", False)
+    assert _door({"is_filtered": True, "addresses": ["2001:500:88::/48"]}) == ("bounded", False)

@@ -14,9 +14,10 @@ from cnamm_scan.providers.openness import NO_ADDRESSES, Addresses, Openness, add
 OWN = ("id", "name", "group")
 """Columns that a door carries over from what it belongs to."""
 ALL_OF_AZURE = (0, 0)
-"""0.0.0.0 to 0.0.0.0 is no address but every machine in Azure, other customers' too.
+"""0.0.0.0 to 0.0.0.0, and 0.0.0.0 in a list, is no address but every machine in Azure, other customers' too.
 
-https://learn.microsoft.com/azure/azure-sql/database/firewall-configure#connections-from-inside-azure
+https://learn.microsoft.com/azure/azure-sql/database/firewall-configure#connections-from-inside-azure,
+https://learn.microsoft.com/azure/cosmos-db/how-to-configure-firewall#allow-requests-from-global-azure-datacenters-or-other-sources-within-azure
 """
 
 
@@ -47,8 +48,7 @@ def _judged(values: Mapping[str, Any], rules: Sequence[SeenRow], *, is_filtered:
     is_public = values["is_public"]
     if is_public is False:
         return {"openness": Openness.NONE.value, "admits_azure": False}
-    held, whole = _listed(values.get("addresses", ()))
-    spans = []
+    spans, held, whole = _listed(values.get("addresses", ()))
     for rule in rules:
         span = _span(rule.values["first"], rule.values["last"])
         if span is None:
@@ -67,15 +67,19 @@ def _judged(values: Mapping[str, Any], rules: Sequence[SeenRow], *, is_filtered:
     }
 
 
-def _listed(texts: Sequence[str] | None) -> tuple[Addresses, bool]:
-    """The addresses that a list of networks holds, and whether all of it was understood."""
+def _listed(texts: Sequence[str] | None) -> tuple[list[tuple[int, int]], Addresses, bool]:
+    """What a list of networks holds, ranges of IPv4 and the rest, and whether all of it was understood."""
+    spans: list[tuple[int, int]] = []
     held, whole = NO_ADDRESSES, texts is not None
     for text in texts or ():
         try:
-            held = held.joined(addresses([text]))
+            one = addresses([text])
         except ValueError:  # the name of a service, or what a newer API writes
             whole = False
-    return held, whole
+            continue
+        spans += one.ipv4
+        held = held.joined(Addresses((), one.ipv6))
+    return spans, held, whole
 
 
 def _span(first: str | None, last: str | None) -> tuple[int, int] | None:
