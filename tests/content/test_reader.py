@@ -237,7 +237,7 @@ def test_a_provider_that_nobody_knows(tmp_path: Path) -> None:
     document = {"service": "lab", "facts": {"awz.lab.box": table({"name": {"type": "text", "from": "Name"}})}}
     [problem] = _problems(tmp_path, {**files(), "collectors/awz/lab.yaml": document})
     assert problem.what == "awz.lab.box: no provider 'awz'"
-    assert problem.do == "did you mean 'aws'?"
+    assert problem.do == "did you mean 'aws' or 'azure'?"
     assert problem.where.endswith(f"collectors/awz/lab.yaml:{_line(tmp_path / 'collectors/awz/lab.yaml', 'awz.lab.box:')}")
 
 
