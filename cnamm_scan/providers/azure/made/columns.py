@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cnamm_scan.model import Column
+from cnamm_scan.providers.first_match import OPENED
 from cnamm_scan.providers.interface import Maker
 from cnamm_scan.providers.makers import later
 
@@ -51,8 +52,31 @@ ROLE: Mapping[str, Column] = {
     "assigned": Column("integer", about="How often it was given in the subscription."),
     **RAISING,
 }
+SSH_OR_RDP: Mapping[str, Column] = {"opens_ssh_or_rdp": Column("boolean", about="The world gets to port 22, or to 3389 by TCP or UDP.")}
+GROUP: Mapping[str, Column] = {
+    "name": Column("text"),
+    "group": Column("text", about="Its resource group."),
+    "subnets": Column("list", about="Subnets that it guards."),
+    "interfaces": Column("list", about="Interfaces that it guards."),
+    **OPENED,
+    **SSH_OR_RDP,
+    "admits_azure": Column(
+        "boolean", about="Lets in the machines of every customer of Azure (AzureCloud): strangers, though not the world."
+    ),
+}
+INTERFACE: Mapping[str, Column] = {
+    "name": Column("text"),
+    "group": Column("text", about="Its resource group."),
+    "machine": Column("text", about="The machine that it belongs to; empty: none."),
+    "public_ips": Column("list"),
+    "is_guarded": Column("boolean", about="A network security group stands before it: its own, or its subnet's."),
+    **OPENED,
+    **SSH_OR_RDP,
+}
 MAKERS: Mapping[str, Maker] = {
     "principal_rights": Maker(later("azure", "access", "principal_rights"), PRINCIPAL),
     "administrators": Maker(later("azure", "access", "administrators"), ADMINISTRATORS),
+    "security_group_access": Maker(later("azure", "networks", "security_group_access"), GROUP),
+    "interface_exposure": Maker(later("azure", "networks", "interface_exposure"), INTERFACE),
     "custom_role_rights": Maker(later("azure", "access", "custom_role_rights"), ROLE),
 }
