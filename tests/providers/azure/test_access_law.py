@@ -76,6 +76,16 @@ POOLS: dict[str, dict[str, list[Any]]] = {
         "subnets": [["azure.network.subnet 0"], ["azure.network.subnet 0", "azure.network.subnet 1"]],
         "public_ips": [[], ["azure.network.public_ip 0"]],
     },
+    **{
+        table: {
+            "name": ["x"],
+            "group": ["rg"],
+            "public_network": ["Enabled", "Disabled", "SecuredByPerimeter"],
+            "default_action": ["Allow", "Deny"],
+            "ip_rules": [[], ["198.51.100.7"], ["0.0.0.0/1", "128.0.0.0/1"], ["4.0.0.0/6"]],
+        }
+        for table in ("azure.storage.account", "azure.keyvault.vault")
+    },
     "azure.network.public_ip": {"sku": ["Basic", "Standard"]},
 }
 
