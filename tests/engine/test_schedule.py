@@ -17,7 +17,7 @@ from cnamm_scan.engine import schedule
 from cnamm_scan.engine.schedule import DARK_AFTER, RETRY_BASE, RETRY_CAP, Limits, Outcome, Scheduler, _Bucket, pause_before
 from cnamm_scan.errors import CredentialsError
 from cnamm_scan.model import Reason
-from cnamm_scan.providers.interface import Answer, CallFailedError, Request
+from cnamm_scan.providers.interface import Answer, CallFailedError, NotYetError, Request
 
 QUICK = Limits(concurrency=4, rate=10_000, burst=10_000, attempts=3, deadline=5)
 Ask = Callable[[Request], Answer]
@@ -531,3 +531,43 @@ def test_throttling_slows_only_that_service_in_that_region() -> None:
     rates = {key: bucket.rate for key, bucket in scheduler._buckets.items()}
     slowed = pytest.approx(32 * 1.05)
     assert rates == {(("", "here"), "iam"): slowed, (("", "there"), "iam"): 64, (("", "here"), "s3"): 64}
+
+
+# ---- what was not sent ---------------------------------------------------------------------------------------------------
+
+
+class Waiting:
+    """Says so often that it is too early, then answers; `ends` are the deadlines that came with the calls."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.calls = times, 0
+        self.ends: list[float | None] = []
+
+    def __call__(self, asked: Request) -> Answer:
+        self.calls += 1
+        self.ends.append(asked.ends)
+        if self.calls <= self.times:
+            raise NotYetError("QuotaSpent", 0.01)
+        return answered(asked)
+
+
+def test_a_call_that_was_not_sent_is_no_attempt_and_its_time_has_not_begun() -> None:
+    waiting = Waiting(QUICK.attempts * 3)
+    scheduler, (outcome,) = run(QUICK, (request(), waiting))
+    assert outcome.failure is None
+    assert (outcome.retries, scheduler.retries_of.total()) == (0, 0)
+    assert waiting.calls == QUICK.attempts * 3 + 1
+    assert len({*waiting.ends}) == waiting.calls, "each is given its whole time"
+
+
+def test_who_waits_for_a_moment_ends_when_the_scan_does() -> None:
+    scheduler = Scheduler(QUICK)
+    found: list[Outcome] = []
+
+    def too_early(asked: Request) -> Answer:
+        scheduler.stop(Reason.INTERRUPTED)
+        raise NotYetError("QuotaSpent", 60.0)
+
+    scheduler.submit(request(), too_early, found.append, depth=0)
+    scheduler.run()
+    assert [outcome.failure is not None for outcome in found] == [True]

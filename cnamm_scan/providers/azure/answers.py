@@ -174,7 +174,15 @@ class translated:
             raise CallFailedError(Reason.TIMED_OUT, type(error).__name__, "no answer in time", retry=True) from error
         if isinstance(error, core.ServiceRequestError) and "SSL" in str(error):
             raise CallFailedError(Reason.UNREACHABLE, "TLS", _tls_words(error)) from error
-        if isinstance(error, core.AzureError | OSError) or type(error).__module__.split(".")[0] in ("urllib3", "requests"):
+        from urllib3 import exceptions as http
+
+        if isinstance(error, http.SSLError):
+            raise CallFailedError(Reason.UNREACHABLE, "TLS", _tls_words(error)) from error
+        if isinstance(error, http.ProxyError):
+            raise CallFailedError(Reason.UNREACHABLE, "Proxy", "the proxy does not answer", retry=True) from error
+        if isinstance(error, http.TimeoutError) and not isinstance(error, http.NewConnectionError):  # a kind of timeout to older urllib3
+            raise CallFailedError(Reason.TIMED_OUT, type(error).__name__, "no answer in time", retry=True) from error
+        if isinstance(error, core.AzureError | http.HTTPError | OSError) or type(error).__module__.partition(".")[0] == "requests":
             raise CallFailedError(Reason.UNREACHABLE, type(error).__name__, "no connection", retry=True) from error
 
 

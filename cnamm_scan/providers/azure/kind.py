@@ -83,6 +83,11 @@ KIND = Kind(
         Option("ca_bundle", "--ca-bundle", "trust the authorities in this file, as PEM, and no others.", "FILE"),
     ),
     makers=MAKERS,
+    # what resources are given when they are made, and hold ever after where nobody took care
+    secret_keys=frozenset(
+        "adminPassword administratorLoginPassword customData userData connectionString primaryConnectionString secondaryConnectionString"
+        " primaryKey secondaryKey accountKey sasToken clientSecret protectedSettings commandToExecute".split()
+    ),
     needs=needs.needs,
     call_problem=needs.problem,
     standing=frozenset({"azure.authorization.administrators"}),

@@ -123,14 +123,14 @@ class Link:
     def _asked(self, method: str, path: str, body: bytes | None, target: str) -> Reply:
         from azure.core.rest import HttpRequest
 
-        headers = {"Accept": "application/json", "User-Agent": AGENT}
+        headers = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": AGENT}
         if body is not None:
             headers["Content-Type"] = "application/json"
         request = HttpRequest(method, f"{self._root}{self._base}{path}", headers=headers, content=body)
         self._sent.whose(target)
         with translated():
             came = self._pipeline.run(request, stream=True).http_response
-            data = read_body(came._internal_response.raw, self.bounds)
+            data = read_body(came.raw, self.bounds)
         if came.status_code != 200:
             raise failure_of(came.status_code, came.headers, data)
         return Reply(data, came.headers)

@@ -56,7 +56,7 @@ def connect(name: str, options: Options) -> AzureProvider:
     Raises UsageError, CredentialsError or ProviderError.
     """
     need("azure.identity", "azure")
-    from cnamm_scan.providers.azure.wire import Wire
+    from cnamm_scan.providers.azure.wire import Direct, Wire
 
     if options.ca_bundle is not None and not File(options.ca_bundle).is_file():
         raise UsageError("no such file", where=f"--ca-bundle {options.ca_bundle}", do="name a file of certificates in PEM")
@@ -68,14 +68,14 @@ def connect(name: str, options: Options) -> AzureProvider:
         "connections": options.connections,
     }
     try:
-        wires = [Wire(count=sent.one_signing_in, **how), Wire(count=sent.one, **how)]
+        signing_in, direct = Wire(count=sent.one_signing_in, **how), Direct(cloud.endpoint, count=sent.one, **how)
         asks_nobody = options.disable_instance_discovery or cloud.authority not in {each.authority for each in CLOUDS.values()}
-        credential = credential_of(cloud, tenant=options.tenant, asks_nobody=asks_nobody, transport=wires[0])
+        credential = credential_of(cloud, tenant=options.tenant, asks_nobody=asks_nobody, transport=signing_in)
     except OSError as error:  # a file of certificates that holds none
         raise UsageError(
             f"cannot be read: {error.strerror or error}", where=f"--ca-bundle {options.ca_bundle}", do="name a file of certificates in PEM"
         ) from error
-    link = Link(cloud, credential, wires[1], sent, options.bounds)
+    link = Link(cloud, credential, direct, sent, options.bounds)
     where = f"azure:{name}" if name else "azure"
     try:
         subscriptions = subscriptions_of(link, name, where)

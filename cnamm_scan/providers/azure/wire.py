@@ -1,14 +1,24 @@
-"""azure-core's transport with bounds of ours: answers within them, each request counted where it is sent. Imports the SDK."""
+"""Transports for azure-core with bounds of ours: answers within them, each request counted where it is sent. Imports the SDK.
+
+Signing in goes over azure-core's own, on requests, since azure-identity asks for all that it has. Resource Manager is one host that is
+asked thousands of times: it has a pool of urllib3's, and nothing between that and us.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
+import certifi
 import requests
-from azure.core.pipeline.transport import RequestsTransport
+import urllib3
+from azure.core.pipeline.transport import HttpTransport, RequestsTransport
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
@@ -51,3 +61,75 @@ class Wire(RequestsTransport):  # type: ignore[misc]
         """Send it, and count it."""
         self._count()
         return super().send(request, **named)
+
+
+@dataclass(slots=True)
+class Came:
+    """An answer as azure-core's policies look at it, its body still on the wire."""
+
+    raw: Any
+    request: Any
+
+    @property
+    def status_code(self) -> int:
+        """The number."""
+        return int(self.raw.status)
+
+    @property
+    def headers(self) -> Any:
+        """As they came; case does not count."""
+        return self.raw.headers
+
+    @property
+    def reason(self) -> str:
+        """The words behind the number."""
+        return str(self.raw.reason)
+
+    def text(self, encoding: str | None = None) -> str:
+        """Nothing: whoever wants to say more of a refusal than its number does not get it here."""
+        return ""
+
+
+class Direct(HttpTransport):  # type: ignore[misc]
+    """One host over TLS, through a proxy where the environment names one."""
+
+    def __init__(self, endpoint: str, *, verify: str | bool, call_timeout: float, connections: int, count: Callable[[], None]) -> None:
+        trusted = verify if isinstance(verify, str) else os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        how: dict[str, Any] = {"maxsize": connections, "cert_reqs": "CERT_REQUIRED", "ca_certs": trusted or certifi.where()}
+        host = urlsplit(endpoint).hostname or ""
+        proxy = None if proxy_bypass(host) else getproxies().get("https")
+        self._manager: Any = urllib3.ProxyManager(proxy, **how) if proxy else urllib3.PoolManager(**how)
+        self._manager.pool_classes_by_scheme = bounded(self._manager.pool_classes_by_scheme)
+        self._pool = self._manager.connection_from_url(endpoint)
+        self._timeout = urllib3.Timeout(connect=min(5.0, call_timeout), read=call_timeout)
+        self._root = f"https://{urlsplit(endpoint).netloc}"
+        self._count = count
+
+    def send(self, request: Any, **_: Any) -> Came:
+        """Send it, and count it."""
+        self._count()
+        raw: Any = self._pool.urlopen(
+            request.method,
+            request.url.removeprefix(self._root),
+            body=request.content,
+            headers=dict(request.headers),
+            retries=False,
+            preload_content=False,
+            decode_content=False,
+            timeout=self._timeout,
+        )
+        raw.enforce_content_length = True  # older urllib3 takes a body that was cut for whole
+        return Came(raw, request)
+
+    def open(self) -> None:
+        """Connections are opened as they are needed."""
+
+    def close(self) -> None:
+        """Close them."""
+        self._manager.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,4 +1,4 @@
-"""What is made of less of a subscription's roles is what is made of all of them, as far as it says anything."""
+"""What is made of less of a subscription's roles and networks is what is made of all of them, as far as it says anything."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ CONDITIONS = ["", "", f"@Request[x:RoleDefinitionId] ForAnyOfAnyValues:GuidEqual
 SCOPES = [OWN, OWN, f"{OWN}/resourcegroups/g", "/", "/providers/microsoft.management/managementgroups/m"]
 PRINCIPALS = ["kim", "lee", "ana"]
 EVERYBODY = [{"id": "00000000-0000-0000-0000-000000000000", "type": "SystemDefined"}]
+
+
+def _rule(access: str, priority: int, source: str, port: str) -> dict[str, Any]:
+    said = {"direction": "Inbound", "access": access, "priority": priority, "protocol": "Tcp", "sourceAddressPrefix": source}
+    return {"name": "r", "properties": {**said, "destinationPortRange": port, "destinationAddressPrefix": "*"}}
+
+
 POOLS: dict[str, dict[str, list[Any]]] = {
     f"{_ROLES}assignment": {
         "scope": SCOPES,
@@ -53,6 +60,33 @@ POOLS: dict[str, dict[str, list[Any]]] = {
     },
     f"{_ROLES}schedule": {"assignment_id": [f"{_ROLES}assignment 0", "none"], "kind": ["Activated", "Assigned"]},
     "azure.subscription.subscription": {"name": ["one"]},
+    "azure.network.security_group": {
+        "name": ["g"],
+        "group": ["rg"],
+        "subnets": [[], ["s"]],
+        "interfaces": [[], ["i"]],
+        "rules": [[], [_rule("Allow", 300, "*", "22")], [_rule("Deny", 200, "*", "*"), _rule("Allow", 300, "Internet", "20-30")]],
+    },
+    "azure.network.subnet": {"group_id": ["", "azure.network.security_group 0"]},
+    "azure.network.interface": {
+        "name": ["i"],
+        "group": ["rg"],
+        "machine": [""],
+        "group_id": ["", "azure.network.security_group 0", "azure.network.security_group 1"],
+        "subnets": [["azure.network.subnet 0"], ["azure.network.subnet 0", "azure.network.subnet 1"]],
+        "public_ips": [[], ["azure.network.public_ip 0"]],
+    },
+    **{
+        table: {
+            "name": ["x"],
+            "group": ["rg"],
+            "public_network": ["Enabled", "Disabled", "SecuredByPerimeter"],
+            "default_action": ["Allow", "Deny"],
+            "ip_rules": [[], ["198.51.100.7"], ["0.0.0.0/1", "128.0.0.0/1"], ["4.0.0.0/6"]],
+        }
+        for table in ("azure.storage.account", "azure.keyvault.vault")
+    },
+    "azure.network.public_ip": {"sku": ["Basic", "Standard"]},
 }
 
 

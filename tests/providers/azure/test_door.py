@@ -125,6 +125,14 @@ def _elsewhere(bed: AzureBed, patch: pytest.MonkeyPatch) -> dict[str, Any]:
     return {"arm_endpoint": "https://127.0.0.1:9", "call_timeout": 1.0}
 
 
+def _no_proxy_there(bed: AzureBed, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    for name in ("NO_PROXY", "no_proxy"):
+        patch.setenv(name, "")
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        patch.setenv(name, "http://127.0.0.1:9")
+    return {"call_timeout": 1.0}
+
+
 @pytest.mark.parametrize(
     ("spoil", "kind", "words"),
     [
@@ -134,6 +142,7 @@ def _elsewhere(bed: AzureBed, patch: pytest.MonkeyPatch) -> dict[str, Any]:
         (_refused, CredentialsError, "does not accept the credentials (InvalidAuthenticationTokenTenant)"),
         (_elsewhere, ProviderError, "cannot be reached"),
         (_untrusted, CnammError, ""),
+        (_no_proxy_there, CnammError, ""),
     ],
 )
 def test_who_is_not_let_in_is_told_why(spoil: Spoil, kind: type[CnammError], words: str, monkeypatch: pytest.MonkeyPatch) -> None:

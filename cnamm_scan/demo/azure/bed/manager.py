@@ -66,6 +66,8 @@ class Manager:
         self.page = page
         self.url = ""
         self.answers: dict[str, tuple[int, Json]] = {}
+        self._pages: dict[str, list[dict[str, Json]]] = {}
+        """The rows of a query as they were at its first page."""
         self._window = Window(*quota) if quota is not None else None
 
     def answer(self, method: str, path: str, query: Mapping[str, list[str]], body: str) -> Answer:
@@ -145,15 +147,17 @@ class Manager:
                 made.headers.update(headers)
                 return made
         options = asked.get("options", {})
+        token = options.get("$skipToken")
         try:
-            rows = kql.run(str(asked["query"]), self._readable(asked.get("subscriptions", ())))
+            rows = self._pages.get(str(asked["query"])) if token else None
+            if rows is None:
+                rows = self._pages[str(asked["query"])] = kql.run(str(asked["query"]), self._readable(asked.get("subscriptions", ())))
         except kql.QueryError as error:
             inner = [{"code": "InvalidQuery", "message": str(error)}]
             return Answer(
                 400, {"error": {"code": "BadRequest", "message": "Please provide below info when asking for support", "details": inner}}
             )
         size = int(options.get("$top", 1000))
-        token = options.get("$skipToken")
         start = int(base64.b64decode(token)) if token else 0
         page = rows[start : start + size]
         said: dict[str, Json] = {"totalRecords": len(rows), "count": len(page), "data": page, "facets": [], "resultTruncated": "false"}

@@ -8,7 +8,7 @@ from typing import Any
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.aws.made.networks import Groups
 from cnamm_scan.providers.aws.made.paths import Paths, Truth, both, either, is_world
-from cnamm_scan.providers.aws.networks.rules import ANYBODY
+from cnamm_scan.providers.first_match import ANYBODY
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.openness import EVERYWHERE, Openness, addresses, judge
 from cnamm_scan.providers.ports import HABITS, LISTS, NO_PORTS, Ports, lists_of, ports

@@ -6,24 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 
 from cnamm_scan.model import Column
+from cnamm_scan.providers.first_match import OPENED, OPENS
 from cnamm_scan.providers.interface import Maker
 from cnamm_scan.providers.makers import later
-from cnamm_scan.providers.ports import LISTS
 
 OPENNESS = "none, private, bounded, wide (a block broader than /8 or /32) or world"
-OPENS: Mapping[str, Column] = {
-    f"opens_{name}": Column("boolean", about=f"The world reaches a port of the list {name} by it.") for name in LISTS
-}
-OPENED: Mapping[str, Column] = {
-    **OPENS,
-    "is_worldwide": Column("boolean", about="The world gets through it, or through it and others of its group together."),
-    "opens_many": Column("boolean", about="The world, on more than 1,024 ports of a protocol."),
-    "opens_widely": Column(
-        "boolean", about="Not the world, but more than one holder's addresses (broader than /8 or /32) on a port of a list."
-    ),
-    "open_lists": Column("list", about="Lists of which the world certainly reaches a port."),
-    "wide_lists": Column("list", about="Lists of which a wide range certainly reaches a port."),
-}
 GROUP_RULE: Mapping[str, Column] = {
     "rule_id": Column("text"),
     "group_id": Column("text"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,33 +20,17 @@ from cnamm_scan.providers.aws.made.paths import (
     is_internet,
     ports_in,
 )
-from cnamm_scan.providers.aws.networks.rules import ANYBODY, NUMBERS, Through, open_ports
+from cnamm_scan.providers.aws.networks.rules import NUMBERS
+from cnamm_scan.providers.first_match import ANYBODY, Through, open_ports, opened
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Addresses, Openness, judge
-from cnamm_scan.providers.ports import ALL_PORTS, LAST, LISTS, PROTOCOLS, SSH_AND_RDP, Ports, lists_of
+from cnamm_scan.providers.ports import ALL_PORTS, LAST, PROTOCOLS, SSH_AND_RDP, Ports
 
 RULE = "aws.ec2.security_group_rule"
 MOST_RULES = 1000
 """As many as a network interface can have. https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html"""
 _ALL = Through(EVERYWHERE, EVERYWHERE)
 _CARRIED = ("rule_id", "group_id", "is_egress", "protocol", "from_port", "to_port", "cidr_ipv4", "cidr_ipv6", "prefix_list")
-
-
-def opened(sure: Mapping[Openness, Ports], possible: Mapping[Openness, Ports], *, is_worldwide: Truth) -> dict[str, Any]:
-    """The columns of what opens ports: three-valued, list by list."""
-    world, maybe = sure[Openness.WORLD], possible[Openness.WORLD]
-    certain, thinkable = lists_of(world), lists_of(maybe)
-    wide = lists_of(sure[Openness.WIDE].without(world))
-    wide_maybe = lists_of(possible[Openness.WIDE])
-    made: dict[str, Any] = {f"opens_{name}": True if name in certain else None if name in thinkable else False for name in LISTS}
-    return {
-        **made,
-        "is_worldwide": is_worldwide,
-        "opens_many": True if world.is_wide else None if maybe.is_wide else False,
-        "opens_widely": True if wide else None if wide_maybe - certain else False,
-        "open_lists": sorted(certain),
-        "wide_lists": sorted(wide),
-    }
 
 
 @dataclass

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from cnamm_scan.providers.aws.networks.rules import ANYBODY, Entry, Through, admitted_at, ports_of, through
+from cnamm_scan.providers.aws.networks.rules import ports_of
+from cnamm_scan.providers.first_match import ANYBODY, Entry, Through, admitted_at, through
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Addresses, Openness, addresses, judge
 from cnamm_scan.providers.ports import ALL_PORTS, Ports, ports

@@ -1,0 +1,102 @@
+"""What the world reaches: of each network security group, and of each interface with a public address through all that guards it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from cnamm_scan.model import MadeRow
+from cnamm_scan.providers.azure.policies.groups import ALL, NOBODY, UNREAD, Pieces, Rule, both, pieces_of, rule_of
+from cnamm_scan.providers.first_match import OPENED, Through, open_ports, opened
+from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Openness
+from cnamm_scan.providers.ports import ALL_PORTS, SSH_AND_RDP, Ports
+
+Row = dict[str, Any]
+
+GROUP = "azure.network.security_group"
+SUBNET = "azure.network.subnet"
+INTERFACE = "azure.network.interface"
+ADDRESS = "azure.network.public_ip"
+_MAYBE_ALL: Pieces = ((ALL_PORTS, Through(NO_ADDRESSES, EVERYWHERE)),)
+
+
+def security_group_access(seen: SeenTables) -> Iterator[MadeRow]:
+    """A row for each network security group: what it would open to the world, whatever it guards."""
+    for row in seen.rows(GROUP):
+        rules = _rules(row)
+        azure = None if rules is None else any(each.allows and each.admits_azure for each in rules)
+        carried = {name: row.values.get(name) for name in ("name", "group", "subnets", "interfaces")}
+        made = {**carried, **_opened(UNREAD if rules is None else pieces_of(rules)), "admits_azure": azure}
+        yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
+
+
+def interface_exposure(seen: SeenTables) -> Iterator[MadeRow]:
+    """A row for each interface that has a public address, or may have: what the world reaches of it through the groups of both."""
+    groups = {(row.target, row.key): _pieces(row) for row in seen.rows(GROUP)}
+    subnets = {(row.target, row.key): row.values.get("group_id") for row in seen.rows(SUBNET)}
+    kinds = {(row.target, row.key): row.values.get("sku") for row in seen.rows(ADDRESS)}
+    for row in seen.rows(INTERFACE):
+        public = row.values.get("public_ips")
+        if public is not None and not public:
+            continue
+        guards = _guards(row, subnets)
+        kind = _kind(row, public, kinds)
+        pieces: Pieces = ALL
+        for guard in guards:
+            pieces = both(pieces, _MAYBE_ALL if guard is None else groups.get((row.target, guard), UNREAD))
+        if not guards:
+            pieces = UNREAD if kind is None else ALL if kind == "basic" else NOBODY
+        made = {**_opened(pieces), "name": row.values.get("name"), "group": row.values.get("group")}
+        made |= {"machine": row.values.get("machine"), "public_ips": public, "is_guarded": None if None in guards else bool(guards)}
+        if public is None:  # it may have none
+            made |= {name: None if value is True else value for name, value in made.items() if name in OPENED and isinstance(value, bool)}
+            made |= {"open_lists": [], "wide_lists": [], "opens_ssh_or_rdp": None if made["opens_ssh_or_rdp"] else made["opens_ssh_or_rdp"]}
+        yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
+
+
+def _guards(row: SeenRow, subnets: dict[tuple[str, str], str | None]) -> list[str | None]:
+    """The groups that stand before an interface; None for one of which it was not read whether it is there."""
+    own, behind = row.values.get("group_id"), row.values.get("subnets")
+    found: list[str | None] = [] if own == "" else [own]
+    if behind is None:
+        return [*found, None]
+    for subnet in behind:
+        group = subnets.get((row.target, subnet))
+        found += [] if group == "" else [group]
+    return found
+
+
+def _kind(row: SeenRow, public: Sequence[str] | None, kinds: dict[tuple[str, str], str | None]) -> str | None:
+    """Of which kind its addresses are: basic where one is, since that is open by itself; None: not read."""
+    found = [kinds.get((row.target, each)) for each in public or ()]
+    if any(each is not None and each.lower() == "basic" for each in found):
+        return "basic"
+    return None if None in found or not found else "standard"
+
+
+def _rules(row: SeenRow) -> list[Rule] | None:
+    said = row.values.get("rules")
+    if not isinstance(said, list):
+        return None
+    try:
+        return [rule for each in said if (rule := rule_of(each)) is not None]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _pieces(row: SeenRow) -> Pieces:
+    rules = _rules(row)
+    return UNREAD if rules is None else pieces_of(rules)
+
+
+def _opened(pieces: Iterable[tuple[Ports, Through]]) -> Row:
+    """The columns of what these pieces open."""
+    pieces = list(pieces)
+    found = {level: open_ports(pieces, level) for level in (Openness.WIDE, Openness.WORLD)}
+    sure = {level: pair[0] for level, pair in found.items()}
+    possible = {level: pair[1] for level, pair in found.items()}
+    world, maybe = sure[Openness.WORLD], possible[Openness.WORLD]
+    is_worldwide = True if not world.is_empty else None if not maybe.is_empty else False
+    some = True if world.meets(SSH_AND_RDP) else None if maybe.meets(SSH_AND_RDP) else False
+    return {**opened(sure, possible, is_worldwide=is_worldwide), "opens_ssh_or_rdp": some}
