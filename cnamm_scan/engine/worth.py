@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from cnamm_scan.content import columns_of
 from cnamm_scan.engine import parser
+from cnamm_scan.engine.branches import BRANCH, Branch, branches_of, numbered
 from cnamm_scan.engine.counts import LEAST
 from cnamm_scan.engine.doubt import CERTAIN, FALSE, NOTHING, Tables, Worth, together, within
 from cnamm_scan.engine.extract import quoted_key
@@ -35,6 +36,8 @@ class Part:
     """How its columns are called in the view, as SQL behind an alias; empty where they are called so themselves."""
     number: int
     """Its place among them."""
+    branches: Mapping[str, tuple[int, tuple[Branch, ...]]]
+    """Column that a CASE gives and that is in doubt -> its place in the SELECT, and the branches of the CASE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +84,32 @@ def _read_worth(content: Content, view: str, dark: Tables) -> Reading:
     parts = []
     for number, each in enumerate(_united(node)):
         relation, names = reader.query(each, {}), ""
+        branches = reader.branches(each)
         if not by_name and list(relation.columns) != list(made.columns):
             if len(relation.columns) != len(made.columns):
                 raise CannotTellError(f"columns of {view}")
             relation = replace(relation, columns=dict(zip(made.columns, relation.columns.values(), strict=True)))
-            names = f"({', '.join(map(quoted_key, made.columns))})"
-        parts.append(Part(relation, names, number))
+            names = f"({', '.join(map(quoted_key, (*made.columns, *(f'{BRANCH}{place}' for place in branches))))})"
+        called = list(relation.columns)
+        parts.append(Part(relation, names, number, {called[place]: (place, found) for place, found in branches.items()}))
     return Reading(made, tuple(parts))
 
 
-def part_sql(content: Content, view: str, number: int, dark: Tables) -> str:
-    """The SELECT of a view's part in which the unread rows of these tables are left out."""
+def part_sql(content: Content, view: str, part: Part, dark: Tables) -> str:
+    """The SELECT of a view's part in which the unread rows of these tables are left out, and the branches of its CASEs are given."""
+    places = [place for place, _ in part.branches.values()]
 
     def written() -> str:
         spec = content.views[view]
         (node,) = parser.statements(spec.select, where=f"{spec.source} ({view})", do="write one SELECT")
-        return parser.text(_without_unread(_united(node)[number], dark))
+        tree = _united(node)[part.number]
+        if places:
+            more = [{**numbered(tree["select_list"][place]), "alias": f"{BRANCH}{place}"} for place in places]
+            tree = {**tree, "select_list": [*tree["select_list"], *more]}
+        return parser.text(_without_unread(tree, dark))
 
-    return reading(content, f"part {view} {number} without {' '.join(sorted(dark))}", str, written)
+    name = f"part {view} {part.number} without {' '.join(sorted(dark))}"
+    return reading(content, f"{name}, branches {' '.join(map(str, places))}" if places else name, str, written)
 
 
 def _united(node: Node) -> list[Node]:
@@ -173,6 +184,18 @@ class _Reader:
     def __init__(self, content: Content, dark: Tables) -> None:
         self.content = content
         self.dark = dark
+        self._last: tuple[Node, Scope] | None = None
+        """The SELECT that was read last and what names meant in it, where each row of it stands for itself."""
+
+    def branches(self, node: Node) -> dict[int, tuple[Branch, ...]]:
+        """Place in the SELECT that was read last -> the branches of the CASE that stands there, of those that are in doubt."""
+        if self._last is None or self._last[0] is not node or node["modifiers"]:
+            return {}
+        items, scope = node["select_list"], self._last[1]
+        if any(item["class"] == "STAR" for item in items):
+            return {}  # places are not those of its columns
+        cases = {place: item for place, item in enumerate(items) if item["class"] == "CASE"}
+        return {place: branches_of(item, scope) for place, item in cases.items() if worth(item, scope).unsure != frozenset()}
 
     def _scope(self, aliases: Mapping[str, Relation]) -> Scope:
         return Scope(aliases, self.dark)
@@ -257,6 +280,7 @@ class _Reader:
             if place is not None and place[1] in aliases[place[0]].keys:
                 keys[name] = aliases[place[0]].keys[place[1]]
         bound = ties(places, self._scope(aliases), asked, node)
+        self._last = None if is_grouped or is_whole else (node, replace(scope, said=said))
         return replace(made, columns=said, tied=bound.tied, held=bound.held, keys=keys)
 
     def _items(self, select: Sequence[Node], aliases: Mapping[str, Relation]) -> list[tuple[str, Node]]:

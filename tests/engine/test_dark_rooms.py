@@ -134,7 +134,7 @@ def test_by_its_key_a_row_is_met_once_and_multiplies_nothing() -> None:
 
 CASES = {
     "CASE WHEN s.name IS NOT NULL THEN true ELSE false END": {True},
-    "CASE WHEN p.port = 1 THEN true WHEN s.name IS NOT NULL THEN false ELSE true END": {False},
+    "CASE WHEN p.port = 1 THEN true WHEN s.name IS NOT NULL THEN false ELSE true END": {False, True},
     "CASE WHEN s.is_80 THEN true WHEN p.port = 1 THEN false END": {True},
     "CASE WHEN s.name IS NULL THEN true ELSE false END": {False},
     "CASE WHEN p.port = 2 THEN s.name IS NOT NULL WHEN s.name IS NOT NULL THEN true ELSE false END": {True},
