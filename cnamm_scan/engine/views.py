@@ -58,7 +58,7 @@ def make_view(store: Store, view: str) -> None:
     reading = None
     if dark:
         with suppress(CannotTellError):
-            reading = read_worth(content, view, dark)
+            reading = read_worth(content, view, dark, {base: store.unread_are(base) for base in dark})
     is_empty = _gives_nothing(store, view, bases, is_whole=reading is None)
     lost = [] if is_empty else _select(store, view, reading, dark)
     _add_missing(store, view, reading.made if reading else Relation({}, frozenset(bases), frozenset(bases)), dark)

@@ -15,6 +15,7 @@ from cnamm_scan.engine.branches import BRANCH, Branch, branches_of, numbered
 from cnamm_scan.engine.counts import LEAST
 from cnamm_scan.engine.doubt import CERTAIN, FALSE, NOTHING, Tables, Worth, together, within
 from cnamm_scan.engine.extract import quoted_key
+from cnamm_scan.engine.needs import NO_NEEDS, Need, leaves_out, needs
 from cnamm_scan.engine.parser import Node, children
 from cnamm_scan.engine.readings import reading
 from cnamm_scan.engine.select import read_view
@@ -56,27 +57,36 @@ class _Told:
     why: str = ""
 
 
-def read_worth(content: Content, view: str, dark: Iterable[str] | None = None) -> Reading:
-    """Read a view's SELECT, as far as these tables beneath it are dark; all of them where nothing is said. Raises CannotTellError."""
+def read_worth(
+    content: Content, view: str, dark: Iterable[str] | None = None, known: Mapping[str, Mapping[str, bool]] | None = None
+) -> Reading:
+    """Read a view's SELECT, as far as these tables beneath it are dark; all of them where nothing is said. Raises CannotTellError.
+
+    `known` is what columns say of all unread rows of a table: a SELECT that leaves such rows out is not touched by them.
+    """
     tables = read_view(content, view).tables
     doubted = tables if dark is None else tables.intersection(dark)
-    told = reading(content, f"doubt {view} of {' '.join(sorted(doubted))}", _Told, lambda: _told(content, view, doubted))
+    said = {table: columns for table, columns in sorted((known or {}).items()) if table in doubted and columns}
+    name = f"doubt {view} of {' '.join(sorted(doubted))}"
+    if said:
+        name += f" where {' '.join(f'{table}.{column}={value}' for table in said for column, value in sorted(said[table].items()))}"
+    told = reading(content, name, _Told, lambda: _told(content, view, doubted, said))
     if told.reading is None:
         raise CannotTellError(told.why)
     return told.reading
 
 
-def _told(content: Content, view: str, dark: Tables) -> _Told:
+def _told(content: Content, view: str, dark: Tables, known: Mapping[str, Mapping[str, bool]]) -> _Told:
     try:
-        return _Told(_read_worth(content, view, dark))
+        return _Told(_read_worth(content, view, dark, known))
     except CannotTellError as error:
         return _Told(None, str(error))
 
 
-def _read_worth(content: Content, view: str, dark: Tables) -> Reading:
+def _read_worth(content: Content, view: str, dark: Tables, known: Mapping[str, Mapping[str, bool]]) -> Reading:
     spec = content.views[view]
     (node,) = parser.statements(spec.select, where=f"{spec.source} ({view})", do="write one SELECT")
-    reader = _Reader(content, dark)
+    reader = _Reader(content, dark, known)
     made = reader.query(node, {})
     if not {"target", "region", "key"} <= made.columns.keys():
         raise CannotTellError(f"columns of {view}")
@@ -181,9 +191,12 @@ def _without_unread(tree: Node, dark: Tables) -> Node:
 
 
 class _Reader:
-    def __init__(self, content: Content, dark: Tables) -> None:
+    def __init__(self, content: Content, dark: Tables, known: Mapping[str, Mapping[str, bool]]) -> None:
         self.content = content
         self.dark = dark
+        self.known = known
+        self._needs: frozenset[Need] = NO_NEEDS
+        """What the SELECT that is read asks of its rows."""
         self._last: tuple[Node, Scope] | None = None
         """The SELECT that was read last and what names meant in it, where each row of it stands for itself."""
 
@@ -244,7 +257,9 @@ class _Reader:
     def _select(self, node: Node, known: Mapping[str, Relation]) -> Relation:
         aliases: dict[str, Relation] = {}
         asked = Asked()
+        around, self._needs = self._needs, needs(node["where_clause"], is_alone=node["from_table"]["type"] == "BASE_TABLE")
         whole = self._from(node["from_table"], known, aliases, asked)
+        self._needs = around
         whole = self._filtered(whole, node["where_clause"], self._scope(aliases), asked)
         items = self._items(node["select_list"], aliases)
         is_grouped = bool(node["group_expressions"]) or node["aggregate_handling"] == "FORCE_AGGREGATES"
@@ -330,7 +345,7 @@ class _Reader:
                 raise CannotTellError("columns renamed")
             path = [str(part).lower() for part in node["qualified_name"]["path"]]
             alias = alias or path[-1]
-            made = known[path[0]] if len(path) == 1 and path[0] in known else self._table(".".join(path))
+            made = known[path[0]] if len(path) == 1 and path[0] in known else self._table(".".join(path), alias)
         elif kind == "SUBQUERY":
             if node.get("column_name_alias"):
                 raise CannotTellError("columns renamed")
@@ -354,9 +369,9 @@ class _Reader:
         aliases[alias] = made
         return replace(made, keys={}, tied={}, held={})
 
-    def _table(self, table: str) -> Relation:
+    def _table(self, table: str, alias: str) -> Relation:
         columns = dict.fromkeys((*columns_of(self.content, table), *INTERNAL), CERTAIN)
-        own = self.dark & {table}
+        own = NOTHING if leaves_out(self._needs, alias, self.known.get(table, {})) else self.dark & {table}
         ties = [place for place in TIES if place in columns]
         return Relation(columns, own, own, tied=dict.fromkeys(ties, own), keys={"key": table})
 
@@ -364,8 +379,10 @@ class _Reader:
         if node["join_type"] not in ("INNER", "LEFT") or node["ref_type"] not in ("REGULAR", "CROSS"):
             raise CannotTellError(f"{node['ref_type']} {node['join_type']}")
         left = self._from(node["left"], known, aliases, asked)
-        before = set(aliases)
+        before, around = set(aliases), self._needs
+        self._needs = around | needs(node.get("condition"))  # who does not meet it is not joined, be it an outer join
         right = self._from(node["right"], known, aliases, asked)
+        self._needs = around
         new = [alias for alias in aliases if alias not in before]
         condition = node.get("condition")
         held = self._using(node["using_columns"], aliases, new)
