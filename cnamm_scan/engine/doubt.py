@@ -61,10 +61,9 @@ def combined(node: Node, kind: str, operator: str, parts: Sequence[Worth]) -> Wo
     whole = together(parts)
     doubts = [part for part in parts if not part.is_certain]
     if kind == "CONJUNCTION":
-        stays = FALSE if operator == "CONJUNCTION_OR" else TRUE
-        return (
-            whole if whole.unsure == frozenset() else whole.of(frozenset({stays}) if all(within(each, stays) for each in doubts) else None)
-        )
+        # of parts that only a false can be turned in, or only a true, the same can be turned in the whole
+        turns = next((value for value in (FALSE, TRUE) if all(within(each, value) for each in doubts)), None)
+        return whole if whole.unsure == frozenset() else whole.of(None if turns is None else frozenset({turns}))
     if operator == "OPERATOR_NOT":
         return whole if whole.unsure == frozenset() else whole.of(_turned(parts[0].unsure))
     if operator in ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL"):
