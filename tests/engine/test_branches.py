@@ -16,7 +16,8 @@ from tests.packs import NOW, A
 FROM = f"FROM {POD} p LEFT JOIN {SERVICE} s ON s.target = p.target AND s.name = p.name"
 CONDITIONS = (
     "p.port = 1", "p.port = 2", "p.name = 'web'", "s.key IS NOT NULL", "s.key IS NULL", "s.port = 1", "s.port > 0 AND p.port = 1",
-    "(s.port = 1) IS NOT FALSE", "coalesce(s.port = 2, false)", "s.key IS NOT NULL AND s.port IS NOT NULL", "s.key IS NULL OR s.port IS NULL",
+    "(s.port = 1) IS NOT FALSE", "coalesce(s.port = 2, false)",
+    "s.key IS NOT NULL AND s.port IS NOT NULL", "s.key IS NULL OR s.port IS NULL",
 )  # fmt: skip
 VALUES = ("true", "false", "NULL", "s.port = 1", "s.port IS NULL", "coalesce(s.port > 1, false)", "p.port = 1")
 PODS: Sequence[Row] = [("shop", "web", 1), ("shop", "api", 2), ("till", "web", 2)]
