@@ -308,7 +308,12 @@ class ManifestProvider(OnePlace):
         found: dict[tuple[str, str, str], tuple[dict[str, Json], Origin]] = {}
         for each in self._every():
             written = each.written
-            kind = {"group": written.group, "version": written.version, "resource": plural(written.kind), "kind": written.kind}
+            kind: dict[str, Json] = {
+                "group": written.group,
+                "version": written.version,
+                "resource": plural(written.kind),
+                "kind": written.kind,
+            }
             if written.kind in CLUSTER_SCOPED:
                 kind["namespaced"] = False
             for served in (kind, *_defined(each)):
