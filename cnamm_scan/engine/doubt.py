@@ -61,10 +61,9 @@ def combined(node: Node, kind: str, operator: str, parts: Sequence[Worth]) -> Wo
     whole = together(parts)
     doubts = [part for part in parts if not part.is_certain]
     if kind == "CONJUNCTION":
-        stays = FALSE if operator == "CONJUNCTION_OR" else TRUE
-        return (
-            whole if whole.unsure == frozenset() else whole.of(frozenset({stays}) if all(within(each, stays) for each in doubts) else None)
-        )
+        # of parts that only a false can be turned in, or only a true, the same can be turned in the whole
+        turns = next((value for value in (FALSE, TRUE) if all(within(each, value) for each in doubts)), None)
+        return whole if whole.unsure == frozenset() else whole.of(None if turns is None else frozenset({turns}))
     if operator == "OPERATOR_NOT":
         return whole if whole.unsure == frozenset() else whole.of(_turned(parts[0].unsure))
     if operator in ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL"):
@@ -120,20 +119,25 @@ def _coalesced(node: Node, parts: Sequence[Worth], whole: Worth) -> Worth:
 def _chosen(node: Node, parts: Sequence[Worth]) -> frozenset[str] | None:
     """The values of a CASE that could be others: of a branch that stays chosen those of its own, of any other what it gives."""
     *checks, other = [*((check["when_expr"], check["then_expr"]) for check in node["case_checks"]), (None, node["else_expr"])]
-    kinds = {kind for _, said in (*checks, other) for kind in _kinds(said)}
-    if len(kinds - {"NULL_LITERAL"}) > 1 and not kinds <= {"NULL_LITERAL", "BOOLEAN", "any"}:
+    if not is_of_one_kind(node):
         return None  # brought to one type they may be spelled in another way
     unsure: frozenset[str] | None = frozenset()
     may_turn = False  # whether one before may still become true
     for (when, then), asked, given in zip(checks, parts[0::2], parts[1::2], strict=False):
         stays = not may_turn and asked.unsure is not None and TRUE not in asked.unsure
         unsure = _either(unsure, given.unsure if stays else _gives(then))
-        may_turn |= not asked.is_certain and not (_says_something(when) and asked.unsure is not None and FALSE not in asked.unsure)
+        may_turn |= not asked.is_certain and not (says_something(when) and asked.unsure is not None and FALSE not in asked.unsure)
     return _either(unsure, _gives(other[1]) if may_turn else parts[-1].unsure)
 
 
 def _either(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
     return None if one is None or other is None else one | other
+
+
+def is_of_one_kind(node: Node) -> bool:
+    """Whether all values that a CASE gives are of one kind, so that each is spelled as in its own branch."""
+    kinds = _kinds(node)
+    return len(kinds - {"NULL_LITERAL"}) <= 1 or kinds <= {"NULL_LITERAL", "BOOLEAN", "any"}
 
 
 def _kinds(node: Node) -> frozenset[str]:
@@ -159,10 +163,10 @@ def _gives(node: Node) -> frozenset[str] | None:
     return frozenset() if kind == "NULL_LITERAL" else frozenset({str(_spelled(node))}) if kind in ("BOOLEAN", "STRING") else None
 
 
-def _says_something(node: Node) -> bool:
+def says_something(node: Node) -> bool:
     """Whether a condition is true or false and never NULL."""
     if node["class"] == "CONJUNCTION" or node["type"] == "OPERATOR_NOT":
-        return all(map(_says_something, node["children"]))
+        return all(map(says_something, node["children"]))
     return node["type"] in ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL", "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM")
 
 

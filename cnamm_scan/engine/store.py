@@ -121,6 +121,7 @@ class Store(Sparing):
         """Target id -> every region that a row of it may name."""
         self._dark: dict[tuple[str, tuple[str, ...]], dict[tuple[str, str | None], str]] = {}
         self._rooms: dict[str, Rooms | None] = {}
+        self._unread_are: dict[str, Mapping[str, bool]] = {}
         self._places_of: dict[tuple[tuple[str, str, str, bool], ...], str] = {}
         self.told: frozenset[str] = frozenset()
         """Tables beside the facts that were put in for who asks: see TOLD_TABLES."""
@@ -354,6 +355,7 @@ class Store(Sparing):
         super().clear(table)
         self._dark.clear()
         self._rooms.clear()
+        self._unread_are.clear()
 
     def lock(self) -> None:
         """Shut files, network, extensions and settings, then derive columns. There is no way back; whoever asks does it first."""
@@ -390,6 +392,17 @@ class Store(Sparing):
             sql = f"SELECT DISTINCT {quoted(ROOM)}, _outside FROM {quoted(table)} WHERE _ghost IS NOT NULL"
             self._rooms[table] = Rooms.of(self.rows(sql))
         return self._rooms[table]
+
+    def unread_are(self, table: str) -> Mapping[str, bool]:
+        """Columns that say the same of every unread row of a table: all that was not read may be in the platform's own namespaces."""
+        if self.dark_rooms(table) is None:
+            return {}
+        if table not in self._unread_are:
+            names = [name for name, column in columns_of(self.content, table).items() if column.type == "boolean"]
+            said = ", ".join(f"CASE WHEN count({each}) = count(*) THEN list(DISTINCT {each}) END" for each in map(quoted, names))
+            (row,) = list(self.rows(f"SELECT {said} FROM {quoted(table)} WHERE _ghost IS NOT NULL")) if names else [()]
+            self._unread_are[table] = {name: found[0] for name, found in zip(names, row, strict=True) if found and len(found) == 1}
+        return self._unread_are[table]
 
 
 def _values(row: Mapping[str, Any], columns: Mapping[str, Column]) -> Iterator[Any]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import msgspec
 
 from cnamm_scan.engine.bounds import BoundError, StoreError
+from cnamm_scan.engine.branches import BRANCH
 from cnamm_scan.engine.counts import LEAST, is_count
-from cnamm_scan.engine.doubt import Tables
+from cnamm_scan.engine.doubt import Tables, Worth
 from cnamm_scan.engine.extract import SQL_TYPES, literal
 from cnamm_scan.engine.nothing import gives_nothing, read_recipe
 from cnamm_scan.engine.select import read_view
@@ -19,7 +20,7 @@ from cnamm_scan.engine.sql import quoted
 from cnamm_scan.engine.store import NO_GAPS, Store
 from cnamm_scan.engine.terms import CannotTellError, Relation
 from cnamm_scan.engine.unread import Unread, is_shipped, merged
-from cnamm_scan.engine.worth import Reading, is_by_region, part_sql, read_worth
+from cnamm_scan.engine.worth import Part, Reading, is_by_region, part_sql, read_worth
 from cnamm_scan.model import GHOST_PART, REST_PART, ROOM, SILENCE_PART, Content, MadeRow, Reason, View, fact_id
 
 ROWS_AT_ONCE = 2000
@@ -57,7 +58,7 @@ def make_view(store: Store, view: str) -> None:
     reading = None
     if dark:
         with suppress(CannotTellError):
-            reading = read_worth(content, view, dark)
+            reading = read_worth(content, view, dark, {base: store.unread_are(base) for base in dark})
     is_empty = _gives_nothing(store, view, bases, is_whole=reading is None)
     lost = [] if is_empty else _select(store, view, reading, dark)
     _add_missing(store, view, reading.made if reading else Relation({}, frozenset(bases), frozenset(bases)), dark)
@@ -77,12 +78,12 @@ def _select(store: Store, view: str, reading: Reading | None, dark: Mapping[str,
         key = "NULL" if dark else "v.key"  # where nothing can be told of a view, none of its rows is certain
         _insert(store, view, f"(\n{spec.select}\n) AS v", key, "NULL", {name: f"v.{quoted(name)}" for name in spec.columns})
     for part in reading.parts if reading is not None else ():
-        seen = _Seen(store, view, part.made, dark)
+        seen = _Seen(store, view, part, dark)
         values = {name: seen.value(name) for name in spec.columns}
         _insert(
             store,
             view,
-            f"(\n{part_sql(store.content, view, part.number, frozenset(dark))}\n) AS v{part.names}",
+            f"(\n{part_sql(store.content, view, part, frozenset(dark))}\n) AS v{part.names}",
             seen.key(),
             seen.ghost(),
             values,
@@ -116,8 +117,13 @@ class _Seen:
 
     store: Store
     view: str
-    made: Relation
+    part: Part
     dark: Mapping[str, Mapping[tuple[str, str], str]]
+
+    @property
+    def made(self) -> Relation:
+        """What the part's rows are worth."""
+        return self.part.made
 
     def value(self, name: str) -> str:
         """A column: NULL where what was not seen could make it another value."""
@@ -125,12 +131,30 @@ class _Seen:
         worth = self.made.columns.get(name)
         if worth is None:
             return "NULL"  # another of the SELECTs that are united by name has it
+        doubt = self._doubt(worth, column)
+        if doubt is not None and name in self.part.branches:
+            branch = self._doubt_of_branch(name, column)
+            doubt = branch and f"({doubt}) AND {branch}"
+        return column if doubt is None else f"CASE WHEN {doubt} THEN NULL ELSE {column} END"
+
+    def _doubt(self, worth: Worth, column: str) -> str | None:
+        """Whether a value of this worth could be another one; None where none could."""
         touched = self._touched(worth.tables)
         if touched is None or worth.unsure == frozenset():
-            return column
-        if worth.unsure is not None:
-            touched = f"({touched}) AND CAST({column} AS VARCHAR) IN ({', '.join(map(literal, sorted(worth.unsure)))})"
-        return f"CASE WHEN {touched} THEN NULL ELSE {column} END"
+            return None
+        if worth.unsure is None:
+            return touched
+        return f"({touched}) AND CAST({column} AS VARCHAR) IN ({', '.join(map(literal, sorted(worth.unsure)))})"
+
+    def _doubt_of_branch(self, name: str, column: str) -> str | None:
+        """The same of a column that a CASE gives, by the branch that the row takes."""
+        place, branches = self.part.branches[name]
+        cases = []
+        for number, branch in enumerate(branches):
+            either = [each for each in (self._touched(branch.elsewhere), self._doubt(branch.own, column)) if each is not None]
+            if either:
+                cases.append(f"WHEN {number} THEN {' OR '.join(f'({each})' for each in either)}")
+        return f"CASE v.{BRANCH}{place} {' '.join(cases)} ELSE false END" if cases else None
 
     def least(self) -> str:
         """What of each count was seen, of those that `value` may leave open: more can only raise it."""

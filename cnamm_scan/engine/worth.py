@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 
 from cnamm_scan.content import columns_of
 from cnamm_scan.engine import parser
+from cnamm_scan.engine.branches import BRANCH, Branch, branches_of, numbered
 from cnamm_scan.engine.counts import LEAST
 from cnamm_scan.engine.doubt import CERTAIN, FALSE, NOTHING, Tables, Worth, together, within
 from cnamm_scan.engine.extract import quoted_key
+from cnamm_scan.engine.needs import NO_NEEDS, Need, leaves_out, needs
 from cnamm_scan.engine.parser import Node, children
 from cnamm_scan.engine.readings import reading
 from cnamm_scan.engine.select import read_view
@@ -35,6 +37,8 @@ class Part:
     """How its columns are called in the view, as SQL behind an alias; empty where they are called so themselves."""
     number: int
     """Its place among them."""
+    branches: Mapping[str, tuple[int, tuple[Branch, ...]]]
+    """Column that a CASE gives and that is in doubt -> its place in the SELECT, and the branches of the CASE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +57,36 @@ class _Told:
     why: str = ""
 
 
-def read_worth(content: Content, view: str, dark: Iterable[str] | None = None) -> Reading:
-    """Read a view's SELECT, as far as these tables beneath it are dark; all of them where nothing is said. Raises CannotTellError."""
+def read_worth(
+    content: Content, view: str, dark: Iterable[str] | None = None, known: Mapping[str, Mapping[str, bool]] | None = None
+) -> Reading:
+    """Read a view's SELECT, as far as these tables beneath it are dark; all of them where nothing is said. Raises CannotTellError.
+
+    `known` is what columns say of all unread rows of a table: a SELECT that leaves such rows out is not touched by them.
+    """
     tables = read_view(content, view).tables
     doubted = tables if dark is None else tables.intersection(dark)
-    told = reading(content, f"doubt {view} of {' '.join(sorted(doubted))}", _Told, lambda: _told(content, view, doubted))
+    said = {table: columns for table, columns in sorted((known or {}).items()) if table in doubted and columns}
+    name = f"doubt {view} of {' '.join(sorted(doubted))}"
+    if said:
+        name += f" where {' '.join(f'{table}.{column}={value}' for table in said for column, value in sorted(said[table].items()))}"
+    told = reading(content, name, _Told, lambda: _told(content, view, doubted, said))
     if told.reading is None:
         raise CannotTellError(told.why)
     return told.reading
 
 
-def _told(content: Content, view: str, dark: Tables) -> _Told:
+def _told(content: Content, view: str, dark: Tables, known: Mapping[str, Mapping[str, bool]]) -> _Told:
     try:
-        return _Told(_read_worth(content, view, dark))
+        return _Told(_read_worth(content, view, dark, known))
     except CannotTellError as error:
         return _Told(None, str(error))
 
 
-def _read_worth(content: Content, view: str, dark: Tables) -> Reading:
+def _read_worth(content: Content, view: str, dark: Tables, known: Mapping[str, Mapping[str, bool]]) -> Reading:
     spec = content.views[view]
     (node,) = parser.statements(spec.select, where=f"{spec.source} ({view})", do="write one SELECT")
-    reader = _Reader(content, dark)
+    reader = _Reader(content, dark, known)
     made = reader.query(node, {})
     if not {"target", "region", "key"} <= made.columns.keys():
         raise CannotTellError(f"columns of {view}")
@@ -81,24 +94,32 @@ def _read_worth(content: Content, view: str, dark: Tables) -> Reading:
     parts = []
     for number, each in enumerate(_united(node)):
         relation, names = reader.query(each, {}), ""
+        branches = reader.branches(each)
         if not by_name and list(relation.columns) != list(made.columns):
             if len(relation.columns) != len(made.columns):
                 raise CannotTellError(f"columns of {view}")
             relation = replace(relation, columns=dict(zip(made.columns, relation.columns.values(), strict=True)))
-            names = f"({', '.join(map(quoted_key, made.columns))})"
-        parts.append(Part(relation, names, number))
+            names = f"({', '.join(map(quoted_key, (*made.columns, *(f'{BRANCH}{place}' for place in branches))))})"
+        called = list(relation.columns)
+        parts.append(Part(relation, names, number, {called[place]: (place, found) for place, found in branches.items()}))
     return Reading(made, tuple(parts))
 
 
-def part_sql(content: Content, view: str, number: int, dark: Tables) -> str:
-    """The SELECT of a view's part in which the unread rows of these tables are left out."""
+def part_sql(content: Content, view: str, part: Part, dark: Tables) -> str:
+    """The SELECT of a view's part in which the unread rows of these tables are left out, and the branches of its CASEs are given."""
+    places = [place for place, _ in part.branches.values()]
 
     def written() -> str:
         spec = content.views[view]
         (node,) = parser.statements(spec.select, where=f"{spec.source} ({view})", do="write one SELECT")
-        return parser.text(_without_unread(_united(node)[number], dark))
+        tree = _united(node)[part.number]
+        if places:
+            more = [{**numbered(tree["select_list"][place]), "alias": f"{BRANCH}{place}"} for place in places]
+            tree = {**tree, "select_list": [*tree["select_list"], *more]}
+        return parser.text(_without_unread(tree, dark))
 
-    return reading(content, f"part {view} {number} without {' '.join(sorted(dark))}", str, written)
+    name = f"part {view} {part.number} without {' '.join(sorted(dark))}"
+    return reading(content, f"{name}, branches {' '.join(map(str, places))}" if places else name, str, written)
 
 
 def _united(node: Node) -> list[Node]:
@@ -170,9 +191,24 @@ def _without_unread(tree: Node, dark: Tables) -> Node:
 
 
 class _Reader:
-    def __init__(self, content: Content, dark: Tables) -> None:
+    def __init__(self, content: Content, dark: Tables, known: Mapping[str, Mapping[str, bool]]) -> None:
         self.content = content
         self.dark = dark
+        self.known = known
+        self._needs: frozenset[Need] = NO_NEEDS
+        """What the SELECT that is read asks of its rows."""
+        self._last: tuple[Node, Scope] | None = None
+        """The SELECT that was read last and what names meant in it, where each row of it stands for itself."""
+
+    def branches(self, node: Node) -> dict[int, tuple[Branch, ...]]:
+        """Place in the SELECT that was read last -> the branches of the CASE that stands there, of those that are in doubt."""
+        if self._last is None or self._last[0] is not node or node["modifiers"]:
+            return {}
+        items, scope = node["select_list"], self._last[1]
+        if any(item["class"] == "STAR" for item in items):
+            return {}  # places are not those of its columns
+        cases = {place: item for place, item in enumerate(items) if item["class"] == "CASE"}
+        return {place: branches_of(item, scope) for place, item in cases.items() if worth(item, scope).unsure != frozenset()}
 
     def _scope(self, aliases: Mapping[str, Relation]) -> Scope:
         return Scope(aliases, self.dark)
@@ -221,7 +257,9 @@ class _Reader:
     def _select(self, node: Node, known: Mapping[str, Relation]) -> Relation:
         aliases: dict[str, Relation] = {}
         asked = Asked()
+        around, self._needs = self._needs, needs(node["where_clause"], is_alone=node["from_table"]["type"] == "BASE_TABLE")
         whole = self._from(node["from_table"], known, aliases, asked)
+        self._needs = around
         whole = self._filtered(whole, node["where_clause"], self._scope(aliases), asked)
         items = self._items(node["select_list"], aliases)
         is_grouped = bool(node["group_expressions"]) or node["aggregate_handling"] == "FORCE_AGGREGATES"
@@ -257,6 +295,7 @@ class _Reader:
             if place is not None and place[1] in aliases[place[0]].keys:
                 keys[name] = aliases[place[0]].keys[place[1]]
         bound = ties(places, self._scope(aliases), asked, node)
+        self._last = None if is_grouped or is_whole else (node, replace(scope, said=said))
         return replace(made, columns=said, tied=bound.tied, held=bound.held, keys=keys)
 
     def _items(self, select: Sequence[Node], aliases: Mapping[str, Relation]) -> list[tuple[str, Node]]:
@@ -306,7 +345,7 @@ class _Reader:
                 raise CannotTellError("columns renamed")
             path = [str(part).lower() for part in node["qualified_name"]["path"]]
             alias = alias or path[-1]
-            made = known[path[0]] if len(path) == 1 and path[0] in known else self._table(".".join(path))
+            made = known[path[0]] if len(path) == 1 and path[0] in known else self._table(".".join(path), alias)
         elif kind == "SUBQUERY":
             if node.get("column_name_alias"):
                 raise CannotTellError("columns renamed")
@@ -330,9 +369,9 @@ class _Reader:
         aliases[alias] = made
         return replace(made, keys={}, tied={}, held={})
 
-    def _table(self, table: str) -> Relation:
+    def _table(self, table: str, alias: str) -> Relation:
         columns = dict.fromkeys((*columns_of(self.content, table), *INTERNAL), CERTAIN)
-        own = self.dark & {table}
+        own = NOTHING if leaves_out(self._needs, alias, self.known.get(table, {})) else self.dark & {table}
         ties = [place for place in TIES if place in columns]
         return Relation(columns, own, own, tied=dict.fromkeys(ties, own), keys={"key": table})
 
@@ -340,8 +379,10 @@ class _Reader:
         if node["join_type"] not in ("INNER", "LEFT") or node["ref_type"] not in ("REGULAR", "CROSS"):
             raise CannotTellError(f"{node['ref_type']} {node['join_type']}")
         left = self._from(node["left"], known, aliases, asked)
-        before = set(aliases)
+        before, around = set(aliases), self._needs
+        self._needs = around | needs(node.get("condition"))  # who does not meet it is not joined, be it an outer join
         right = self._from(node["right"], known, aliases, asked)
+        self._needs = around
         new = [alias for alias in aliases if alias not in before]
         condition = node.get("condition")
         held = self._using(node["using_columns"], aliases, new)

@@ -21,6 +21,8 @@ def matches(pattern: str, text: str) -> bool:
         return True
     if "*" not in pattern and "?" not in pattern:
         return pattern == text
+    if "?" not in pattern:
+        return _fits(pattern, text)
     if pattern.count("*") <= FEW:
         return _compiled(pattern).fullmatch(text) is not None
     place = mark = 0
@@ -37,3 +39,18 @@ def matches(pattern: str, text: str) -> bool:
         else:
             return False
     return not pattern[place:].strip("*")
+
+
+def _fits(pattern: str, text: str) -> bool:
+    """The same of a pattern that has stars alone: its pieces one after the other, each as early as it comes."""
+    first, *middle, last = pattern.split("*")
+    end = len(text) - len(last)
+    if len(first) > end or not text.startswith(first) or not text.endswith(last):
+        return False
+    spot = len(first)
+    for piece in middle:
+        spot = text.find(piece, spot, end)
+        if spot < 0:
+            return False
+        spot += len(piece)
+    return True

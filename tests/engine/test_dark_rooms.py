@@ -134,13 +134,16 @@ def test_by_its_key_a_row_is_met_once_and_multiplies_nothing() -> None:
 
 CASES = {
     "CASE WHEN s.name IS NOT NULL THEN true ELSE false END": {True},
-    "CASE WHEN p.port = 1 THEN true WHEN s.name IS NOT NULL THEN false ELSE true END": {False},
+    "CASE WHEN p.port = 1 THEN true WHEN s.name IS NOT NULL THEN false ELSE true END": {False, True},
     "CASE WHEN s.is_80 THEN true WHEN p.port = 1 THEN false END": {True},
     "CASE WHEN s.name IS NULL THEN true ELSE false END": {False},
     "CASE WHEN p.port = 2 THEN s.name IS NOT NULL WHEN s.name IS NOT NULL THEN true ELSE false END": {True},
     "CASE WHEN p.port = 1 THEN CASE WHEN s.name IS NOT NULL THEN false END ELSE p.port = 3 END": {False, True},
+    "s.is_80 AND s.name IS NOT NULL": {True},
+    "s.name IS NULL OR NOT s.is_80": {False},
+    "s.is_80 AND NOT s.is_80": set(),
 }
-"""A CASE, and which of its values can be known though a namespace is dark."""
+"""An expression, and which of its values can be known though a namespace is dark."""
 
 
 @pytest.mark.parametrize("said", CASES)

@@ -291,10 +291,34 @@ class ManifestProvider(OnePlace):
         return namespace in self._namespaces if self._namespaces else namespace not in self._excluded
 
     def read(self, name: str, request: Request) -> Answer:
-        """The cluster is what the manifests are for: a row to ask "is there one" of, with nothing known of it but the name."""
+        """The cluster is what the manifests are for: a row to ask "is there one" of, with nothing known of it but the name.
+
+        It serves the kinds of the objects that are given, and those that their CRDs define; others, unless these are all, too.
+        """
+        if name == "api_resources":
+            served = self._served()
+            unseen = Reason.NOT_COLLECTED if self._is_partial else Reason.NOT_IN_MANIFESTS
+            return Answer([kind for kind, _ in served], rest=unseen, blind=BLIND, origins=[origin for _, origin in served])
         if name != "cluster":
             raise CallFailedError(Reason.ONLY_IN_CLUSTER, "NotInManifests")
         return Answer([{"name": self.target.name}], blind={**BLIND, "version": Reason.ONLY_IN_CLUSTER, "managedBy": Reason.ONLY_IN_CLUSTER})
+
+    def _served(self) -> list[tuple[dict[str, Json], Origin]]:
+        """The kinds that are served where these objects are, each with the first object that says so."""
+        found: dict[tuple[str, str, str], tuple[dict[str, Json], Origin]] = {}
+        for each in self._every():
+            written = each.written
+            kind: dict[str, Json] = {
+                "group": written.group,
+                "version": written.version,
+                "resource": plural(written.kind),
+                "kind": written.kind,
+            }
+            if written.kind in CLUSTER_SCOPED:
+                kind["namespaced"] = False
+            for served in (kind, *_defined(each)):
+                found.setdefault((served["group"], served["version"], served["resource"]), (served, Origin(written.file, written.line)))
+        return [found[key] for key in sorted(found)]
 
     def matches(self, failure: CallFailedError, codes: Sequence[str]) -> bool:
         """As `absent_on:` says."""
@@ -350,6 +374,21 @@ def _with_requests(holder: Json) -> Json:
     if requests is not None and not isinstance(requests, Mapping):
         return holder
     return {**holder, "resources": {**resources, "requests": {**resources["limits"], **(requests or {})}}}
+
+
+def _defined(each: _Object) -> Iterator[dict[str, Json]]:
+    """The kinds that a CRD has the server serve; none of another object."""
+    spec = each.document.get("spec")
+    if (each.written.group, each.written.kind) != ("apiextensions.k8s.io", "CustomResourceDefinition") or not isinstance(spec, Mapping):
+        return
+    names, versions = spec.get("names"), spec.get("versions")
+    if not isinstance(names, Mapping) or not isinstance(versions, list):
+        return
+    for version in versions:
+        said = (spec.get("group"), version.get("name") if isinstance(version, Mapping) else None, names.get("plural"), names.get("kind"))
+        if all(isinstance(text, str) and text for text in said) and version.get("served") is not False:
+            kind = dict(zip(("group", "version", "resource", "kind"), said, strict=True))
+            yield {**kind, "namespaced": spec.get("scope") != "Cluster"}
 
 
 def _kind_name(written: Written) -> str:

@@ -22,7 +22,7 @@ from cnamm_scan.providers.kubernetes.manifests import ManifestProvider
 from cnamm_scan.providers.kubernetes.names import plural
 from cnamm_scan.providers.kubernetes.provider import Options, connect
 from cnamm_scan.providers.kubernetes.templates import TEMPLATES
-from tests.clusters import pod, rule, thing, verdicts, write_pack
+from tests.clusters import crd, pod, rule, thing, verdicts, write_pack
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop}\nspec: {containers: [{name: main, image: nginx}]}\n"
 
@@ -418,8 +418,24 @@ def test_the_cluster_that_they_are_for(tmp_path: Path) -> None:
     assert answer.data == [{"name": provider.targets[0].name}]
     assert {answer.blind[name] for name in ("version", "managedBy", "silence", "status")} == {Reason.ONLY_IN_CLUSTER}
     with pytest.raises(CallFailedError) as caught:
-        provider.read("api_resources", Request("v1", "<api_resources>", "global"))
+        provider.read("nonsense", Request("v1", "<nonsense>", "global"))
     assert caught.value.reason is Reason.ONLY_IN_CLUSTER
+
+
+def test_what_is_served_is_what_is_given_and_what_its_definitions_say(tmp_path: Path) -> None:
+    defined = crd("widgets", "Widget", "v1", "v2", scope="Cluster")
+    defined["spec"]["versions"][1]["served"] = False
+    broken = thing("CustomResourceDefinition", "broken", api="apiextensions.k8s.io/v1", spec={"group": "x", "names": [], "versions": {}})
+    provider = of(pod("web"), pod("till"), defined, broken, thing("Sync", "s", api="example.org/v1"), folder=tmp_path)
+    answer = provider.read("api_resources", Request("v1", "<api_resources>", "global"))
+    found = {(each["group"], each["version"], each["resource"], each["kind"], each.get("namespaced")) for each in answer.data}
+    assert found == {
+        ("", "v1", "pods", "Pod", None),
+        ("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", False),
+        ("example.com", "v1", "widgets", "Widget", False),
+        ("example.org", "v1", "syncs", "Sync", None),
+    }
+    assert (answer.rest, len(answer.origins)) == (Reason.NOT_IN_MANIFESTS, len(answer.data))
 
 
 def test_namespaces(tmp_path: Path) -> None:

@@ -85,8 +85,8 @@ def is_administrator(rights: Rights) -> Truth:
     opens: a Deny of a single action does not clear it, a Deny of every way does.
     """
     wild = rights.holds(Need(f"iam:{FRESH}", "arn:aws:iam::*:*", whole=True))
-    if wild is Truth.NO:
-        wild = _every_change(rights)
+    if wild is not Truth.YES:
+        wild |= holds_every_change(rights)
     if wild is Truth.NO:
         return wild
     core = Truth.NO
@@ -119,7 +119,8 @@ _CHANGES = (
 )
 
 
-def _every_change(rights: Rights) -> Truth:
+def holds_every_change(rights: Rights) -> Truth:
+    """Whether each action of IAM that changes or gives something is held on all users, roles, groups or policies, whichever it is about."""
     given = _keys(rights.setting.account, rights.setting.partition, "")
     return rights.holds_all(Need(action, resource, given, whole=True) for action, resource in _CHANGES)
 

@@ -45,18 +45,21 @@ def covers(wide: str, narrow: str) -> bool:
     if not is_wild(narrow):
         return matches(wide, narrow)
     wide, narrow = tidy(wide), tidy(narrow)
-    if not narrow.startswith(literal_prefix(wide)):
+    start, end = literal_prefix(wide), _literal_suffix(wide)
+    if not narrow.startswith(start) or not narrow.endswith(end) or len(narrow) < len(start) + len(end):
         return False
-    row = [True] + [False] * len(narrow)
+    wide, narrow = _between(wide, len(start), len(end)), _between(narrow, len(start), len(end))
+    if wide == "*":
+        return True
+    # bit n of a row: the signs so far cover the first n of the narrow one
+    signs, every = _signs(narrow), (2 << len(narrow)) - 1
+    single = every & ~1 & ~signs.get("*", 0)
+    row = 1
     for sign in wide:
-        if sign == "*":
-            for at in range(1, len(row)):
-                row[at] = row[at] or row[at - 1]
-            continue
-        above, row = row, [False] * len(row)
-        for at, met in enumerate(narrow):
-            row[at + 1] = above[at] and (met == sign if sign != "?" else met != "*")
-    return row[-1]
+        row = _from_first(row, every) if sign == "*" else row << 1 & (single if sign == "?" else signs.get(sign, 0))
+        if not row:
+            return False
+    return bool(row >> len(narrow) & 1)
 
 
 @lru_cache(maxsize=65536)
@@ -72,17 +75,50 @@ def meets(one: str, other: str) -> bool:
     mine, theirs = literal_prefix(one), literal_prefix(other)
     if not mine.startswith(theirs) and not theirs.startswith(mine):
         return False
-    row = [True]
-    for sign in other:
-        row.append(row[-1] and sign == "*")
+    my_end, their_end = _literal_suffix(one), _literal_suffix(other)
+    if not my_end.endswith(their_end) and not their_end.endswith(my_end):
+        return False
+    start, end = min(len(mine), len(theirs)), min(len(my_end), len(their_end))
+    one, other = _between(one, start, end), _between(other, start, end)
+    if "*" in (one, other):
+        return True
+    # bit n of a row: the signs so far can meet the first n of the other
+    signs, every = _signs(other), (2 << len(other)) - 1
+    stars, single = signs.get("*", 0), signs.get("?", 0)
+    row = 1 | 2 & stars
     for sign in one:
-        above, row = row, [row[0] and sign == "*"]
-        for at, met in enumerate(other, 1):
-            if "*" in (sign, met):
-                row.append(above[at] or row[at - 1])
-            else:
-                row.append(above[at - 1] and (sign == met or "?" in (sign, met)))
-    return row[-1]
+        if sign == "*":
+            row = _from_first(row, every)
+        else:
+            above = row
+            row = above << 1 & (every & ~1 & ~stars if sign == "?" else single | signs.get(sign, 0)) | above & stars
+            row |= row << 1 & stars  # no star stands beside another
+        if not row:
+            return False
+    return bool(row >> len(other) & 1)
+
+
+def _literal_suffix(pattern: str) -> str:
+    """What stands behind the last wildcard."""
+    return pattern[max(pattern.rfind("*"), pattern.rfind("?")) + 1 :]
+
+
+def _between(pattern: str, start: int, end: int) -> str:
+    return pattern[start : len(pattern) - end]
+
+
+def _from_first(row: int, every: int) -> int:
+    """A row with every bit from the first that is set on: what a star makes of it."""
+    return -(row & -row) & every
+
+
+@lru_cache(maxsize=8192)
+def _signs(pattern: str) -> Mapping[str, int]:
+    """Sign -> the bits of the places behind it."""
+    made: dict[str, int] = {}
+    for at, sign in enumerate(pattern, 1):
+        made[sign] = made.get(sign, 0) | 1 << at
+    return made
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from cnamm_scan.providers.aws.policies.conditions import Domain
+from cnamm_scan.providers.aws.policies.escalation import holds_every_change
 from cnamm_scan.providers.aws.policies.patterns import literal_prefix, meets
 from cnamm_scan.providers.aws.policies.questions import DECRYPTS
 from cnamm_scan.providers.aws.policies.rights import FRESH, Need, Rights
@@ -41,26 +42,6 @@ _CHANGES: Mapping[str, tuple[str, ...]] = {
         "putobjectacl",
         "putbucketversioning",
     ),
-    "iam": (
-        "addusertogroup",
-        "attachgrouppolicy",
-        "attachrolepolicy",
-        "attachuserpolicy",
-        "createaccesskey",
-        "creategroup",
-        "createloginprofile",
-        "createpolicy",
-        "createpolicyversion",
-        "createrole",
-        "createuser",
-        "deleterole",
-        "deleteuser",
-        "passrole",
-        "putgrouppolicy",
-        "putrolepolicy",
-        "putuserpolicy",
-        "updateassumerolepolicy",
-    ),
     "kms": ("creategrant", "createkey", "decrypt", "disablekey", "encrypt", "putkeypolicy", "schedulekeydeletion"),
     "secretsmanager": ("createsecret", "deletesecret", "getsecretvalue", "putresourcepolicy", "putsecretvalue", "updatesecret"),
     "lambda": ("addpermission", "createfunction", "deletefunction", "invokefunction", "updatefunctioncode", "updatefunctionconfiguration"),
@@ -92,6 +73,8 @@ _CHANGES: Mapping[str, tuple[str, ...]] = {
 }
 """Actions that change, read data or give rights: what several statements have to cover together to come to the whole service.
 
+Those of IAM stand with what makes an administrator: who is one holds the service, or no rule would name his policy.
+
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
 SENSITIVE = ("cloudtrail", "dynamodb", "ec2", "iam", "kms", "lambda", "organizations", "s3", "secretsmanager", "sqs", "sts")
@@ -101,15 +84,13 @@ def share(rights: Rights, service: str) -> Share:
     """How much of a service is held on all of its resources."""
     where = _WHERE.get(service, f"arn:aws:{service}:*:*:*")
     wild = rights.holds(Need(f"{service}:{FRESH}", where, whole=True))
-    if wild is Truth.NO:
-        listed = (
-            rights.holds_all(Need(f"{service}:{each}", where, whole=True) for each in _CHANGES[service])
-            if service in _CHANGES
-            else Truth.NO
-        )
-        return {Truth.YES: Share.NEARLY, Truth.UNKNOWN: Share.UNKNOWN}.get(listed, Share.NONE)
-    if wild is Truth.UNKNOWN:
-        return Share.UNKNOWN
+    if wild is not Truth.YES:
+        listed = Truth.NO
+        if service == "iam":
+            listed = holds_every_change(rights)
+        elif service in _CHANGES:
+            listed = rights.holds_all(Need(f"{service}:{each}", where, whole=True) for each in _CHANGES[service])
+        return {Truth.YES: Share.NEARLY, Truth.UNKNOWN: Share.UNKNOWN}.get(wild | listed, Share.NONE)
     return Share.NEARLY if _takes_some(rights, service) else Share.ALL
 
 

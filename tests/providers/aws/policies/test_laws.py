@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cnamm_scan.providers.aws.policies.admission import Admission, join
 from cnamm_scan.providers.aws.policies.documents import read
 from cnamm_scan.providers.aws.policies.evaluate import reach
+from cnamm_scan.providers.aws.policies.facts import rights_row
 from cnamm_scan.providers.aws.policies.rights import Need, Rights
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
 from tests.examples import drawn
@@ -148,6 +149,39 @@ def test_rights_are_what_is_given_less_what_is_taken(given_: list[str], taken: l
     )
     expected = _holds({"Action": given_}, action) is Truth.YES and _holds({"Action": taken}, action) is Truth.NO
     assert Rights(SETTING, (document,)).holds(Need(action)) is Truth.of(expected)
+
+
+PARTS = ("iam:*", "*", "iam:*User*", "iam:*Role*", "iam:*Group*", "iam:*Polic*", "iam:*Key*", "iam:*Profile*", "iam:[*", "kms:*")
+KINDS = ("user", "role", "group", "policy")
+held = st.builds(
+    lambda how, named, place, condition: {
+        "Effect": "Allow",
+        how: named,
+        "Resource": place,
+        **({"Condition": condition} if condition else {}),
+    },
+    st.sampled_from(("Action", "Action", "Action", "NotAction")),
+    st.lists(st.sampled_from(PARTS), min_size=1, max_size=4, unique=True),
+    st.sampled_from(("*", "arn:aws:iam::*:*", *(f"arn:aws:iam::{naive.ME}:{kind}/*" for kind in KINDS)))
+    | st.just([f"arn:aws:iam::*:{kind}/*" for kind in KINDS]),
+    st.sampled_from((None, None, {"Bool": {"aws:MultiFactorAuthPresent": "true"}}, {"StringEquals": {"aws:PrincipalTag/team": "shop"}})),
+)
+BY_KIND = [
+    {"Effect": "Allow", "Action": f"iam:*{named}*", "Resource": f"arn:aws:iam::*:{kind}/*"}
+    for kind in KINDS
+    for named in ("User", "Role", "Group", "Polic", "Key", "Profile")
+]
+
+
+@law
+@given(st.lists(held, max_size=3), st.booleans(), st.lists(st.sampled_from(("iam:PassRole", "iam:DeleteUser", "kms:*")), max_size=1))
+def test_who_is_an_administrator_by_a_policy_holds_a_whole_service_by_it(given_: list[Json], by_kind: bool, taken: list[str]) -> None:
+    """Rules about roles and keys leave such a policy out: those about whole services name it."""
+    written = [*given_, *(BY_KIND if by_kind else ()), *({"Effect": "Deny", "Action": each, "Resource": "*"} for each in taken)]
+    row = rights_row(Rights(SETTING, (read({"Version": "2012-10-17", "Statement": written}),)))
+    assert not row["is_administrator"] or row["holds_sensitive_service"] or row["holds_all_services"]
+    if by_kind and not taken:
+        assert row["is_administrator"] is True
 
 
 @law
