@@ -76,18 +76,24 @@ POOLS: dict[str, dict[str, list[Any]]] = {
         "subnets": [["azure.network.subnet 0"], ["azure.network.subnet 0", "azure.network.subnet 1"]],
         "public_ips": [[], ["azure.network.public_ip 0"]],
     },
-    **{
-        table: {
-            "name": ["x"],
-            "group": ["rg"],
-            "public_network": ["Enabled", "Disabled", "SecuredByPerimeter"],
-            "default_action": ["Allow", "Deny"],
-            "ip_rules": [[], ["198.51.100.7"], ["0.0.0.0/1", "128.0.0.0/1"], ["4.0.0.0/6"]],
-        }
-        for table in ("azure.storage.account", "azure.keyvault.vault")
-    },
     "azure.network.public_ip": {"sku": ["Basic", "Standard"]},
 }
+_DOOR: dict[str, list[Any]] = {
+    "name": ["x"],
+    "group": ["rg"],
+    "is_public": [True, False],
+    "is_filtered": [True, False],
+    "addresses": [[], ["198.51.100.7"], ["0.0.0.0/1", "128.0.0.0/1"], ["4.0.0.0/6"], ["0.0.0.0"], ["AzureCloud"]],
+    "first": ["0.0.0.0", "128.0.0.0", "198.51.100.7"],
+    "last": ["0.0.0.0", "127.255.255.255", "255.255.255.255", "198.51.100.7"],
+}
+"""Of a service and of the ranges of its firewall, whatever they are called. Their ids are the keys of rows: these are always read."""
+OWNERS: dict[str, str] = {}
+"""A table of ranges -> that of whose they are."""
+for _made in [view.made for view in MADE if view.provider == "azure" and view.made and view.made.by.startswith("doors")]:
+    for _table, _columns in _made.reads.items():
+        POOLS[_table] = {name: _DOOR[name] for name in _columns if name in _DOOR}
+        OWNERS |= {} if _table in _made.over else {_table: _made.over[0]}
 
 
 def invented(random: Random, tables: Any) -> dict[str, list[SeenRow]]:
@@ -100,7 +106,9 @@ def invented(random: Random, tables: Any) -> dict[str, list[SeenRow]]:
 
 def _row(table: str, number: int, values: dict[str, Any]) -> SeenRow:
     key = f"{table} {number}"
-    if table == f"{_ROLES}assignment":
+    if table in OWNERS:
+        values = {**values, "owner_id": f"{OWNERS[table]} {number % 2}"}
+    elif table == f"{_ROLES}assignment" or "is_public" in values:
         values = {**values, "id": key}
     return SeenRow(f"azure:{SUBSCRIPTION}", "global", key, f"fact {key}", values)
 

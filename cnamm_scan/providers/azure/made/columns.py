@@ -80,24 +80,6 @@ INTERFACE: Mapping[str, Column] = {
     **OPENED,
     **SSH_OR_RDP,
 }
-FIREWALL: Mapping[str, Column] = {
-    "name": Column("text"),
-    "group": Column("text", about="Its resource group, where its table gives one."),
-    "openness": Column(
-        "text", about="none, private, bounded, wide (a block broader than /8 or /32) or world: to whom its own firewall opens it."
-    ),
-    "is_open_to_world": Column("boolean", about="From anywhere; who is let in then hangs on keys and tokens alone."),
-    "is_wide": Column("boolean", about="Not the world, but more than one holder's addresses."),
-}
-RANGE: Mapping[str, Column] = {
-    "name": Column("text"),
-    "server": Column("text", about="What the range is let in to."),
-    "start": Column("text"),
-    "end": Column("text"),
-    "openness": Column("text", about="Of the range alone: none, private, bounded, wide or world."),
-    "is_worldwide": Column("boolean", about="The world is let in by it, or by it and others of its server together."),
-    "admits_azure": Column("boolean", about="0.0.0.0 to 0.0.0.0: the machines of every customer of Azure, strangers though not the world."),
-}
 MAKERS: Mapping[str, Maker] = {
     "doors": Maker(later("azure", "doors", "doors"), DOOR),
     "doors_open_by_default": Maker(later("azure", "doors", "doors", True), DOOR),  # without a rule of its firewall it admits everybody
@@ -105,7 +87,5 @@ MAKERS: Mapping[str, Maker] = {
     "administrators": Maker(later("azure", "access", "administrators"), ADMINISTRATORS),
     "security_group_access": Maker(later("azure", "networks", "security_group_access"), GROUP),
     "interface_exposure": Maker(later("azure", "networks", "interface_exposure"), INTERFACE),
-    "firewalls": Maker(later("azure", "exposures", "firewalls"), FIREWALL),
-    "address_ranges": Maker(later("azure", "exposures", "address_ranges"), RANGE),
     "custom_role_rights": Maker(later("azure", "access", "custom_role_rights"), ROLE),
 }
