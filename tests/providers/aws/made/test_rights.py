@@ -224,7 +224,7 @@ def test_a_policy_names_who_holds_it_where_all_holders_were_seen() -> None:
         made = rows("iam_policy_rights", told)
         assert [name for name in made["policy/stars"]["holders"] if name.startswith("role ")][:2] == ["role also", "role more"]
         assert "role also" in made["policy/iam"]["holders"]
-        hidden = Seen(told.tables, unseen={*told.unseen, "aws.iam.group_detail", "aws.iam.group_single"})
+        hidden = Seen(told.tables, unseen=told.unseen | {"aws.iam.group_detail", "aws.iam.group_single"})
         assert {row["holders"] for row in rows("iam_policy_rights", hidden).values()} == {None}
 
 
