@@ -9,5 +9,9 @@ from cnamm_scan.errors import ProviderError
 
 def need(module: str, extra: str) -> None:
     """Raise ProviderError when `module` is not installed."""
-    if find_spec(module) is None:
+    try:
+        found = find_spec(module)
+    except ModuleNotFoundError:  # nor is what it would be a part of
+        found = None
+    if found is None:
         raise ProviderError(f"{module} is not installed", where=extra, do=f"pip install 'cnamm-scan[{extra}]'")

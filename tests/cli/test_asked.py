@@ -16,7 +16,7 @@ from cnamm_scan.cli.asked import Command
 from cnamm_scan.cli.main import COMMANDS, cli, run
 from cnamm_scan.judged.narrowed import share_seen
 from cnamm_scan.model import Reason
-from cnamm_scan.providers.catalog import options
+from cnamm_scan.providers.catalog import options, owners
 from tests.bundles import FIRST, ONE, RULES, SECOND, Found, write_bundle
 
 Capsys = pytest.CaptureFixture[str]
@@ -47,6 +47,12 @@ VALUES = {
     "--namespace": "shop",
     "--exclude-namespace": "shop",
     "--system-namespace": "shop",
+    "--tenant": "contoso.example",
+    "--cloud": "china",
+    "--arm-endpoint": "https://arm.example",
+    "--authority": "https://login.example",
+    "--audience": "https://aud.example",
+    "--ca-bundle": "no-such-file",
 }
 IDLE: Mapping[tuple[str, str], tuple[list[str], str]] = {
     ("report", "--findings"): (["report", "x", "--format", "csv", "--findings", "3"], "outside --format text and markdown"),
@@ -67,7 +73,7 @@ IDLE: Mapping[tuple[str, str], tuple[list[str], str]] = {
         ("plan", option.flag): (
             [
                 "plan",
-                "aws" if option.flag in ("--role-arn", "--external-id", "--endpoint-url") else "kubernetes",
+                owners(option.flag)[0],
                 option.flag,
                 VALUES[option.flag],
             ]
@@ -78,6 +84,7 @@ IDLE: Mapping[tuple[str, str], tuple[list[str], str]] = {
         if option.flag in VALUES
     },
     **{("plan", flag): (["plan", "kubernetes", flag], "without --preflight") for flag in ("--assume-whole", "--skip-unreadable")},
+    ("plan", "--disable-instance-discovery"): (["plan", "azure", "--disable-instance-discovery"], "without --preflight"),
 }
 """(command, option) -> a command line in which it does nothing, and what is said of it."""
 

@@ -200,7 +200,8 @@ def test_verify_says_what_it_checked(cnamm: Cli, bundles: Mapping[str, Path]) ->
         (["evaluate", "{}", "--parameter", "max_age_days"], "'max_age_days' is not NAME=VALUE", "write for example"),
         (["evaluate", "{}", "--content", "/no/such/pack"], "is no content pack", "name a folder"),
         (["plan", "asw"], "no provider 'asw'", "did you mean 'aws'?"),
-        (["scan", "azur"], "no provider 'azur'", "known: "),
+        (["scan", "azur"], "no provider 'azur'", "did you mean 'azure'"),
+        (["scan", "gcp"], "no provider 'gcp'", "known: "),
         (["plan", "aws", "--function", "identiy"], "no function 'identiy'", "did you mean 'identity'"),
         (
             ["plan", "aws", "--rule", "aws.s3.bucket_versionin"],

@@ -19,6 +19,7 @@ from cnamm_scan.providers.azure.clouds import CLOUDS, cloud_of, url_problem
 from cnamm_scan.providers.azure.signin import identity_of
 from cnamm_scan.providers.catalog import KINDS, refuse_foreign
 from cnamm_scan.providers.interface import CallFailedError, Request
+from cnamm_scan.providers.sdk import need
 from tests.azures import ONE, TWO, account, environment, reached, tenant
 from tests.clusters import QUICK
 
@@ -171,6 +172,13 @@ def test_a_login_that_fails_is_exit_1_and_nothing_is_written(
     assert "tried EnvironmentCredential" in told.err
     assert "Traceback" not in told.err
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_what_is_not_installed_is_named_with_the_extra_that_brings_it() -> None:
+    for module in ("nowhere_at_all", "nowhere_at_all.identity", "azure.nowhere_at_all"):
+        with pytest.raises(ProviderError) as caught:
+            need(module, "azure")
+        assert caught.value.do == "pip install 'cnamm-scan[azure]'"
 
 
 def test_the_tenant_that_is_named_is_signed_in_to() -> None:
