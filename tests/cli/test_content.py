@@ -292,7 +292,7 @@ def test_weights_say_what_each_rule_costs(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_weights_of_all_providers_are_each_its_own_or_together(capsys: pytest.CaptureFixture[str]) -> None:
-    for more, estates in (((), {"aws", "kubernetes"}), (("--together",), {"aws+kubernetes"})):
+    for more, estates in (((), {"aws", "azure", "kubernetes"}), (("--together",), {"aws+azure+kubernetes"})):
         _, out, _ = _run(capsys, "weights", "--format", "jsonl", *more)
         rows = [json.loads(line) for line in out.splitlines()]
         assert {row["estate"] for row in rows} == estates

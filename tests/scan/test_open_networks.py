@@ -96,10 +96,16 @@ def account(**more: Told) -> dict[str, Told]:
         "DescribeSubnets": listed("Subnets", {"SubnetArn": "s", "SubnetId": "subnet-1", "VpcId": "vpc-1", "OwnerId": ME}),
         "DescribeDBInstances": listed("DBInstances", *(database(name, group) for name, group in (("open", "sg-db"), ("shut", "sg-6")))),
         "DescribeLoadBalancers": listed("LoadBalancers", balancer),
-        "DescribeListeners lb": listed("Listeners", listener("sql", 80, "tg-sql"), listener("web", 443, "tg-web")),
+        "DescribeListeners lb": listed(
+            "Listeners", *(listener(name, port, f"tg-{name}") for name, port in (("sql", 80), ("own", 80), ("web", 443)))
+        ),
         "DescribeTargetGroups": listed(
             "TargetGroups",
-            *({"TargetGroupArn": name, "TargetGroupName": name, "Port": port} for name, port in (("tg-sql", 5432), ("tg-web", 3000))),
+            # machines see who calls, and their own groups may turn the world away; what is told by address sees the balancer
+            *(
+                {"TargetGroupArn": name, "TargetGroupName": name, "Port": port, "TargetType": kind}
+                for name, port, kind in (("tg-sql", 5432, "ip"), ("tg-own", 5432, "instance"), ("tg-web", 3000, "instance"))
+            ),
         ),
         "ListClusters": listed("clusters", "halves", "office"),
         "DescribeCluster halves": cluster("0.0.0.0/1", "128.0.0.0/1"),
@@ -162,7 +168,7 @@ def test_each_list_of_ports_fails_by_its_own_name(seen: dict[tuple[str, str], tu
 def test_databases_listeners_clusters_and_network_acls(seen: dict[tuple[str, str], tuple[str, str]]) -> None:
     assert named(seen, "rds.instance_not_exposed") == {"open": "fail", "shut": "pass"}
     assert named(seen, "eks.endpoint_not_open_to_world") == {"halves": "fail", "office": "pass"}
-    assert named(seen, "elbv2.public_listener_is_no_data_port") == {"sql": "fail", "web": "pass"}
+    assert named(seen, "elbv2.public_listener_is_no_data_port") == {"sql": "fail", "own": "unknown", "web": "pass"}
     assert named(seen, "ec2.network_acl_keeps_admin_ports") == {"acl-1": "fail"}
 
 
