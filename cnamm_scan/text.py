@@ -54,8 +54,8 @@ def _shown(value: Any) -> str:
         return ", ".join(map(_shown, value[:_TOLD] if more else value)) + more or "none"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d}"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else f"{value:.2f}".rstrip("0") if abs(value) >= 0.01 else f"{value:.1g}"
     if isinstance(value, str) and (day := _DAY.fullmatch(value)):  # a date as a bundle keeps it
         return day.group(1)
     return str(value)

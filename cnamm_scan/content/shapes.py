@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
-from cnamm_scan.content.source import LIST, MAPPING, TEXT
+from cnamm_scan.content.source import EVERY, LIST, MAPPING, TEXT
 from cnamm_scan.content.tables import RULE_ID
-from cnamm_scan.model import UNSET, Call, Cause, Column, ColumnType, Fix, Made, Message, Named, Severity
+from cnamm_scan.model import UNSET, Call, Cause, Column, ColumnType, Fix, Made, Message, Named, Said, Severity
+from cnamm_scan.text import placeholders
 
 if TYPE_CHECKING:
     from cnamm_scan.providers.kind import Kind
@@ -41,7 +42,7 @@ Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")]
 
 # What may be written in one of two forms is read as the one that it has, so that a fault is told once, and of what was meant.
 _TEXT_OR_MAPPING = Discriminator(lambda value: MAPPING if isinstance(value, dict) else TEXT)
-_LIST_OR_MAPPING = Discriminator(lambda value: LIST if isinstance(value, list) else MAPPING)
+_SAID = Discriminator(lambda value: LIST if isinstance(value, list) else EVERY if isinstance(value, dict) and "every" in value else MAPPING)
 
 
 def _as_list(value: Any) -> Any:
@@ -177,12 +178,13 @@ class NamedFile(_File):
     """Rows of another table that a message names."""
 
     of: TableId
-    column: Name
+    say: Line
     if_: str = Field(alias="if")
+    else_: Line | None = Field(None, alias="else")
 
     def model(self) -> Named:
         """The frozen form."""
-        return Named(self.of, self.column, self.if_)
+        return Named(self.of, self.say, tuple(dict.fromkeys(placeholders(self.say))), self.if_, self.else_)
 
 
 class CauseFile(_File):
@@ -191,14 +193,25 @@ class CauseFile(_File):
     say: Line
     if_: str | None = Field(None, alias="if")
 
-    def model(self) -> Cause:
-        """The frozen form."""
-        return Cause(self.say, self.if_)
+
+CauseFiles = Annotated[tuple[CauseFile, ...], Field(min_length=1)]
 
 
-SayingFile = Annotated[
-    Annotated[NamedFile, Tag(MAPPING)] | Annotated[tuple[CauseFile, ...], Field(min_length=1), Tag(LIST)], _LIST_OR_MAPPING
-]
+class EveryFile(_File):
+    """Causes of which a message names every one that was found."""
+
+    every: CauseFiles
+
+
+SayingFile = Annotated[Annotated[NamedFile, Tag(MAPPING)] | Annotated[EveryFile, Tag(EVERY)] | Annotated[CauseFiles, Tag(LIST)], _SAID]
+
+
+def _said(said: NamedFile | EveryFile | tuple[CauseFile, ...]) -> Said:
+    """The frozen form."""
+    if isinstance(said, NamedFile):
+        return Said(named=said.model())
+    causes = said.every if isinstance(said, EveryFile) else said
+    return Said(tuple(Cause(each.say, each.if_) for each in causes), isinstance(said, EveryFile))
 
 
 class FixFile(_File):
@@ -243,9 +256,9 @@ class RuleFile(_File):
         """The frozen form of its message; one text is what it says of a fail."""
         return Message(self.message) if isinstance(self.message, str) else self.message.model()
 
-    def sayings(self) -> dict[str, Named | tuple[Cause, ...]]:
+    def sayings(self) -> dict[str, Said]:
         """The frozen form of what it says besides."""
-        return {name: tuple(each.model() for each in said) if isinstance(said, tuple) else said.model() for name, said in self.says.items()}
+        return {name: _said(said) for name, said in self.says.items()}
 
     def mended(self, kind: Kind | None) -> Fix:
         """The frozen form of its fix; one text is advice."""

@@ -13,7 +13,7 @@ from cnamm_scan.text import safe
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
-KEY, TEXT, LIST, MAPPING = "[key]", "[text]", "[list]", "[mapping]"
+KEY, TEXT, LIST, MAPPING, EVERY = "[key]", "[text]", "[list]", "[mapping]", "[every]"
 """Steps on pydantic's way to a fault that stand for no key of the file: that a key is meant itself, and which form something has."""
 _ADVICE = {
     "missing": "add it",
@@ -62,11 +62,16 @@ class Source:
             raise ContentError(f"{len(problems)} things are wrong", where=self.shown, problems=problems) from error
 
     def _problems(self, error: ValidationError) -> Iterator[ContentError]:
-        for number, detail in enumerate(error.errors(include_url=False, include_context=False)):
+        details = error.errors(include_url=False, include_context=False)
+        beneath = {detail["loc"][:length] for detail in details for length in range(len(detail["loc"]))}
+        details = [
+            detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in beneath
+        ]  # it counts sound ones alone
+        for number, detail in enumerate(details):
             if number == _MOST:
-                yield self.problem(f"{error.error_count() - _MOST} more things are wrong", "mend the first ones")
+                yield self.problem(f"{len(details) - _MOST} more things are wrong", "mend the first ones")
                 return
-            location = [step for step in detail["loc"] if step not in (KEY, TEXT, LIST, MAPPING)]
+            location = [step for step in detail["loc"] if step not in (KEY, TEXT, LIST, MAPPING, EVERY)]
             name = ".".join(_short(str(step)) for step in location)
             got = (
                 "" if detail["type"] == "missing" or isinstance(detail["input"], dict | list) else f", got {_short(repr(detail['input']))}"

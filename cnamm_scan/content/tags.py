@@ -22,7 +22,9 @@ TOPICS = frozenset(
     """.split()
 )
 BENCHMARKS = frozenset(
-    "cis-aws cis-eks cis-kubernetes aws-fsbp aws-well-architected nsa-cisa pod-security-standards owasp-kubernetes slsa".split()
+    """
+    cis-aws cis-azure cis-eks cis-kubernetes aws-fsbp aws-well-architected mcsb nsa-cisa pod-security-standards owasp-kubernetes slsa
+    """.split()
 )
 """Which of them asks for what a rule asks for; under which number, say its references."""
 TAGS = TOPICS | BENCHMARKS

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from cnamm_scan.content.tables import columns_of
 from cnamm_scan.content.tags import TAGS
 from cnamm_scan.errors import ContentError, did_you_mean
-from cnamm_scan.model import Column, Content, Named, Result, Rule, Verdict
+from cnamm_scan.model import Column, Content, Result, Rule, Verdict
 from cnamm_scan.providers.catalog import KINDS
-from cnamm_scan.text import placeholders, unsaid
+from cnamm_scan.text import fill, placeholders, unsaid
 
 PLACE = frozenset({"key", "region", "target"})
 LONGEST_TITLE = 70
@@ -29,7 +29,7 @@ def wording(content: Content, rule: Rule) -> Iterator[ContentError]:
     if not rule.message.pass_:
         return
     columns = columns_of(content, rule.for_each)
-    for what, do in (*_title(rule), *_messages(rule, columns), *_fixes(rule), *_tags(rule)):
+    for what, do in (*_title(rule), *_messages(content, rule, columns), *_fixes(rule), *_tags(rule)):
         yield ContentError(what, where=f"{rule.source} ({rule.id})", do=do)
 
 
@@ -38,13 +38,14 @@ def _title(rule: Rule) -> Iterator[tuple[str, str]]:
         yield f"a title of {len(rule.title)} characters", f"say it in {LONGEST_TITLE}"
 
 
-def _messages(rule: Rule, columns: Mapping[str, Column]) -> Iterator[tuple[str, str]]:
-    causes = [(name, cause.say) for name, said in rule.says.items() if not isinstance(said, Named) for cause in said]
-    for name, say in causes:
-        if _ASKS.search(say) or say.endswith("."):
-            yield f"a cause under says.{name} asks or ends with a full stop: '{say}'", "say what was found, as a part of the sentence"
-        if bare := [each for each in placeholders(say) if each in columns and columns[each].type == "boolean"]:
-            yield f"a cause under says.{name} shows {{{bare[0]}}}, which is true or false", "say it in words"
+def _messages(content: Content, rule: Rule, columns: Mapping[str, Column]) -> Iterator[tuple[str, str]]:
+    for name, said in rule.says.items():
+        own = columns if said.named is None else columns_of(content, said.named.of)
+        for say in (said.named.say,) if said.named is not None else [cause.say for cause in said.causes]:
+            if _ASKS.search(say) or say.endswith("."):
+                yield f"says.{name} asks or ends with a full stop: '{say}'", "say what was found, as a part of the sentence"
+            if bare := [each for each in placeholders(say) if each in own and own[each].type == "boolean"]:
+                yield f"says.{name} shows {{{bare[0]}}}, which is true or false", "say it in words"
     for verdict, template in zip(("fail", "pass", "unknown"), rule.message.templates, strict=True):
         named = placeholders(template)
         if _ASKS.search(template):
@@ -96,5 +97,9 @@ def hole(rule: Rule, result: Result) -> str | None:
     """
     if not rule.message.pass_ or result.verdict is not Verdict.FAIL:
         return None
-    missing = unsaid(rule.spoken(rule.message.fail, result.known), result.known)
+    known = result.known
+    missing = list(unsaid(rule.message.fail, known))
+    for name, said in rule.says.items():
+        told = str(known.get(name))
+        missing += [gap for cause in said.causes if fill(cause.say, known) in told for gap in unsaid(cause.say, known)]
     return f"fail, of which the message has no {{{missing[0]}}}" if missing else None

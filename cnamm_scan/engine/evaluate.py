@@ -15,7 +15,7 @@ from cnamm_scan.content import ENGINE_TABLES, columns_of
 from cnamm_scan.engine.bounds import BoundError, StoreError
 from cnamm_scan.engine.extract import gap_key, literal
 from cnamm_scan.engine.lookups import Subquery
-from cnamm_scan.engine.says import sayings
+from cnamm_scan.engine.says import sayings, spoken
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import Expression, expand, quoted, read_expression
 from cnamm_scan.engine.store import Store
@@ -35,6 +35,8 @@ class CompiledRule:
     """Columns of the row that a result shows."""
     said: tuple[str, ...]
     """What it shows besides, by name."""
+    causes: frozenset[str]
+    """Those of them that name what is known of the row."""
     parameters: Mapping[str, Any]
     judged: str
     """SQL: one row a resource with `_v`, its verdict."""
@@ -96,6 +98,7 @@ def compile_rule(content: Content, rule: Rule, overrides: Mapping[str, Any] | No
         values=values,
         parameters={name: parameters[name] for name in used} | {},
         said=tuple(says),
+        causes=frozenset(name for name, saying in rule.says.items() if saying.named is None),
         judged=_judged(rule, values, {name: saying.sql for name, saying in says.items()}, *(expression.text for expression in expressions)),
         subqueries=subqueries,
         is_blind=rule.where is None or expressions[0].is_blind,
@@ -201,7 +204,7 @@ def blocks(store: Store, compiled: CompiledRule, targets: Iterable[Target], *, c
             rows = store.rows(_block_sql(compiled, reasons, compact=compact), compiled.parameters)
         for target, region, verdict, reason, number, named, facts, shown, first in _reasoned(rows, reasons):
             columns = compiled.shown if verdict in SPOKEN else ()
-            group = replace(base, target=target, region=region, verdict=verdict, reason=reason)
+            group = replace(base, target=target, region=region, verdict=verdict, reason=reason, columns=columns)
             keys, seen = named or [], shown or []
             if named is None:  # the rest
                 keys, seen = [each["key"] for each in first or ()], [each["seen"] for each in first or ()]
@@ -210,15 +213,14 @@ def blocks(store: Store, compiled: CompiledRule, targets: Iterable[Target], *, c
                 part = slice(start, start + BLOCK)
                 yield replace(
                     group,
-                    columns=columns,
                     number=start // BLOCK,
                     count=len(keys[part]) + (0 if start else extra),
                     resources=tuple(keys[part]),
                     facts=tuple(facts[part]) if verdict is Verdict.UNKNOWN else (),
-                    values=tuple(_decoded(f"[{','.join(seen[part])}]")) if columns else (),
+                    values=tuple(spoken(group, keys[part], _decoded(f"[{','.join(seen[part])}]"), compiled.causes)) if columns else (),
                 )
             if named is None:
-                yield replace(group, count=int(number) - len(keys), number=-1)
+                yield replace(group, columns=(), count=int(number) - len(keys), number=-1)
     except StoreError as error:
         for concerned in targets:
             if rule.provider in ("estate", concerned.provider):
@@ -421,16 +423,15 @@ def _parts(content: Content, table: str, columns: Iterable[str]) -> tuple[str, .
 
 def _message(rule: Rule | None, block: ResultBlock, key: str, seen: Mapping[str, Any]) -> str:
     """What a person reads. Of what passed: what is now known to be true; that is what a title says."""
-    place = {"key": key or None, "region": block.region, "target": block.target}
     name = key or block.region or block.target
     if block.verdict is Verdict.ERROR:
         return f"the rule broke: {seen.get('error')}"
     why = REASON_WORDS.get(block.reason, block.reason)
     if rule is None:
         return safe(f"{name}: could not be judged ({why})" if block.verdict is Verdict.UNKNOWN else name)
-    known = {**block.parameters, **seen, **place}
+    known = {**block.parameters, **seen, "key": key or None, "region": block.region, "target": block.target}
     if block.verdict is Verdict.FAIL:
-        template = rule.spoken(rule.message.fail, known)
+        template = rule.message.fail
         if not known.keys() >= set(placeholders(template)):  # one of very many: what was seen stands in its fact
             return safe(f"{name}: does not hold: {rule.title}")  # or one that an older release judged, which kept less
         return fill(template, known)

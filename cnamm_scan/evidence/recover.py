@@ -44,7 +44,8 @@ from cnamm_scan.evidence.form import (
 from cnamm_scan.evidence.lock import held, is_free
 from cnamm_scan.evidence.reader import content_files, open_bundle
 from cnamm_scan.evidence.room import FolderRoom, is_name
-from cnamm_scan.evidence.writer import COLLECTED, BundleWriter, named
+from cnamm_scan.evidence.seal import named
+from cnamm_scan.evidence.writer import COLLECTED, BundleWriter
 from cnamm_scan.model import Region, Target
 
 SEALING = ".sealing"

@@ -6,61 +6,41 @@ or in the journal before its call returns.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from cnamm_scan.doing import doing
 from cnamm_scan.errors import BundleError
 from cnamm_scan.evidence import merkle
-from cnamm_scan.evidence import method as archive
 from cnamm_scan.evidence.canonical import BIGGEST, canonical, plain
 from cnamm_scan.evidence.form import (
-    BEGUN,
     BOUNDS,
-    FORMAT,
-    JOURNAL,
-    MANIFEST,
-    MANIFEST_HASH,
     METHOD,
     PARTIAL,
-    SALTS,
-    SCHEMA,
-    SINCE,
     ZIP,
     is_too_deep,
 )
-from cnamm_scan.evidence.lock import held
+from cnamm_scan.evidence.journal import Journal
 from cnamm_scan.evidence.owners import OwnerTags
 from cnamm_scan.evidence.parts import Facts
-from cnamm_scan.evidence.reader import hash_file
 from cnamm_scan.evidence.redact import Redactor
-from cnamm_scan.evidence.room import FolderRoom, names_of, zipped
-from cnamm_scan.evidence.shards import Shards, created, put
+from cnamm_scan.evidence.seal import named, seal, sync, write_method
+from cnamm_scan.evidence.shards import Shards
 from cnamm_scan.model import Content, Coverage, MadeRow, Place, Reason, Region, ResultBlock, fact_id
 from cnamm_scan.paths import MalformedError, Tree
 
 KEYS_A_LINE = 1000
 REDACTION_KEY = "CNAMM_SCAN_REDACTION_KEY"
-JOURNAL_SIZE = 32 * 2**20
-"""Bytes of the journal from which on everything kept back is written, and the journal begun anew."""
 COLLECTED = frozenset({"fact", "coverage"})
 """The kinds that cannot be had again: the rest follows from them."""
 _LONG_VALUE = 256
 """Characters of a value that stay in a result which would be too long with all of them."""
-
-
-@lru_cache(maxsize=4)
-def _method(content: Content) -> bytes:
-    """The archive of a content's files: a process that scans again packs the same."""
-    return archive.packed(content.files)
 
 
 class BundleWriter:
@@ -95,9 +75,7 @@ class BundleWriter:
         self._shards: dict[str, Shards] = {}
         self._last_calls: tuple[Sequence[Mapping[str, Any]], list[Any]] = ((), [])
         self._lock = threading.Lock()
-        self._begun: IO[bytes] | None = None
-        self._journal: IO[bytes] | None = None
-        self._journaled = 0
+        self._journal = Journal(self.partial)
         self._written = 0
         self._failed = False
         self._made: list[Path] = []
@@ -128,29 +106,20 @@ class BundleWriter:
         `about` holds the manifest's `scan` and `plan` as far as they are known. Raises BundleError.
         """
         try:
-            self._write_method(content)
-            self._begun = created(self.partial / BEGUN)
-            held(self._begun)
-            self._told({"format": FORMAT, "since": SINCE, "path": self.path.name, **about})
-            self._journal = created(self.partial / JOURNAL)
+            write_method(self.partial, content, self._key)
+            self._journal.begin({"path": self.path.name, **about})
             for folder in (self.partial / "entries", self.partial, self.partial.parent):
-                _sync(folder)
+                sync(folder)
         except OSError as error:
             raise self._cannot_write(error) from error
 
     def ended(self, target: str, regions: Sequence[Region], calls: int, retries: int) -> None:
         """Write down that a target has been asked everything. Raises BundleError."""
-        if self._begun is not None:
-            told = [{"name": region.name, "state": region.state, "seen": region.seen, "opt_in": region.opt_in} for region in regions]
-            try:
-                self._told({"ended": target, "regions": told, "calls": calls, "retries": retries})
-            except OSError as error:
-                raise self._cannot_write(error) from error
-
-    def _told(self, body: Mapping[str, Any]) -> None:
-        if self._begun is not None:
-            put(self._begun, canonical(plain(body)) + b"\n")
-            os.fsync(self._begun.fileno())
+        told = [{"name": region.name, "state": region.state, "seen": region.seen, "opt_in": region.opt_in} for region in regions]
+        try:
+            self._journal.tell({"ended": target, "regions": told, "calls": calls, "retries": retries})
+        except OSError as error:
+            raise self._cannot_write(error) from error
 
     # ---- entries -----------------------------------------------------------------------------------------------------
 
@@ -267,28 +236,19 @@ class BundleWriter:
                 shards = self._shards.get(kind)
                 if shards is None:
                     shards = self._shards[kind] = Shards(self.partial, kind)
-                if self._journal is not None and kind in COLLECTED:
-                    self._note(raw)
+                if kind in COLLECTED:
+                    if self._journal.is_full(raw):
+                        self._settle()
+                    self._journal.note(raw)
                 shards.add(table, raw, hashed)
                 self.counts[kind] = self.counts.get(kind, 0) + 1
             except OSError as error:
                 raise self._cannot_write(error) from error
 
-    def _note(self, raw: bytes) -> None:
-        """Into the journal: what is kept back for a while must not be lost with the process."""
-        assert self._journal is not None
-        if self._journaled + len(raw) > JOURNAL_SIZE:
-            self._settle()
-        put(self._journal, raw + b"\n")
-        self._journaled += len(raw) + 1
-
     def _settle(self) -> None:
         for shards in self._shards.values():
             shards.settle()
-        if self._journal is not None:
-            os.ftruncate(self._journal.fileno(), 0)
-            os.lseek(self._journal.fileno(), 0, os.SEEK_SET)
-            self._journaled = 0
+        self._journal.settled()
 
     def settle(self) -> Facts:
         """Write all that was kept back; the facts, ready to be read. Writing may go on. Raises BundleError."""
@@ -324,65 +284,23 @@ class BundleWriter:
                 for shards in self._shards.values():
                     shards.close()
                 if not (self.partial / METHOD).exists():
-                    self._write_method(content)
-                self._seal(manifest)
+                    write_method(self.partial, content, self._key)
+                seal(self.partial, self._shards, self.counts, manifest)
+                self._journal.remove()
+                sync(self.partial)
+                named(self.partial, self.path, self.scan_id)
         except OSError as error:
             raise self._cannot_write(error) from error
         return self.path
 
-    def _write_method(self, content: Content) -> None:
-        self._whole(METHOD, _method(content))
-        self._whole(SALTS, self._key)
-
-    def _whole(self, name: str, raw: bytes) -> None:
-        with created(self.partial / name) as stream:
-            put(stream, raw)
-            os.fsync(stream.fileno())
-
-    def _seal(self, manifest: Mapping[str, Any]) -> None:
-        kinds = [self._shards[kind] for kind in sorted(self._shards) if self._shards[kind].lines]
-        files = [{**file, **_measure(self.partial / file["path"])} for shards in kinds for file in shards.described()]
-        files += [{"path": name, **_measure(self.partial / name)} for name in (METHOD, SALTS)]
-        body = {
-            "schema": f"{SCHEMA}{FORMAT}",
-            "format": FORMAT,
-            "since": SINCE,
-            **manifest,
-            "tree": {
-                "alg": merkle.ALGORITHM,
-                "size": sum(shards.lines for shards in kinds),
-                "root": merkle.root(leaf for shards in kinds for leaf in shards.leaves()).hex(),
-            },
-            "counts": self.counts,
-            "files": files,
-            "previous": None,
-        }
-        raw = canonical(plain(body)) + b"\n"
-        self._whole(MANIFEST, raw)
-        self._whole(MANIFEST_HASH, hash_file(raw))
-        _sync(self.partial / "entries")
-        if not kinds:
-            (self.partial / "entries").rmdir()
-        self._let_go()
-        for name in (JOURNAL, BEGUN):
-            (self.partial / name).unlink(missing_ok=True)
-        _sync(self.partial)
-        named(self.partial, self.path, self.scan_id)
-
-    def _let_go(self) -> None:
-        for stream in (self._journal, self._begun):
-            if stream is not None:
-                stream.close()
-        self._journal = self._begun = None
-
     def abandon(self, *, keep: bool = True) -> None:
         """Give up: close what was written. It is kept where something was collected that can be sealed, unless `keep` is false."""
-        kept = keep and self._begun is not None and self.counts.get("fact", 0) > 0
+        kept = keep and self._journal.is_begun and self.counts.get("fact", 0) > 0
         with suppress(OSError, ValueError):
             for shards in self._shards.values():
                 shards.close()
         with suppress(OSError):
-            self._let_go()
+            self._journal.close()
         if not kept:
             shutil.rmtree(self.partial, ignore_errors=True)
             for folder in self._made:
@@ -392,37 +310,9 @@ class BundleWriter:
     def _cannot_write(self, error: OSError) -> BundleError:
         self._failed = True
         do = "free space or choose another folder with --output"
-        if self._begun is not None and self.counts.get("fact", 0) > 0 and self.partial.is_dir():
+        if self._journal.is_begun and self.counts.get("fact", 0) > 0 and self.partial.is_dir():
             do = f"free space, and seal what was collected: cnamm-scan evaluate {self.partial}"
         return BundleError(f"the bundle cannot be written: {error.strerror or error}", where=str(self.partial), do=do)
-
-
-def named(partial: Path, path: Path, scan_id: str) -> None:
-    """Give a whole bundle its name; as a zip, when the name says so. Raises BundleError or OSError."""
-    if path.suffix != ZIP:
-        partial.rename(path)
-        _sync(path.parent)
-        return
-    packing = partial / f"packed{ZIP}"
-    packing.unlink(missing_ok=True)
-    room = FolderRoom(partial, BOUNDS)
-    zipped(room, names_of(room), f"{scan_id}.cnamm", packing)
-    try:
-        os.link(packing, path)  # unlike a rename it does not take the place of another
-    except FileExistsError as error:
-        raise BundleError("the bundle exists already", where=str(path), do="choose another --output") from error
-    _sync(path.parent)
-    shutil.rmtree(partial, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    """Bring a folder's names to the disk, where the system can."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _is_plain(row: Sequence[Any]) -> bool:
@@ -436,13 +326,3 @@ def _shortened(value: Any) -> Any:
         return value
     text = value if isinstance(value, str) else f"<{len(canonical(value))} bytes>"
     return text if len(text) <= _LONG_VALUE else f"<{len(text)} characters>"
-
-
-def _measure(file: Path) -> dict[str, Any]:
-    digest = hashlib.sha256()
-    size = 0
-    with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-            size += len(block)
-    return {"sha256": digest.hexdigest(), "size": size}

@@ -20,6 +20,7 @@ from cnamm_scan.model.content import (
     Practice,
     Rule,
     RuleTests,
+    Said,
     Table,
     View,
 )
@@ -111,6 +112,7 @@ __all__ = [
     "Roadmap",
     "Rule",
     "RuleTests",
+    "Said",
     "Severity",
     "Step",
     "Table",

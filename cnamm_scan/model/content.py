@@ -190,24 +190,40 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Rows of another table that a message names: `column` of those in the same place for which `if_` is true, once each and in order."""
+    """Rows of another table: those in the same place for which `if_` is true, each as `say` makes a text of its columns."""
 
     of: str
-    column: str
+    say: str
+    columns: tuple[str, ...]
+    """Those of `of` that stand in `say`."""
     if_: str
-
-    def asked(self, *, estate: bool) -> str:
-        """The same as the expression of a rule: whether there is such a row."""
-        place = "" if estate else " WHERE one.target = this.target"
-        return f"true = ANY (SELECT one.{self.column} = one.{self.column} AND (\n{self.if_}\n) FROM {self.of} one{place})"
+    else_: str | None = None
+    """What is said where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What a message says where `if_`, an expression like that of a pass, is true; without one, where nothing before it was."""
+    """What a message says where `if_`, an expression like that of a pass, is true; without one, where none of the others was."""
 
     say: str
     if_: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one name of a message stands for: causes, of which the first that was found is said or every one, or rows of another table."""
+
+    causes: tuple[Cause, ...] = ()
+    every: bool = False
+    named: Named | None = None
+
+    def asked(self, *, estate: bool) -> tuple[str, ...]:
+        """Its conditions as expressions of a rule; of rows, whether there is one."""
+        if self.named is None:
+            return tuple(cause.if_ for cause in self.causes if cause.if_ is not None)
+        place = "" if estate else " WHERE one.target = this.target"
+        read = "".join(f"one.{name} = one.{name} AND " for name in self.named.columns)
+        return (f"true = ANY (SELECT {read}(\n{self.named.if_}\n) FROM {self.named.of} one{place})",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +275,7 @@ class Rule:
     """Words to find it by, of a closed list (`content/tags.py`)."""
     aliases: tuple[str, ...] = ()
     """Ids that it had before: whoever names one means this rule."""
-    says: Mapping[str, Named | tuple[Cause, ...]] = field(default_factory=dict)
+    says: Mapping[str, Said] = field(default_factory=dict)
     """What its messages name besides columns of the row. It decides nothing."""
     source: str = ""
     sha256: str = ""
@@ -273,24 +289,14 @@ class Rule:
     def asked(self) -> tuple[tuple[str, str], ...]:
         """(key, text) of each of its expressions."""
         found = [("where", self.where), ("pass", self.pass_)]
-        for name, said in self.says.items():
-            texts = [said.asked(estate=self.scope == "estate")] if isinstance(said, Named) else [cause.if_ for cause in said]
-            found += [(f"says.{name}", text) for text in texts]
+        estate = self.scope == "estate"
+        found += [(f"says.{name}", text) for name, said in self.says.items() for text in said.asked(estate=estate)]
         return tuple((key, text) for key, text in found if text is not None)
 
     @property
     def templates(self) -> tuple[str, ...]:
         """Everything that is filled in from the row."""
-        causes = (cause.say for said in self.says.values() if not isinstance(said, Named) for cause in said)
-        return (*self.message.templates, *causes, *self.fix.templates)
-
-    def spoken(self, template: str, known: Mapping[str, Any]) -> str:
-        """A message with the cause that was found in place of its name; the cause may name columns of its own."""
-        for name, said in self.says.items():
-            cause = known.get(name)
-            if not isinstance(said, Named) and isinstance(cause, str):
-                template = template.replace(f"{{{name}}}", cause)
-        return template
+        return (*self.message.templates, *(cause.say for said in self.says.values() for cause in said.causes), *self.fix.templates)
 
 
 @dataclass(frozen=True, slots=True)

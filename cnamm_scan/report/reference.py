@@ -72,7 +72,22 @@ def rule_lines(content: Content, rule: Rule, depth: int = 1, link: Link = _by_id
     lines.append(f"| passes when | `{cell(rule.pass_)}` |")
     for name, parameter in rule.parameters.items():
         lines.append(f"| parameter `{name}` | `{cell(parameter.default)}` ({cell(parameter.source)}) |")
-    lines += ["", *_part(depth, "Fix"), *fix_lines(rule.fix), "", *_part(depth, "References"), *(f"- {each}" for each in rule.references)]
+    lines += [*_said(rule, depth), "", *_part(depth, "Fix"), *fix_lines(rule.fix)]
+    lines += ["", *_part(depth, "References"), *(f"- {each}" for each in rule.references)]
+    return lines
+
+
+def _said(rule: Rule, depth: int) -> list[str]:
+    """What a finding says, and what its names in braces stand for."""
+    lines = ["", *_part(depth, "Finding"), cell(rule.message.fail)]
+    for name, said in rule.says.items():
+        if said.named is not None:
+            none = f"; where there is none: {said.named.else_}" if said.named.else_ is not None else ""
+            told = f"{cell(said.named.say)} of each row of `{said.named.of}` where `{cell(said.named.if_)}`{none}"
+            lines += ["", f"`{{{name}}}`: {told}"]
+            continue
+        lines += ["", f"`{{{name}}}`: {'every one' if said.every else 'the first'} of these that holds", ""]
+        lines += [f"- {cell(cause.say)}: " + (f"`{cell(cause.if_)}`" if cause.if_ is not None else "else") for cause in said.causes]
     return lines
 
 

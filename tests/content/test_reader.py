@@ -158,7 +158,11 @@ BAD_RULES: list[tuple[Change, str, str]] = [
     (_set("fix", {"cil": "aws lab turn-on"}), "'fix.cil': extra inputs", "cil:"),
     (_set("says", {"state": 5}), "'says.state': input should be a valid dictionary", "state:"),
     (_set("says", {"state": [{"if": True, "say": "shut"}, {"say": "away"}]}), "'says.state.0.if': input should be a valid string", "- if:"),
-    (_set("says", {"boxes": {"of": BOX, "if": "size = 1"}}), "'says.boxes.column': field required", "boxes:"),
+    (_set("says", {"state": [{"if": True, "say": "shut"}]}), "'says.state.0.if': input should be a valid str", "- if:"),
+    (_set("says", {"state": {"every": [{"if": True, "say": "shut"}]}}), "'says.state.every.0.if': input should be a valid str", "- if:"),
+    (_set("references", [5]), "'references.0': input should be a valid string", "- 5"),
+    (_set("says", {"state": {"every": []}}), "'says.state.every': tuple should have at least 1 item", "every:"),
+    (_set("says", {"boxes": {"of": BOX, "if": "size = 1"}}), "'says.boxes.say': field required", "boxes:"),
     (_set("objective", "safety.boxes-are-of"), "no objective 'safety.boxes-are-of'", "objective:"),
     (_set("for_each", "aws.lab.bocks"), "no table 'aws.lab.bocks'", "for_each:"),
 ]

@@ -105,6 +105,7 @@ def test_a_list_is_told_in_a_few_words() -> None:
     assert fill("{x}", {"x": list("abcdefghi")}) == "a, b, c, d, e and 4 more"
     assert fill("{x}", {"x": "2026-01-02T03:04:05Z"}) == "2026-01-02"
     assert fill("{x}", {"x": 3.0}) == "3"
+    assert [fill("{x}", {"x": share}) for share in (0.9333333333333335, 0.5, 12.345, 0.00123)] == ["0.93", "0.5", "12.35", "0.001"]
 
 
 def test_topics_and_benchmarks_are_told_apart() -> None:

@@ -25,7 +25,8 @@ from cnamm_scan.engine.collect import Collected, collect
 from cnamm_scan.engine.plan import Selection, make_plan
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.model import Content, Coverage, Place, Reason
-from cnamm_scan.providers.aws.provider import AwsProvider, Options
+from cnamm_scan.providers.aws.provider import AwsProvider
+from cnamm_scan.providers.aws.session import Options
 from cnamm_scan.providers.bounds import PAGES
 from cnamm_scan.providers.interface import Answer, Origin, Request
 from tests.answers import Teller, Told, listed, refused

@@ -17,7 +17,7 @@ import pytest
 
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.aws.provider import AwsProvider
-from cnamm_scan.providers.aws.provider import Options as AwsOptions
+from cnamm_scan.providers.aws.session import Options as AwsOptions
 from cnamm_scan.providers.bounds import Bounds
 from cnamm_scan.providers.interface import Answer, CallFailedError, Provider, Request
 from cnamm_scan.providers.kubernetes.provider import Options, connect

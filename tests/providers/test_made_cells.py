@@ -208,7 +208,7 @@ def check(view: View, random: Random, whole: Tables, counts: Counter[str]) -> No
         assert case.problem is None, str(case.smallest())
 
 
-@pytest.mark.parametrize("tries", [15, pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tries", [15, pytest.param(200, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("view", [view for view in MADE if view.provider == "aws"], ids=lambda view: view.id)
 def test_what_is_made_of_an_account_says_nothing_that_the_unseen_could_deny(view: View, tries: int) -> None:
     random, counts = Random(f"{view.id} {tries}"), Counter[str]()
@@ -250,7 +250,7 @@ def some_of(random: Random, tables: Tables) -> dict[str, list[SeenRow]]:
     return found
 
 
-@pytest.mark.parametrize("tries", [6, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tries", [6, pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("view", [view for view in MADE if view.provider == "kubernetes"], ids=lambda view: view.id)
 def test_what_is_made_of_a_cluster_says_nothing_that_the_unseen_could_deny(view: View, tries: int, estate: Mapping[str, Tables]) -> None:
     random, counts = Random(f"{view.id} {tries}"), Counter[str]()

@@ -415,7 +415,8 @@ def test_the_ledger_says_what_was_not_read_and_retries_are_bounded(scans: Callab
     for call in seen.calls:
         key = (call.service, call.region, call.operation, call.params_sha256)
         asked[key] = asked.get(key, 0) + 1
-    assert max(asked.values()) <= 2
+    making = {key for key in asked if key[2] == "GenerateCredentialReport"}  # asked once more until the report is made
+    assert max(asked[key] - (key in making) for key in asked) <= 2
 
 
 # ---- regions that may not be listed ------------------------------------------------------------------------------------------

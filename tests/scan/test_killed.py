@@ -18,7 +18,7 @@ import pytest
 from cnamm_scan import api, content
 from cnamm_scan.cli.main import run
 from cnamm_scan.errors import BundleError
-from cnamm_scan.evidence import recover, shards, writer
+from cnamm_scan.evidence import journal, recover, seal, shards, writer
 from cnamm_scan.evidence.bundle import open_bundle, verify
 from cnamm_scan.model import Content
 
@@ -90,7 +90,7 @@ def _killed_at(number: int, pods: str, output: Path, *, torn: bool) -> bool:
                 _die()
             real(stream, raw)
 
-        shards.put = writer.put = put  # type: ignore[attr-defined]
+        shards.put = journal.put = seal.put = put  # type: ignore[attr-defined]
         api.scan([pods], output=output).close()
 
     ended = _in_a_child(work)
@@ -111,7 +111,7 @@ def _writes(pods: str, output: Path) -> int:
             count += 1
             real(stream, raw)
 
-        shards.put = writer.put = put  # type: ignore[attr-defined]
+        shards.put = journal.put = seal.put = put  # type: ignore[attr-defined]
         api.scan([pods], output=output).close()
         counted.write_text(str(count))
 
@@ -220,7 +220,7 @@ def test_a_scan_killed_when_only_its_name_is_left_gets_it(pods: str, whole: tupl
         folder.mkdir()
 
         def work(output: Path = output) -> None:
-            writer.named = lambda *_: _die()
+            writer.named = lambda *_: _die()  # type: ignore[attr-defined]
             api.scan([pods], output=output).close()
 
         assert _in_a_child(work) == signal.SIGKILL
@@ -241,8 +241,7 @@ def test_a_killed_sealing_is_sealed_by_the_next(pods: str, whole: tuple[dict[str
     (partial,) = folder.iterdir()
 
     def work() -> None:
-        BundleWriter = writer.BundleWriter
-        BundleWriter._seal = lambda *_: _die()  # type: ignore[method-assign]
+        writer.seal = lambda *_: _die()  # type: ignore[attr-defined]
         api.evaluate(partial)
 
     assert _in_a_child(work) == signal.SIGKILL

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def _connect(name: str, reached: Reached) -> Provider:
-    from cnamm_scan.providers.aws.provider import AwsProvider, Options
+    from cnamm_scan.providers.aws.provider import AwsProvider
+    from cnamm_scan.providers.aws.session import Options
 
     return AwsProvider(
         Options(

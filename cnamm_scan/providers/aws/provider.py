@@ -8,53 +8,22 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from cnamm_scan import __version__
-from cnamm_scan.errors import CredentialsError, ProviderError, UsageError, did_you_mean
+from cnamm_scan.errors import CredentialsError, ProviderError
 from cnamm_scan.model import Content, Reason, Region, Target
 from cnamm_scan.providers.aws.documents import NORMALISERS
 from cnamm_scan.providers.aws.errors import translated
 from cnamm_scan.providers.aws.pages import Pager, pager_of
-from cnamm_scan.providers.bounds import BOUNDS, Bounds
+from cnamm_scan.providers.aws.session import HOME, Options, no_credentials, signed_in
 from cnamm_scan.providers.defaults import Defaults
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, Unread, code_matches
 from cnamm_scan.providers.reading import Within, bounded
 from cnamm_scan.providers.sdk import need
 from cnamm_scan.text import address
-
-HOME = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
-"""Where each partition answers for what exists once in an account."""
-
-OWN_CALLS = (
-    ("ec2", "DescribeRegions"),
-    ("iam", "GenerateCredentialReport"),
-    ("iam", "GetCredentialReport"),
-)
-"""What the provider and its readers ask by themselves."""
-
-SIGNING_IN = ("sts", "sso", "sso-oidc", "signin")
-"""Services that botocore's own ways of signing in use, with operations that no plan names: their descriptions stay whole."""
-
-CREDENTIALS_TRIED = "environment variables, shared config and credentials files, SSO, web identity, container and instance roles"
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to reach AWS. `endpoint_url` sends every service there (also AWS_ENDPOINT_URL)."""
-
-    profile: str | None = None
-    role_arn: str | None = None
-    external_id: str | None = None
-    endpoint_url: str | None = None
-    call_timeout: float = 20.0
-    """Seconds to wait for one answer."""
-    connections: int = 16
-    operations: Mapping[str, frozenset[str]] | None = None
-    """The operations that will be asked, by client; the SDK then reads no more than these. None: all."""
-    bounds: Bounds = BOUNDS
 
 
 class AwsProvider(Defaults):
@@ -74,71 +43,8 @@ class AwsProvider(Defaults):
         self._raw = threading.local()
         self._known: dict[tuple[str, str], Answer] = {}
         self._sent = 0
-        self._session = self._open()
+        self._session = signed_in(options, self._count)
         self.target = self._identify()
-
-    # ---- connecting --------------------------------------------------------------------------------------------------
-
-    def _open(self) -> Any:
-        import boto3
-        from botocore.exceptions import BotoCoreError, ProfileNotFound
-        from botocore.session import Session
-
-        inner = Session(profile=self.options.profile)
-        inner.register("request-created", self._count)
-        try:
-            if self.options.operations is not None:
-                from cnamm_scan.providers.aws.loader import LeanLoader
-
-                asked = {client: {*operations} for client, operations in self.options.operations.items()}
-                for client, operation in OWN_CALLS:
-                    asked.setdefault(client, set()).add(operation)
-                wanted = {client: frozenset(operations) for client, operations in asked.items() if client not in SIGNING_IN}
-                inner.register_component("data_loader", LeanLoader(inner.get_component("data_loader"), wanted))
-            session = boto3.Session(botocore_session=inner)
-            inner.get_scoped_config()  # parsed, and the profile found in it, here and now: a region in the environment puts it off
-        except ProfileNotFound as error:
-            known = boto3.Session().available_profiles
-            raise UsageError(
-                f"no AWS profile '{self.options.profile}'",
-                where=f"aws:{self.options.profile}",
-                do=did_you_mean(self.options.profile or "", known),
-            ) from error
-        except BotoCoreError as error:  # files of the person's own: a configuration that cannot be parsed
-            do = "mend it, and check with: aws configure list"
-            raise UsageError(f"AWS cannot be set up: {error}", where=self._name, do=do) from error
-        if self.options.role_arn:
-            session = self._assume(session)
-        return session
-
-    def _assume(self, base: Any) -> Any:
-        """A session of the role, whose credentials renew themselves while the scan runs."""
-        import boto3
-        from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
-        from botocore.session import Session
-
-        extra = {"RoleSessionName": "cnamm-scan"}
-        if self.options.external_id:
-            extra["ExternalId"] = self.options.external_id
-        source = base.get_credentials()
-        if source is None:
-            raise _no_credentials(self._name)
-        fetcher = AssumeRoleCredentialFetcher(
-            client_creator=lambda service, **kwargs: base.client(service, endpoint_url=self.options.endpoint_url, **kwargs),
-            source_credentials=source,
-            role_arn=self.options.role_arn,
-            extra_args=extra,
-        )
-        inner = Session()
-        inner.register("request-created", self._count)
-        inner.register_component("data_loader", base._session.get_component("data_loader"))
-        inner._credentials = DeferredRefreshableCredentials(method="assume-role", refresh_using=fetcher.fetch_credentials)
-        inner.set_config_variable("region", base.region_name or HOME["aws"])
-        return boto3.Session(botocore_session=inner)
-
-    @property
-    def _name(self) -> str:
-        return f"aws:{self.options.profile}" if self.options.profile else "aws"
 
     def _identify(self) -> Target:
         start = self._session.region_name or HOME["aws"]
@@ -147,11 +53,11 @@ class AwsProvider(Defaults):
             answer = self._asked_again(Request("sts", "GetCallerIdentity", start))
         except CallFailedError as failure:
             if failure.reason is Reason.CREDENTIALS:
-                raise _no_credentials(self._name, failure.message) from failure
+                raise no_credentials(self.options.called, failure.message) from failure
             if failure.reason in (Reason.REGION_DISABLED, Reason.DENIED):
                 raise CredentialsError(
                     f"AWS does not accept the credentials ({failure.code})",
-                    where=self._name,
+                    where=self.options.called,
                     do="check that they are current: aws sts get-caller-identity",
                 ) from failure
             raise ProviderError(
@@ -363,12 +269,3 @@ def _environment_endpoint() -> bool:
     import os
 
     return any(name.startswith("AWS_ENDPOINT_URL") for name in os.environ)
-
-
-def _no_credentials(where: str, message: str = "") -> CredentialsError:
-    detail = f" ({message})" if message else ""
-    return CredentialsError(
-        f"no usable AWS credentials{detail}",
-        where=f"{where}; tried {CREDENTIALS_TRIED}",
-        do="sign in (aws sso login, or AWS_PROFILE=…) and check with: aws sts get-caller-identity",
-    )

@@ -169,8 +169,9 @@ def _seen_in(
     requested = {*optional(resources, "requests"), *optional(resources, "limits")}
     if extended := sorted(str(name) for name in requested if "/" in str(name)):
         yield "extendedResources", extended
-    if hosts := _probe_hosts(container):
-        yield "probeHosts", sorted(hosts)
+    if calls := _probe_calls(container):
+        yield "probeHosts", sorted(set(calls.values()))
+        yield "probeCalls", [f"{name} calls {host}" for name, host in calls.items()]
 
 
 def _mounts(container: Mapping[str, Json], volumes: Mapping[str | None, Json]) -> Iterator[tuple[str, Sequence[Json]]]:
@@ -259,16 +260,17 @@ _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _HOOKS = ("postStart", "preStop")
 
 
-def _probe_hosts(container: Mapping[str, Json]) -> set[str]:
+def _probe_calls(container: Mapping[str, Json]) -> dict[str, str]:
+    """The probes and hooks that name a host, and the host."""
     lifecycle = optional(container, "lifecycle")
-    found = set()
+    found = {}
     for place, names in ((container, _PROBES), (lifecycle, _HOOKS)):
         for name in names:
             handler = place.get(name)
             if isinstance(handler, dict):
                 asked = handler.get("httpGet") or handler.get("tcpSocket")
                 if isinstance(asked, dict) and asked.get("host"):
-                    found.add(str(asked["host"]))
+                    found[name] = str(asked["host"])
     return found
 
 

@@ -19,7 +19,8 @@ from cnamm_scan.demo.aws.bed.refusals import Kind
 from cnamm_scan.demo.aws.estate.shop import CLOSED_REGION, demo_rewrite
 from cnamm_scan.errors import CredentialsError, ProviderError, UsageError
 from cnamm_scan.model import Reason
-from cnamm_scan.providers.aws.provider import AwsProvider, Options
+from cnamm_scan.providers.aws.provider import AwsProvider
+from cnamm_scan.providers.aws.session import Options
 from cnamm_scan.providers.interface import CallFailedError, Request
 from tests.servers import BadServer, whole
 

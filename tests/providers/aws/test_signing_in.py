@@ -9,7 +9,8 @@ import pytest
 
 from cnamm_scan.demo.aws.bed.proxy import FaultProxy
 from cnamm_scan.errors import ProviderError, UsageError
-from cnamm_scan.providers.aws.provider import AwsProvider, Options
+from cnamm_scan.providers.aws.provider import AwsProvider
+from cnamm_scan.providers.aws.session import Options
 
 PLAN = {"s3": frozenset({"ListBuckets"}), "sts": frozenset({"GetCallerIdentity"})}
 

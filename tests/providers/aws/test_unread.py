@@ -18,7 +18,8 @@ from cnamm_scan.engine.plan import Selection, make_plan
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.model import Coverage
 from cnamm_scan.providers.aws import lint, loader
-from cnamm_scan.providers.aws.provider import AwsProvider, Options
+from cnamm_scan.providers.aws.provider import AwsProvider
+from cnamm_scan.providers.aws.session import Options
 from tests.servers import Asked, BadServer, Wire, account, said
 
 FACTS = """

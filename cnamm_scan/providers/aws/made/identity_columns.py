@@ -71,7 +71,12 @@ ROLE_RIGHTS: Mapping[str, Column] = {
     "role_name": Column("text"),
     "is_identity_center": IAM_ROLE["is_identity_center"],
 }
-POLICY_RIGHTS: Mapping[str, Column] = {"name": Column("text"), "arn": Column("text"), **RIGHTS}
+POLICY_RIGHTS: Mapping[str, Column] = {
+    "name": Column("text"),
+    "arn": Column("text"),
+    "holders": Column("list", about="Whom it is attached to, such as user ann or role deploy."),
+    **RIGHTS,
+}
 INLINE_RIGHTS: Mapping[str, Column] = {
     "name": Column("text", about="The policy's name."),
     "holder": Column("text", about="The name of the user, group or role."),

@@ -213,13 +213,29 @@ def role_rights(seen: SeenTables) -> Iterator[MadeRow]:
 def policy_rights(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each policy of ours that is attached to somebody, taken alone."""
     judge = Judge(seen)
+    attached = _attached(seen)
     for policy in managed(seen).values():
         if policy.is_ours and policy.attachments != 0:
             row = SeenRow(policy.target, policy.region, policy.name, policy.fact, {})
-            made = {"name": policy.name.rpartition("/")[2], "arn": policy.name}
+            known = attached.get(policy.target)
+            names = None if known is None else [f"{holder.kind} {holder.name}" for holder in known.get(policy.name, ())]
+            made = {"name": policy.name.rpartition("/")[2], "arn": policy.name, "holders": names}
             if policy.attachments is not None:
                 made |= _alone(judge, row, policy)
-            yield MadeRow(policy.target, policy.region, policy.name, made, (policy.fact,))
+            facts_ = [policy.fact, *(fact for holder in (known or {}).get(policy.name, ()) for fact in holder.facts)]
+            yield MadeRow(policy.target, policy.region, policy.name, made, tuple(dict.fromkeys(facts_)))
+
+
+def _attached(seen: SeenTables) -> dict[str, dict[str, list[Holder]]]:
+    """By account and policy who holds it; without the accounts in which somebody more may."""
+    made: dict[str, dict[str, list[Holder]]] = {policy.target: {} for policy in managed(seen).values()}
+    everybody = [holder for kind in (USER, GROUP, ROLE) for holder in holders(seen, kind)]
+    unsure = {holder.row.target for holder in everybody if holder.attached is None}
+    unsure |= {target for target in made for kind in (USER, GROUP, ROLE) if is_dark(seen, kind, target)}
+    for holder in everybody:
+        for arn in holder.attached or ():
+            made.setdefault(holder.row.target, {}).setdefault(arn, []).append(holder)
+    return {target: by_policy for target, by_policy in made.items() if target not in unsure}
 
 
 def _alone(judge: Judge, row: SeenRow, policy: Written) -> Row:

@@ -9,6 +9,13 @@ from cnamm_scan.providers.first_match import OPENED
 from cnamm_scan.providers.interface import Maker
 from cnamm_scan.providers.makers import later
 
+DOOR: Mapping[str, Column] = {
+    "id": Column("text", about="Its id."),
+    "name": Column("text"),
+    "group": Column("text", about="The resource group that it is in."),
+    "openness": Column("text", about="How much of the internet may reach it: none, private, bounded, wide or world."),
+    "admits_azure": Column("boolean", about="Admits every machine in Azure, those of other customers too."),
+}
 RAISING: Mapping[str, Column] = {
     "is_administrator": Column("boolean", about="Gives roles and writes them on the whole subscription, and no condition bounds it."),
     "can_raise": Column(
@@ -74,6 +81,8 @@ INTERFACE: Mapping[str, Column] = {
     **SSH_OR_RDP,
 }
 MAKERS: Mapping[str, Maker] = {
+    "doors": Maker(later("azure", "doors", "doors"), DOOR),
+    "doors_open_by_default": Maker(later("azure", "doors", "doors", True), DOOR),  # without a rule of its firewall it admits everybody
     "principal_rights": Maker(later("azure", "access", "principal_rights"), PRINCIPAL),
     "administrators": Maker(later("azure", "access", "administrators"), ADMINISTRATORS),
     "security_group_access": Maker(later("azure", "networks", "security_group_access"), GROUP),

@@ -207,6 +207,17 @@ def test_each_policy_of_ours_is_taken_alone() -> None:
     ]
 
 
+def test_a_policy_names_who_holds_it_where_all_holders_were_seen() -> None:
+    everybody = replace(EVERYBODY, roles={**EVERYBODY.roles, "more": role("stars"), "also": role("stars", "iam")})
+    for longer in (False, True):
+        told = everybody.told(longer=longer)
+        made = rows("iam_policy_rights", told)
+        assert [name for name in made["policy/stars"]["holders"] if name.startswith("role ")][:2] == ["role also", "role more"]
+        assert "role also" in made["policy/iam"]["holders"]
+        hidden = Seen(told.tables, unseen={*told.unseen, "aws.iam.group_detail", "aws.iam.group_single"})
+        assert {row["holders"] for row in rows("iam_policy_rights", hidden).values()} == {None}
+
+
 def test_inline_policies_are_keyed_by_whom_they_hang_on() -> None:
     made = rows("iam_inline_rights", EVERYBODY.told())
     assert {(key, row["holder_kind"], row["holds_all_services"]) for key, row in made.items()} == {

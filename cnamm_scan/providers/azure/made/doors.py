@@ -1,0 +1,87 @@
+"""Services that are reached over a network: from how much of the internet, all that they admit taken together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Address
+from typing import Any
+
+from cnamm_scan.model import MadeRow
+from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.openness import NO_ADDRESSES, Addresses, Openness, addresses, judge, merge
+
+OWN = ("id", "name", "group")
+"""Columns that a door carries over from what it belongs to."""
+ALL_OF_AZURE = (0, 0)
+"""0.0.0.0 to 0.0.0.0 is no address but every machine in Azure, other customers' too.
+
+https://learn.microsoft.com/azure/azure-sql/database/firewall-configure#connections-from-inside-azure
+"""
+
+
+def doors(seen: SeenTables, open_when_empty: bool = False) -> Iterable[MadeRow]:
+    """A row for each thing of the view's table, whose columns `is_public`, and `is_filtered` with `addresses`, say whom it admits.
+
+    A second table, where the view reads one, holds ranges: `owner_id`, `first`, `last`. Things that have such a table are filtered by it,
+    unless `is_filtered` says otherwise, or they are `open_when_empty` and have no range.
+    """
+    (owner,) = seen.over
+    other = next((table for table in seen.reads if table != owner), None)
+    ranges: dict[tuple[str, str], list[SeenRow]] = defaultdict(list)
+    for row in seen.rows(other) if other else ():
+        ranges[row.target, str(row.values["owner_id"])].append(row)
+    for row in seen.rows(owner):
+        rules = ranges[row.target, str(row.values["id"])]
+        unread = other is not None and seen.dark(other, row.target, row.region)
+        carried = {name: row.values[name] for name in OWN}
+        filtered = row.values.get("is_filtered", True)
+        if open_when_empty and not rules:
+            filtered = None if unread else False
+        made = _judged(row.values, rules, is_filtered=filtered, unread=unread)
+        yield MadeRow(row.target, row.region, row.key, {**carried, **made}, tuple(each.fact for each in (row, *rules)))
+
+
+def _judged(values: Mapping[str, Any], rules: Sequence[SeenRow], *, is_filtered: bool | None, unread: bool) -> Mapping[str, Any]:
+    """How open it is, and whether all of Azure gets in; None where what was not seen decides."""
+    is_public = values["is_public"]
+    if is_public is False:
+        return {"openness": Openness.NONE.value, "admits_azure": False}
+    held, whole = _listed(values.get("addresses", ()))
+    spans = []
+    for rule in rules:
+        span = _span(rule.values["first"], rule.values["last"])
+        if span is None:
+            whole = False
+        else:
+            spans.append(span)
+    azure = ALL_OF_AZURE in spans
+    held = held.joined(Addresses(merge(span for span in spans if span != ALL_OF_AZURE)))
+    whole = whole and not unread
+    found: Openness | None = Openness.WORLD if is_filtered is False else judge(held)
+    if is_filtered is None or not whole:
+        found = found if found is Openness.WORLD else None
+    return {
+        "openness": found.value if found is not None and is_public is True else None,
+        "admits_azure": None if is_public is None or not (azure or whole) else azure,
+    }
+
+
+def _listed(texts: Sequence[str] | None) -> tuple[Addresses, bool]:
+    """The addresses that a list of networks holds, and whether all of it was understood."""
+    held, whole = NO_ADDRESSES, texts is not None
+    for text in texts or ():
+        try:
+            held = held.joined(addresses([text]))
+        except ValueError:  # the name of a service, or what a newer API writes
+            whole = False
+    return held, whole
+
+
+def _span(first: str | None, last: str | None) -> tuple[int, int] | None:
+    """The ends of a range; None for what was not read or is none."""
+    try:
+        span = int(IPv4Address(first or "")), int(IPv4Address(last or ""))
+    except ValueError:
+        return None
+    return span if span[0] <= span[1] else None

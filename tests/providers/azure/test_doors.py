@@ -1,0 +1,100 @@
+"""From how much of the internet a service is reached: lists of networks, ranges of a firewall, and what was not read of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from cnamm_scan.providers.azure.made.columns import MAKERS
+from cnamm_scan.providers.interface import SeenRow
+from tests.providers.seen import Given
+
+SERVER, RULE = "azure.sql.server", "azure.sql.firewall_rule"
+ID = "/subscriptions/s/resourcegroups/g/providers/microsoft.sql/servers/orders"
+
+
+@dataclass
+class Seen(Given):
+    """One server, and ranges of its firewall where its kind has some."""
+
+    server: Mapping[str, Any]
+    ranges: Sequence[tuple[str | None, str | None]] | None = None
+
+    def __post_init__(self) -> None:
+        self.over = (SERVER,)
+        self.reads = {SERVER: ["id"], **({} if self.ranges is None else {RULE: ["owner_id", "first", "last"]})}
+
+    def rows(self, table: str) -> Sequence[SeenRow]:
+        """The server, or its ranges and one of another server."""
+        if table == SERVER:
+            values = {"id": ID, "name": "orders", "group": "g", "is_public": True, **self.server}
+            return [SeenRow("azure:s", "westeurope", ID, "f0", values)]
+        own: list[dict[str, Any]] = [{"owner_id": ID, "first": first, "last": last} for first, last in self.ranges or ()]
+        rows = [*own, {"owner_id": f"{ID}2", "first": "0.0.0.0", "last": "255.255.255.255"}]
+        return [SeenRow("azure:s", "westeurope", f"r{n}", f"f{n + 1}", row) for n, row in enumerate(rows)]
+
+
+def _door(server: Mapping[str, Any], ranges: Any = None, *, unread: bool = False, by: str = "doors") -> tuple[Any, Any]:
+    (made,) = MAKERS[by].make(Seen(server, ranges, unseen=frozenset({RULE} if unread else ())))
+    assert set(made.values) == set(MAKERS["doors"].columns)
+    return made.values["openness"], made.values["admits_azure"]
+
+
+@pytest.mark.parametrize(
+    ("ranges", "expected"),
+    [
+        ([], ("none", False)),
+        ([("0.0.0.0", "0.0.0.0")], ("none", True)),
+        ([("0.0.0.0", "255.255.255.255")], ("world", False)),
+        ([("0.0.0.0", "127.255.255.255"), ("128.0.0.0", "255.255.255.255")], ("world", False)),
+        ([("1.0.0.0", "126.255.255.255")], ("world", False)),
+        ([("81.2.69.142", "81.2.69.143")], ("bounded", False)),
+        ([("52.0.0.0", "53.255.255.255")], ("wide", False)),
+        ([("10.0.0.0", "10.255.255.255")], ("private", False)),
+        ([("81.2.69.143", "81.2.69.142")], (None, None)),
+        ([(None, None)], (None, None)),
+        ([(None, None), ("0.0.0.0", "0.0.0.0")], (None, True)),
+        ([(None, None), ("0.0.0.0", "255.255.255.255")], ("world", None)),
+    ],
+)
+def test_ranges_of_a_firewall_are_taken_together(ranges: Any, expected: Any) -> None:
+    assert _door({}, ranges) == expected
+
+
+def test_ranges_that_were_not_read_leave_open_what_they_could_turn() -> None:
+    assert _door({}, [], unread=True) == (None, None)
+    assert _door({}, [("0.0.0.0", "255.255.255.255")], unread=True) == ("world", None)
+    assert _door({"is_public": False}, [], unread=True) == ("none", False)
+    assert _door({"is_public": None}, []) == (None, None)
+
+
+def test_a_service_that_is_open_without_a_rule_is_closed_by_its_first() -> None:
+    by = "doors_open_by_default"
+    assert _door({}, [], by=by) == ("world", False)
+    assert _door({}, [("81.2.69.142", "81.2.69.142")], by=by) == ("bounded", False)
+    assert _door({}, [], unread=True, by=by) == (None, None)
+    assert _door({"is_public": False}, [], by=by) == ("none", False)
+
+
+@pytest.mark.parametrize(
+    ("server", "expected"),
+    [
+        ({"is_filtered": False, "addresses": []}, "world"),
+        ({"is_filtered": False, "addresses": None}, "world"),
+        ({"is_filtered": True, "addresses": []}, "none"),
+        ({"is_filtered": True, "addresses": ["81.2.69.142", "10.0.0.0/8"]}, "bounded"),
+        ({"is_filtered": True, "addresses": ["0.0.0.0/1", "128.0.0.0/1"]}, "world"),
+        ({"is_filtered": True, "addresses": ["0.0.0.0/0", "SomeTag"]}, "world"),
+        ({"is_filtered": True, "addresses": ["81.2.69.142", "SomeTag"]}, None),
+        ({"is_filtered": True, "addresses": None}, None),
+        ({"is_filtered": None, "addresses": []}, None),
+        ({"is_filtered": None, "addresses": ["0.0.0.0/0"]}, "world"),
+        ({"is_public": False, "is_filtered": False, "addresses": None}, "none"),
+        ({"is_public": None, "is_filtered": False, "addresses": []}, None),
+    ],
+)
+def test_a_list_of_networks_counts_where_something_filters_by_it(server: Any, expected: Any) -> None:
+    assert _door(server)[0] == expected
