@@ -252,6 +252,7 @@ def role_rules(seen: SeenTables) -> Iterator[MadeRow]:
 
 def _rules_of(room: Room, name: RoleName) -> Iterator[MadeRow]:
     rules, whole = room.roles_alone.rules(name)
+    get_enters = room.roles_alone.features.get_enters_pods
     found = room.roles.get(name)
     key = f"{name.kind} {name.namespace}/{name.name}" if name.namespace else f"{name.kind} {name.name}"
     facts = () if found is None else (found[1].fact,)
@@ -269,6 +270,12 @@ def _rules_of(room: Room, name: RoleName) -> Iterator[MadeRow]:
             "resource_names": list(rule.names),
             "urls": list(rule.urls),
         }
-        yield MadeRow(room.target.id, EVERYWHERE, f"{key}#{number}", {**of, **written, **_flags(rule, room.roles_alone.features.get_enters_pods)}, facts)
+        yield MadeRow(
+            room.target.id,
+            EVERYWHERE,
+            f"{key}#{number}",
+            {**of, **written, **_flags(rule, get_enters)},
+            facts,
+        )
     if not whole and rules[:1] != builtin.EVERYTHING[:1]:
         yield MadeRow(room.target.id, EVERYWHERE, f"{key}#{len(rules)}", of, facts)
