@@ -17,6 +17,7 @@ from cnamm_scan.providers.kubernetes.policies.admission.matching import in_rules
 from cnamm_scan.providers.kubernetes.policies.admission.pod_security import BASELINE, RESTRICTED
 from cnamm_scan.providers.kubernetes.policies.admission.questions import QUESTIONS
 from cnamm_scan.providers.kubernetes.policies.admission.requests import Guard, Request
+from cnamm_scan.providers.kubernetes.policies.admission.webhooks import Engine, Webhook
 from cnamm_scan.providers.wildcards import matches
 from tests.providers.kubernetes.admission.strategies import EVERYTHING, GATEKEEPER, KYVERNO
 
@@ -384,6 +385,7 @@ def test_all_questions_are_answered_of_an_open_door() -> None:
 PLAIN_POD = QUESTIONS["privileged"].variants[0].innocent
 NOT_LEGACY = "request.namespace != 'legacy'"
 CONDITION = {"name": "not-legacy", "expression": NOT_LEGACY}
+NEWER = Engine((Webhook("k", "vpol.validate.kyverno.svc-fail", EVERYTHING),))
 PODS_ONLY = {"resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]}
 OF_CEL: Mapping[str, Json] = {"matchConstraints": PODS_ONLY, "validations": [{"expression": "true"}]}
 
@@ -408,8 +410,8 @@ LEAVES_LEGACY_OUT: Mapping[str, Any] = {
         KYVERNO,
         [Excepted([("p", ["*"])], {"any": [{"resources": {"kinds": ["Pod"], "namespaces": ["legacy"]}}]})],
     ),
-    "a newer policy": ValidatingPolicy("p", "", {**OF_CEL, "matchConditions": [CONDITION]}, KYVERNO),
-    "an exception from it": ValidatingPolicy("p", "", OF_CEL, KYVERNO, [CelExcepted(["p"], ["request.namespace == 'legacy'"])]),
+    "a newer policy": ValidatingPolicy("p", "", {**OF_CEL, "matchConditions": [CONDITION]}, NEWER),
+    "an exception from it": ValidatingPolicy("p", "", OF_CEL, NEWER, [CelExcepted(["p"], ["request.namespace == 'legacy'"])]),
 }
 
 
@@ -422,5 +424,5 @@ def test_what_conditions_or_exceptions_surely_leave_out_is_not_judged_and_the_re
 
 @pytest.mark.parametrize("evaluation", [{"admission": {"enabled": False}}, {"mode": "JSON"}])
 def test_a_newer_policy_that_is_off_at_the_door_judges_nothing(evaluation: Json) -> None:
-    assert ValidatingPolicy("p", "", {**OF_CEL, "evaluation": evaluation}, KYVERNO).looks(PLAIN_POD.at(SHOP)) is False
-    assert ValidatingPolicy("p", "", OF_CEL, KYVERNO).looks(PLAIN_POD.at(SHOP)) is True
+    assert ValidatingPolicy("p", "", {**OF_CEL, "evaluation": evaluation}, NEWER).looks(PLAIN_POD.at(SHOP)) is False
+    assert ValidatingPolicy("p", "", OF_CEL, NEWER).looks(PLAIN_POD.at(SHOP)) is True
