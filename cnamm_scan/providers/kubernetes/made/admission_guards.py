@@ -225,7 +225,7 @@ class _Reader:
             guard = BoundPolicy(spec, own, self._parameter)
             closes = spec.get("failurePolicy") != "Ignore"
             key, name = f"ValidatingAdmissionPolicyBinding {row.key}", str(policy.values["name"])
-            yield Unit(key, "validating_admission_policy", name, str(row.values["name"]), row, guard.matches, guard, guard.denies, closes)
+            yield Unit(key, "validating_admission_policy", name, str(row.values["name"]), row, guard.looks, guard, guard.denies, closes)
 
     def _parameter(self, kind: Mapping[str, Any], ref: Mapping[str, Any], namespace: str | None) -> Found:
         """Whether a parameter is there. Config maps are seen by name, without what they hold; other kinds are not."""

@@ -12,7 +12,7 @@ from cnamm_scan.providers.interface import SeenTables
 from cnamm_scan.providers.kubernetes.made.rbac_room import CLUSTER_ROLE, Bound, Room, moment, rooms
 from cnamm_scan.providers.kubernetes.policies.admission.values import all_of
 from cnamm_scan.providers.kubernetes.policies.rbac import builtin
-from cnamm_scan.providers.kubernetes.policies.rbac.asking import Rule, Truth
+from cnamm_scan.providers.kubernetes.policies.rbac.asking import Rule, Truth, either
 from cnamm_scan.providers.kubernetes.policies.rbac.raising import Climb
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import Grant, RoleName
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import (
@@ -62,7 +62,11 @@ _OUTSIDER = re.compile(
     r"@(gmail|googlemail|outlook|hotmail|live|msn|yahoo|ymail|icloud|gmx|proton|protonmail|tutanota|aol|yandex|fastmail|zoho|zohomail)[.]"
     r"|@((me|mac|mail|qq|163|126|hey)[.]com|mail[.]ru|pm[.]me|web[.]de|t-online[.]de|orange[.]fr|libero[.]it|tuta[.]io)$|#ext#"
 )
-_EVERYONE = frozenset({Subject(USER, ANONYMOUS), *(Subject(GROUP, name) for name in (UNAUTHENTICATED, AUTHENTICATED, ACCOUNTS))})
+_OAUTH = "system:authenticated:oauth"
+"""Everybody who signed in at OpenShift's own server for that."""
+_OBJECT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""How AKS knows who comes from Entra: whether that is a guest stands in the directory alone."""
+_EVERYONE = frozenset({Subject(USER, ANONYMOUS), *(Subject(GROUP, name) for name in (UNAUTHENTICATED, AUTHENTICATED, ACCOUNTS, _OAUTH))})
 _UNNAMED = frozenset({Subject(USER, ANONYMOUS), Subject(GROUP, UNAUTHENTICATED)})
 
 
@@ -176,6 +180,13 @@ def who_is(room: Room, subject: Subject) -> Row:
     }
 
 
+def is_outsider(subject: Subject) -> Truth:
+    """Whether a user's name is a guest's or an address at a mail provider; None of the object id of somebody in a directory."""
+    if subject.kind != USER:
+        return False
+    return None if _OBJECT_ID.fullmatch(subject.name.lower()) else bool(_OUTSIDER.search(subject.name.lower()))
+
+
 def binding_subjects(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each subject of each binding, numbered as it stands there."""
     for room in rooms(seen):
@@ -196,7 +207,7 @@ def binding_subjects(seen: SeenTables) -> Iterator[MadeRow]:
                     "is_shipped": room.ships(bound, subject),
                     "is_makers": is_makers(bound, subject),
                     **who_is(room, subject),
-                    "is_outsider": subject.kind == USER and bool(_OUTSIDER.search(subject.name.lower())),
+                    "is_outsider": is_outsider(subject),
                 }
                 yield MadeRow(room.target.id, EVERYWHERE, f"{bound.key}#{number}", row, _facts(room, bound))
 
@@ -208,21 +219,21 @@ def _has(listed: tuple[str, ...], *wanted: str) -> bool:
     return "*" in listed or any(each in listed for each in wanted)
 
 
-def _flags(rule: Rule) -> Row:
+def _flags(rule: Rule, get_enters: Truth) -> Row:
     """What one rule lets its holder do, be it on named objects alone."""
     core, changes = _has(rule.groups, ""), _has(rule.verbs, "update", "patch", "delete", "deletecollection")
     reads = core and _has(rule.verbs, "get", "list", "watch")
     is_cluster_info = rule.names == ("cluster-info",) and rule.resources == ("configmaps",)
     inside = [each for sub in ("exec", "attach", "portforward") for each in (f"pods/{sub}", f"*/{sub}")]
     debug = ("pods/ephemeralcontainers", "*/ephemeralcontainers")
+    enters = (_has(rule.verbs, "create") and _has(rule.resources, *inside)) or (
+        _has(rule.verbs, "update", "patch") and _has(rule.resources, *debug)
+    )
+    by_get = get_enters if core and _has(rule.verbs, "get") and _has(rule.resources, *inside) else False
     return {
         "writes": bool(rule.resources) and (changes or _has(rule.verbs, "create")),
         "reads_config": reads and not is_cluster_info and _has(rule.resources, "secrets", "configmaps"),
-        "enters_pods": core
-        and (
-            (_has(rule.verbs, "create", "get") and _has(rule.resources, *inside))
-            or (_has(rule.verbs, "update", "patch") and _has(rule.resources, *debug))
-        ),
+        "enters_pods": either([core and enters, by_get]),
         "proxies_nodes": core and _has(rule.verbs, "get", "create") and _has(rule.resources, "nodes/proxy", "*/proxy"),
         "stops_sensors": (_has(rule.groups, "apps") and changes and _has(rule.resources, "daemonsets"))
         or (core and _has(rule.verbs, "delete", "deletecollection") and _has(rule.resources, "namespaces")),
@@ -241,6 +252,7 @@ def role_rules(seen: SeenTables) -> Iterator[MadeRow]:
 
 def _rules_of(room: Room, name: RoleName) -> Iterator[MadeRow]:
     rules, whole = room.roles_alone.rules(name)
+    get_enters = room.roles_alone.features.get_enters_pods
     found = room.roles.get(name)
     key = f"{name.kind} {name.namespace}/{name.name}" if name.namespace else f"{name.kind} {name.name}"
     facts = () if found is None else (found[1].fact,)
@@ -258,6 +270,12 @@ def _rules_of(room: Room, name: RoleName) -> Iterator[MadeRow]:
             "resource_names": list(rule.names),
             "urls": list(rule.urls),
         }
-        yield MadeRow(room.target.id, EVERYWHERE, f"{key}#{number}", {**of, **written, **_flags(rule)}, facts)
+        yield MadeRow(
+            room.target.id,
+            EVERYWHERE,
+            f"{key}#{number}",
+            {**of, **written, **_flags(rule, get_enters)},
+            facts,
+        )
     if not whole and rules[:1] != builtin.EVERYTHING[:1]:
         yield MadeRow(room.target.id, EVERYWHERE, f"{key}#{len(rules)}", of, facts)

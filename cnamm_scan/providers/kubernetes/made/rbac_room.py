@@ -263,6 +263,7 @@ class Room:
         )
         return Features(
             constrained_impersonation=constrained,
+            get_enters_pods=None if minor is None or minor >= 35 else True,
             has_aws_auth=self.reads_mapping,
             kinds=kinds if self.sees(KIND) else None,
             token_secrets=tokens if self.sees(TOKEN) else None,

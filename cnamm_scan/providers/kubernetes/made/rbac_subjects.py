@@ -97,13 +97,15 @@ class _Judge:
             """On a named object too: to be one account, or in one pod, of the platform is enough."""
             return either(looks.one(verbs, "", resource, sub, place) for place in places)
 
+        inside = ("exec", "attach", "portforward")
         return _Powers(
             uses_wildcards=wildcards,
             reads_secrets=any_of(ways.READS, "", "secrets"),
             makes_pods=either(makes_pods(looks, place) for place in places),
             enters_pods=either(
                 [
-                    *(one_of(("create", "get"), "pods", sub) for sub in ("exec", "attach", "portforward")),
+                    *(one_of(ways.CREATES, "pods", sub) for sub in inside),
+                    both(either(one_of(("get",), "pods", sub) for sub in inside), self.cluster.features.get_enters_pods),
                     one_of(ways.CHANGES, "pods", "ephemeralcontainers"),
                 ]
             ),

@@ -12,11 +12,12 @@ from cnamm_scan.providers.kubernetes.policies.admission.cel import ERROR, FALSE,
 from cnamm_scan.providers.kubernetes.policies.admission.gatekeeper import Constraint, Settings
 from cnamm_scan.providers.kubernetes.policies.admission.gatekeeper_library import LIBRARY
 from cnamm_scan.providers.kubernetes.policies.admission.kyverno import Policy, Rule, ValidatingPolicy
-from cnamm_scan.providers.kubernetes.policies.admission.kyverno_match import kind_parts
+from cnamm_scan.providers.kubernetes.policies.admission.kyverno_match import CelExcepted, Excepted, kind_parts
 from cnamm_scan.providers.kubernetes.policies.admission.matching import in_rules
 from cnamm_scan.providers.kubernetes.policies.admission.pod_security import BASELINE, RESTRICTED
 from cnamm_scan.providers.kubernetes.policies.admission.questions import QUESTIONS
 from cnamm_scan.providers.kubernetes.policies.admission.requests import Guard, Request
+from cnamm_scan.providers.kubernetes.policies.admission.webhooks import Engine, Webhook
 from cnamm_scan.providers.wildcards import matches
 from tests.providers.kubernetes.admission.strategies import EVERYTHING, GATEKEEPER, KYVERNO
 
@@ -379,3 +380,49 @@ def test_expressions_come_out_as_the_language_says(text: str, found: int) -> Non
 def test_all_questions_are_answered_of_an_open_door() -> None:
     answers = {name: refused(name, NEW, [PodSecurity(server=36)]) for name in QUESTIONS}
     assert set(answers.values()) == {Answer.NO}, answers
+
+
+PLAIN_POD = QUESTIONS["privileged"].variants[0].innocent
+NOT_LEGACY = "request.namespace != 'legacy'"
+CONDITION = {"name": "not-legacy", "expression": NOT_LEGACY}
+NEWER = Engine((Webhook("k", "vpol.validate.kyverno.svc-fail", EVERYTHING),))
+PODS_ONLY = {"resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]}
+OF_CEL: Mapping[str, Json] = {"matchConstraints": PODS_ONLY, "validations": [{"expression": "true"}]}
+
+
+def _kyverno(**more: Json) -> Rule:
+    made = {"name": "r", "match": {"any": [{"resources": {"kinds": ["Pod"]}}]}, "validate": {"deny": {}}, **more}
+    return Rule(Policy("p"), made, KYVERNO)
+
+
+LEAVES_LEGACY_OUT: Mapping[str, Any] = {
+    "a policy of the API server": BoundPolicy({**OF_CEL, "matchConditions": [CONDITION]}, {"validationActions": ["Audit"]}),
+    "preconditions": _kyverno(preconditions={"all": [{"key": "{{ request.namespace }}", "operator": "NotEquals", "value": "legacy"}]}),
+    "preconditions in CEL": _kyverno(celPreconditions=[CONDITION]),
+    "conditions of the webhook": Rule(
+        Policy("p", conditions=[CONDITION]),
+        {"name": "r", "match": {"any": [{"resources": {"kinds": ["Pod"]}}]}, "validate": {"deny": {}}},
+        KYVERNO,
+    ),
+    "an exception": Rule(
+        Policy("p"),
+        {"name": "r", "match": {"any": [{"resources": {"kinds": ["Pod"]}}]}, "validate": {"deny": {}}},
+        KYVERNO,
+        [Excepted([("p", ["*"])], {"any": [{"resources": {"kinds": ["Pod"], "namespaces": ["legacy"]}}]})],
+    ),
+    "a newer policy": ValidatingPolicy("p", "", {**OF_CEL, "matchConditions": [CONDITION]}, NEWER),
+    "an exception from it": ValidatingPolicy("p", "", OF_CEL, NEWER, [CelExcepted(["p"], ["request.namespace == 'legacy'"])]),
+}
+
+
+@pytest.mark.parametrize("what", LEAVES_LEGACY_OUT)
+def test_what_conditions_or_exceptions_surely_leave_out_is_not_judged_and_the_rest_is(what: str) -> None:
+    guard = LEAVES_LEGACY_OUT[what]
+    assert guard.looks(PLAIN_POD.at(Place("legacy", {}))) is False
+    assert guard.looks(PLAIN_POD.at(SHOP)) is True
+
+
+@pytest.mark.parametrize("evaluation", [{"admission": {"enabled": False}}, {"mode": "JSON"}])
+def test_a_newer_policy_that_is_off_at_the_door_judges_nothing(evaluation: Json) -> None:
+    assert ValidatingPolicy("p", "", {**OF_CEL, "evaluation": evaluation}, NEWER).looks(PLAIN_POD.at(SHOP)) is False
+    assert ValidatingPolicy("p", "", OF_CEL, NEWER).looks(PLAIN_POD.at(SHOP)) is True

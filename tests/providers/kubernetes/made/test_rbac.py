@@ -321,3 +321,23 @@ def test_more_than_two_for_emergencies_are_administrators_like_others() -> None:
 
     assert counted("ab") == []
     assert counted("abc") == ["User a", "User b", "User c"]
+
+
+@pytest.mark.parametrize(("minor", "enters"), [(34, True), (35, None), (None, None)])
+def test_get_alone_enters_pods_until_create_is_asked_too(minor: int | None, enters: bool | None) -> None:
+    given = tables([role("a", rule("get", "pods/exec")), role("b", rule("create", "pods/exec"))], minor=minor)
+    found = made_by("rbac_role_rules", given)
+    assert found["ClusterRole a#0"]["enters_pods"] is enters
+    assert found["ClusterRole b#0"]["enters_pods"] is True
+
+
+def test_whether_the_object_id_of_a_user_is_a_guests_is_unknown() -> None:
+    known = "3f0c1d9e-5b1a-4c55-9a43-0d3c7a1b2e4f"
+    names = [user(known), user("pat@gmail.com"), user("pat@acme.io"), group(known)]
+    found = made_by("rbac_binding_subjects", tables([*R, binding("view", *names, name="x")]))
+    assert [row["is_outsider"] for key, row in found.items() if key.startswith("ClusterRoleBinding x")] == [None, True, False, False]
+
+
+def test_whoever_signed_in_at_openshift_is_everyone() -> None:
+    found = made_by("rbac_binding_subjects", tables([*R, binding("view", group("system:authenticated:oauth"), name="x")]))
+    assert found["ClusterRoleBinding x#0"]["is_everyone"] and not found["ClusterRoleBinding x#0"]["is_component"]

@@ -76,6 +76,11 @@ class Expressions:
             failure != "Ignore",
         )
 
+    def is_asked(self, request: Request, params: Value) -> bool | None:
+        """Whether the conditions let it judge a request: an error is no judgement, but may refuse."""
+        asked = conjunction(outcomes(each, Scope(names_of(request, params), self.variables)) for each in self.conditions)
+        return True if asked == TRUE else False if asked == FALSE else None
+
     def says(self, request: Request, params: Value) -> int:
         """ADMITS, REFUSES or EITHER, where the policy matches."""
         scope = Scope(names_of(request, params), self.variables)
@@ -192,6 +197,12 @@ class BoundPolicy:
         if self._match is None:
             return None  # the API knows no policy without
         return all_of((in_resources(self._match, request), in_resources(self._narrow, request)))
+
+    def looks(self, request: Request) -> bool | None:
+        """Whether it judges a request, if only to report: where its conditions are surely false it does not."""
+        params = None if self._kind is None else Unknown("params")
+        found = self.matches(request)
+        return False if found is False else all_of((found, self._body.is_asked(request, params)))
 
     def says(self, request: Request) -> int:
         """What the expressions say, with the parameter or without."""

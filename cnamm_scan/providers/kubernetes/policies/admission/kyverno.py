@@ -79,7 +79,8 @@ class Rule:
         self._body = _body(self._validate, rule)
         self._repeats = _may_repeat(rule)
         self.by_metadata = engine.by_metadata
-        self.place_matters = speaks_of_place([rule.get("preconditions"), rule.get("celPreconditions"), self._validate, rule.get("context")])
+        asked = [rule.get(each) for each in ("preconditions", "celPreconditions", "context")]
+        self.place_matters = speaks_of_place([*asked, self._validate, policy.conditions])
 
     def enforces(self, request: Request) -> bool | None:
         """Whether it refuses in the request's namespace, rather than report."""
@@ -119,10 +120,9 @@ class Rule:
         return all_of((found, denied(excepted), self._engine.hears(request, self._policy.name, kind=kind)))
 
     def looks(self, request: Request) -> bool | None:
-        """Whether it judges a request, if only to report."""
-        if self._policy.at_admission is False:
-            return False
-        return all_of((self._policy.at_admission, self.matches(request), self._engine.hears(request, self._policy.name, kind="rule")))
+        """Whether it judges a request, if only to report: where its preconditions are surely false, or it is let off, it does not."""
+        found = self.concerns(request)
+        return False if found is False else all_of((found, self.is_asked(request)))
 
     def is_asked(self, request: Request) -> bool | None:
         """Whether preconditions let it look at an object that it matches."""
@@ -156,6 +156,9 @@ class Rule:
         words: list[str] = []
         texts_in([self._rule.get("preconditions"), self._validate], words.append)
         yield from exceptions_of(each for each in words if len(each) < 64 and "{{" not in each)
+        for asked in (*listed(self._rule.get("celPreconditions")), *listed(self._policy.conditions)):
+            tree = readable(str(mapped(asked).get("expression")))
+            yield from exceptions_of(literals(tree)) if tree else ()
         yield from self._engine.twists()
 
 
@@ -334,15 +337,12 @@ class ValidatingPolicy:
 
     def __init__(self, name: str, namespace: str, spec: Document, engine: Engine, exceptions: Sequence[CelExcepted] = ()) -> None:
         self._name, self._namespace = name, namespace
-        self._match, self._conditions = spec.get("matchConstraints"), spec.get("matchConditions")
+        self._match = spec.get("matchConstraints")
         self._body = Expressions.of(spec, failure=spec.get("failurePolicy"))
         evaluation = mapped(spec.get("evaluation"))
-        self._denies = (
-            "Deny" in listed(spec.get("validationActions") or ["Deny"])
-            and mapped(evaluation.get("admission")).get("enabled") is not False
-            and evaluation.get("mode") in (None, "Kubernetes")
-            and spec.get("failurePolicy") != "Ignore"
-        )
+        self._is_on = mapped(evaluation.get("admission")).get("enabled") is not False and evaluation.get("mode") in (None, "Kubernetes")
+        denies = "Deny" in listed(spec.get("validationActions") or ["Deny"]) and spec.get("failurePolicy") != "Ignore"
+        self._denies = denies and self._is_on
         self._engine = engine
         rules = listed(mapped(self._match).get("resourceRules"))
         self._repeats = bool(rules) and all(listed(mapped(each).get("resources")) == ["pods"] for each in rules)
@@ -350,7 +350,8 @@ class ValidatingPolicy:
         self._controllers = None if controllers is None else {str(each).lower() for each in listed(controllers)}
         self._exceptions = [each for each in exceptions if name in each.policies]
         self.by_metadata = engine.by_metadata and not any(each.conditions for each in self._exceptions)
-        self.place_matters = speaks_of_place([spec.get("matchConditions"), spec.get("validations"), spec.get("variables")])
+        spared = [each.conditions for each in self._exceptions]
+        self.place_matters = speaks_of_place([spec.get("matchConditions"), spec.get("validations"), spec.get("variables"), spared])
 
     def matches(self, request: Request) -> bool | None:
         """Whether it concerns a request, whatever it then does."""
@@ -378,12 +379,15 @@ class ValidatingPolicy:
 
     def is_let_off(self, request: Request) -> bool | None:
         """Whether conditions or an exception take a request from under it."""
-        asked = _cel_conditions(self._conditions, request)
+        asked = self._body.is_asked(self._seen(request), None)
         return any_of((denied(asked), *(each.lets(self._name, request) for each in self._exceptions)))
 
     def looks(self, request: Request) -> bool | None:
-        """Whether it judges a request, if only to report."""
-        return all_of((self.matches(request), self._engine.hears(request, self._name, kind="vpol")))
+        """Whether it judges a request, if only to report: not where it is off, or conditions or an exception let it off."""
+        found = self._is_on and self.matches(request)
+        if found is False:
+            return False
+        return all_of((found, denied(self.is_let_off(request)), self._engine.hears(request, self._name, kind="vpol")))
 
     def says(self, request: Request) -> int:
         """As Guard says."""

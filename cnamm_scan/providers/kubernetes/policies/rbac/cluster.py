@@ -70,6 +70,9 @@ class Features:
 
     constrained_impersonation: Truth = True
     """Whether the verbs `impersonate:…` and `impersonate-on:…` mean anything: from 1.36 on."""
+    get_enters_pods: Truth = True
+    """Whether `get` alone opens pods/exec, attach and portforward, over WebSockets: from 1.35 on `create` is asked too, unless the gate
+    AuthorizePodWebsocketUpgradeCreatePermission is off. https://github.com/kubernetes/kubernetes/pull/134577"""
     has_aws_auth: Truth = False
     """Whether the config map kube-system/aws-auth says which of AWS's identities is in which group."""
     kinds: frozenset[tuple[str, str]] | None = None

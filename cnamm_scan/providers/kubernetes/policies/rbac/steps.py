@@ -124,17 +124,23 @@ def _into(looks: Looks, each: ways.Into) -> Iterator[Step]:
     if is_there is False:
         return
     for place in looks.places:
-        held = looks.any(each.verbs, each.group, each.resource, each.subresource, place)
-        if held is False and each.is_named_too:
-            # which account runs behind a name is not for rights to say
-            held = None if looks.named(each.verbs, each.group, each.resource, each.subresource, place) else False
+        older = both(_holds(looks, each, each.older_verbs, place), looks.cluster.features.get_enters_pods) if each.older_verbs else False
+        held = either([_holds(looks, each, each.verbs, place), older])
         sure = both(held, is_there)
         if sure is not False:
-            verb = looks.verb(each.verbs, each.group, each.resource, each.subresource, place)
+            verb = looks.verb((*each.verbs, *each.older_verbs), each.group, each.resource, each.subresource, place)
             lead = ALL if place == FRESH else Accounts(place)
             yield Step(f"{verb} {each.of}{at(place)}", lead, sure is True, each.source)
         if sure and place == FRESH:
             return
+
+
+def _holds(looks: Looks, each: ways.Into, verbs: tuple[str, ...], place: str) -> Truth:
+    held = looks.any(verbs, each.group, each.resource, each.subresource, place)
+    if held is False and each.is_named_too:
+        # which account runs behind a name is not for rights to say
+        return None if looks.named(verbs, each.group, each.resource, each.subresource, place) else False
+    return held
 
 
 def _over_the_cluster(looks: Looks) -> Iterator[Step]:

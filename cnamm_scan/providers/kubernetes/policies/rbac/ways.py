@@ -42,6 +42,8 @@ class Into:
     """Of a kind that comes with Kubernetes."""
     is_named_too: bool = False
     """Leads to some account where it is held on named objects alone."""
+    older_verbs: tuple[str, ...] = ()
+    """Verbs that are enough too where `Features.get_enters_pods`."""
 
     @property
     def of(self) -> str:
@@ -98,8 +100,8 @@ CHANGES_PODS: tuple[Into, ...] = (
 )
 """Puts an image of one's own into what runs, or an account of one's choice into its template."""
 ENTERS_PODS: tuple[Into, ...] = (
-    Into(("create", "get"), "", "pods", "exec", is_named_too=True),
-    Into(("create", "get"), "", "pods", "attach", is_named_too=True),
+    Into(CREATES, "", "pods", "exec", is_named_too=True, older_verbs=("get",)),
+    Into(CREATES, "", "pods", "attach", is_named_too=True, older_verbs=("get",)),
     Into(CHANGES, "", "pods", "ephemeralcontainers", source=EPHEMERAL, is_named_too=True),
 )
 """Runs code beside what runs already, with its account."""
