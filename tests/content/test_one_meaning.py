@@ -142,7 +142,7 @@ def test_what_a_gitops_tool_leaves_on_an_object_is_asked_in_the_same_words_every
 
 def test_the_agents_that_enforce_policies_are_the_same_to_the_view_and_to_what_weighs_policies() -> None:
     (names,) = re.findall(r"'\^\(([^)]*)\)\$'", reader.load().views["kubernetes.networking.policy_engine"].select)
-    assert set(names.split("|")) - {"aws-node", "kube-flannel.*"} == set(ENFORCES.pattern.split("|"))
+    assert set(names.split("|")) - {"aws-node", "azure-cns", "kube-flannel.*"} == set(ENFORCES.pattern.split("|"))
 
 
 ASKED_ALL_THE_SAME = {

@@ -199,12 +199,12 @@ GATEWAY_KINDS = [
 ]
 
 
-def route(name: str, *, redirects: bool, kind: str = "") -> Json:
-    parent = {"name": "web", **({"kind": kind} if kind else {})}
+def route(name: str, *, redirects: bool, kind: str = "", home: str = "infra") -> Json:
+    parent = {"name": "web", "namespace": "infra", **({"kind": kind} if kind else {})}
     rule: Json = {"backendRefs": [{"name": "api", "port": 80}]}
     if redirects:
         rule = {"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}]}
-    return thing("HTTPRoute", name, "infra", api=GATEWAY, spec={"parentRefs": [parent], "rules": [rule]})
+    return thing("HTTPRoute", name, home, api=GATEWAY, spec={"parentRefs": [parent], "rules": [rule]})
 
 
 @pytest.mark.parametrize(
@@ -221,6 +221,17 @@ def test_a_listener_serves_in_plain_text_what_routes_of_a_gateway_lead_to(tmp_pa
     listener = {"name": "http", "port": 80, "protocol": "HTTP"}
     front = thing("Gateway", "web", "infra", api=GATEWAY, spec={"gatewayClassName": "envoy", "listeners": [listener]})
     found = judged(tmp_path, "gateway.listener_has_tls", *GATEWAY_KINDS, front, route("redirect", redirects=True), *more)
+    assert list(found.values()) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "expected"), [(None, "pass"), ("Same", "pass"), ("None", "pass"), ("All", "fail"), ("Selector", "unknown")]
+)
+def test_a_route_of_another_namespace_attaches_only_where_the_listener_lets_it(tmp_path: Path, allowed: str | None, expected: str) -> None:
+    limits = {"allowedRoutes": {"namespaces": {"from": allowed}}} if allowed else {}
+    listener = {"name": "http", "port": 80, "protocol": "HTTP", **limits}
+    front = thing("Gateway", "web", "infra", api=GATEWAY, spec={"gatewayClassName": "envoy", "listeners": [listener]})
+    found = judged(tmp_path, "gateway.listener_has_tls", *GATEWAY_KINDS, front, route("api", redirects=False, home="shop"))
     assert list(found.values()) == [expected]
 
 

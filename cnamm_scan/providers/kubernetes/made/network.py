@@ -165,6 +165,8 @@ def _enforces(agent: SeenRow) -> Truth:
         return "--run-firewall=false" not in flags
     if name == "weave-net":
         return "weave-npc" in containers
+    if name == "azure-cns":  # the network of AKS, which leaves policies to an engine that is chosen beside it
+        return False
     return True if ENFORCES.fullmatch(name) else None
 
 

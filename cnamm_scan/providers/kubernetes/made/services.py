@@ -15,8 +15,17 @@ from cnamm_scan.providers.programs import PROGRAM_LISTS, lists_of_image, lists_o
 
 SERVICE, POD = "kubernetes.core.service", "kubernetes.core.pod"
 INGRESS = "kubernetes.networking.ingress"
-_HABITS = joined((HABITS, ports("tcp", 50000, 50000), ports("tcp", 5555, 5557), ports("tcp", 8086, 8086)))
-"""Beside the habits of all providers those of Jenkins's agents, of what watches queues, and of web applications beside each other."""
+_HABITS = joined(
+    (
+        HABITS,
+        *(
+            ports("tcp", low, high)
+            for low, high in ((50000, 50000), (5555, 5557), (8086, 8086), (5601, 5601), (8200, 8200), (9093, 9093), (9097, 9097))
+        ),
+    )
+)
+"""Beside the habits of all providers those of Jenkins's agents, of what watches queues, of web applications beside each other, and numbers
+that two programs share: Kibana, Elastic's APM and Vault, Alertmanager and Tekton's dashboard with Kafka."""
 Truth = bool | None
 
 

@@ -50,6 +50,9 @@ WEB = pod("acme/web", 3000, 8080)
         ({"port": 3000, "targetPort": 3000}, pod("grafana/grafana", 3000), "dashboards"),
         ({"port": 443, "targetPort": 9090}, pod("prom/prometheus"), "dashboards"),
         ({"port": 6443, "targetPort": 6443}, pod("acme/web", 6443), "cluster_control"),
+        ({"port": 8200, "targetPort": 8200}, pod("hashicorp/vault", 8200), "cluster_control"),
+        ({"port": 9093, "targetPort": 9093}, pod("bitnami/kafka", 9093), "message_brokers"),
+        ({"port": 5601, "targetPort": 5601}, pod("kibana/kibana", 5601), "dashboards"),
     ],
 )
 def test_what_answers_behind_a_door_is_told(kind: str, port: Json, behind: Json, opened: str) -> None:
@@ -65,7 +68,7 @@ def test_a_nodes_port_leads_to_what_listens_and_not_to_the_services_own_number()
     assert told(port, WEB, kind="LoadBalancer")["opens_remote_administration"] is True  # callers use this number
 
 
-@pytest.mark.parametrize("number", [3000, 5000, 8000, 8086, 8888, 9000, 9090, 10000, 50000])
+@pytest.mark.parametrize("number", [3000, 5000, 5601, 8000, 8086, 8200, 8888, 9000, 9090, 9093, 9097, 10000, 50000])
 def test_numbers_that_web_applications_use_by_habit_say_nothing_by_themselves(number: int) -> None:
     port = {"port": number, "targetPort": number}
     made = told(port, pod("acme/web", number))
