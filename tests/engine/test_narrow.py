@@ -48,7 +48,7 @@ def test_one_provider_is_about_half_of_two(whole: Content) -> None:
     assert [name for name in own.files if name.startswith("collectors/aws/")] == ["collectors/aws/eks.yaml"]  # clusters are joined with it
     assert [name for name in own.files if name.startswith("mappings/")] == [name for name in whole.files if name.startswith("mappings/")]
     assert len(own.files) < 0.6 * len(whole.files)
-    assert narrowed(whole, ("aws", "kubernetes")).sha256 == whole.sha256
+    assert narrowed(whole, ("aws", "azure", "kubernetes")).sha256 == whole.sha256
 
 
 # ---- packs whose rules look further than their provider --------------------------------------------------------------------

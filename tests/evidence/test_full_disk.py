@@ -12,7 +12,7 @@ import pytest
 
 from cnamm_scan import api
 from cnamm_scan.errors import BundleError
-from cnamm_scan.evidence import shards, writer
+from cnamm_scan.evidence import journal, seal, shards
 from cnamm_scan.evidence.bundle import BundleWriter, open_bundle, verify
 from tests.bundles import HOME, ONE, RULES, SCAN_ID, account, pocket
 from tests.small_files import small_files
@@ -56,8 +56,8 @@ def _failing(monkeypatch: pytest.MonkeyPatch, number: int, error: OSError) -> Ca
             raise error
         real(stream, raw)
 
-    monkeypatch.setattr(shards, "put", put)
-    monkeypatch.setattr(writer, "put", put)
+    for room in (shards, journal, seal):
+        monkeypatch.setattr(room, "put", put)
     return lambda: count
 
 

@@ -238,6 +238,10 @@ def _naming(table: str) -> Sequence[str]:
     return tuple(by_path[path] for path in written) if written and by_path.keys() >= set(written) else ()
 
 
+GUARDS = ("aws.ec2.route_table", "aws.ec2.network_acl")
+"""Of each of these a subnet has one."""
+
+
 def _settled(random: Random, view: View, found: dict[str, list[SeenRow]]) -> dict[str, list[SeenRow]]:
     """With what stands in every account: two subnets, each with a route table and a network ACL that ends in a denial, and one block."""
     assert view.made is not None
@@ -250,7 +254,7 @@ def _settled(random: Random, view: View, found: dict[str, list[SeenRow]]) -> dic
         subnets = found["aws.ec2.subnet"]
         for n, name in enumerate(sorted({"a", "b"} - {row.values["subnet_id"] for row in subnets})):
             _add(subnets, "aws.ec2.subnet", {"subnet_id": name, "vpc_id": random.choice("ab")}, 2 + n)
-        for guard in ("aws.ec2.route_table", "aws.ec2.network_acl"):
+        for guard in GUARDS:
             found[guard] = list(_sharing(found[guard]))
         _with_main_tables(found["aws.ec2.route_table"])
         _with_acls(found, reads)
@@ -348,6 +352,9 @@ def without(tables: Tables, cells: Sequence[Cell], random: Random | None = None)
             others = _filled(random, table, row, names)
         else:
             others = {name: _other(random, table, name, tables[table], row) for name in names}
+        if "subnets" in others and table in GUARDS and others["subnets"] is not None:
+            taken = {each for other in found[table] if other is not row for each in other.values["subnets"] or ()}
+            others["subnets"] = [each for each in others["subnets"] if each not in taken]
         found[table][number] = replace(row, values={**row.values, **others})
     return found
 

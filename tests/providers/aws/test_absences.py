@@ -17,6 +17,7 @@ CONTENT = reader.load()
 USED = {
     (":".join(split_operation(call, table.client)), entry)
     for table in CONTENT.tables.values()
+    if table.id.startswith("aws.")
     for call in (table.list, *table.then.values())
     for entry in call.absent_on
 }

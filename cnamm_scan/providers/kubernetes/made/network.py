@@ -351,7 +351,9 @@ def restricted_namespaces(seen: SeenTables) -> Iterable[MadeRow]:
         for row in cluster.listed(NAMESPACE):
             name = str(row.values["name"])
             hidden, count = cluster.hidden(name), sum(group.count for group in pods.get(name, ()))
-            own = sum(group.count for group in pods.get(name, ()) if not group.first.values["host_network"])
+            own, unsure = (
+                sum(group.count for group in pods.get(name, ()) if group.first.values["host_network"] is way) for way in (False, None)
+            )
             held = cluster.network.applied(name)
             isolating = {each.key: _isolates(cluster, each) for each in held if _isolates(cluster, each) is not False}
             restricting = [key for key, sure in isolating.items() if sure]
@@ -359,7 +361,7 @@ def restricted_namespaces(seen: SeenTables) -> Iterable[MadeRow]:
                 "namespace": name,
                 "is_system": row.values["is_system"],
                 "pods": None if dark and not count else count,
-                "own_pods": None if dark and not own else own,
+                "own_pods": None if (dark and not own) or unsure else own,
                 "policies": len(restricting) or (0 if hidden is False and not isolating else None),
                 "denies_ingress": cluster.network.denies(name, Direction.INGRESS, hidden=hidden),
                 "denies_egress": cluster.network.denies(name, Direction.EGRESS, hidden=hidden),
