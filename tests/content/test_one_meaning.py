@@ -67,6 +67,7 @@ HOME_MADE = {
 EXEMPT = {
     ("secret", "aws.apigateway.methods_require_authorization"),  # names of doors that sign in by themselves
     ("secret", "aws.apigatewayv2.routes_require_authorization"),
+    ("secret", "kubernetes.core.container.likely_cloud_keys"),  # the clouds' own names of the variables that hold their keys
     ("secret", "kubernetes.core.secret_no_database_passwords"),  # by which names a program is told of its database
     ("secret", "kubernetes.node.sensitive_pods_confidential"),  # a label's word for what is confidential
     ("secret", "kubernetes.storage.class_use"),  # the same
