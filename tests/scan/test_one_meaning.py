@@ -358,7 +358,7 @@ def restricted(**spec: Any) -> Document:
         ("container_runs_as_non_root", {"hostUsers": False}, "pass"),
         ("container_runs_as_non_root", {"os": {"name": "windows"}}, "fail"),
         # an image without a user of its own runs as ContainerAdministrator there, and the kubelet lets it
-            ("container_runs_as_non_root", {"os": {"name": "windows"}, "securityContext": {"runAsNonRoot": True}}, "unknown"),
+        ("container_runs_as_non_root", {"os": {"name": "windows"}, "securityContext": {"runAsNonRoot": True}}, "unknown"),
         ("container_has_seccomp_profile", {"os": {"name": "windows"}}, "not_applicable"),
         ("container_has_resource_limits", {"resources": {"limits": {"cpu": 1, "memory": "1Gi"}}}, "pass"),
         ("container_has_resource_limits", {"resources": {"limits": {"memory": "0"}, "requests": {"cpu": 1}}}, "fail"),
