@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from cnamm_scan import api
+from cnamm_scan.demo.certificate import Pair, certificate
 from cnamm_scan.demo.cluster.bed.server import Cluster, ClusterBed, Rights
 from cnamm_scan.engine import schedule
 from cnamm_scan.engine.schedule import Limits
@@ -263,37 +257,3 @@ def dispenser(folder: Path, *tokens: str) -> list[str]:
     last = len(tokens) - 1
     count = f"echo asked >> {folder}/count\nn=$(($(wc -l < {folder}/count) - 1))"
     return plugin(folder, f"{count}\n[ $n -gt {last} ] && n={last}\ncat {folder}/said$n")
-
-
-# ---- certificates --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A certificate and its key, as files in PEM."""
-
-    certificate: Path
-    key: Path
-
-
-def certificate(folder: Path, name: str) -> Pair:
-    """A self-signed certificate for 127.0.0.1: its own authority."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pair = Pair(folder / f"{name}.crt", folder / f"{name}.key")
-    pair.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    pair.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    return pair

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 import gzip
 import http.client
-import ipaddress
 import json
 import sys
 import threading
@@ -17,14 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from kubernetes import client, config, dynamic
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
+from cnamm_scan.demo.certificate import certificate
 from cnamm_scan.demo.cluster.bed.groups import built_in, version_rank
 from cnamm_scan.demo.cluster.bed.server import ANONYMOUS, Cluster, ClusterBed, Resource, Rights, Trouble, stale_read
 from tests.benchmarks.scale_cluster import scale
@@ -709,34 +704,11 @@ def test_one_connection_serves_many_requests(bed: ClusterBed) -> None:
 # --- TLS and kubeconfig --------------------------------------------------------------------------
 
 
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """A self-signed certificate for 127.0.0.1, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(7)
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    paths = folder / "tls.crt", folder / "tls.key"
-    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    return paths
-
-
 def test_tls(tmp_path: Path) -> None:
-    certificate = make_certificate(tmp_path)
-    with ClusterBed(shop(), tokens=TOKENS, certificate=certificate) as bed:
+    pair = certificate(tmp_path, "kube-apiserver")
+    with ClusterBed(shop(), tokens=TOKENS, certificate=pair) as bed:
         assert bed.url.startswith("https://127.0.0.1:")
-        core = client.CoreV1Api(connect(bed, tmp_path, token="all", ca=certificate[0]))
+        core = client.CoreV1Api(connect(bed, tmp_path, token="all", ca=pair.certificate))
         assert len(core.list_pod_for_all_namespaces().items) == 8
         careless = client.CoreV1Api(connect(bed, tmp_path, token="all", insecure=True))
         with pytest.warns(InsecureRequestWarning):

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from cnamm_scan.demo.certificate import certificate
 from cnamm_scan.demo.cluster.bed.server import ClusterBed, Rights, Trouble
 from cnamm_scan.errors import CnammError, CredentialsError, ProviderError, UsageError
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import Absent, CallFailedError, Provider, Request
 from cnamm_scan.providers.kubernetes.provider import Options, connect
-from tests.clusters import certificate, cluster, config_of, credential, dispenser, guarded_bed, names, pages, plugin, pod, reached, thing
+from tests.clusters import cluster, config_of, credential, dispenser, guarded_bed, names, pages, plugin, pod, reached, thing
 from tests.servers import Asked, BadServer, Wire, kubeconfig, said, whole
 
 TOKEN = "secret-token-of-the-scanner"

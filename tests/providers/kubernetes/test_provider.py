@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from kubernetes.config import incluster_config
 
+from cnamm_scan.demo.certificate import Pair, certificate
 from cnamm_scan.demo.cluster.bed.requests import Answer as Wire
 from cnamm_scan.demo.cluster.bed.requests import Request as Asked
 from cnamm_scan.demo.cluster.bed.server import ANONYMOUS, ClusterBed, Resource, Rights, Seen, Trouble, stale_read
@@ -26,9 +27,7 @@ from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import CallFailedError, Provider, Request
 from cnamm_scan.providers.kubernetes.provider import Options, connect, managed_by
 from tests.clusters import (
-    Pair,
     asked,
-    certificate,
     cluster,
     config_of,
     crd,

@@ -6,25 +6,23 @@ import base64
 import gzip
 import json
 import re
-import socket
 import ssl
-import sys
 import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from cnamm_scan.demo.azure.bed.certificate import certificate
 from cnamm_scan.demo.azure.bed.contents import Tenant
 from cnamm_scan.demo.azure.bed.manager import Answer, Manager, refusal
+from cnamm_scan.demo.certificate import certificate
+from cnamm_scan.demo.serving import Server
 
 __all__ = ["CALLER", "AzureBed", "Seen", "Trouble"]
 
@@ -115,7 +113,7 @@ class AzureBed:
     def __enter__(self) -> Self:
         """Open the port and serve it from a thread."""
         self._folder = tempfile.TemporaryDirectory(prefix="azure-bed-")
-        self.ca, key = certificate(Path(self._folder.name))
+        self.ca, key = certificate(Path(self._folder.name), "azure-bed")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.ca, key)
         self._server = _Server(self, context)
@@ -247,34 +245,10 @@ def _oidc(url: str, tenant: str) -> dict[str, Any]:
     }
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
+class _Server(Server):
     def __init__(self, bed: AzureBed, context: ssl.SSLContext) -> None:
         self.bed = bed
-        self._open: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", 0), _Handler)
-        # the handshake waits for the connection's own thread: a slow client must not hold up the others
-        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self._open.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], OSError):  # clients hang up and refuse certificates as they please
-            super().handle_error(request, client_address)
-
-    def hang_up(self) -> None:
-        """Close the connections that are kept alive, or their threads would outlive the bed."""
-        for connection in list(self._open):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        super().__init__(_Handler, context)
 
 
 class _Handler(BaseHTTPRequestHandler):

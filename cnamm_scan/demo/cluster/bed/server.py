@@ -9,14 +9,12 @@ import re
 import socket
 import ssl
 import struct
-import sys
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -26,6 +24,7 @@ from cnamm_scan.demo.cluster.bed.contents import Cluster
 from cnamm_scan.demo.cluster.bed.groups import Resource
 from cnamm_scan.demo.cluster.bed.requests import Answer, Request, plain, status
 from cnamm_scan.demo.cluster.bed.rights import ADMIN, ANONYMOUS, Ask, Grant, Rights
+from cnamm_scan.demo.serving import Server
 
 __all__ = ["ADMIN", "ANONYMOUS", "Cluster", "ClusterBed", "Grant", "Resource", "Rights", "Seen", "Trouble", "stale_read"]
 
@@ -291,35 +290,10 @@ class ClusterBed:
         return None
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
+class _Server(Server):
     def __init__(self, bed: ClusterBed, context: ssl.SSLContext | None) -> None:
         self.bed = bed
-        self._open: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", 0), _Handler)
-        if context is not None:
-            # the handshake waits for the connection's own thread: a slow client must not hold up the others
-            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self._open.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], OSError):  # clients hang up and refuse certificates as they please
-            super().handle_error(request, client_address)
-
-    def hang_up(self) -> None:
-        """Close the connections that are kept alive, or their threads would outlive the bed."""
-        for connection in list(self._open):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        super().__init__(_Handler, context)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -5,21 +5,29 @@ from __future__ import annotations
 import datetime
 import ipaddress
 from pathlib import Path
+from typing import NamedTuple
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """(certificate, key) in PEM of 127.0.0.1, its own authority, written into a folder."""
+class Pair(NamedTuple):
+    """A certificate and its key, as files in PEM."""
+
+    certificate: Path
+    key: Path
+
+
+def certificate(folder: Path, name: str) -> Pair:
+    """One of 127.0.0.1 for a day, its own authority, written into a folder."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "azure bed")])
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
     made = (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(subject)
+        .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(minutes=5))
@@ -28,8 +36,8 @@ def certificate(folder: Path) -> tuple[Path, Path]:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
-    own, private = folder / "azure-bed.crt", folder / "azure-bed.key"
-    own.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.touch(mode=0o600)
-    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    return own, private
+    pair = Pair(folder / f"{name}.crt", folder / f"{name}.key")
+    pair.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    pair.key.touch(mode=0o600)
+    pair.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    return pair
