@@ -10,7 +10,7 @@ import msgspec
 
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import CallFailedError
-from cnamm_scan.providers.reading import refused
+from cnamm_scan.providers.transport import not_connected, seconds_of, timed_out, tls_failed
 
 Json = Any
 
@@ -135,14 +135,7 @@ def _said(body: bytes) -> tuple[str, str]:
 
 def _after(headers: Mapping[str, str]) -> float | None:
     """The seconds that a server wants; Resource Graph says when its quota is whole again."""
-    text = headers.get("Retry-After")
-    try:
-        seconds = float(text) if text else 0.0
-    except ValueError:
-        seconds = 0.0
-    if 0 < seconds < float("inf"):
-        return seconds
-    return resets_after(headers)
+    return seconds_of(headers.get("Retry-After")) or resets_after(headers)
 
 
 def resets_after(headers: Mapping[str, str]) -> float | None:
@@ -154,41 +147,16 @@ def resets_after(headers: Mapping[str, str]) -> float | None:
     return float(hours * 3600 + minutes * 60 + seconds) or None
 
 
-class translated:
-    """Every error of the transport, and of signing in, as one of our reasons."""
+def of_azure_core(error: BaseException) -> CallFailedError | None:
+    """An error of the pipeline, or of signing in, as one of our reasons."""
+    from azure.core import exceptions as core
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        if error is None or isinstance(error, CallFailedError):
-            return
-        said = refused(error)
-        if said is not None:
-            raise said from error
-        from azure.core import exceptions as core
-
-        if isinstance(error, core.ClientAuthenticationError):
-            raise CallFailedError(Reason.CREDENTIALS, type(error).__name__, str(error.message or "")) from error
-        if isinstance(error, core.ServiceRequestTimeoutError | core.ServiceResponseTimeoutError):
-            raise CallFailedError(Reason.TIMED_OUT, type(error).__name__, "no answer in time", retry=True) from error
-        if isinstance(error, core.ServiceRequestError) and "SSL" in str(error):
-            raise CallFailedError(Reason.UNREACHABLE, "TLS", _tls_words(error)) from error
-        from urllib3 import exceptions as http
-
-        if isinstance(error, http.SSLError):
-            raise CallFailedError(Reason.UNREACHABLE, "TLS", _tls_words(error)) from error
-        if isinstance(error, http.ProxyError):
-            raise CallFailedError(Reason.UNREACHABLE, "Proxy", "the proxy does not answer", retry=True) from error
-        if isinstance(error, http.TimeoutError) and not isinstance(error, http.NewConnectionError):  # a kind of timeout to older urllib3
-            raise CallFailedError(Reason.TIMED_OUT, type(error).__name__, "no answer in time", retry=True) from error
-        if isinstance(error, core.AzureError | http.HTTPError | OSError) or type(error).__module__.partition(".")[0] == "requests":
-            raise CallFailedError(Reason.UNREACHABLE, type(error).__name__, "no connection", retry=True) from error
-
-
-def _tls_words(error: BaseException) -> str:
-    text = str(error)
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        detail = re.search(r"certificate verify failed: ([^(]+)", text)
-        return f"its certificate cannot be trusted ({detail.group(1).strip() if detail else 'unknown authority'})"
-    return "TLS failed"
+    if isinstance(error, core.ClientAuthenticationError):
+        return CallFailedError(Reason.CREDENTIALS, type(error).__name__, str(error.message or ""))
+    if isinstance(error, core.ServiceRequestTimeoutError | core.ServiceResponseTimeoutError):
+        return timed_out(error)
+    if isinstance(error, core.ServiceRequestError) and "SSL" in str(error):
+        return tls_failed(error)
+    if isinstance(error, core.AzureError) or type(error).__module__.partition(".")[0] == "requests":
+        return not_connected(error)
+    return None

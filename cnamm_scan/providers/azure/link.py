@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 
 from cnamm_scan import __version__
 from cnamm_scan.model import Reason
-from cnamm_scan.providers.azure.answers import failure_of, translated
+from cnamm_scan.providers.azure.answers import failure_of, of_azure_core
 from cnamm_scan.providers.azure.clouds import Cloud
 from cnamm_scan.providers.azure.signin import Signed
 from cnamm_scan.providers.bounds import Bounds
 from cnamm_scan.providers.interface import CallFailedError
 from cnamm_scan.providers.reading import read_body
+from cnamm_scan.providers.transport import Translated
 
 AGENT = f"cnamm-scan/{__version__}"
 
@@ -128,7 +129,7 @@ class Link:
             headers["Content-Type"] = "application/json"
         request = HttpRequest(method, f"{self._root}{self._base}{path}", headers=headers, content=body)
         self._sent.whose(target)
-        with translated():
+        with Translated(of_azure_core):
             came = self._pipeline.run(request, stream=True).http_response
             data = read_body(came.raw, self.bounds)
         if came.status_code != 200:

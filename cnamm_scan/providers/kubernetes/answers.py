@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ import msgspec
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import CallFailedError
 from cnamm_scan.providers.kubernetes.names import plural
-from cnamm_scan.providers.reading import refused
+from cnamm_scan.providers.transport import seconds_of
 
 Json = Any
 
@@ -105,7 +104,7 @@ def _meant(status: int, headers: Mapping[str, str], said: Mapping[str, Json]) ->
     code, message = str(said.get("reason") or status), str(said.get("message") or "")
     told = said.get("details")
     details: dict[str, Any] = told if isinstance(told, dict) else {}
-    after = _seconds(headers.get("Retry-After")) or _seconds(details.get("retryAfterSeconds"))
+    after = seconds_of(headers.get("Retry-After")) or seconds_of(details.get("retryAfterSeconds"))
     causes = details.get("causes")
     why = [cause.get("reason") for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
     if status == 401:
@@ -133,46 +132,3 @@ def _meant(status: int, headers: Mapping[str, str], said: Mapping[str, Json]) ->
     if status in (405, 406) or status < 400:  # nobody is followed to another host: who asks is told to this one alone
         return ServerSaidError(Reason.UNSUPPORTED, code, message)
     return ServerSaidError(Reason.COLLECTOR_BUG, code, message)
-
-
-def _seconds(text: Any) -> float | None:
-    try:
-        seconds = float(text) if text else 0.0
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return seconds if 0 < seconds < float("inf") else None
-
-
-class translated:
-    """Every error of the transport as one of our reasons."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        if error is None or isinstance(error, CallFailedError):
-            return
-        said = refused(error)
-        if said is not None:
-            raise said from error
-        from urllib3 import exceptions as http
-
-        cause = error.reason if isinstance(error, http.MaxRetryError) else error
-        if isinstance(cause, http.SSLError):
-            raise CallFailedError(Reason.UNREACHABLE, "TLS", _tls_words(cause)) from error
-        if isinstance(cause, http.ProxyError):
-            raise CallFailedError(Reason.UNREACHABLE, "Proxy", "the proxy does not answer", retry=True) from error
-        if isinstance(cause, http.NewConnectionError):  # a kind of timeout to older urllib3, which it is not
-            raise CallFailedError(Reason.UNREACHABLE, "NewConnectionError", "no connection", retry=True) from error
-        if isinstance(cause, http.ConnectTimeoutError | http.ReadTimeoutError):
-            raise CallFailedError(Reason.TIMED_OUT, type(cause).__name__, "no answer in time", retry=True) from error
-        if isinstance(cause, http.HTTPError | OSError):
-            raise CallFailedError(Reason.UNREACHABLE, type(cause).__name__, "no connection", retry=True) from error
-
-
-def _tls_words(error: BaseException) -> str:
-    text = str(error)
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        detail = re.search(r"certificate verify failed: ([^(]+)", text)
-        return f"its certificate cannot be trusted ({detail.group(1).strip() if detail else 'unknown authority'})"
-    return "TLS failed"

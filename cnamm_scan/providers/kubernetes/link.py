@@ -13,8 +13,9 @@ from cnamm_scan import __version__
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.bounds import Bounds
 from cnamm_scan.providers.interface import CallFailedError
-from cnamm_scan.providers.kubernetes.answers import decode, failure_of, translated
+from cnamm_scan.providers.kubernetes.answers import decode, failure_of
 from cnamm_scan.providers.reading import bounded, read_body
+from cnamm_scan.providers.transport import Translated
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -117,7 +118,7 @@ class Link:
                 told.add(name, value)
         with self._counting:
             self.sent += 1
-        with translated():
+        with Translated():
             response = self._pool.request(
                 "GET" if raw is None else "POST",
                 self.host + path,
