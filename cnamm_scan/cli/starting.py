@@ -88,7 +88,8 @@ def _write(file: Path, text: str) -> None:
     try:
         put(file, text.encode(), is_new=True)
     except FileExistsError as error:
-        raise UsageError("the file exists already", where=str(error.filename2 or error.filename), do="choose another id, or another --into") from error
+        there = str(error.filename2 or error.filename)
+        raise UsageError("the file exists already", where=there, do="choose another id, or another --into") from error
     except OSError as error:
         raise unwritable(error, file, "choose another --into") from error
 
