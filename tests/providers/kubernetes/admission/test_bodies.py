@@ -351,6 +351,8 @@ def test_kinds_as_rules_of_kyverno_name_them() -> None:
 def test_a_pattern_of_many_stars_ends() -> None:
     assert not matches("*a" * 40 + "b", "a" * 5000)
     assert matches("*a*" * 20, "a" * 100)
+    assert not matches("?a" * 3 + "*a?" * 40 + "b", "a" * 5000)
+    assert matches("*a?*" * 20, "a" * 100)
 
 
 @pytest.mark.parametrize(
