@@ -10,7 +10,8 @@ import pytest
 from cnamm_scan.providers.aws.policies import services
 from cnamm_scan.providers.aws.policies.assuming import Role, becomes_administrator, step, steps
 from cnamm_scan.providers.aws.policies.documents import UNREADABLE, Document, read
-from cnamm_scan.providers.aws.policies.escalation import can_raise, holds_everything, is_administrator, ways
+from cnamm_scan.providers.aws.policies.escalation import can_raise, is_administrator, ways
+from cnamm_scan.providers.aws.policies.facts import rights_row
 from cnamm_scan.providers.aws.policies.rights import Need, Rights, decide
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
 from cnamm_scan.providers.aws.policies.ways import WAYS, Strength
@@ -237,8 +238,8 @@ def test_what_else_is_asked_of_rights() -> None:
     assert services.passing(_rights(_allow("iam:Pass*"))) == services.Passing("all", Truth.YES)
     to_ec2 = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
     assert services.passing(_rights(_allow(PASS, "*", to_ec2))) == services.Passing("all", Truth.NO)
-    assert holds_everything(_rights(_allow("iam:*"))) is Truth.NO
-    assert holds_everything(_rights(ALL)) is Truth.YES
+    assert rights_row(_rights(_allow("iam:*")))["holds_everything"] is False
+    assert rights_row(_rights(ALL))["holds_everything"] is True
     assert "sqs" in services.whole_services(_rights(_allow("sqs:*")))
 
 
