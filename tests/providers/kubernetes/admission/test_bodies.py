@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -392,26 +392,21 @@ PODS_ONLY = {"resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "opera
 OF_CEL: Mapping[str, Json] = {"matchConstraints": PODS_ONLY, "validations": [{"expression": "true"}]}
 
 
-def _kyverno(**more: Json) -> Rule:
-    made = {"name": "r", "match": {"any": [{"resources": {"kinds": ["Pod"]}}]}, "validate": {"deny": {}}, **more}
-    return Rule(Policy("p"), made, KYVERNO)
+ANY_POD = {"kinds": ["Pod"]}
+PLAIN = Policy("p")
+
+
+def _kyverno(policy: Policy = PLAIN, exceptions: Sequence[Excepted] = (), **more: Json) -> Rule:
+    made = {"name": "r", "match": {"any": [{"resources": ANY_POD}]}, "validate": {"deny": {}}, **more}
+    return Rule(policy, made, KYVERNO, exceptions)
 
 
 LEAVES_LEGACY_OUT: Mapping[str, Any] = {
     "a policy of the API server": BoundPolicy({**OF_CEL, "matchConditions": [CONDITION]}, {"validationActions": ["Audit"]}),
     "preconditions": _kyverno(preconditions={"all": [{"key": "{{ request.namespace }}", "operator": "NotEquals", "value": "legacy"}]}),
     "preconditions in CEL": _kyverno(celPreconditions=[CONDITION]),
-    "conditions of the webhook": Rule(
-        Policy("p", conditions=[CONDITION]),
-        {"name": "r", "match": {"any": [{"resources": {"kinds": ["Pod"]}}]}, "validate": {"deny": {}}},
-        KYVERNO,
-    ),
-    "an exception": Rule(
-        Policy("p"),
-        {"name": "r", "match": {"any": [{"resources": {"kinds": ["Pod"]}}]}, "validate": {"deny": {}}},
-        KYVERNO,
-        [Excepted([("p", ["*"])], {"any": [{"resources": {"kinds": ["Pod"], "namespaces": ["legacy"]}}]})],
-    ),
+    "conditions of the webhook": _kyverno(Policy("p", conditions=[CONDITION])),
+    "an exception": _kyverno(exceptions=[Excepted([("p", ["*"])], {"any": [{"resources": {**ANY_POD, "namespaces": ["legacy"]}}]})]),
     "a newer policy": ValidatingPolicy("p", "", {**OF_CEL, "matchConditions": [CONDITION]}, NEWER),
     "an exception from it": ValidatingPolicy("p", "", OF_CEL, NEWER, [CelExcepted(["p"], ["request.namespace == 'legacy'"])]),
 }
