@@ -35,8 +35,9 @@ def _case(random: Random, depth: int) -> str:
 
 
 def _rows(store: Store, services: Sequence[Row], dark: Sequence[str]) -> set[tuple[str, bool | None]]:
+    for name in (POD, SERVICE, VIEW):
+        store.clear(name)
     _fill(store, PODS, services, {SERVICE: dark})
-    store.clear(VIEW)
     make_views(store)
     return set(store.rows(f"SELECT key, shut FROM {VIEW} WHERE key IS NOT NULL AND _ghost IS NULL"))
 

@@ -35,7 +35,6 @@ def _fill(store: Store, pods: Sequence[Row], services: Sequence[Row], dark: Mapp
     """Put both tables in, with their namespaces that are dark."""
     here = {"target": A, "region": "global", "scan_time": NOW}
     for name, rows in ((POD, pods), (SERVICE, services)):
-        store.clear(name)
         if rows:
             store.add_rows(
                 name, [{**here, "key": f"{space}/{own}", "namespace": space, "name": own, "port": port} for space, own, port in rows]
