@@ -654,6 +654,6 @@ def test_every_command_refuses_the_same_with_the_same_words(bundle: Path, what: 
         assert run(command(bundle)) == 1
         said = capsys.readouterr()
         assert said.out == ""
-        heard.add(said.err)
+        heard.add("".join(line for line in said.err.splitlines(keepends=True) if not line.endswith("…\n")))  # said of what takes long
     assert len(heard) == 1, heard
     assert hashlib.sha256(heard.pop().encode()).digest()
