@@ -58,11 +58,11 @@ SCHEDULER = "system:kube-scheduler"
 
 
 def as_shipped(*rules: Json, **changed: Any) -> tuple[Json, Json]:
-    """The scheduler's role with these rules and its binding, as the API server ships them but for what is changed."""
-    labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
-    made = role(SCHEDULER, *rules, labels=labels)
+    """A role with these rules and its binding as the API server ships them but for what is changed: the scheduler's, or those of `own`."""
+    labels, own = {"kubernetes.io/bootstrapping": "rbac-defaults"}, changed.get("own", SCHEDULER)
+    made = role(own, *rules, labels=labels)
     made["metadata"]["writer"] = changed.get("writer", "kube-apiserver")
-    bound = binding(changed.get("role", SCHEDULER), changed.get("subject", user(SCHEDULER)), name=changed.get("name", SCHEDULER))
+    bound = binding(changed.get("role", own), changed.get("subject", user(own)), name=changed.get("name", own))
     bound["metadata"]["labels"] = changed.get("labels", labels)
     return made, bound
 
@@ -298,11 +298,8 @@ def test_one_named_token_pod_or_webhook_is_enough_where_one_named_secret_is_not(
 
 
 def test_the_role_of_everything_stays_shipped_when_somebody_annotates_it_and_not_another() -> None:
-    labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
-
     def shipped(name: str, whom: Json) -> Any:
-        made, bound = role(name, rule("*", "*", "*"), labels=labels), binding(name, whom, name=name)
-        made["metadata"]["writer"], bound["metadata"]["labels"] = "kubectl-annotate", labels
+        made, bound = as_shipped(rule("*", "*", "*"), own=name, subject=whom, writer="kubectl-annotate")
         [row] = subjects(made, bound).values()
         return row["is_shipped"]
 
