@@ -119,14 +119,10 @@ class Rule:
         excepted = any_of(each.lets(self._policy.id, str(self._rule.get("name")), request) for each in self._exceptions)
         return all_of((found, denied(excepted), self._engine.hears(request, self._policy.name, kind=kind)))
 
-    def looks(self, request: Request) -> bool | None:
+    def looks(self, request: Request, *, kind: str = "rule") -> bool | None:
         """Whether it judges a request, if only to report: where its preconditions are surely false, or it is let off, it does not."""
-        found = self.concerns(request)
-        return False if found is False else all_of((found, self.is_asked(request)))
-
-    def is_asked(self, request: Request) -> bool | None:
-        """Whether preconditions let it look at an object that it matches."""
-        return self._is_asked(self._seen(request))
+        found = self.concerns(request, kind=kind)
+        return False if found is False else all_of((found, self._is_asked(self._seen(request))))
 
     def _is_asked(self, request: Request) -> bool | None:
         return all_of(
@@ -377,17 +373,17 @@ class ValidatingPolicy:
         excepted = any_of(each.lets(self._name, request) for each in self._exceptions)
         return all_of((found, denied(excepted), self._engine.asks(request, self._name, kind="vpol")))
 
-    def is_let_off(self, request: Request) -> bool | None:
+    def _is_let_off(self, request: Request) -> bool | None:
         """Whether conditions or an exception take a request from under it."""
         asked = self._body.is_asked(self._seen(request), None)
         return any_of((denied(asked), *(each.lets(self._name, request) for each in self._exceptions)))
 
-    def looks(self, request: Request) -> bool | None:
+    def looks(self, request: Request, *, kind: str = "vpol") -> bool | None:
         """Whether it judges a request, if only to report: not where it is off, or conditions or an exception let it off."""
         found = self._is_on and self.matches(request)
         if found is False:
             return False
-        return all_of((found, denied(self.is_let_off(request)), self._engine.hears(request, self._name, kind="vpol")))
+        return all_of((found, denied(self._is_let_off(request)), self._engine.hears(request, self._name, kind=kind)))
 
     def says(self, request: Request) -> int:
         """As Guard says."""
