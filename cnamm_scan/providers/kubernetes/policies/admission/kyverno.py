@@ -11,16 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cnamm_scan.providers.kubernetes.policies.admission import jmespath
-from cnamm_scan.providers.kubernetes.policies.admission.cel import FALSE, TRUE, Scope, outcomes, readable
 from cnamm_scan.providers.kubernetes.policies.admission.cel_policies import (
     Expressions,
-    conjunction,
     exceptions_of,
-    names_of,
     rule_twists,
     speaks_of_place,
+    twists_of,
 )
-from cnamm_scan.providers.kubernetes.policies.admission.cel_syntax import literals
 from cnamm_scan.providers.kubernetes.policies.admission.kyverno_match import CelExcepted, Excepted, kind_parts, match_twists, matches
 from cnamm_scan.providers.kubernetes.policies.admission.kyverno_patterns import FAILS, PASSES, SKIPS, conditions, pattern_of
 from cnamm_scan.providers.kubernetes.policies.admission.matching import in_resources, listed, mapped, selects, wild_value
@@ -77,6 +74,7 @@ class Rule:
         self._is_first = is_first
         self._validate = mapped(rule.get("validate"))
         self._body = _body(self._validate, rule)
+        self._asks = [Expressions.of({"matchConditions": each}) for each in (rule.get("celPreconditions"), policy.conditions)]
         self._repeats = _may_repeat(rule)
         self.by_metadata = engine.by_metadata
         asked = [rule.get(each) for each in ("preconditions", "celPreconditions", "context")]
@@ -128,8 +126,7 @@ class Rule:
         return all_of(
             (
                 conditions(self._rule["preconditions"], _root(request)) if self._rule.get("preconditions") else True,
-                _cel_conditions(self._rule.get("celPreconditions"), request),
-                _cel_conditions(self._policy.conditions, request),
+                *(each.is_asked(request, None) for each in self._asks),
             )
         )
 
@@ -152,9 +149,8 @@ class Rule:
         words: list[str] = []
         texts_in([self._rule.get("preconditions"), self._validate], words.append)
         yield from exceptions_of(each for each in words if len(each) < 64 and "{{" not in each)
-        for asked in (*listed(self._rule.get("celPreconditions")), *listed(self._policy.conditions)):
-            tree = readable(str(mapped(asked).get("expression")))
-            yield from exceptions_of(literals(tree)) if tree else ()
+        for asked in self._asks:
+            yield from twists_of(asked.conditions)
         yield from self._engine.twists()
 
 
@@ -186,14 +182,6 @@ def _overridden(overrides: Sequence[Value], request: Request, otherwise: bool) -
         return enforce
     others = _overridden(rest, request, otherwise)
     return others if here is False or others is enforce else None
-
-
-def _cel_conditions(asked: Value, request: Request) -> bool | None:
-    if not asked:
-        return True
-    scope = Scope(names_of(request, None))
-    found = conjunction(outcomes(str(mapped(each).get("expression")), scope) for each in listed(asked))
-    return True if found == TRUE else False if found == FALSE else None
 
 
 def _root(request: Request) -> Value:
@@ -394,7 +382,5 @@ class ValidatingPolicy:
         yield from rule_twists(self._match)
         yield from exceptions_of(self._body.texts)
         for each in self._exceptions:
-            for condition in each.conditions:
-                tree = readable(condition)
-                yield from exceptions_of(literals(tree)) if tree else ()
+            yield from twists_of(each.conditions)
         yield from self._engine.twists()
