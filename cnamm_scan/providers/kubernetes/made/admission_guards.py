@@ -80,6 +80,10 @@ class Unit:
     fails_closed: bool | None
     namespace: str = ""
 
+    def holds(self, request: Request) -> bool | None:
+        """Whether it judges a request, and keeps out what it objects to where it refuses anything: of one that reports, whether it looks."""
+        return self.guard.applies(request) if self.guard and self.is_enforcing and self.fails_closed else self.looks(request)
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
