@@ -13,6 +13,7 @@ from cnamm_scan.providers.kubernetes.made.rbac_room import CLUSTER_ROLE, Bound, 
 from cnamm_scan.providers.kubernetes.policies.admission.values import all_of
 from cnamm_scan.providers.kubernetes.policies.rbac import builtin
 from cnamm_scan.providers.kubernetes.policies.rbac.asking import Rule, Truth, either
+from cnamm_scan.providers.kubernetes.policies.rbac.cluster import Binding
 from cnamm_scan.providers.kubernetes.policies.rbac.raising import Climb
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import Grant, RoleName
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import (
@@ -99,9 +100,9 @@ class Powers:
         outcomes = Climb(cluster).outcomes(several)
         self._found = {role: outcome.is_administrator for role, outcome in zip(roles, outcomes, strict=True)}
 
-    def is_privileged(self, role: RoleName) -> Truth:
-        """Whether a role, held in the whole cluster, is everything or leads there by RBAC's own means."""
-        return self._found[role]
+    def is_privileged(self, binding: Binding) -> Truth:
+        """Whether a binding's role, held in the whole cluster, is everything or leads there by RBAC's own means."""
+        return None if not binding.role_kind or not binding.role_name else self._found[binding.role]
 
 
 def _held(bound: Bound, powers: Powers) -> Row:
@@ -115,7 +116,7 @@ def _held(bound: Bound, powers: Powers) -> Row:
         "is_builtin": built_in,
         "is_platforms": True if _MAKERS_OWN.match(binding.name) else built_in,
         "is_break_glass": values["is_break_glass"],
-        "is_privileged": None if not binding.role_kind or not binding.role_name else powers.is_privileged(binding.role),
+        "is_privileged": powers.is_privileged(binding),
         "has_expiry": values["has_expiry"],
         "removers": values["removers"],
         "lasts_hours": lasts_hours(values["ttl"], values["created_at"]),

@@ -312,15 +312,43 @@ def test_the_role_of_everything_stays_shipped_when_somebody_annotates_it_and_not
 
 def test_more_than_two_for_emergencies_are_administrators_like_others() -> None:
     def counted(names: str) -> Any:
-        given = []
-        for name in names:
-            each = binding("cluster-admin", user(name), name=name)
-            each["metadata"]["labels"] = {"break-glass": "true"}
-            given.append(each)
+        given = [emergency("cluster-admin", user(name), name=name) for name in names]
         return made_by("rbac_administrators", tables([*R, *given]))["shop"]["names"]
 
     assert counted("ab") == []
     assert counted("abc") == ["User a", "User b", "User c"]
+
+
+def emergency(gives: str, *whom: Json, **more: Any) -> Json:
+    made = binding(gives, *whom, **more)
+    made["metadata"]["labels"] = {"break-glass": "true"}
+    return made
+
+
+def test_emergencies_that_were_not_seen_whole_leave_open_how_many_administrators_there_are() -> None:
+    unread_role = role("strange")
+    unread_role["rules"] = None
+
+    def counted(known: str, *others: Json) -> tuple[Any, Any]:
+        given = [emergency("cluster-admin", user(name), name=name) for name in known]
+        found = made_by("rbac_administrators", tables([*R, unread_role, binding("cluster-admin", user("z"), name="z"), *given, *others]))[
+            "shop"
+        ]
+        return found["at_least"], found["at_most"]
+
+    unread = emergency("cluster-admin", name="more")
+    unread["subjects"] = None
+    nameless = emergency("", user("c"), name="more")
+    weak = emergency("view", name="more")
+    weak["subjects"] = None
+    assert counted("ab") == (1, 1)
+    assert counted("ab", unread) == counted("", unread) == (1, None)
+    assert counted("ab", weak) == (1, 1)
+    for maybe in (emergency("strange", user("c"), name="more"), nameless):
+        assert counted("ab", maybe) == (1, None)
+        assert counted("a", maybe) == (1, 1)  # not more than two, whatever it gives
+        assert counted("abc", maybe) == (4, 4)  # counted already
+        assert counted("abd", maybe) == (4, None)
 
 
 @pytest.mark.parametrize(("minor", "enters"), [(34, True), (35, None), (None, None)])
