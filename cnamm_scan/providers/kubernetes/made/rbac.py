@@ -75,19 +75,36 @@ _SPANS = re.compile(r"([0-9]+(?:[.][0-9]+)?)(weeks?|wks?|w|days?|d|hours?|hrs?|h
 _HOURS = {"w": 168.0, "d": 24.0, "h": 1.0, "m": 1 / 60, "s": 1 / 3600}
 
 
-def lasts_hours(ttl: Any, made: Any) -> float | None:
-    """How many hours a binding is to live from when it was made: a span such as 1d12h, or until the end of a day.
+def _ends(ttl: Any) -> Iterator[datetime | timedelta]:
+    """When a binding is to end by each product that heeds what it is told: a span such as 1d12h from when it was made, or the end of a day."""
+    for text in str(ttl or "").split("; "):
+        if text and not _SPANS.sub("", text):
+            hours = sum(float(number) * _HOURS[unit[0]] for number, unit in _SPANS.findall(text))
+            yield timedelta(hours=min(hours, _FOR_EVER))
+        else:
+            with suppress(ValueError):
+                yield datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
 
-    None where nothing says so, or in no form that the controllers heed that delete it.
+
+def ends_at(ttl: Any, made: Any) -> datetime | None:
+    """When the first of the products that are told so is to delete a binding.
+
+    None where none is told, or in no form that it heeds, or when it was made is not known and tells.
     """
-    text = str(ttl or "")
-    if text and not _SPANS.sub("", text):
-        return sum(float(number) * _HOURS[unit[0]] for number, unit in _SPANS.findall(text))
-    try:
-        last = datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
-    except ValueError:
-        return None
-    return (last - made.replace(tzinfo=UTC)).total_seconds() / 3600 if isinstance(made, datetime) else None
+    ends, start = [*_ends(ttl)], made.replace(tzinfo=UTC) if isinstance(made, datetime) else None
+    if start is None:
+        return None if any(isinstance(each, timedelta) for each in ends) else min(ends, default=None)
+    return min((start + each if isinstance(each, timedelta) else each for each in ends), default=None)
+
+
+def lasts_hours(ttl: Any, made: Any) -> float | None:
+    """How many hours a binding is to live from when it was made."""
+    if not isinstance(made, datetime):
+        ends = [*_ends(ttl)]
+        spans = [each for each in ends if isinstance(each, timedelta)]
+        return min(spans).total_seconds() / 3600 if spans and len(spans) == len(ends) else None
+    end = ends_at(ttl, made)
+    return None if end is None else (end - made.replace(tzinfo=UTC)).total_seconds() / 3600
 
 
 class Powers:

@@ -33,7 +33,8 @@ _HELD: Mapping[str, Column] = {
     "has_expiry": Column("boolean", about="Whether a label or annotation asks a controller to delete it."),
     "removers": Column("list", about="Products that are asked to: kyverno-cleanup, janitor, ttl-controller."),
     "lasts_hours": Column(
-        "number", about="How many hours it is to live from when it was made; unknown where nothing says so, or in no form that is known."
+        "number",
+        about="How many hours it is to live from when it was made, by the least of what is said; unknown where nothing says so, or in no form that is known.",
     ),
 }
 BINDING: Mapping[str, Column] = {

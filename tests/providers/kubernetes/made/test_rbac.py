@@ -275,11 +275,25 @@ def test_operators_that_openshift_is_made_of_are_its_own_whatever_they_hold() ->
 
 @pytest.mark.parametrize(
     ("ttl", "hours"),
-    [("4h", 4), ("1d12h", 36), ("2weeks", 336), ("90m", 1.5), ("2026-01-03", 72), ("2026-01-01T003000Z", 24), ("", None), ("soon", None)],
+    [
+        ("4h", 4),
+        ("1d12h", 36),
+        ("2weeks", 336),
+        ("90m", 1.5),
+        ("2026-01-03", 72),
+        ("2026-01-01T003000Z", 24),
+        ("", None),
+        ("soon", None),
+        ("5d; 5d", 120),
+        ("9d; 2026-01-03", 72),
+        ("forever; 4h", 4),
+        ("forever", None),
+        ("2w1month", None),
+    ],
 )
 def test_a_binding_lasts_for_a_span_or_until_the_end_of_a_day(ttl: str, hours: float | None) -> None:
     assert lasts_hours(ttl, datetime(2026, 1, 1, tzinfo=UTC)) == hours
-    assert lasts_hours("2026-01-03", None) is None
+    assert lasts_hours("2026-01-03", None) is lasts_hours("9d; 2026-01-03", None) is None
 
 
 def test_one_named_token_pod_or_webhook_is_enough_where_one_named_secret_is_not() -> None:
