@@ -73,38 +73,43 @@ _UNNAMED = frozenset({Subject(USER, ANONYMOUS), Subject(GROUP, UNAUTHENTICATED)}
 
 _SPANS = re.compile(r"([0-9]+(?:[.][0-9]+)?)(weeks?|wks?|w|days?|d|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)")
 _HOURS = {"w": 168.0, "d": 24.0, "h": 1.0, "m": 1 / 60, "s": 1 / 3600}
+_FOR_EVER, _DAY, _LATEST = 1e8, timedelta(days=1), datetime(9999, 12, 31, tzinfo=UTC)
+"""More hours than the calendar has, and its last day."""
 
 
-def _ends(ttl: Any) -> Iterator[datetime | timedelta]:
-    """When a binding is to end by each product that heeds what it is told: a span such as 1d12h from when it was made, or the end of a day."""
-    for text in str(ttl or "").split("; "):
-        if text and not _SPANS.sub("", text):
-            hours = sum(float(number) * _HOURS[unit[0]] for number, unit in _SPANS.findall(text))
-            yield timedelta(hours=min(hours, _FOR_EVER))
-        else:
-            with suppress(ValueError):
-                yield datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
+def _end(text: str) -> datetime | timedelta | None:
+    """A span such as 1d12h, or the end of a day; None of what no product heeds."""
+    if not _SPANS.sub("", text):
+        return timedelta(hours=min(_FOR_EVER, sum(float(number) * _HOURS[unit[0]] for number, unit in _SPANS.findall(text))))
+    try:
+        day = datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return min(day, _LATEST - _DAY) + _DAY
+
+
+def _ends(ttl: Any) -> list[datetime | timedelta | None]:
+    """When each of the products that are told to delete a binding is to do so. `forever` tells none."""
+    return [_end(text) for text in str(ttl or "").split("; ") if text not in ("", "forever")]
 
 
 def ends_at(ttl: Any, made: Any) -> datetime | None:
-    """When the first of the products that are told so is to delete a binding.
-
-    None where none is told, or in no form that it heeds, or when it was made is not known and tells.
-    """
-    ends, start = [*_ends(ttl)], made.replace(tzinfo=UTC) if isinstance(made, datetime) else None
-    if start is None:
-        return None if any(isinstance(each, timedelta) for each in ends) else min(ends, default=None)
-    return min((start + each if isinstance(each, timedelta) else each for each in ends), default=None)
+    """When the first that heeds what it is told deletes a binding. None where none does, or where it hangs on an unknown beginning."""
+    start = made.replace(tzinfo=UTC) if isinstance(made, datetime) else None
+    ends = [end for end in _ends(ttl) if end is not None]
+    known = [end if isinstance(end, datetime) else start + min(end, _LATEST - start) for end in ends if start or isinstance(end, datetime)]
+    return min(known) if known and len(known) == len(ends) else None
 
 
 def lasts_hours(ttl: Any, made: Any) -> float | None:
-    """How many hours a binding is to live from when it was made."""
-    if not isinstance(made, datetime):
-        ends = [*_ends(ttl)]
-        spans = [each for each in ends if isinstance(each, timedelta)]
-        return min(spans).total_seconds() / 3600 if spans and len(spans) == len(ends) else None
-    end = ends_at(ttl, made)
-    return None if end is None else (end - made.replace(tzinfo=UTC)).total_seconds() / 3600
+    """How many hours a binding is to live from when it was made.
+
+    None where nothing says so, or in no form that is heeded, or where products are told different times: which of them runs decides.
+    """
+    start = made.replace(tzinfo=UTC) if isinstance(made, datetime) else None
+    spans = {end - start if start and isinstance(end, datetime) else end for end in _ends(ttl)}
+    span = spans.pop() if len(spans) == 1 else None
+    return span / timedelta(hours=1) if isinstance(span, timedelta) else None
 
 
 class Powers:
@@ -174,6 +179,7 @@ def bindings(seen: SeenTables) -> Iterator[MadeRow]:
                 "is_shipped": None if subjects is None else all_of([room.ships(bound, each) for each in subjects]) if subjects else False,
                 "is_makers": None if subjects is None else bool(subjects) and all_of(is_makers(bound, each) for each in subjects),
                 "ttl": bound.row.values["ttl"],
+                "ends_at": moment(ends_at(bound.row.values["ttl"], bound.row.values["created_at"])),
                 "reviewed_on": bound.row.values["reviewed_on"],
             }
             yield MadeRow(room.target.id, EVERYWHERE, bound.key, row, _facts(room, bound))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cnamm_scan.providers.kubernetes.made import rbac_room as room
-from cnamm_scan.providers.kubernetes.made.rbac import lasts_hours
+from cnamm_scan.providers.kubernetes.made.rbac import ends_at, lasts_hours
 from tests.providers.kubernetes.made.given import made_by, tables
 from tests.providers.kubernetes.policies.rbac.given import U, account, binding, group, role, rule, user
 
@@ -285,15 +285,38 @@ def test_operators_that_openshift_is_made_of_are_its_own_whatever_they_hold() ->
         ("", None),
         ("soon", None),
         ("5d; 5d", 120),
-        ("9d; 2026-01-03", 72),
+        ("120h; 2026-01-05", 120),
+        ("9d; 2026-01-03", None),
+        ("soon; 4h", None),
         ("forever; 4h", 4),
         ("forever", None),
         ("2w1month", None),
+        ("9999-12-31", 69_898_608),
     ],
 )
 def test_a_binding_lasts_for_a_span_or_until_the_end_of_a_day(ttl: str, hours: float | None) -> None:
     assert lasts_hours(ttl, datetime(2026, 1, 1, tzinfo=UTC)) == hours
     assert lasts_hours("2026-01-03", None) is lasts_hours("9d; 2026-01-03", None) is None
+
+
+@pytest.mark.parametrize(
+    ("ttl", "made", "ends"),
+    [
+        ("5d; 5d", 1, "2026-01-06"),
+        ("9d; 2026-01-03", 1, "2026-01-04"),
+        ("soon; 2d", 1, "2026-01-03"),
+        ("forever; 2d", 1, "2026-01-03"),
+        ("2026-01-03", None, "2026-01-04"),
+        ("2d; 2026-01-03", None, None),
+        ("soon", 1, None),
+        ("", 1, None),
+        ("9" * 400 + "w", 1, "9999-12-31"),
+        ("9999-12-31", None, "9999-12-31"),
+    ],
+)
+def test_a_binding_ends_when_the_first_is_to_delete_it_that_heeds_what_it_is_told(ttl: str, made: int | None, ends: str | None) -> None:
+    found = ends_at(ttl, made and datetime(2026, 1, made, tzinfo=UTC))
+    assert (found and f"{found:%Y-%m-%d}") == ends
 
 
 def test_one_named_token_pod_or_webhook_is_enough_where_one_named_secret_is_not() -> None:
