@@ -93,12 +93,21 @@ def _ends(ttl: Any) -> list[datetime | timedelta | None]:
     return [_end(text) for text in str(ttl or "").split("; ") if text not in ("", "forever")]
 
 
+def _start(made: Any) -> datetime | None:
+    return made.replace(tzinfo=UTC) if isinstance(made, datetime) else None
+
+
 def ends_at(ttl: Any, made: Any) -> datetime | None:
     """When the first that heeds what it is told deletes a binding. None where none does, or where it hangs on an unknown beginning."""
-    start = made.replace(tzinfo=UTC) if isinstance(made, datetime) else None
-    ends = [end for end in _ends(ttl) if end is not None]
-    known = [end if isinstance(end, datetime) else start + min(end, _LATEST - start) for end in ends if start or isinstance(end, datetime)]
-    return min(known) if known and len(known) == len(ends) else None
+    start, found = _start(made), list[datetime]()
+    for end in _ends(ttl):
+        if isinstance(end, datetime):
+            found.append(end)
+        elif end is not None:
+            if start is None:
+                return None
+            found.append(start + min(end, _LATEST - start))
+    return min(found, default=None)
 
 
 def lasts_hours(ttl: Any, made: Any) -> float | None:
@@ -106,10 +115,11 @@ def lasts_hours(ttl: Any, made: Any) -> float | None:
 
     None where nothing says so, or in no form that is heeded, or where products are told different times: which of them runs decides.
     """
-    start = made.replace(tzinfo=UTC) if isinstance(made, datetime) else None
-    spans = {end - start if start and isinstance(end, datetime) else end for end in _ends(ttl)}
+    start, spans = _start(made), set[timedelta | None]()
+    for end in _ends(ttl):
+        spans.add(end if not isinstance(end, datetime) else None if start is None else end - start)
     span = spans.pop() if len(spans) == 1 else None
-    return span / timedelta(hours=1) if isinstance(span, timedelta) else None
+    return None if span is None else span / timedelta(hours=1)
 
 
 class Powers:

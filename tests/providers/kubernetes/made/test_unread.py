@@ -119,7 +119,7 @@ def test_a_guard_that_names_its_namespaces_is_not_one_that_exempts_others() -> N
 def test_one_pod_on_its_own_network_is_enough_to_be_judged_whatever_is_unread_of_others() -> None:
     def counted(*ways: bool | None, missing: bool = False) -> tuple[Any, Any]:
         pods = {str(n): {"namespace": "shop", "label_text": "{}", "host_network": way, "is_finished": False} for n, way in enumerate(ways)}
-        given = {NAMESPACE: {"shop": SPACE}, network.POD: pods}
+        given: dict[str, Json] = {NAMESPACE: {"shop": SPACE}, network.POD: pods}
         found = made_by("restricted_namespaces", given, {network.POD: "denied"} if missing else None)["shop"]
         return found["own_pods"], found["has_own_pods"]
 
