@@ -11,7 +11,7 @@ from cnamm_scan import content as reader
 from cnamm_scan.content.tables import columns_of
 from cnamm_scan.providers.kubernetes.made.network import ENFORCES
 
-NETWORK = re.compile(r"\d+\.\d+\.\d+\.\d+/\d|::/\d|['\"]/\[0")
+NETWORK = re.compile(r"\d+\.\d+\.\d+\.\d+/\d|::/\d|['\"]/\[0|\[(?:0-9|\\d)\\?\.\]\+\(?[/:$]")
 _COMMON = "22|3389|3306|5432|6379|27017"
 PORTS = re.compile(rf"'(?:{_COMMON}|23|445|1433|5601|9200|9092|11211|2375|10250)'|\b(?:{_COMMON}) BETWEEN\b")
 DOOR_ANNOTATIONS = "aws-load-balancer-internal"
@@ -31,6 +31,14 @@ def expressions() -> Iterator[tuple[str, str]]:
 def test_no_network_is_compared_as_text() -> None:
     found = [(where, match.group()) for where, text in expressions() if (match := NETWORK.search(text))]
     assert not found, "ask a view that weighs networks: see 'Open to the world' in docs/content.md"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["cidr = '0.0.0.0/0'", "cidr LIKE '%::/0'", "NOT regexp_matches(other_side, '^[0-9.]+(/|$)')", r"regexp_matches(cidr, '^[\d.]+/')"],
+)
+def test_the_gate_sees_a_network_however_it_is_spelled(text: str) -> None:
+    assert NETWORK.search(text)
 
 
 def test_no_port_number_is_compared() -> None:
