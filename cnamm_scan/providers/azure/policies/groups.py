@@ -17,8 +17,12 @@ from cnamm_scan.providers.ports import ALL_PORTS, LAST, NO_PORTS, PROTOCOLS, Por
 Json = Any
 Pieces = Sequence[tuple[Ports, Through]]
 
-_ANYBODY = frozenset({"*", "any", "internet", "0.0.0.0", "/0"})
-_EVERY_MACHINE = frozenset({"*", "any", "virtualnetwork", "0.0.0.0/0", "::/0"})
+_ANYBODY = frozenset({"*", "any", "internet"})
+_PERHAPS_ANYBODY = frozenset({"0.0.0.0/0", "0.0.0.0", "/0"})
+"""IPv4 alone by the letter; nowhere is it written that Azure does not take it for everybody."""
+_EVERY_MACHINE = frozenset({"*", "any", "virtualnetwork"})
+_FAMILIES = frozenset({"0.0.0.0/0", "::/0"})
+"""As destinations: every machine, by its addresses of one kind."""
 STRANGERS = "azurecloud"
 """The tag of every customer's machines in Azure, by itself or with a region behind a dot."""
 NOBODY: Pieces = ((ALL_PORTS, Through(NO_ADDRESSES, NO_ADDRESSES)),)
@@ -42,6 +46,8 @@ class Rule:
     from_all_ports: bool = True
     admits_azure: bool = False
     """Whether its sources hold the machines of every customer of Azure."""
+    perhaps_all: bool = False
+    """Whether one that keeps out may keep out everybody, and not only `who`."""
 
 
 def rule_of(said: Mapping[str, Json]) -> Rule | None:
@@ -49,19 +55,28 @@ def rule_of(said: Mapping[str, Json]) -> Rule | None:
     about = said["properties"]
     if str(about.get("direction", "")).lower() != "inbound":
         return None
-    sources = _both(about, "sourceAddressPrefix", "sourceAddressPrefixes")
-    where = {each.lower() for each in _both(about, "destinationAddressPrefix", "destinationAddressPrefixes")}
-    if about.get("destinationApplicationSecurityGroups"):
-        where = {"application security group"}
+    allows = str(about.get("access", "")).lower() == "allow"
+    sources = [each.strip().lower() for each in _both(about, "sourceAddressPrefix", "sourceAddressPrefixes")]
+    who = _who(sources, allows)
+    perhaps_all = not allows and not _PERHAPS_ANYBODY.isdisjoint(sources)
+    where = {each.strip().lower() for each in _both(about, "destinationAddressPrefix", "destinationAddressPrefixes")}
+    where |= {str(each["id"]).lower() for each in about.get("destinationApplicationSecurityGroups") or ()}
+    if where & _EVERY_MACHINE:
+        where = set()
+    elif families := where & _FAMILIES:
+        where = set()
+        if not allows and who is not None and families != _FAMILIES:  # the other kind of address still gets in
+            who, perhaps_all = who.within(addresses(families)), perhaps_all or "::/0" not in families
     numbers = _both(about, "sourcePortRange", "sourcePortRanges")
     return Rule(
         int(about["priority"]),
-        str(about.get("access", "")).lower() == "allow",
+        allows,
         _ports(str(about.get("protocol", "*")), _both(about, "destinationPortRange", "destinationPortRanges")),
-        _who(sources),
-        frozenset() if where & _EVERY_MACHINE or not where else frozenset(where),
+        who,
+        frozenset(where),
         not numbers or "*" in numbers or "0-65535" in numbers,
-        any(each.lower().partition(".")[0] == STRANGERS for each in sources),
+        any(each.partition(".")[0] == STRANGERS for each in sources),
+        perhaps_all,
     )
 
 
@@ -70,9 +85,10 @@ def pieces_of(rules: Sequence[Rule]) -> Pieces:
     made: list[tuple[Ports, Through]] = []
     for where in sorted({each.where for each in rules if each.allows} | {frozenset()}, key=sorted):
         entries = [
-            Entry(each.priority, each.allows, ALL_PORTS if each.ports is None else each.ports, each.who if each.ports is not None else None)
+            Entry(each.priority, each.allows, ALL_PORTS if each.ports is None else each.ports, who)
             for each in rules
             if _holds_for(each, where)
+            for who in ([None] if each.ports is None else [each.who, None] if each.perhaps_all else [each.who])
         ]
         made += through(entries)
     return made
@@ -106,12 +122,11 @@ def _both(about: Mapping[str, Json], one: str, many: str) -> list[str]:
     return [*found, *([single] if isinstance(single, str) and single else [])]
 
 
-def _who(sources: Sequence[str]) -> Addresses | None:
+def _who(sources: Sequence[str], allows: bool) -> Addresses | None:
     """The addresses of the internet among sources. Tags stand for networks of one's own, or of a service: they are not the world."""
     made = NO_ADDRESSES
-    for each in sources:
-        text = each.strip().lower()
-        if text in _ANYBODY or text in ("0.0.0.0/0", "::/0"):
+    for text in sources:
+        if text in _ANYBODY or (allows and text in _PERHAPS_ANYBODY):
             return EVERYWHERE
         if is_network(text):
             made = made.joined(addresses([text]))

@@ -17,6 +17,11 @@ def rule(access: str, priority: int, source: str | list[str], port: str = "22", 
     return {"name": "r", "properties": {**said, "destinationPortRange": port, **sources, **more}}
 
 
+def machines(*groups: str) -> dict[str, Any]:
+    """Application security groups as a destination; there is no prefix then."""
+    return {"destinationAddressPrefix": "", "destinationApplicationSecurityGroups": [{"id": f"/groups/{each}"} for each in groups]}
+
+
 def group(*rules: dict[str, Any]) -> Any:
     return pieces_of([made for each in rules if (made := rule_of(each)) is not None])
 
@@ -35,6 +40,23 @@ def group(*rules: dict[str, Any]) -> Any:
         (group(rule("Allow", 300, "198.51.100.7")), False),
         (group(rule("Deny", 200, "0.0.0.0/1"), rule("Allow", 300, "*")), True),
         (group(rule("Deny", 200, ["0.0.0.0/1", "128.0.0.0/1", "::/0"]), rule("Allow", 300, "*")), False),
+        # what keeps out one kind of address keeps out no other
+        (group(rule("Deny", 200, "::/0"), rule("Allow", 300, "*")), True),
+        (group(rule("Deny", 200, "::/0"), rule("Allow", 300, "0.0.0.0/0")), True),
+        (group(rule("Deny", 200, "::/0"), rule("Allow", 300, "::/0")), False),
+        (group(rule("Deny", 200, "*", destinationAddressPrefix="::/0"), rule("Allow", 300, "*")), True),
+        (group(rule("Deny", 200, "*", destinationAddressPrefix="::/0"), rule("Allow", 300, "::/0")), False),
+        (group(rule("Allow", 300, "::/0", destinationAddressPrefix="::/0")), True),
+        # but 0.0.0.0/0 may be everybody to Azure, and machines may have no IPv6
+        (group(rule("Deny", 200, "0.0.0.0/0"), rule("Allow", 300, "*")), None),
+        (group(rule("Deny", 200, "0.0.0.0/0"), rule("Allow", 300, "::/0")), None),
+        (group(rule("Deny", 200, "0.0.0.0/0"), rule("Allow", 300, "128.0.0.0/1")), False),
+        (group(rule("Deny", 200, "0.0.0.0/0"), rule("Allow", 100, "*")), True),
+        (group(rule("Deny", 200, ["0.0.0.0/0", "::/0"]), rule("Allow", 300, "*")), False),
+        (group(rule("Deny", 200, "0.0.0.0"), rule("Allow", 300, "*")), None),
+        (group(rule("Deny", 200, "*", destinationAddressPrefix="0.0.0.0/0"), rule("Allow", 300, "*")), None),
+        (group(rule("Deny", 200, "*", destinationAddressPrefix="0.0.0.0/0"), rule("Allow", 300, "64.0.0.0/2")), False),
+        (group(rule("Deny", 200, "0.0.0.0/0")), False),
         (group(rule("Allow", 300, "*", protocol="Udp")), False),
         (group(rule("Allow", 300, "*", protocol="*")), True),
         (group(rule("Allow", 300, "*", direction="Outbound")), False),
@@ -47,6 +69,11 @@ def group(*rules: dict[str, Any]) -> Any:
             ),
             False,
         ),
+        (group(rule("Deny", 200, "*", **machines("a")), rule("Allow", 300, "*", **machines("b"))), True),
+        (group(rule("Deny", 200, "*", **machines("a")), rule("Allow", 300, "*", **machines("A"))), False),
+        (group(rule("Deny", 200, "*", **machines("a", "b")), rule("Allow", 300, "*", **machines("b"))), False),
+        (group(rule("Deny", 200, "*", **machines("a")), rule("Allow", 300, "*", **machines("a", "b"))), True),
+        (group(rule("Deny", 200, "*"), rule("Allow", 300, "*", **machines("b"))), False),
         # nor does what keeps out who calls from one port
         (group(rule("Deny", 200, "*", sourcePortRange="53"), rule("Allow", 300, "*")), True),
         (group(rule("Allow", 300, "what is this")), None),
