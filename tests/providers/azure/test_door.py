@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from cnamm_scan.demo.azure.bed.contents import Subscription, Tenant
 from cnamm_scan.demo.azure.bed.server import AzureBed, Trouble
 from cnamm_scan.errors import CnammError, CredentialsError, ProviderError, UsageError
 from cnamm_scan.providers.azure.clouds import CLOUDS, cloud_of, url_problem
+from cnamm_scan.providers.azure.graph import Graph
+from cnamm_scan.providers.azure.needs import Rows
 from cnamm_scan.providers.azure.signin import identity_of
 from cnamm_scan.providers.catalog import KINDS, refuse_foreign
 from cnamm_scan.providers.interface import CallFailedError, Request
@@ -90,6 +93,22 @@ def test_a_refusal_to_say_what_may_be_read_is_a_gap_of_that_subscription_alone()
             with pytest.raises(CallFailedError):
                 provider.call(ACCOUNTS)
         assert {name: failure.reason for name, failure in provider.call(ACCOUNTS).dark.items()} == {TWO: "server_error"}
+
+
+def test_one_bad_moment_while_several_tables_are_asked_is_no_denial() -> None:
+    def told(graph: Graph) -> str:
+        try:
+            return "".join(
+                failure.code for failure in graph.call(Rows("resources", "Microsoft.Storage/storageAccounts"), ACCOUNTS).dark.values()
+            )
+        except CallFailedError as failure:
+            return failure.code
+
+    with AzureBed(tenant()) as bed, reached(bed, ONE) as provider, ThreadPoolExecutor(8) as pool:
+        for _ in range(8):
+            bed.troubles.append(Trouble(503, "Busy", path="/permissions", times=1, delay=0.02))
+            graph = Graph(provider._link, [ONE])
+            assert sorted(pool.map(told, [graph] * 8)) == [*[""] * 7, "Busy"]
 
 
 # ---- signing in ----------------------------------------------------------------------------------------------------------
