@@ -69,7 +69,8 @@ class Link:
 
     def __init__(self, cloud: Cloud, credential: Signed, transport: Any, sent: Sent, bounds: Bounds) -> None:
         from azure.core.pipeline import Pipeline
-        from azure.core.pipeline.policies import BearerTokenCredentialPolicy
+
+        from cnamm_scan.providers.azure.wire import Bearer
 
         self.cloud = cloud
         self.credential = credential
@@ -80,7 +81,7 @@ class Link:
         self._host = (parts.hostname, parts.port or 443)
         self._base = parts.path.rstrip("/")
         self._root = f"https://{parts.netloc}"
-        self._pipeline: Any = Pipeline(transport, [BearerTokenCredentialPolicy(credential, cloud.scope, enable_cae=True)])
+        self._pipeline: Any = Pipeline(transport, [Bearer(credential, cloud.scope)])
         self._lock = threading.Lock()
         self._generation = 0
         """How often a token was given up; one that many threads were refused with is given up once."""

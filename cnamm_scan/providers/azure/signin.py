@@ -41,10 +41,6 @@ class Signed:
             self._token = self._credential.get_token_info(*scopes, options=asked)
             return self._token
 
-    def get_token(self, *scopes: str, **options: Any) -> Any:
-        """The same for who asks in the older way."""
-        return self.get_token_info(*scopes, options=options)
-
     def forget(self) -> None:
         """Let the next request ask for a new token."""
         with self._lock:

@@ -18,10 +18,12 @@ from urllib.request import getproxies, proxy_bypass
 import certifi
 import requests
 import urllib3
+from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 from azure.core.pipeline.transport import HttpTransport, RequestsTransport
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
+from cnamm_scan.providers.azure.signin import Signed
 from cnamm_scan.providers.reading import bounded
 
 logging.getLogger("azure").addHandler(logging.NullHandler())  # else what it warns of goes to stderr, past whoever reports
@@ -90,6 +92,24 @@ class Came:
         return ""
 
 
+class Bearer(BearerTokenCredentialPolicy):  # type: ignore[misc]
+    """A token for each request, from the one who keeps it: a second one kept here would outlive being forgotten there."""
+
+    def __init__(self, credential: Signed, scope: str) -> None:
+        super().__init__(credential, scope)
+        self._signed = credential
+        self._scope = scope
+
+    def on_request(self, request: Any) -> None:
+        """Authorise a request before it is sent."""
+        self.authorize_request(request, self._scope)
+
+    def authorize_request(self, request: Any, *scopes: str, **asked: Any) -> None:
+        """The same with what a server wants of the token besides."""
+        token = self._signed.get_token_info(*scopes, options={"enable_cae": True, **asked})
+        request.http_request.headers["Authorization"] = f"Bearer {token.token}"
+
+
 class Direct(HttpTransport):  # type: ignore[misc]
     """One host over TLS, through a proxy where the environment names one."""
 
@@ -100,9 +120,9 @@ class Direct(HttpTransport):  # type: ignore[misc]
         proxy = None if proxy_bypass(host) else getproxies().get("https")
         self._manager: Any = urllib3.ProxyManager(proxy, **how) if proxy else urllib3.PoolManager(**how)
         self._manager.pool_classes_by_scheme = bounded(self._manager.pool_classes_by_scheme)
-        self._pool = self._manager.connection_from_url(endpoint)
-        self._timeout = urllib3.Timeout(connect=min(5.0, call_timeout), read=call_timeout)
         self._root = f"https://{urlsplit(endpoint).netloc}"
+        self._pool = self._manager.connection_from_url(self._root)  # never without TLS, however the endpoint is written
+        self._timeout = urllib3.Timeout(connect=min(5.0, call_timeout), read=call_timeout)
         self._count = count
 
     def send(self, request: Any, **_: Any) -> Came:

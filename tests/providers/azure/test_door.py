@@ -17,7 +17,9 @@ from cnamm_scan.demo.azure.bed.contents import Subscription, Tenant
 from cnamm_scan.demo.azure.bed.server import AzureBed, Trouble
 from cnamm_scan.errors import CnammError, CredentialsError, ProviderError, UsageError
 from cnamm_scan.providers.azure.clouds import CLOUDS, cloud_of, url_problem
+from cnamm_scan.providers.azure.door import SUBSCRIPTIONS
 from cnamm_scan.providers.azure.graph import Graph
+from cnamm_scan.providers.azure.link import Link, Reply
 from cnamm_scan.providers.azure.needs import Rows
 from cnamm_scan.providers.azure.signin import identity_of
 from cnamm_scan.providers.catalog import KINDS, refuse_foreign
@@ -204,6 +206,21 @@ def test_the_tenant_that_is_named_is_signed_in_to() -> None:
     with AzureBed(tenant()) as bed, reached(bed, tenant="contoso.example") as provider:
         assert provider.targets[0].identity.startswith("contoso.example/")
         assert any(seen.path == "/contoso.example/oauth2/v2.0/token" for seen in bed.requests)
+
+
+def test_a_token_that_many_hold_when_it_ends_is_renewed_for_all_of_them() -> None:
+    def ask(link: Link) -> Reply:
+        return link.get(SUBSCRIPTIONS)
+
+    with AzureBed(tenant()) as bed, reached(bed) as provider, ThreadPoolExecutor(16) as pool:
+        for _ in range(12):
+            asked = [pool.submit(ask, provider._link) for _ in range(64)]
+            asked[8].result()
+            bed.revoked |= {*bed.tokens}
+            for each in asked:
+                each.result()
+            signed_in = [seen for seen in bed.requests if "/oauth2/" in seen.path]
+        assert len(signed_in) <= 1 + 12
 
 
 def test_whose_a_token_is_is_read_from_it_and_nothing_rests_on_it() -> None:
