@@ -145,8 +145,8 @@ class Link:
             if not self._is_accepted:
                 return False
             self._is_accepted = False
-            self._generation += 1
             self.credential.forget()
+            self._generation += 1  # last: who takes himself for one of the new generation must not be sent the old token
             return True
 
     def close(self) -> None:

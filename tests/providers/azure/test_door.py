@@ -22,6 +22,7 @@ from cnamm_scan.providers.azure.graph import Graph
 from cnamm_scan.providers.azure.link import Link, Reply
 from cnamm_scan.providers.azure.needs import Rows
 from cnamm_scan.providers.azure.signin import identity_of
+from cnamm_scan.providers.azure.wire import Direct
 from cnamm_scan.providers.catalog import KINDS, refuse_foreign
 from cnamm_scan.providers.interface import CallFailedError, Request
 from cnamm_scan.providers.sdk import need
@@ -213,14 +214,27 @@ def test_a_token_that_many_hold_when_it_ends_is_renewed_for_all_of_them() -> Non
         return link.get(SUBSCRIPTIONS)
 
     with AzureBed(tenant()) as bed, reached(bed) as provider, ThreadPoolExecutor(16) as pool:
-        for _ in range(12):
+        for _ in range(6):
             asked = [pool.submit(ask, provider._link) for _ in range(64)]
             asked[8].result()
             bed.revoked |= {*bed.tokens}
             for each in asked:
                 each.result()
             signed_in = [seen for seen in bed.requests if "/oauth2/" in seen.path]
-        assert len(signed_in) <= 1 + 12
+        assert len(signed_in) <= 1 + 6
+
+
+def test_a_token_that_was_given_up_is_kept_nowhere() -> None:
+    with AzureBed(tenant()) as bed, reached(bed) as provider:
+        provider._link.get(SUBSCRIPTIONS)
+        provider._link.credential.forget()
+        provider._link.get(SUBSCRIPTIONS)
+        assert len({seen.token for seen in bed.requests if seen.token}) == 2
+
+
+def test_no_token_goes_out_without_tls_however_the_endpoint_is_written() -> None:
+    with Direct("http://127.0.0.1:1", verify=True, call_timeout=1.0, connections=1, count=lambda: None) as direct:
+        assert direct._pool.scheme == "https"
 
 
 def test_whose_a_token_is_is_read_from_it_and_nothing_rests_on_it() -> None:
