@@ -22,7 +22,6 @@ from cnamm_scan.providers.azure.graph import Graph
 from cnamm_scan.providers.azure.link import Link, Reply
 from cnamm_scan.providers.azure.needs import Rows
 from cnamm_scan.providers.azure.signin import identity_of
-from cnamm_scan.providers.azure.wire import Direct
 from cnamm_scan.providers.catalog import KINDS, refuse_foreign
 from cnamm_scan.providers.interface import CallFailedError, Request
 from cnamm_scan.providers.sdk import need
@@ -48,10 +47,11 @@ def test_what_a_target_names() -> None:
     assert named(made, "") == [ONE]
 
 
-@pytest.mark.parametrize("name", ["three", "mg/none", "mg/empty", "mg/", "same"])
+@pytest.mark.parametrize("name", ["three", "mg/none", "mg/empty", "mg/gone", "mg/", "same"])
 def test_what_is_not_there_is_said(name: str) -> None:
     made = tenant(subscriptions=(Subscription(ONE, "same"), Subscription(TWO, "same")))
-    made.groups = {"empty": ()}
+    made.subscriptions["gone"] = Subscription("gone", "gone", state="Deleted")
+    made.groups = {"empty": (), "gone": ("gone",)}
     with pytest.raises(UsageError) as caught:
         named(made, name)
     assert caught.value.do
@@ -230,11 +230,6 @@ def test_a_token_that_was_given_up_is_kept_nowhere() -> None:
         provider._link.credential.forget()
         provider._link.get(SUBSCRIPTIONS)
         assert len({seen.token for seen in bed.requests if seen.token}) == 2
-
-
-def test_no_token_goes_out_without_tls_however_the_endpoint_is_written() -> None:
-    with Direct("http://127.0.0.1:1", verify=True, call_timeout=1.0, connections=1, count=lambda: None) as direct:
-        assert direct._pool.scheme == "https"
 
 
 def test_whose_a_token_is_is_read_from_it_and_nothing_rests_on_it() -> None:
