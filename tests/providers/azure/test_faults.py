@@ -126,6 +126,7 @@ FAULTS: dict[str, Fault] = {
     "busy": Fault(Trouble(409, "AnotherOperationInProgress"), "server_error"),
     "not there": Fault(Trouble(404, "ResourceNotFound"), "not_found"),
     "no such version": Fault(Trouble(400, "NoRegisteredProviderFound"), "unsupported"),
+    "no such operation": Fault(Trouble(501, "NotImplemented"), "unsupported"),
     "throttled": Fault(Trouble(429, "TooManyRequests"), "throttled"),
     "throttled, and says for how long": Fault(Trouble(429, "TooManyRequests", headers={"Retry-After": "0.02"}), "throttled"),
     "server error": Fault(Trouble(500, "InternalServerError"), "server_error"),
