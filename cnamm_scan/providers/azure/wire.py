@@ -120,9 +120,9 @@ class Direct(HttpTransport):  # type: ignore[misc]
         proxy = None if proxy_bypass(host) else getproxies().get("https")
         self._manager: Any = urllib3.ProxyManager(proxy, **how) if proxy else urllib3.PoolManager(**how)
         self._manager.pool_classes_by_scheme = bounded(self._manager.pool_classes_by_scheme)
-        self._root = f"https://{urlsplit(endpoint).netloc}"
-        self._pool = self._manager.connection_from_url(self._root)  # never without TLS, however the endpoint is written
+        self._pool = self._manager.connection_from_url(endpoint)
         self._timeout = urllib3.Timeout(connect=min(5.0, call_timeout), read=call_timeout)
+        self._root = f"https://{urlsplit(endpoint).netloc}"
         self._count = count
 
     def send(self, request: Any, **_: Any) -> Came:
