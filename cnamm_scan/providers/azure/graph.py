@@ -11,7 +11,7 @@ from typing import Any
 
 from cnamm_scan.model import Content, Reason
 from cnamm_scan.providers.azure.answers import TOO_LARGE, UNREGISTERED, decode, resets_after, rows_of, tidy
-from cnamm_scan.providers.azure.granted import allows
+from cnamm_scan.providers.azure.granted import Permission, allows
 from cnamm_scan.providers.azure.link import Link, Reply
 from cnamm_scan.providers.azure.needs import WHERE, Rows
 from cnamm_scan.providers.azure.pages import listed
@@ -87,7 +87,7 @@ class _Quota:
 class _Seen:
     """What may be read in one subscription."""
 
-    permissions: Sequence[Mapping[str, Any]] | None = None
+    permissions: Sequence[Permission] | None = None
     failure: CallFailedError | None = None
     tries: int = 0
 
@@ -201,7 +201,8 @@ class Graph:
         seen.tries += 1
         path = f"/subscriptions/{subscription}/providers/Microsoft.Authorization/permissions?api-version=2022-04-01"
         try:
-            seen.permissions, seen.failure = list(listed(self._link, path, f"azure:{subscription}", ends=ends)), None
+            said = listed(self._link, path, f"azure:{subscription}", ends=ends)
+            seen.permissions, seen.failure = list(map(Permission.read, said)), None
         except CallFailedError as failure:
             seen.failure = failure
 
