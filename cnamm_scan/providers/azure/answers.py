@@ -33,7 +33,6 @@ class _Rows(msgspec.Struct):
 
     data: list[msgspec.Raw]
     totalRecords: int
-    count: int | None = None
     resultTruncated: Any = None
     skip_token: str | None = msgspec.field(default=None, name="$skipToken")
 

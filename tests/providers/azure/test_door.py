@@ -25,7 +25,7 @@ from cnamm_scan.providers.azure.signin import identity_of
 from cnamm_scan.providers.catalog import KINDS, refuse_foreign
 from cnamm_scan.providers.interface import CallFailedError, Request
 from cnamm_scan.providers.sdk import need
-from tests.azures import ONE, TWO, account, environment, reached, tenant
+from tests.azures import ONE, TWO, account, environment, flags, reached, tenant
 from tests.clusters import QUICK
 
 ACCOUNTS = Request("graph", "resources/Microsoft.Storage/storageAccounts", "global")
@@ -187,8 +187,7 @@ def test_a_login_that_fails_is_exit_1_and_nothing_is_written(
 ) -> None:
     with AzureBed(tenant()) as bed, environment(bed):
         monkeypatch.setenv("AZURE_CLIENT_SECRET", "wrong")
-        flags = [f"--arm-endpoint={bed.url}", f"--authority={bed.url}", "--disable-instance-discovery", f"--ca-bundle={bed.ca}"]
-        assert run(["scan", "azure", "--output", str(tmp_path / "out"), *flags]) == 1
+        assert run(["scan", "azure", "--output", str(tmp_path / "out"), *flags(bed)]) == 1
     told = capsys.readouterr()
     assert "no usable Azure credentials" in told.err
     assert "tried EnvironmentCredential" in told.err
@@ -306,8 +305,7 @@ def test_preflight_says_what_would_be_unknown(capsys: pytest.CaptureFixture[str]
         subscriptions=(Subscription(ONE, "one", not_actions=("Microsoft.KeyVault/*", "Microsoft.Authorization/denyAssignments/*")),)
     )
     with AzureBed(made) as bed, environment(bed):
-        flags = [f"--arm-endpoint={bed.url}", f"--authority={bed.url}", "--disable-instance-discovery", f"--ca-bundle={bed.ca}"]
-        run(["plan", "azure", "--preflight", "--format", "json", *flags])
+        run(["plan", "azure", "--preflight", "--format", "json", *flags(bed)])
         said = json.loads(capsys.readouterr().out)
     found = {row["operation"]: row["status"] for row in (said if isinstance(said, list) else said["tried"])}
     assert found["graph:resources/Microsoft.KeyVault/vaults"] == "denied (NotGranted)"
