@@ -35,10 +35,15 @@ def cloud_of(name: str | None, endpoint: str | None, authority: str | None, audi
     """A cloud by its name, with what was said of it besides. A token for an endpoint of one's own is asked for that endpoint."""
     cloud = CLOUDS[name or "public"]
     if endpoint:
-        cloud = replace(cloud, endpoint=endpoint.rstrip("/"), audience=endpoint)
+        cloud = replace(cloud, endpoint=_with_scheme(endpoint).rstrip("/"), audience=_with_scheme(endpoint))
     if authority:
-        cloud = replace(cloud, authority=(authority if "://" in authority else f"https://{authority}").rstrip("/"))
-    return replace(cloud, audience=audience) if audience else cloud
+        cloud = replace(cloud, authority=_with_scheme(authority).rstrip("/"))
+    return replace(cloud, audience=_with_scheme(audience)) if audience else cloud
+
+
+def _with_scheme(url: str) -> str:
+    """A URL where a bare host may be written: it is spoken to over TLS, as every other."""
+    return url if "://" in url else f"https://{url}"
 
 
 def cloud_problem(name: str) -> tuple[str, str] | None:
@@ -49,7 +54,7 @@ def cloud_problem(name: str) -> tuple[str, str] | None:
 def url_problem(url: str) -> tuple[str, str] | None:
     """What is wrong with an address that is sent tokens: it must speak TLS. The URL is not repeated: it may hold a password."""
     try:
-        parts = urlsplit(url if "://" in url else f"https://{url}")
+        parts = urlsplit(_with_scheme(url))
         whole = bool(parts.hostname) and parts.port != 0 and parts.username is None
     except ValueError:
         return "the address is no URL", "write https://HOST"

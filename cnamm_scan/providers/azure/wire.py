@@ -22,6 +22,8 @@ from azure.core.pipeline.transport import HttpTransport, RequestsTransport
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
+from cnamm_scan.errors import UsageError
+from cnamm_scan.providers.azure.clouds import url_problem
 from cnamm_scan.providers.reading import bounded
 
 logging.getLogger("azure").addHandler(logging.NullHandler())  # else what it warns of goes to stderr, past whoever reports
@@ -91,11 +93,14 @@ class Came:
 
 
 class Direct(HttpTransport):  # type: ignore[misc]
-    """One host over TLS, through a proxy where the environment names one."""
+    """One host over TLS, through a proxy where the environment names one. Raises UsageError for an endpoint that is not https."""
 
     def __init__(self, endpoint: str, *, verify: str | bool, call_timeout: float, connections: int, count: Callable[[], None]) -> None:
         trusted = verify if isinstance(verify, str) else os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
         how: dict[str, Any] = {"maxsize": connections, "cert_reqs": "CERT_REQUIRED", "ca_certs": trusted or certifi.where()}
+        problem = url_problem(endpoint) if "://" in endpoint else ("the address is no URL", "write https://HOST")
+        if problem is not None:  # a pool without TLS would send each token as it is
+            raise UsageError(problem[0], where="--arm-endpoint", do=problem[1])
         host = urlsplit(endpoint).hostname or ""
         proxy = None if proxy_bypass(host) else getproxies().get("https")
         self._manager: Any = urllib3.ProxyManager(proxy, **how) if proxy else urllib3.PoolManager(**how)
