@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import secrets
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -14,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cnamm_scan.cli.files import put, unwritable
 from cnamm_scan.errors import UsageError
 
 MADE_BY = "cnamm-scan content docs"
@@ -76,15 +75,14 @@ def write(folder: Path, found: Difference) -> None:
         raise UsageError(f"the file {why}{more}", where=str(folder / name), do="move it away, or name another folder")
     try:
         for name, raw in found.stale.items():
-            _put(folder / name, raw)
+            put(folder / name, raw)
         for name in found.gone:
             (folder / name).unlink()
             with suppress(OSError):  # it is not empty, or it is the folder itself
                 if "/" in name:
                     (folder / name).parent.rmdir()
     except OSError as error:
-        where = str(error.filename or folder)
-        raise UsageError(f"cannot be written: {error.strerror}", where=where, do="free space, or name another folder") from error
+        raise unwritable(error, error.filename or folder, "name another folder") from error
 
 
 def _wanted(texts: Mapping[str, str]) -> dict[str, bytes]:
@@ -152,16 +150,3 @@ def _read(folder: Path, name: str) -> bytes | str | None:
     with file.open("rb") as opened:
         raw = opened.read(_LARGEST + 1)
     return raw if len(raw) <= _LARGEST else "is too large to be ours"
-
-
-def _put(file: Path, raw: bytes) -> None:
-    """Write a file whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    half = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    try:
-        with half.open("xb") as opened:
-            opened.write(raw)
-        os.replace(half, file)
-    except OSError:
-        half.unlink(missing_ok=True)
-        raise

@@ -14,6 +14,7 @@ import click
 from cnamm_scan.cli import completion
 from cnamm_scan.cli.asked import Command, Only, Option, given, refuse_idle
 from cnamm_scan.cli.common import Reach, console, reach, selection
+from cnamm_scan.cli.files import put, unwritable
 from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Reason
 
@@ -120,13 +121,12 @@ def _permissions(provider: str, needs: list[str], folder: Path | None) -> None:
             click.echo(f"{size} characters are more than one policy holds ({rights.limit}): --split-into DIR writes it in parts", err=True)
         return
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for number, part in enumerate(rights.parts(needs), 1):
             file = folder / f"cnamm-scan-{provider}-{number}.json"
-            file.write_text(json.dumps(part, indent=2) + "\n")
+            put(file, (json.dumps(part, indent=2) + "\n").encode())
             click.echo(str(file))
     except OSError as error:
-        raise UsageError(f"cannot be written: {error.strerror}", where=str(folder), do="choose another folder") from error
+        raise unwritable(error, folder, "choose another folder") from error
 
 
 def _described(plan: Plan, provider: str, regions: int) -> dict[str, Any]:

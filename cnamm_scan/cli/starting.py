@@ -9,6 +9,7 @@ import click
 
 from cnamm_scan.cli.asked import Command
 from cnamm_scan.cli.common import PACKS
+from cnamm_scan.cli.files import put, unwritable
 from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Content, Table, View
 
@@ -49,7 +50,7 @@ def new_command(kind: str, name: str, into: Path, packs: tuple[Path, ...]) -> No
     if not (into / FOLDER).exists():
         for file, text in files(content).items():
             _write(into / FOLDER / file, text)
-    own = "" if into == Path() else f" --content {into}"
+    own = "" if into.resolve() == reader.bundled_pack() else f" --content {into}"
     rule = name if kind == "rule" else FIRST if kind == "pack" else ""
     click.echo(
         f"now say it in your own words, then: cnamm-scan content lint{own} && cnamm-scan content test{f' {rule}' if rule else ''}{own}",
@@ -83,15 +84,14 @@ def _made(content: Content, kind: str, name: str) -> dict[str, str]:
 
 
 def _write(file: Path, text: str) -> None:
-    """Write a file that was not there. Raises UsageError."""
+    """Write a file that was not there. Raises UsageError or OutputError."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("x", encoding="utf-8") as opened:
-            opened.write(text)
+        put(file, text.encode(), is_new=True)
     except FileExistsError as error:
-        raise UsageError("the file exists already", where=str(error.filename), do="choose another id, or another --into") from error
+        there = str(error.filename2 or error.filename)
+        raise UsageError("the file exists already", where=there, do="choose another id, or another --into") from error
     except OSError as error:
-        raise UsageError(f"cannot be written: {error.strerror}", where=str(file), do="choose another --into") from error
+        raise unwritable(error, file, "choose another --into") from error
 
 
 @click.command("schema", cls=Command)
@@ -119,9 +119,8 @@ def schema_command(kind: str | None, into: Path | None, packs: tuple[Path, ...])
         return
     assert into is not None  # one of both was given
     try:
-        into.mkdir(parents=True, exist_ok=True)
         for name, text in files(content).items():
-            (into / name).write_text(text, encoding="utf-8")
+            put(into / name, text.encode())
             click.echo(str(into / name))
     except OSError as error:
-        raise UsageError(f"cannot be written: {error.strerror}", where=str(into), do="choose another --into") from error
+        raise unwritable(error, into, "choose another --into") from error
