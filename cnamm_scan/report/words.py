@@ -133,6 +133,18 @@ def called(target: Mapping[str, Any]) -> str:
     return f"{target['id']} ({target['label']})" if target.get("label") else str(target["id"])
 
 
+def target_labels(report: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """Target -> its label, whole and short: without an id beside the name that people gave, where no other target has that name."""
+    names = {target["id"]: target.get("label", "") for target in report["scan"]["targets"]}
+    whole = {target["id"]: target["label"] for target in report["targets"]}
+    short = dict(whole)
+    for target in report["targets"]:
+        name = names.get(target["id"], "")
+        if name and list(names.values()).count(name) == 1:
+            short[target["id"]] = target["label"].replace(f"{target['name']} ({name})", name)
+    return whole, short
+
+
 def notes(report: Mapping[str, Any]) -> list[str]:
     """What a person should know beside the score: what was taken for granted, and what of the targets was passed over."""
     several = len(report["scan"]["targets"]) > 1

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from cnamm_scan import api
 from cnamm_scan.cli.main import run
 from cnamm_scan.demo.azure.bed.contents import Subscription
 from cnamm_scan.demo.azure.bed.server import AzureBed, Trouble
 from cnamm_scan.engine.schedule import Limits
+from cnamm_scan.report import text
 from cnamm_scan.report.markdown import render
+from cnamm_scan.report.page import Page
+from cnamm_scan.report.words import interval, target_labels
 from cnamm_scan.text import safe
 from tests.azures import ONE, TWO, account, environment, tenant
 from tests.clusters import QUICK
@@ -81,3 +86,29 @@ def test_a_query_that_is_throttled_by_its_own_quota_is_not_told_to_slow_down() -
             (row,) = [row for row in done.report()["unseen"] if row["reason"] == "throttled"]
     assert row["codes"] == ["RateLimiting"]
     assert row["would_show"].startswith("scan again later")
+
+
+def test_a_narrow_terminal_drops_the_id_and_never_the_score(tmp_path: Path) -> None:
+    names = "production of the shop of the north", "twin", "twin"
+    third = "33333333-0000-4000-8000-000000000003"
+    made = tenant(account("a"), subscriptions=tuple(map(Subscription, (ONE, TWO, third), names)))
+    with AzureBed(made) as bed, environment(bed):
+        options: Any = api.TargetOptions(**bed.options())
+        with api.scan(["azure"], rules=[RULE], options=options, limits=QUICK) as done:
+            report = done.report()
+    whole, short = target_labels(report)
+    assert whole[f"azure:{ONE}"] == f"Azure {ONE} ({names[0]})"
+    assert short == {
+        f"azure:{ONE}": f"Azure {names[0]}",
+        f"azure:{TWO}": f"Azure {TWO} (twin)",  # of two with one name the id must say which
+        f"azure:{third}": f"Azure {third} (twin)",
+    }
+    for width, labels in ((72, short), (300, whole)):
+        out = io.StringIO()
+        console = Console(file=out, width=width, no_color=True, highlight=False)
+        text.render(report, console)
+        lines = out.getvalue().splitlines()
+        assert max(map(len, lines)) <= width
+        assert any(labels[f"azure:{ONE}"] in line for line in lines)
+        score = interval(report["targets"][0]["models"][0]["overall"])
+        assert any(f"{labels[f'azure:{ONE}']} {score}" in str(line) for line in text._targets(report, Page(console)))
