@@ -29,7 +29,7 @@ metadata: {name: web-%d, namespace: shop}
 spec: {containers: [{name: main, image: 'nginx:1.%d'}]}
 """
 PODS = "".join(POD % (n, n) for n in range(6))
-RULES = ("kubernetes.core.container", "kubernetes.core.pod")
+RULES = ("kubernetes.core.pod",)
 
 
 @pytest.fixture(scope="module")

@@ -95,6 +95,7 @@ class _Subscription:
         administrator = rights.administers(self.scope)
         beneath = [scope for scope in rights.scopes if scope.lower() != self.scope and scope.lower().startswith(f"{self.scope}/")]
         administered: list[str] = []
+        undecided = False
         certain: set[str] = set()
         possible: set[str] = set()
         for scope in dict.fromkeys((self.scope, *beneath)) if administrator is not True else ():
@@ -102,6 +103,7 @@ class _Subscription:
             if own is True:
                 administered.append(scope)
                 continue  # who has all there is can gain nothing
+            undecided = undecided or (own is None and scope != self.scope)
             sure, unsure = rights.ways(scope)
             if administrator is None or own is None:  # nor can who may have it all
                 sure, unsure = [], [*sure, *unsure]
@@ -117,7 +119,8 @@ class _Subscription:
             "keys": rights.keys(self.scope),
             "holds_everything": rights.holds(_ANYTHING, self.scope),
             "holds_all_data": rights.holds(_ANY_DATA, self.scope, data=True),
-            "administers_beneath": sorted(administered),
+            # nothing is listed of who administers the whole of it, and so nothing is known of who may
+            "administers_beneath": None if undecided or (administrator is None and administered) else sorted(administered),
         }
 
 
