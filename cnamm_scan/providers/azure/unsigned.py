@@ -22,6 +22,13 @@ _APPLICATION = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
 _CERTIFICATE = "AZURE_CLIENT_CERTIFICATE_PATH"
 _PASSWORD = "AZURE_CLIENT_CERTIFICATE_PASSWORD"
 _AGAIN = "sign in again: az login, with --tenant where you have several"
+_OTHERS: Mapping[str, str] = {
+    "ManagedIdentityCredential": "check the identity that this machine was given, and AZURE_CLIENT_ID where it has several",
+    "AzureCliCredential": _AGAIN,
+    "AzurePowerShellCredential": "sign in again: Connect-AzAccount",
+    "AzureDeveloperCliCredential": "sign in again: azd auth login",
+}
+"""Links of the chain that ask somebody else than the authority: neither its options nor an application's variables reach them."""
 _AUTHORITY = "check the network, and --authority or AZURE_AUTHORITY_HOST"
 _LATER = "try again in a minute"
 _TRIED = re.compile(r"^\t?(\w+Credential): (.*)$", re.MULTILINE)
@@ -139,6 +146,8 @@ def no_credentials(where: str, message: str, authority: str, status: int = 0) ->
 def _told(met: _Met, status: int) -> tuple[str, str]:
     """(what went wrong, what to do)."""
     named = f"{met.link}: " if met.link else ""
+    if met.link in _OTHERS:
+        return f"{named}{_plain(met.words)}", _OTHERS[met.link]
     if status == 429:
         return f"{named}{address(met.authority)} asks to wait: throttled", _LATER
     found = next((each for each in _KNOWN if each.pattern.search(met.words)), None)
@@ -211,5 +220,6 @@ def _plain(words: str) -> str:
         made = ast.literal_eval(found["shape"])
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         made = re.findall(r"'([^']+)'", found["shape"])[:1]
+    made = [made] if isinstance(made, str) else made
     parts = [str(made[key]) for key in ("code", "message") if made.get(key)] if isinstance(made, dict) else [str(each) for each in made]
     return words[: found.start()] + ": ".join(parts)

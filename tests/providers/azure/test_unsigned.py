@@ -139,6 +139,10 @@ def test_words_that_nobody_foresaw_are_told_as_they_are(monkeypatch: pytest.Monk
     told = no_credentials("azure:x", said, "https://login.example", 400)
     assert told.what == "no usable Azure credentials (AzureCliCredential: AADSTS700082: the refresh token has expired)"
     assert told.do.startswith("sign in again: az login")
+    said = "\tAzureDeveloperCliCredential: AADSTS7000215: Expecting value, timed out. {'a': 1}"
+    told = no_credentials("azure", said, "https://login.example", 429)
+    assert "login.example" not in told.what, "a tool asks whom it asks"
+    assert told.do == "sign in again: azd auth login"
     why = "Failed to resolve 'login.x' ([Errno -2] Name or service not known)"
     said = f"\tEnvironmentCredential: failed: HTTPSConnection(host='login.x', port=443): {why}"
     told = no_credentials("azure", said, "https://login.x")
@@ -147,6 +151,9 @@ def test_words_that_nobody_foresaw_are_told_as_they_are(monkeypatch: pytest.Monk
     told = no_credentials("azure", "x failed: {'code': 'Odd', 'message': 'how odd'}", "https://login.example")
     assert told.what == "no usable Azure credentials (x failed: Odd: how odd)"
     assert told.where == f"azure; tried {CHAIN}"
+    for shape in ("('abc')", "('abc', OSError('x'))", "('abc'", "{'error': 'abc'}", "{" * 500 + "}"):
+        assert no_credentials("azure", f"failed: {shape}", "https://login.example").what.startswith("no usable Azure credentials (failed: ")
+    assert "(failed: abc)" in no_credentials("azure", "failed: ('abc')", "https://login.example").what
 
 
 # ---- variables that cannot be meant --------------------------------------------------------------------------------------
