@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cnamm_scan.providers.azure.clouds import Cloud
@@ -20,8 +20,9 @@ KEPT_FOR = 300.0
 class Signed:
     """A credential as azure-core asks for it, whose token is asked for once by however many threads."""
 
-    def __init__(self, credential: Any, tenant: str | None, transport: Any) -> None:
-        self._credential = credential
+    def __init__(self, make: Callable[[], Any], tenant: str | None, transport: Any) -> None:
+        self._make = make
+        self._credential = make()
         self._transport = transport
         self._tenant = tenant
         self._lock = threading.Lock()
@@ -38,14 +39,11 @@ class Signed:
             self._token = self._credential.get_token_info(*scopes, options=asked)
             return self._token
 
-    def get_token(self, *scopes: str, **options: Any) -> Any:
-        """The same for who asks in the older way."""
-        return self.get_token_info(*scopes, options=options)
-
     def forget(self) -> None:
         """Let the next request ask for a new token."""
         with self._lock:
             self._token = None
+            self._credential = self._make()  # MSAL keeps a token too, in the one that we had; what it was sent over is the new one's too
 
     @property
     def identity(self) -> str:
@@ -59,8 +57,9 @@ class Signed:
 
     def close(self) -> None:
         """Give connections back, and forget the token."""
-        self.forget()
-        self._credential.close()
+        with self._lock:
+            self._token = None
+            self._credential.close()
 
 
 def identity_of(token: str) -> str:
@@ -78,10 +77,13 @@ def credential_of(cloud: Cloud, *, tenant: str | None, asks_nobody: bool, transp
     from azure.identity import DefaultAzureCredential
 
     how: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.3, "additionally_allowed_tenants": ["*"] if tenant else []}
-    try:
-        made = DefaultAzureCredential(
+
+    def make() -> Any:
+        return DefaultAzureCredential(
             authority=cloud.authority, disable_instance_discovery=asks_nobody, transport=transport, exclude_broker_credential=True, **how
         )
+
+    try:
+        return Signed(make, tenant, transport)
     except (ValueError, TypeError, OSError) as error:  # an environment that says who asks, and not as it must be said
         raise malformed(error, os.environ) from error
-    return Signed(made, tenant, transport)

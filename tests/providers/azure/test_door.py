@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,15 @@ from cnamm_scan.demo.azure.bed.contents import Subscription, Tenant
 from cnamm_scan.demo.azure.bed.server import AzureBed, Trouble
 from cnamm_scan.errors import CnammError, CredentialsError, ProviderError, UsageError
 from cnamm_scan.providers.azure.clouds import CLOUDS, Cloud, cloud_of, url_problem
+from cnamm_scan.providers.azure.door import SUBSCRIPTIONS
+from cnamm_scan.providers.azure.graph import Graph
+from cnamm_scan.providers.azure.link import Link, Reply
+from cnamm_scan.providers.azure.needs import Rows
 from cnamm_scan.providers.azure.signin import identity_of
 from cnamm_scan.providers.catalog import KINDS, refuse_foreign
 from cnamm_scan.providers.interface import CallFailedError, Request
 from cnamm_scan.providers.sdk import need
-from tests.azures import ONE, TWO, account, environment, reached, tenant
+from tests.azures import ONE, TWO, account, environment, flags, reached, tenant
 from tests.clusters import QUICK
 
 ACCOUNTS = Request("graph", "resources/Microsoft.Storage/storageAccounts", "global")
@@ -44,10 +49,11 @@ def test_what_a_target_names() -> None:
     assert named(made, "") == [ONE]
 
 
-@pytest.mark.parametrize("name", ["three", "mg/none", "mg/empty", "mg/", "same"])
+@pytest.mark.parametrize("name", ["three", "mg/none", "mg/empty", "mg/gone", "mg/", "same"])
 def test_what_is_not_there_is_said(name: str) -> None:
     made = tenant(subscriptions=(Subscription(ONE, "same"), Subscription(TWO, "same")))
-    made.groups = {"empty": ()}
+    made.subscriptions["gone"] = Subscription("gone", "gone", state="Deleted")
+    made.groups = {"empty": (), "gone": ("gone",)}
     with pytest.raises(UsageError) as caught:
         named(made, name)
     assert caught.value.do
@@ -93,6 +99,22 @@ def test_a_refusal_to_say_what_may_be_read_is_a_gap_of_that_subscription_alone()
             with pytest.raises(CallFailedError):
                 provider.call(ACCOUNTS)
         assert {name: failure.reason for name, failure in provider.call(ACCOUNTS).dark.items()} == {TWO: "server_error"}
+
+
+def test_one_bad_moment_while_several_tables_are_asked_is_no_denial() -> None:
+    def told(graph: Graph) -> str:
+        try:
+            return "".join(
+                failure.code for failure in graph.call(Rows("resources", "Microsoft.Storage/storageAccounts"), ACCOUNTS).dark.values()
+            )
+        except CallFailedError as failure:
+            return failure.code
+
+    with AzureBed(tenant()) as bed, reached(bed, ONE) as provider, ThreadPoolExecutor(8) as pool:
+        for _ in range(8):
+            bed.troubles.append(Trouble(503, "Busy", path="/permissions", times=1, delay=0.02))
+            graph = Graph(provider._link, [ONE])
+            assert sorted(pool.map(told, [graph] * 8)) == [*[""] * 7, "Busy"]
 
 
 # ---- signing in ----------------------------------------------------------------------------------------------------------
@@ -163,117 +185,12 @@ def test_who_is_not_let_in_is_told_why(spoil: Spoil, kind: type[CnammError], wor
             assert "tried EnvironmentCredential" in told
 
 
-@pytest.mark.parametrize("name", ["", "mg/top"])
-@pytest.mark.parametrize(
-    ("trouble", "kind", "what", "do"),
-    [
-        (Trouble(429, "TooManyRequests"), ProviderError, "asks to wait: throttled (TooManyRequests)", "try again in a minute"),
-        (
-            Trouble(500, "InternalServerError"),
-            ProviderError,
-            "fails when asked for ASKED (InternalServerError)",
-            "try again in a few minutes",
-        ),
-        (Trouble(body=b""), ProviderError, "the answer to ASKED is not of Resource Manager (EmptyBody)", "--arm-endpoint"),
-        (Trouble(body=b"<html>"), ProviderError, "the answer to ASKED is not of Resource Manager (MalformedBody)", "such as a proxy"),
-        (Trouble(body=b"{}"), ProviderError, "the answer to ASKED is not of Resource Manager (NoList)", "--arm-endpoint"),
-        (Trouble(302, headers={"Location": "https://127.0.0.1:9"}), ProviderError, "it sends elsewhere (Redirected)", "--arm-endpoint"),
-        (Trouble(400, "InvalidApiVersionParameter"), ProviderError, "no such thing (InvalidApiVersionParameter)", "--cloud"),
-        (Trouble(hang_up=True), ProviderError, "cannot be reached: unreachable", "check the network and proxy"),
-        (Trouble(delay=2.0), ProviderError, "does not answer in time", "--call-timeout"),
-        (Trouble(401, "InvalidAuthenticationToken"), CredentialsError, "does not accept the credentials", "check --audience"),
-    ],
-)
-def test_who_does_not_answer_at_the_door_is_told_by_what_was_asked(
-    name: str, trouble: Trouble, kind: type[CnammError], what: str, do: str
-) -> None:
-    made = tenant()
-    made.groups = {"top": (ONE,)}
-    asked = "what is beneath the management group" if name else "the list of subscriptions"
-    path = "/descendants" if name else r"^/subscriptions\?"
-    with AzureBed(made, troubles=[replace(trouble, path=path)]) as bed, pytest.raises(kind) as caught, reached(bed, name, call_timeout=0.7):
-        pass
-    assert what.replace("ASKED", asked) in caught.value.what
-    assert do in caught.value.do
-    assert caught.value.where == (bed.url if kind is ProviderError else f"azure:{name}" if name else "azure")
-
-
-def test_a_right_that_is_missing_at_the_door_is_not_called_a_login_that_failed() -> None:
-    troubles = [Trouble(403, "AuthorizationFailed", path=r"^/subscriptions\?")]
-    with AzureBed(tenant(), troubles=troubles) as bed, pytest.raises(CredentialsError) as caught, reached(bed):
-        pass
-    assert caught.value.what == "these credentials may not read the list of subscriptions (AuthorizationFailed)"
-    assert "assign Reader" in caught.value.do
-    assert "sign in" not in caught.value.do
-
-
-def test_a_path_of_the_endpoint_where_nothing_answers_is_pointed_at() -> None:
-    with AzureBed(tenant()) as bed, pytest.raises(ProviderError) as caught, reached(bed, arm_endpoint=f"{bed.url}/path/"):
-        pass
-    assert "answers that there is no such thing" in caught.value.what
-    assert caught.value.do == "check --cloud and --arm-endpoint: the path /path is a part of it"
-    assert caught.value.where == f"{bed.url}/path"
-
-
-def test_a_resource_manager_that_cannot_be_trusted_is_told_apart_from_who_signs_in() -> None:
-    with (
-        AzureBed(tenant()) as bed,
-        AzureBed(tenant()) as other,
-        pytest.raises(ProviderError) as caught,
-        reached(bed, arm_endpoint=other.url),
-    ):
-        pass
-    assert "its certificate cannot be trusted" in caught.value.what
-    assert "--ca-bundle" in caught.value.do
-    assert caught.value.where == other.url
-
-
-@pytest.mark.parametrize("command", [["scan"], ["plan"], ["plan", "--permissions"], ["plan", "--preflight"]])
-@pytest.mark.parametrize(
-    ("name", "what"), [("mg/", "names no management group"), ("mg/a/b", "'a/b' is no id"), ("mg/Tenant Root", "no id")]
-)
-def test_a_group_that_is_wrong_on_its_face_is_refused_before_anybody_is_asked(
-    command: list[str], name: str, what: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with AzureBed(tenant()) as bed, environment(bed):
-        flags = (
-            [f"--arm-endpoint={bed.url}", f"--authority={bed.url}", f"--ca-bundle={bed.ca}"]
-            if command[-1] in ("scan", "--preflight")
-            else []
-        )
-        assert run([*command, f"azure:{name}", *flags]) == 2
-        assert bed.requests == []
-    told = capsys.readouterr()
-    assert what in told.err
-    assert f"at: azure:{name}" in told.err
-    assert "do: write azure:mg/NAME" in told.err
-    assert told.out == ""
-
-
-def test_a_cloud_that_is_replaced_as_a_whole_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    both = ["--arm-endpoint=https://127.0.0.1:9", "--authority=https://127.0.0.1:9"]
-    assert run(["scan", "azure", "--cloud=usgov", *both]) == 2
-    told = capsys.readouterr().err
-    assert "--cloud does nothing beside --arm-endpoint and --authority or AZURE_AUTHORITY_HOST" in told
-    assert "at: --cloud" in told
-    monkeypatch.setenv("AZURE_AUTHORITY_HOST", "https://127.0.0.1:9")
-    assert run(["scan", "azure", "--cloud=usgov", both[0]]) == 2
-    for said in (
-        {"cloud": "usgov", "arm_endpoint": "https://x"},
-        {"cloud": "usgov", "authority": "https://x"},
-        {"arm_endpoint": "https://x"},
-    ):
-        named: dict[str, Any] = said
-        refuse_foreign(["azure"], api.TargetOptions(**named))
-
-
 def test_a_login_that_fails_is_exit_1_and_nothing_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with AzureBed(tenant()) as bed, environment(bed):
         monkeypatch.setenv("AZURE_CLIENT_SECRET", "wrong")
-        flags = [f"--arm-endpoint={bed.url}", f"--authority={bed.url}", "--disable-instance-discovery", f"--ca-bundle={bed.ca}"]
-        assert run(["scan", "azure", "--output", str(tmp_path / "out"), *flags]) == 1
+        assert run(["scan", "azure", "--output", str(tmp_path / "out"), *flags(bed)]) == 1
     told = capsys.readouterr()
     assert "no usable Azure credentials" in told.err
     assert "tried EnvironmentCredential" in told.err
@@ -292,6 +209,29 @@ def test_the_tenant_that_is_named_is_signed_in_to() -> None:
     with AzureBed(tenant()) as bed, reached(bed, tenant="contoso.example") as provider:
         assert provider.targets[0].identity.startswith("contoso.example/")
         assert any(seen.path == "/contoso.example/oauth2/v2.0/token" for seen in bed.requests)
+
+
+def test_a_token_that_many_hold_when_it_ends_is_renewed_for_all_of_them() -> None:
+    def ask(link: Link) -> Reply:
+        return link.get(SUBSCRIPTIONS)
+
+    with AzureBed(tenant()) as bed, reached(bed) as provider, ThreadPoolExecutor(16) as pool:
+        for _ in range(6):
+            asked = [pool.submit(ask, provider._link) for _ in range(64)]
+            asked[8].result()
+            bed.revoked |= {*bed.tokens}
+            for each in asked:
+                each.result()
+            signed_in = [seen for seen in bed.requests if "/oauth2/" in seen.path]
+        assert len(signed_in) <= 1 + 6
+
+
+def test_a_token_that_was_given_up_is_kept_nowhere() -> None:
+    with AzureBed(tenant()) as bed, reached(bed) as provider:
+        provider._link.get(SUBSCRIPTIONS)
+        provider._link.credential.forget()
+        provider._link.get(SUBSCRIPTIONS)
+        assert len({seen.token for seen in bed.requests if seen.token}) == 2
 
 
 def test_whose_a_token_is_is_read_from_it_and_nothing_rests_on_it() -> None:
@@ -416,8 +356,7 @@ def test_preflight_says_what_would_be_unknown(capsys: pytest.CaptureFixture[str]
         subscriptions=(Subscription(ONE, "one", not_actions=("Microsoft.KeyVault/*", "Microsoft.Authorization/denyAssignments/*")),)
     )
     with AzureBed(made) as bed, environment(bed):
-        flags = [f"--arm-endpoint={bed.url}", f"--authority={bed.url}", "--disable-instance-discovery", f"--ca-bundle={bed.ca}"]
-        run(["plan", "azure", "--preflight", "--format", "json", *flags])
+        run(["plan", "azure", "--preflight", "--format", "json", *flags(bed)])
         said = json.loads(capsys.readouterr().out)
     found = {row["operation"]: row["status"] for row in (said if isinstance(said, list) else said["tried"])}
     assert found["graph:resources/Microsoft.KeyVault/vaults"] == "denied (NotGranted)"
