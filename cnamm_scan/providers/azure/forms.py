@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 from xml.parsers import expat
+
+from cnamm_scan.providers.secrets.names import Says, says
+from cnamm_scan.providers.secrets.verdict import judge
 
 Json = Any
 
@@ -30,6 +34,22 @@ def notifications(value: Json) -> Json:
         ahead = ahead or kind == "Forecasted"
         early = early or kind == "Forecasted" or each["threshold"] < 100
     return {"says": sorted(says), "is_early": early, "looks_ahead": ahead}
+
+
+def setting_name(value: Json) -> Json:
+    """The name of a setting as `{name, saysSecret}`."""
+    return {"name": value, "saysSecret": says(value) is Says.SECRET} if isinstance(value, str) else None
+
+
+def automation_value(value: Json) -> Json:
+    """What the value of a variable of Automation is by itself (secret, plain and others), and nothing of it. It is JSON in a text."""
+    if not isinstance(value, str):
+        return None
+    try:
+        inner = json.loads(value)
+    except ValueError:
+        inner = value
+    return judge("", inner if isinstance(inner, str) else value).is_.value
 
 
 def count(value: Json) -> Json:
@@ -80,5 +100,11 @@ def policy_outline(value: Json) -> Json:
     return {**outline.found, "within": sorted(set(outline.within))}
 
 
-NORMALISERS: Mapping[str, Callable[[Json], Json]] = {"notifications": notifications, "count": count, "policy_outline": policy_outline}
+NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
+    "notifications": notifications,
+    "count": count,
+    "setting_name": setting_name,
+    "automation_value": automation_value,
+    "policy_outline": policy_outline,
+}
 """What collectors may name under `normalise:`."""
