@@ -57,6 +57,15 @@ def count(value: Json) -> Json:
     return len(value) if isinstance(value, list) else None
 
 
+def log_queries(value: Json) -> Json:
+    """Of a log alert's conditions whether one asks Resource Graph for quotas, as `{asksQuotas}`; queries may name people and are left out."""
+    listed = value.get("allOf") if isinstance(value, Mapping) else None
+    if not isinstance(listed, list):
+        return None
+    queries = [each.get("query") for each in listed if isinstance(each, Mapping)]
+    return {"asksQuotas": any("quotaresources" in query.lower() for query in queries if isinstance(query, str))}
+
+
 class _Outline:
     """Listens to a policy of API Management: the names of its elements, and where they stand."""
 
@@ -105,6 +114,7 @@ NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     "count": count,
     "setting_name": setting_name,
     "automation_value": automation_value,
+    "log_queries": log_queries,
     "policy_outline": policy_outline,
 }
 """What collectors may name under `normalise:`."""
