@@ -1,4 +1,4 @@
-"""Forms into which collectors bring what no path can say, on its own because each drops what should not be kept: who is mailed, what a policy holds."""
+"""Forms into which collectors bring what no path can say: a room of its own, since each drops what should not be kept."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _SECTIONS = ("inbound", "backend", "outbound", "on-error")
 
 
 def notifications(value: Json) -> Json:
-    """Of a budget's notifications, by name, those that are on and tell somebody: `{says: ["Actual 90"], is_early, looks_ahead}`, without who is told.
+    """Of a budget's notifications, by name, those that are on and tell somebody: `{says: ["Actual 90"], is_early, looks_ahead}`.
 
-    Early is what tells before all is spent: below 100 per cent of what was spent, or whenever the forecast says so. Of another shape: None.
+    Who is told is left out. Early is what tells before all is spent: below 100 per cent of what was spent, or whenever the forecast says
+    so. Of another shape: None.
     """
     if not isinstance(value, Mapping):
         return None
@@ -58,7 +59,7 @@ def count(value: Json) -> Json:
 
 
 def log_queries(value: Json) -> Json:
-    """Of a log alert's conditions whether one asks Resource Graph for quotas, as `{asksQuotas}`; queries may name people and are left out."""
+    """Of a log alert's conditions whether one asks Resource Graph for quotas, as `{asksQuotas}`; queries may name people."""
     listed = value.get("allOf") if isinstance(value, Mapping) else None
     if not isinstance(listed, list):
         return None
@@ -92,9 +93,10 @@ def _refused(*_: object) -> None:
 
 
 def policy_outline(value: Json) -> Json:
-    """A policy of API Management as `{inbound: [names], backend, outbound, on-error, within: [names]}`: what always happens, and what stands within that.
+    """A policy of API Management as `{inbound: [names], backend, outbound, on-error, within: [names]}`.
 
-    Its attributes and texts may hold secrets and are left out. What is not XML, and what declares entities: None.
+    A section's names are what always happens, `within` what stands within that. Its attributes and texts may hold secrets and are left
+    out. What is not XML, and what declares entities: None.
     """
     if not isinstance(value, str):
         return None
