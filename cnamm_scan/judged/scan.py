@@ -263,7 +263,7 @@ def facts_of(bundle: Bundle, targets: Sequence[Target]) -> Facts:
     return Facts(
         started=datetime.fromisoformat(bundle.scan["started_at"]),
         stored=bundle.facts(),
-        collected=bundle.manifest["plan"]["tables"],
+        collected=bundle.asked(),
         regions=bundle.regions(),
         targets=targets,
     )

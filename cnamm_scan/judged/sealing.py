@@ -53,7 +53,9 @@ def judge_and_seal(
             "tool": tool(),
             **({"owner_tags": list(writer.owner_tags.keys)} if writer.owner_tags.keys else {}),
         }
-        path = writer.finish(plan.content, {"scan": account, "plan": {"rules": done, "tables": plan.describe()}})
+        for table, told in plan.describe().items():
+            writer.entry("asked", table, told)
+        path = writer.finish(plan.content, {"scan": account, "plan": {"rules": done}})
     # the store held only what the rules read; a query loads every table of the bundle
     found = of_bundle(judged, account, open_bundle(path, trusted=True))
     found.compiled = plan.rules

@@ -225,7 +225,7 @@ def _steps(report: Mapping[str, Any], page: Page, only: Collection[str], *, is_a
     steps = _best(report, only)
     yield from page.sides(Text("Do first" if steps else "Findings", "bold"), said, "dim")
     functions = {function["id"]: function["short"] for model in report["models"] for function in model["functions"]}
-    of_functions = bool(only) or not all(told["has_score"] for told in report["story"])
+    of_functions = bool(only) or not _has_scores(report)
     for number, step in enumerate(steps[:STEPS], 1):
         why = step["because"]
         if why == "blocks":
@@ -281,7 +281,7 @@ def _counts(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 def _findings(report: Mapping[str, Any], page: Page, only: Collection[str], most: int) -> Lines:
     rows = _rules(report, only)
-    if not rows and not all(told["has_score"] for told in report["story"]):
+    if not rows and not _has_scores(report):
         return  # that nothing fails was said first
     counts = _counts(rows)
     said = (
@@ -305,7 +305,7 @@ def _finding(page: Page, row: Mapping[str, Any]) -> Lines:
     for number, each in enumerate(row["resources"][:RESOURCES]):
         where = where_found(each)
         if number:
-            yield Text(" " * len(head) + page.cut(f"{where}{each['resource'] or each['message']}", page.width - len(head)))
+            yield from page.wrapped(f"{where}{each['resource'] or each['message']}", indent=len(head), hang=2)
         elif each["file"] and cell_len(page.said(where + message_of(each))) > page.width - len(head):
             yield from page.wrapped(where.strip(), indent=len(head))
             yield from page.wrapped(message_of(each), indent=len(head) + 2)
@@ -353,13 +353,21 @@ def _unseen(report: Mapping[str, Any], page: Page, only: Collection[str]) -> Lin
     room = CAUSES if len(rows) <= CAUSES else CAUSES - 1
     for row in rows[:room]:
         said, how = cause(row, labels, several=several), f"; {row['would_show']}"
-        fits = cell_len(page.said(said + how)) <= page.width - 2
-        yield Text("  " + page.cut(said + how if fits else said, page.width - 2))
+        if not _has_scores(report):
+            # who has no score reads this to get one
+            yield from page.wrapped(said + how, indent=_INDENT, hang=2)
+            continue
+        fits = cell_len(page.said(said + how)) <= page.width - _INDENT
+        yield Text("  " + page.cut(said + how if fits else said, page.width - _INDENT))
     if len(rows) > room:
         yield Text(f"  {counted(len(rows) - room, 'more cause')}: --format markdown", "dim")
     line = gone_line(report)
     if line:
         yield from page.wrapped(line, indent=_INDENT, style="dim")
+
+
+def _has_scores(report: Mapping[str, Any]) -> bool:
+    return all(told["has_score"] for told in report["story"])
 
 
 def _judged(function: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -10,6 +10,8 @@ from cnamm_scan.model import ASSUME_WHOLE, LEVEL_NAMES, REASON_WORDS, SCORING_MO
 
 NOT_SELECTED = "not_selected"
 """Beside the reasons why something could not be read: nobody asked for its rules."""
+_NAMED_CALLS = 60
+"""Letters up to which several calls are named on a line, which also says where, why and what to do."""
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -195,8 +197,8 @@ def what_of(row: Mapping[str, Any]) -> str:
 
 
 def _calls(calls: Sequence[str]) -> str:
-    """Calls by name where they are few, else how many of which services, or of how many."""
-    if len(calls) <= 4:
+    """Calls by name where they are few and short, else how many of which services, or of how many."""
+    if len(calls) <= 4 and (len(calls) == 1 or len(", ".join(calls)) <= _NAMED_CALLS):
         return ", ".join(calls)
     services = sorted({name.split(":")[0] for name in calls})
     return f"{counted(len(calls), 'call')} of {', '.join(services) if len(services) <= 4 else counted(len(services), 'service')}"

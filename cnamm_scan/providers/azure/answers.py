@@ -33,7 +33,6 @@ class _Rows(msgspec.Struct):
 
     data: list[msgspec.Raw]
     totalRecords: int
-    count: int | None = None
     resultTruncated: Any = None
     skip_token: str | None = msgspec.field(default=None, name="$skipToken")
 
@@ -102,7 +101,7 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> CallFail
         return CallFailedError(Reason.DENIED, code, message)
     if status in (408, 504):
         return CallFailedError(Reason.TIMED_OUT, code, message, retry=True, after=after)
-    if status >= 500:
+    if status >= 500 and status != 501:
         return CallFailedError(Reason.SERVER_ERROR, code, message, retry=True, after=after)
     if code in _UNSUPPORTED or status in (405, 406, 410, 501):
         return CallFailedError(Reason.UNSUPPORTED, code, message)

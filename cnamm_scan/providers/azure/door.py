@@ -85,10 +85,10 @@ def _beneath(link: Link, group: str, known: Mapping[str, Subscription], where: s
             where=where,
             do="name it by its id, and assign Reader on it: az account management-group list",
         ) from failure
-    beneath = [known.get(id_, Subscription(id_)) for id_ in sorted({*found} - {""})]
+    beneath = [each for id_ in sorted({*found} - {""}) if (each := known.get(id_, Subscription(id_))).state != _GONE]
     if not beneath:
         raise UsageError(f"there is no subscription beneath the management group '{group}'", where=where, do="name another")
-    return [each for each in beneath if each.state != _GONE]
+    return beneath
 
 
 def _subscription(said: Mapping[str, Json]) -> Subscription:

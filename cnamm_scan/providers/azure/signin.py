@@ -7,7 +7,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cnamm_scan.errors import CredentialsError
@@ -24,8 +24,9 @@ KEPT_FOR = 300.0
 class Signed:
     """A credential as azure-core asks for it, whose token is asked for once by however many threads."""
 
-    def __init__(self, credential: Any, tenant: str | None) -> None:
-        self._credential = credential
+    def __init__(self, make: Callable[[], Any], tenant: str | None) -> None:
+        self._make = make
+        self._credential = make()
         self._tenant = tenant
         self._lock = threading.Lock()
         self._token: Any = None
@@ -41,14 +42,11 @@ class Signed:
             self._token = self._credential.get_token_info(*scopes, options=asked)
             return self._token
 
-    def get_token(self, *scopes: str, **options: Any) -> Any:
-        """The same for who asks in the older way."""
-        return self.get_token_info(*scopes, options=options)
-
     def forget(self) -> None:
         """Let the next request ask for a new token."""
         with self._lock:
             self._token = None
+            self._credential = self._make()  # MSAL keeps a token too, in the one that we had; what it was sent over is the new one's too
 
     @property
     def identity(self) -> str:
@@ -57,8 +55,9 @@ class Signed:
 
     def close(self) -> None:
         """Give connections back, and forget the token."""
-        self.forget()
-        self._credential.close()
+        with self._lock:
+            self._token = None
+            self._credential.close()
 
 
 def identity_of(token: str) -> str:
@@ -76,13 +75,16 @@ def credential_of(cloud: Cloud, *, tenant: str | None, asks_nobody: bool, transp
     from azure.identity import DefaultAzureCredential
 
     how: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.3, "additionally_allowed_tenants": ["*"] if tenant else []}
-    try:
-        made = DefaultAzureCredential(
+
+    def make() -> Any:
+        return DefaultAzureCredential(
             authority=cloud.authority, disable_instance_discovery=asks_nobody, transport=transport, exclude_broker_credential=True, **how
         )
+
+    try:
+        return Signed(make, tenant)
     except ValueError as error:  # an environment that half says who asks
         raise CredentialsError(f"no usable Azure credentials: {safe(str(error))}", where="azure", do="mend the environment") from error
-    return Signed(made, tenant)
 
 
 def no_credentials(where: str, message: str) -> CredentialsError:

@@ -18,10 +18,12 @@ from urllib.request import getproxies, proxy_bypass
 import certifi
 import requests
 import urllib3
+from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 from azure.core.pipeline.transport import HttpTransport, RequestsTransport
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
+from cnamm_scan.providers.azure.signin import Signed
 from cnamm_scan.providers.reading import bounded
 
 logging.getLogger("azure").addHandler(logging.NullHandler())  # else what it warns of goes to stderr, past whoever reports
@@ -88,6 +90,24 @@ class Came:
     def text(self, encoding: str | None = None) -> str:
         """Nothing: whoever wants to say more of a refusal than its number does not get it here."""
         return ""
+
+
+class Bearer(BearerTokenCredentialPolicy):  # type: ignore[misc]
+    """A token for each request, from the one who keeps it: a second one kept here would outlive being forgotten there."""
+
+    def __init__(self, credential: Signed, scope: str) -> None:
+        super().__init__(credential, scope)
+        self._signed = credential
+        self._scope = scope
+
+    def on_request(self, request: Any) -> None:
+        """Authorise a request before it is sent."""
+        self.authorize_request(request, self._scope)
+
+    def authorize_request(self, request: Any, *scopes: str, **asked: Any) -> None:
+        """The same with what a server wants of the token besides."""
+        token = self._signed.get_token_info(*scopes, options={"enable_cae": True, **asked})
+        request.http_request.headers["Authorization"] = f"Bearer {token.token}"
 
 
 class Direct(HttpTransport):  # type: ignore[misc]
