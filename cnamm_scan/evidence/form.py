@@ -103,6 +103,7 @@ class TargetForm(Struct):
     name: str
     identity: str = ""
     scope: dict[str, Any] = {}
+    label: str = ""
     regions: list[RegionForm] = []
     calls: Count = 0
     retries: Count = 0

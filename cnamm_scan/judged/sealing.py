@@ -72,7 +72,14 @@ def about(scan: str, started: datetime, plan: Plan, targets: Sequence[Target], s
             "id": scan,
             "started_at": utc(started),
             "targets": [
-                {"id": each.id, "provider": each.provider, "name": each.name, "identity": each.identity, "scope": dict(each.scope)}
+                {
+                    "id": each.id,
+                    "provider": each.provider,
+                    "name": each.name,
+                    "identity": each.identity,
+                    "scope": dict(each.scope),
+                    **({"label": each.label} if each.label else {}),
+                }
                 for each in targets
             ],
             "content": {"version": plan.content.version, "sha256": plan.content.sha256},
@@ -93,6 +100,7 @@ def _target(done: TargetCollected) -> dict[str, Any]:
         "name": target.name,
         "identity": target.identity,
         **({"scope": dict(target.scope)} if target.scope else {}),
+        **({"label": target.label} if target.label else {}),
         "regions": [{"name": r.name, "state": r.state, "seen": r.seen, "opt_in": r.opt_in} for r in done.regions],
         "calls": done.calls,
         "retries": done.retries,

@@ -24,6 +24,8 @@ _UNSUPPORTED = frozenset(
 )
 _THROTTLED = frozenset("TooManyRequests RateLimiting OperationNotAllowed.Throttled SubscriptionRequestsThrottled".split())
 _EXPIRED = frozenset("ExpiredAuthenticationToken InvalidAuthenticationToken InvalidAuthenticationTokenTenant".split())
+MOVED = "Redirected"
+"""The code of an answer that sends elsewhere."""
 TOO_LARGE = frozenset({"ResponsePayloadTooLarge", "TooLarge"})
 """Codes that say that fewer must be asked at once."""
 
@@ -109,7 +111,9 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> CallFail
         return CallFailedError(Reason.NOT_FOUND, code, message)
     if status == 204:
         return CallFailedError(Reason.NOT_FOUND, "NoContent", message)
-    if status < 400:  # nobody is followed to another host, and nothing is waited for: who asks is told to this one alone
+    if 300 <= status < 400:  # nobody is followed to another host: who asks is told to this one alone
+        return CallFailedError(Reason.UNREACHABLE, MOVED, message)
+    if status < 400:  # nothing is waited for
         return CallFailedError(Reason.UNSUPPORTED, code, message)
     return CallFailedError(Reason.SERVER_ERROR if status == 409 else Reason.COLLECTOR_BUG, code, message)
 

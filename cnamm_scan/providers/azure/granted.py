@@ -11,6 +11,11 @@ from typing import Any
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 """The id of the built-in role Reader: `*/read` and nothing else."""
 
+PERMISSIONS = "Microsoft.Authorization/permissions/read"
+"""The right to know what one may do in a subscription."""
+PERMISSIONS_DENIED = "PermissionsNotReadable"
+"""The code where that is refused: of what may not be read nothing is known, whatever else is granted."""
+
 
 @lru_cache(maxsize=4096)
 def _pattern(pattern: str) -> re.Pattern[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from cnamm_scan.model import Content, Reason
 from cnamm_scan.providers.azure.answers import TOO_LARGE, UNREGISTERED, decode, resets_after, rows_of, tidy
-from cnamm_scan.providers.azure.granted import Permission, allows
+from cnamm_scan.providers.azure.granted import PERMISSIONS, PERMISSIONS_DENIED, Permission, allows
 from cnamm_scan.providers.azure.link import Link, Reply
 from cnamm_scan.providers.azure.needs import WHERE, Rows
 from cnamm_scan.providers.azure.pages import listed
@@ -163,7 +163,8 @@ class Graph:
         """Why rows of a subscription may be missing from an answer that does not say so; None where none are."""
         seen = self._seen[subscription]
         if seen.failure is not None:
-            return seen.failure
+            denied = seen.failure.reason is Reason.DENIED
+            return CallFailedError(Reason.DENIED, PERMISSIONS_DENIED, PERMISSIONS) if denied else seen.failure
         if seen.permissions is None or not allows(seen.permissions, rows.right):
             return CallFailedError(Reason.DENIED, "NotGranted", rows.right)
         if self._known is not None and subscription not in self._known:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,7 +18,7 @@ from cnamm_scan.cli.main import run
 from cnamm_scan.demo.azure.bed.contents import Subscription, Tenant
 from cnamm_scan.demo.azure.bed.server import AzureBed, Trouble
 from cnamm_scan.errors import CnammError, CredentialsError, ProviderError, UsageError
-from cnamm_scan.providers.azure.clouds import CLOUDS, cloud_of, url_problem
+from cnamm_scan.providers.azure.clouds import CLOUDS, Cloud, cloud_of, url_problem
 from cnamm_scan.providers.azure.door import SUBSCRIPTIONS
 from cnamm_scan.providers.azure.graph import Graph
 from cnamm_scan.providers.azure.link import Link, Reply
@@ -90,6 +92,7 @@ def test_what_resource_graph_leaves_out_is_dark_and_the_rest_stands() -> None:
 def test_a_refusal_to_say_what_may_be_read_is_a_gap_of_that_subscription_alone() -> None:
     with AzureBed(tenant(), troubles=[Trouble(403, "AuthorizationFailed", path=f"{TWO}.*/permissions")]) as bed, reached(bed) as provider:
         assert {name: failure.reason for name, failure in provider.call(ACCOUNTS).dark.items()} == {TWO: "denied"}
+        assert provider.call(ACCOUNTS).dark[TWO].code == "PermissionsNotReadable"
     troubles = [Trouble(503, "Busy", path=f"{TWO}.*/permissions")]
     with AzureBed(tenant(), troubles=troubles) as bed, reached(bed) as provider:
         for _ in range(2):
@@ -199,7 +202,7 @@ def test_what_is_not_installed_is_named_with_the_extra_that_brings_it() -> None:
     for module in ("nowhere_at_all", "nowhere_at_all.identity", "azure.nowhere_at_all"):
         with pytest.raises(ProviderError) as caught:
             need(module, "azure")
-        assert caught.value.do == "pip install 'cnamm-scan[azure]'"
+        assert caught.value.do == "pip install '.[azure]' in the clone of cnamm-scan"
 
 
 def test_the_tenant_that_is_named_is_signed_in_to() -> None:
@@ -245,6 +248,9 @@ def test_three_clouds_and_five_settings() -> None:
     own = cloud_of("china", "https://arm.local/", "login.local", None)
     assert (own.endpoint, own.authority, own.scope) == ("https://arm.local", "https://login.local", "https://arm.local/.default")
     assert cloud_of(None, "https://arm.local", None, "https://aud.local").scope == "https://aud.local/.default"
+    bare = cloud_of(None, "arm.local:8443", "login.local", "aud.local")
+    assert bare == Cloud("https://arm.local:8443", "https://login.local", "https://aud.local")
+    assert cloud_of(None, "localhost:1", None, None).scope == "https://localhost:1/.default"
 
 
 @pytest.mark.parametrize(
@@ -258,6 +264,51 @@ def test_nothing_is_sent_where_it_could_be_read(url: str) -> None:
         named: dict[str, Any] = {option: url}
         with pytest.raises(UsageError):
             refuse_foreign(["azure"], api.TargetOptions(**named))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_host_without_a_scheme_is_never_sent_a_token_in_the_clear(host: str) -> None:
+    """A listener that speaks no TLS hears a handshake and nothing else: a token, once asked for, stays here."""
+    heard: list[bytes] = []
+
+    def listen(listener: socket.socket) -> None:
+        while True:
+            try:
+                came, _ = listener.accept()
+            except OSError:
+                return
+            with came:
+                came.settimeout(2.0)
+                heard.append(came.recv(65536))
+                came.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n" + b'{"value":[]}')
+
+    with AzureBed(tenant()) as bed, socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=listen, args=(listener,), daemon=True)
+        thread.start()
+        endpoint = f"{host}:{listener.getsockname()[1]}"
+        try:
+            with pytest.raises(ProviderError), reached(bed, arm_endpoint=endpoint):
+                pass
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+        assert any(seen.path.endswith("/token") for seen in bed.requests), "a token was there to be lost"
+    assert heard
+    assert all(each.startswith(b"\x16\x03") and b"Bearer" not in each for each in heard)
+
+
+def test_a_host_without_a_scheme_is_asked_over_tls() -> None:
+    with AzureBed(tenant()) as bed, reached(bed, arm_endpoint=bed.url.removeprefix("https://")) as provider:
+        assert [target.name for target in provider.targets] == [ONE, TWO]
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "127.0.0.1:9", "localhost:9", "//127.0.0.1:9", "ftp://127.0.0.1:9"])
+def test_the_wire_speaks_https_or_not_at_all(endpoint: str) -> None:
+    from cnamm_scan.providers.azure.wire import Direct
+
+    with pytest.raises(UsageError) as caught:
+        Direct(endpoint, verify=True, call_timeout=1.0, connections=1, count=lambda: None)
+    assert caught.value.where == "--arm-endpoint"
 
 
 @pytest.mark.parametrize(("option", "value"), [("cloud", "germany"), ("tenant", "-x"), ("tenant", "a b"), ("tenant", "")])

@@ -131,7 +131,7 @@ FAULTS: dict[str, Fault] = {
     "server error": Fault(Trouble(500, "InternalServerError"), "server_error"),
     "unavailable": Fault(Trouble(503, "ServiceUnavailable"), "server_error"),
     "gateway": Fault(Trouble(504, "GatewayTimeout"), "timed_out"),
-    "elsewhere": Fault(Trouble(302, "Found", headers={"Location": "https://127.0.0.1:1/steal"}), "unsupported"),
+    "elsewhere": Fault(Trouble(302, "Found", headers={"Location": "https://127.0.0.1:1/steal"}), "unreachable"),
     "later": Fault(Trouble(202, "Accepted"), "unsupported"),
     "too slow": Fault(Trouble(delay=2.0), "timed_out"),
     "reset": Fault(Trouble(hang_up=True), "unreachable"),
