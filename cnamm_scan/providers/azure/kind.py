@@ -75,8 +75,8 @@ KIND = Kind(
         ),
         Option("ca_bundle", "--ca-bundle", "trust the authorities in this file, as PEM, and no others.", "FILE"),
     ),
-    makers=MAKERS,
     normalisers=NORMALISERS,
+    makers=MAKERS,
     # what resources are given when they are made, and hold ever after where nobody took care
     secret_keys=frozenset(
         "adminPassword administratorLoginPassword customData userData connectionString primaryConnectionString secondaryConnectionString"

@@ -83,7 +83,7 @@ class AzureProvider(OnePlace):
     """Subscriptions of one cloud, reached with one credential."""
 
     name = "azure"
-    normalisers = NORMALISERS
+    normalisers: Mapping[str, Any] = NORMALISERS
 
     def __init__(self, link: Link, subscriptions: Sequence[Subscription], sent: Sent, options: Options) -> None:
         self.options = options
