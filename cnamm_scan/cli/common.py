@@ -39,6 +39,21 @@ class Number(click.FloatRange):
         return made
 
 
+class Age(click.ParamType):
+    """An age as people write it: `8d`, `36h`."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The age itself."""
+        from cnamm_scan.model.old import read_age
+
+        age = read_age(value) if isinstance(value, str) else value
+        if age is None:
+            self.fail(f"'{value}' is no age: write days or hours, from 1h to 36500d, such as 8d", param, ctx)
+        return age
+
+
 BUNDLE = click.argument("bundle", type=click.Path(path_type=Path), shell_complete=completion.bundles)
 PACKS = click.option(
     "--content",

@@ -59,11 +59,13 @@ class Kept:
         keep: paths.Tree | None = None,
         also: Mapping[str, Any] | None = None,
         place: Place | None = None,
+        as_of: str = "",
     ) -> None:
         data = {**paths.project(data, keep), **(also or {})}
         with self.lock:
             where = {"table": table, "target": target, "region": region, "key": key}
-            written = {} if place is None else {"place": (place.file, place.line)}
+            written: dict[str, Any] = {} if place is None else {"place": (place.file, place.line)}
+            written |= {"as_of": as_of} if as_of else {}
             self.facts.append({**where, "data": data, "gaps": dict(gaps), "calls": list(calls), **written})
 
     def coverage(self, line: Coverage) -> None:
