@@ -206,7 +206,8 @@ def blocks(store: Store, compiled: CompiledRule, targets: Iterable[Target], *, c
             columns = compiled.shown if verdict in SPOKEN else ()
             group = replace(base, target=target, region=region, verdict=verdict, reason=reason, columns=columns)
             values = Values(store, compiled, reasons, group)
-            group = replace(group, columns=(*columns, *values.ages))
+            if values.ages:
+                group = replace(group, columns=(*columns, *values.ages))
             keys, seen = named or [], shown or []
             if named is None:  # the rest
                 keys, seen = [each["key"] for each in first or ()], [each["seen"] for each in first or ()]

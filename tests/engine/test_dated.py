@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnamm_scan.engine.evaluate import compile_rule, tally
+from cnamm_scan.engine.evaluate import blocks, compile_rule, tally
 from cnamm_scan.engine.judge import stale
 from cnamm_scan.engine.lint import lint
 from cnamm_scan.engine.store import Store
@@ -172,8 +172,13 @@ def test_many_old_ones_are_counted_each() -> None:
     with store_of([*facts, box("b", Size=0)]) as store:
         (found,) = tally(store, compile_rule(CONTENT, CONTENT.rules["aws.lab.own"]), [Target(A, "aws", "1")])
         named = {result.resource for result in judged(store, CONTENT.rules["aws.lab.own"])}
+        told_as = list(blocks(store, compile_rule(CONTENT, CONTENT.rules["aws.lab.own"]), [Target(A, "aws", "1")], compact=True))
     assert (found.unknown, found.fail, found.pass_) == (1200, 1, 0)
     assert len(named) == 1201
+    assert sorted((block.verdict.value, block.count, len(block.resources), list(block.values)) for block in told_as) == [
+        ("fail", 1, 1, [[0]]),
+        ("unknown", 1200, 0, []),
+    ]
 
 
 # ---- the key in content --------------------------------------------------------------------------------------------------
