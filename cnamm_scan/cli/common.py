@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -39,19 +40,14 @@ class Number(click.FloatRange):
         return made
 
 
-class Age(click.ParamType):
-    """An age as people write it: `8d`, `36h`."""
+def as_age(context: click.Context, parameter: click.Parameter, said: str | None) -> timedelta | None:
+    """An age as people write it, `8d` or `36h`, out of an option; None where nothing was said."""
+    from cnamm_scan.model.old import read_age
 
-    name = "age"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The age itself."""
-        from cnamm_scan.model.old import read_age
-
-        age = read_age(value) if isinstance(value, str) else value
-        if age is None:
-            self.fail(f"'{value}' is no age: write days or hours, from 1h to 36500d, such as 8d", param, ctx)
-        return age
+    age = None if said is None else read_age(said)
+    if said is not None and age is None:
+        raise click.BadParameter(f"'{said}' is no age: write days or hours, from 1h to 36500d, such as 8d", context, parameter)
+    return age
 
 
 BUNDLE = click.argument("bundle", type=click.Path(path_type=Path), shell_complete=completion.bundles)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cnamm_scan.cli.asked import Command
-from cnamm_scan.cli.common import BUNDLE, FORMAT, PARAMETERS, Age, gates, parsed_parameters, selection, show
+from cnamm_scan.cli.common import BUNDLE, FORMAT, PARAMETERS, as_age, gates, parsed_parameters, selection, show
 from cnamm_scan.cli.gates import Gates, check_gates
 
 
@@ -22,7 +22,7 @@ from cnamm_scan.cli.gates import Gates, check_gates
 @click.option("--assume-whole", is_flag=True, help="The bundle's manifests are all there is: what is not in them is known to be absent.")
 @click.option(
     "--max-age",
-    type=Age(),
+    callback=as_age,
     metavar="AGE",
     help="Facts that were older when the scan began, by their source's own word, are not judged.  [default: as the scan had it]",
 )

@@ -10,7 +10,20 @@ import click
 
 from cnamm_scan.cli import completion
 from cnamm_scan.cli.asked import Command, Option, refuse_idle
-from cnamm_scan.cli.common import FORMAT, NETWORK, PARAMETERS, Age, Number, Reach, console, gates, parsed_parameters, reach, selection, show
+from cnamm_scan.cli.common import (
+    FORMAT,
+    NETWORK,
+    PARAMETERS,
+    Number,
+    Reach,
+    as_age,
+    console,
+    gates,
+    parsed_parameters,
+    reach,
+    selection,
+    show,
+)
 from cnamm_scan.cli.gates import Gates, check_gates
 from cnamm_scan.cli.streams import say
 from cnamm_scan.errors import CredentialsError, InterruptedScanError
@@ -59,7 +72,7 @@ from cnamm_scan.model.old import DEFAULT_MAX_AGE, written
 )
 @click.option(
     "--max-age",
-    type=Age(),
+    callback=as_age,
     default=written(DEFAULT_MAX_AGE),
     show_default=True,
     metavar="AGE",

@@ -50,7 +50,7 @@ def dated_lab() -> Document:
 
 
 def _of(name: str, for_each: str, expression: str, **more: Any) -> Document:
-    cases = {verdict: [{}] for verdict in ("pass", "fail", "unknown", "not_applicable")}
+    cases: dict[str, list[dict[str, Any]]] = {verdict: [{}] for verdict in ("pass", "fail", "unknown", "not_applicable")}
     return asked(expression, **{"id": f"aws.lab.{name}", "for_each": for_each, "tests": cases, **more})
 
 
