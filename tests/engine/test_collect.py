@@ -937,9 +937,9 @@ AGED = """
 def test_a_row_keeps_when_it_was_true_beside_what_it_says(tmp_path: Path) -> None:
     """The part that tells it is asked, though no column reads it."""
     things = [{"Name": "a", "Parts": [{"Id": "p", "Seen": "2026-01-02T03:04:05.6789012Z"}, {"Id": "q"}]}, {"Name": "b", "Parts": []}]
-    infos: list[Told] = [Answer({"Seen": datetime(2026, 1, 3, tzinfo=UTC)}), Answer({"Seen": 1_767_225_600})]
-    done = tell(tmp_path, AGED, {"ListThings": listed("Things", *things), "GetInfo": infos}, "thing", "part")
-    assert {fact.get("as_of", "") for fact in done.whole("thing")} == {"2026-01-03T00:00:00Z", "2026-01-01T00:00:00Z"}
+    info = Answer({"Seen": datetime(2026, 1, 1, tzinfo=UTC)})
+    done = tell(tmp_path, AGED, {"ListThings": listed("Things", *things), "GetInfo": info}, "thing", "part")
+    assert {fact["key"]: fact.get("as_of", "") for fact in done.whole("thing")} == dict.fromkeys("ab", "2026-01-01T00:00:00Z")
     assert {fact["key"]: fact.get("as_of", "") for fact in done.whole("part")} == {"a#0": "2026-01-02T03:04:05Z", "a#1": ""}
     assert not [fact for fact in done.kept.facts if "Seen" in str(fact["data"])]
     line, part = done.line("thing", "age", "global"), done.line("part", "age", "global")

@@ -250,6 +250,13 @@ def test_moments_compare_as_their_texts_do(moment: datetime) -> None:
     assert (text < moment_of(BEGUN)) == (at < BEGUN)
 
 
+@pytest.mark.parametrize(
+    "value", ["2026-01-02T03:04:05.9999999Z", "2026-01-02T04:04:05+01:00", datetime(2026, 1, 2, 3, 4, 5, 7), 1_767_323_045, 1_767_323_045.5]
+)
+def test_moments_come_in_many_forms(value: Any) -> None:
+    assert moment_of(value) == "2026-01-02T03:04:05Z"
+
+
 @pytest.mark.parametrize("value", [None, "", "soon", True, [], {}, float("nan"), 1e18, "9999-12-31T23:59:59-23:00", b"2026"])
 def test_what_is_no_moment_is_none(value: Any) -> None:
     assert moment_of(value) == ""
