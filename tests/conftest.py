@@ -122,13 +122,23 @@ def moto_url() -> Iterator[str]:
         yield server.url
 
 
-@pytest.fixture
-def fresh_moto(moto_url: str) -> str:
-    """The same server, emptied."""
+def _emptied(moto_url: str) -> str:
     reset = urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST")
     with urllib.request.urlopen(reset, timeout=30) as answer:
         assert answer.status == 200
     return moto_url
+
+
+@pytest.fixture
+def fresh_moto(moto_url: str) -> str:
+    """The same server, emptied."""
+    return _emptied(moto_url)
+
+
+@pytest.fixture(scope="module")
+def moto_once_fresh(moto_url: str) -> str:
+    """The same server, emptied once for what a module puts there itself."""
+    return _emptied(moto_url)
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ import yaml
 
 from cnamm_scan import content as reader
 from cnamm_scan.engine.evaluate import compile_rule, results
+from cnamm_scan.engine.extract import typed_literal
+from cnamm_scan.engine.sql import quoted
 from cnamm_scan.engine.store import Shards, Store
 from cnamm_scan.engine.views import make_views
 from cnamm_scan.model import Content, Result, Rule, Target, fact_id
@@ -180,6 +182,14 @@ def ghost(table: str, reason: str = "denied", *, target: str = A, region: str = 
 def rest(table: str, reason: str = "not_in_manifests", *, target: str = A, region: str = "r1", key: str = "unread#9") -> Document:
     """The line that says that there may be more than was listed."""
     return fact(table, {}, target=target, region=region, key=key, gaps={"rest": reason})
+
+
+def dark_room(store: Store, table: str, namespace: str, **said: Any) -> None:
+    """Let a table not have been read in one namespace of A, though this is known of what is there."""
+    known = {"target": A, "region": "global", "namespace": namespace, **said}
+    told = ", ".join(f"{typed_literal(value, 'VARCHAR')} AS {quoted(name)}" for name, value in known.items())
+    gone = "'' AS _fact, 'excluded' AS _ghost, MAP(['list'], ['excluded']) AS _gaps, false AS _shadow"
+    store.run(f"INSERT INTO {quoted(table)} BY NAME SELECT {told}, {gone}")
 
 
 def shard(folder: Path, facts: Iterable[Document], parts: Iterable[str] | None = None, paths: Iterable[str] | None = None) -> Shards:

@@ -50,6 +50,7 @@ def new_command(kind: str, name: str, into: Path, packs: tuple[Path, ...]) -> No
     if not (into / FOLDER).exists():
         for file, text in files(content).items():
             _write(into / FOLDER / file, text)
+        click.echo(f"{into / FOLDER}  (what an editor needs to complete and check these files)", err=True)
     own = "" if into.resolve() == reader.bundled_pack() else f" --content {into}"
     rule = name if kind == "rule" else FIRST if kind == "pack" else ""
     click.echo(

@@ -41,7 +41,10 @@ def _title(rule: Rule) -> Iterator[tuple[str, str]]:
 def _messages(content: Content, rule: Rule, columns: Mapping[str, Column]) -> Iterator[tuple[str, str]]:
     for name, said in rule.says.items():
         own = columns if said.named is None else columns_of(content, said.named.of)
-        for say in (said.named.say,) if said.named is not None else [cause.say for cause in said.causes]:
+        other = [] if said.named is None or said.named.else_ is None else [said.named.else_]
+        if unfilled := [each for say in other for each in placeholders(say)]:
+            yield f"says.{name} shows {{{unfilled[0]}}} in its 'else', which is said as it is", "say it in words"
+        for say in (said.named.say, *other) if said.named is not None else [cause.say for cause in said.causes]:
             if _ASKS.search(say) or say.endswith("."):
                 yield f"says.{name} asks or ends with a full stop: '{say}'", "say what was found, as a part of the sentence"
             if bare := [each for each in placeholders(say) if each in own and own[each].type == "boolean"]:

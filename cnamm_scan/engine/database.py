@@ -106,6 +106,10 @@ class Database:
         self.lock()
         self.run(f"EXPLAIN {sql}", dict(parameters) if parameters else None)
 
+    def types(self, sql: str, parameters: Mapping[str, Any] | None = None) -> dict[str, str]:
+        """The columns of one SELECT with their types, without planning or running it. Raises StoreError for what does not bind."""
+        return {row[0]: row[1] for row in self.rows(f"DESCRIBE {sql}", parameters)}
+
     def run(self, sql: str, parameters: Any = None) -> None:
         """Run a statement: at leisure while the doors are open, under bounds when content may speak. Raises StoreError."""
         self._sizes = None

@@ -16,7 +16,7 @@ from cnamm_scan.engine import ages, alternatives, dated, lineage, regions
 from cnamm_scan.engine.bounds import Bounds, StoreError
 from cnamm_scan.engine.evaluate import CompiledRule, compile_rule, results
 from cnamm_scan.engine.select import read_view
-from cnamm_scan.engine.sql import quoted, read_column, read_expression
+from cnamm_scan.engine.sql import quoted, read_ahead, read_column, read_expression
 from cnamm_scan.engine.store import Store
 from cnamm_scan.errors import ContentError, did_you_mean
 from cnamm_scan.model import Column, Content, Reason, Rule, Table, Target, Verdict
@@ -73,6 +73,7 @@ def _problems(content: Content, known: Set[str]) -> list[ContentError]:
     views = _sound_views(content, unread, known)
     problems += unread
     there = {*content.tables, *content.views, *ENGINE_TABLES}
+    read_ahead(content, (rule for rule in content.rules.values() if rule.id not in known))
     with Store(content, {*content.tables, *views, *ENGINE_TABLES}, scan_time=TEST_TIME, bounds=BOUNDS) as store:
         store.lock()  # before the first word of SQL that somebody else wrote
         for view in views:
@@ -198,7 +199,7 @@ def _derived(store: Store, table: Table) -> Iterator[ContentError]:
         if column.is_:
             try:
                 read_column(store.content, table.id, column.is_, where=f"{table.source} ({table.id}).{name}")
-                store.check(f"SELECT (\n{column.is_}\n) FROM {quoted(table.id)}")
+                store.types(f"SELECT (\n{column.is_}\n) FROM {quoted(table.id)}")
             except ContentError:  # said already, and it must not run
                 continue
             except StoreError as error:
@@ -227,14 +228,16 @@ def _rule(content: Content, store: Store, rule: Rule) -> Iterator[ContentError]:
     try:
         if compiled.reads.keys() - store.tables:  # a view that was refused: there is nothing to bind against
             return
-        store.check(compiled.judged, compiled.parameters)
+        store.types(compiled.judged, compiled.parameters)
         said = f"SELECT ({rule.where or 'true'}\n) AS w, ({rule.pass_}\n) AS p FROM {quoted(rule.for_each)} AS this"
-        store.check(f"SELECT bool_and(w), bool_and(p) FROM ({said})", compiled.parameters)  # takes booleans alone
+        types = store.types(said, compiled.parameters)
     except StoreError as error:
-        what = "'where' or 'pass' is not true or false" if "bool_and(" in error.what else error.what
-        yield ContentError(what, where=where, do="write a comparison" if what != error.what else error.do)
+        yield ContentError(error.what, where=where, do=error.do)
     else:
-        yield from _turns(content, rule, where)
+        if set(types.values()) != {"BOOLEAN"}:
+            yield ContentError("'where' or 'pass' is not true or false", where=where, do="write a comparison")
+        else:
+            yield from _turns(content, rule, where)
     for group in (rule.title, rule.why, rule.message.fail, "".join(rule.fix.templates)):
         if not group.strip():
             yield ContentError("title, why, message and fix must say something", where=where, do="write a sentence")

@@ -25,6 +25,7 @@ _MAX_LEVELS = 450
 """Levels of a serialised tree: an expression within an expression takes up to four. Whoever walks a tree recurses no deeper."""
 _SHALLOW = 9_000
 """A serialised tree of fewer characters cannot be too deep: each level takes twenty at the least."""
+_WORD = re.compile(r"\b[A-Za-z_]+\b")
 _BRACKET = re.compile(r"[(\[{]|[)\]}]")
 
 Node = dict[str, Any]
@@ -97,8 +98,25 @@ def statements(text: str, *, where: str, do: str) -> list[Node]:
             raise _too_deep(where)
         if parsed.get("error_type") == "not implemented":  # SQL it is, but not of the asking kind
             raise ContentError("not one SELECT", where=where, do=do)
+        word = _unquoted(text, parsed.get("position"))
+        if word:
+            raise ContentError(f"not valid SQL: {word} is a word of SQL itself", where=where, do=f'write it in double quotes: "{word}"')
         raise ContentError(f"not valid SQL: {said}", where=where, do=do)
     return [statement["node"] for statement in parsed["statements"]]
+
+
+def _unquoted(text: str, position: str | None) -> str | None:
+    """A column's name that is SQL's too, as `group`: the word at which the parser stopped, or the one before it, if quotes mend it."""
+    if position is None:
+        return None
+    at = len(text.encode()[: int(position)].decode(errors="ignore"))  # the parser counts bytes
+    for word in (_WORD.match(text, at), *list(_WORD.finditer(text, 0, at))[-1:]):
+        if word is None:
+            continue
+        quoted = f'{text[: word.start()]}"{word[0]}"{text[word.end() :]}'
+        if not json.loads(_the_parser()(quoted)).get("error"):
+            return word[0]
+    return None
 
 
 @lru_cache(maxsize=1)

@@ -75,7 +75,7 @@ def ports(protocol: str, first: int, last: int) -> Ports:
     return Ports(**{protocol: ((max(first, 0), min(last, LAST)),)}) if protocol in PROTOCOLS and first <= last else NO_PORTS
 
 
-def _written(text: str) -> Ports:
+def written(text: str) -> Ports:
     """`22 5900-5909 u161`: u is UDP, the rest TCP."""
     spans: dict[str, list[tuple[int, int]]] = {"tcp": [], "udp": []}
     for word in text.split():
@@ -87,57 +87,57 @@ def _written(text: str) -> Ports:
 LISTS: Mapping[str, Ports] = {
     # ssh, telnet (2323: devices), rexec to rsh, RDP, VNC, WinRM, epmap, http-rpc-epmap, pcAnywhere, radmin, X11, xdmcp, Webmin, IPMI, AMT,
     # SNMP, TFTP, ARD, Winbox, netconf-ssh
-    "remote_administration": _written(
+    "remote_administration": written(
         "22 23 2323 512-514 3389 u3389 5900-5909 5985 5986 135 u135 593 5631 u5632 4899 6000-6009 u177 10000 u623 16992-16995"
         " u161 u162 u69 3283 8291 830"
     ),
     # Docker, swarm, API server, kubelet, kube-proxy, controller manager and scheduler (10251 and 10252 of old), etcd, kubectl proxy,
     # cadvisor, Consul, Vault, Nomad, Portainer, registry. https://kubernetes.io/docs/reference/networking/ports-and-protocols/
-    "cluster_control": _written(
+    "cluster_control": written(
         "2375-2377 6443 10249-10252 10255 10256 10257 10259 2379 2380 8001 4194 8500 u8600 8600 8200 4646-4648 9000 9443 5000"
     ),
     # SQL Server, Oracle, MySQL, PostgreSQL and PgBouncer, MongoDB, Cassandra, Redshift, Db2, Derby, Firebird, CouchDB, InfluxDB, Neo4j,
     # ClickHouse, CockroachDB, TiDB, RethinkDB, ArangoDB, HANA, Neptune, Milvus, Qdrant, Couchbase
-    "databases": _written(
+    "databases": written(
         "1433 u1434 1521 1522 2483 2484 3306 33060 5432 5433 6432 27017-27019 28017 9042 9142 7000 7001 7199 9160 5439 50000 1527 3050"
         " 5984 6984 8086 8088 7474 7687 8123 9440 9000 26257 4000 28015 29015 8529 30015 8182 19530 6333 6334"
         " 8091 8093 11207 11209 11210 18091-18096"
     ),
     # Elasticsearch and OpenSearch, Kibana, Solr
-    "search_engines": _written("9200 9300 5601 8983"),
+    "search_engines": written("9200 9300 5601 8983"),
     # Redis and Valkey (with bus and sentinel), memcached, Ignite, Hazelcast, Aerospike, Geode
-    "caches": _written("6379 6380 16379 26379 11211 u11211 47100 47500 10800 5701 3001-3003 40404 10334"),
+    "caches": written("6379 6380 16379 26379 11211 u11211 47100 47500 10800 5701 3001-3003 40404 10334"),
     # Kafka, ZooKeeper, AMQP, RabbitMQ and epmd, MQTT, ActiveMQ, NATS, Pulsar, NSQ, ZeroMQ, IBM MQ
-    "message_brokers": _written(
+    "message_brokers": written(
         "9092-9098 2181 2182 2888 3888 5671 5672 15671 15672 25672 4369 1883 8883 61613-61617 8161 4222 6222 8222 6650 6651 4150-4161"
         " 5555-5557 1414"
     ),
     # FTP and FTPS, NetBIOS, SMB, NFS, rpcbind, AFP, rsync, iSCSI, Gluster, Ceph, Lustre, MinIO
-    "file_sharing": _written("20 21 989 990 139 u137 u138 445 u445 2049 u2049 111 u111 548 873 3260 24007 24008 6789 3300 988 9000 9001"),
+    "file_sharing": written("20 21 989 990 139 u137 u138 445 u445 2049 u2049 111 u111 548 873 3260 24007 24008 6789 3300 988 9000 9001"),
     # LDAP, LDAPS, Global Catalog, Kerberos, kpasswd, RADIUS, TACACS
-    "directories": _written("389 u389 636 3268 3269 88 u88 464 u464 u1812 u1813 u1645 u1646 49"),
+    "directories": written("389 u389 636 3268 3269 88 u88 464 u464 u1812 u1813 u1645 u1646 49"),
     # SMTP between servers, POP3, IMAP in plain text
-    "mail": _written("25 110 143"),
+    "mail": written("25 110 143"),
     # Kibana, Grafana, Prometheus, Alertmanager, Jaeger, Spark, Hadoop, Ray, TensorBoard, Jupyter, RabbitMQ
-    "dashboards": _written("5601 3000 9090 9093 16686 4040 7077 8088 50070 9870 8265 6006 8888 15672"),
+    "dashboards": written("5601 3000 9090 9093 16686 4040 7077 8088 50070 9870 8265 6006 8888 15672"),
     # DNS, NTP, chargen, quotd, SSDP, mDNS, WS-Discovery, memcached, CLDAP, RIP, SNMP, NetBIOS, portmap, TFTP: answers that are larger than
     # the question. https://www.cisa.gov/news-events/alerts/2014/01/17/udp-based-amplification-attacks
-    "amplifiers": _written("u53 u123 u19 u17 u1900 u5353 u3702 u11211 u389 u520 u161 u137 u111 u69"),
+    "amplifiers": written("u53 u123 u19 u17 u1900 u5353 u3702 u11211 u389 u520 u161 u137 u111 u69"),
     # S7, Modbus, DNP3, EtherNet/IP, BACnet, Fox, IEC 104, OPC UA, PCWorx, Red Lion, FINS, SRTP, HART, PROFINET
-    "industrial": _written(
+    "industrial": written(
         "102 502 802 20000 u20000 44818 u44818 u2222 u47808 1911 4911 2404 4840 1962 789 9600 u9600 18245 5094 u5094 34962-34964"
     ),
     # Node inspector, JDWP, development servers, RMI, AJP, RStudio, old inspector, GlassFish, WebLogic, WildFly
-    "development": _written("9229 5005 8000 9999 1098 1099 8009 8787 5858 4848 7001 7002 9990 9993"),
+    "development": written("9229 5005 8000 9999 1098 1099 8009 8787 5858 4848 7001 7002 9990 9993"),
 }
 """The lists. What is open on a port of one fails by its name."""
-HABITS = _written(
+HABITS = written(
     "3000-3003 4000 4040 5000 6000-6009 7000-7002 8000 8001 8009 8088 8091 8093 8123 8500 8787 8888 9000 9001 9090 9443 9999 10000"
 )
 """Numbers of lists that ordinary web applications use by habit too: behind a port of another number they say nothing."""
-WEB = _written("80 443 8080 8443")
+WEB = written("80 443 8080 8443")
 """What pages and APIs are served on, in the open and under TLS."""
-SSH_AND_RDP = _written("22 3389 u3389")
+SSH_AND_RDP = written("22 3389 u3389")
 DNS = Ports(((53, 53),), ((53, 53),))
 
 

@@ -25,6 +25,7 @@ from cnamm_scan.report.words import (
     message_of,
     notes,
     percent,
+    target_labels,
     thousands,
     unseen_share,
     verdicts,
@@ -86,8 +87,10 @@ def _lines(report: Mapping[str, Any], page: Page, only: Collection[str], finding
 
 def _head(report: Mapping[str, Any], page: Page) -> Lines:
     scan, several = report["scan"], len(report["models"]) > 1
-    names = [target["label"] for target in report["targets"]]
-    where = ", ".join(names) if len(names) <= 3 else counted(len(names), "target")
+    whole, short = (", ".join(labels.values()) for labels in target_labels(report))
+    where = whole if cell_len(page.said(whole)) <= page.width else short
+    if len(report["targets"]) > 3:
+        where = counted(len(report["targets"]), "target")
     for model, told in zip(report["models"], report["story"], strict=True):
         title = model["title"] if several else "Cloud maturity"
         said = f"{interval(model['overall'])} of 5" if told["has_score"] else "no overall score"
@@ -173,13 +176,16 @@ def _targets(report: Mapping[str, Any], page: Page) -> Lines:
     """The targets with the lowest scores, on one line where they fit, and how many more there are."""
     rows = [(target, model["overall"]) for target in report["targets"] for model in target["models"]]
     rows.sort(key=lambda row: (row[1]["low"] is None, row[1]["low"] or 0))
-    named = [f"{target['label']} {interval(overall)}" for target, overall in rows]
+    whole, short = target_labels(report)
+    named = [f"{whole[target['id']]} {interval(overall)}" for target, overall in rows]
     line = page.said(f"By target: {listed(named, TARGETS, 'target')}")
     if cell_len(line) <= page.width:
         yield Text(line)
         return
     yield Text("By target, the lowest first")
-    yield from (Text("  " + page.cut(each, page.width - 2)) for each in named[:TARGETS])
+    for (target, overall), each in zip(rows[:TARGETS], named, strict=False):
+        fits = cell_len(page.said(each)) <= page.width - 2
+        yield Text("  " + page.cut(each if fits else f"{short[target['id']]} {interval(overall)}", page.width - 2))
     if len(named) > TARGETS:
         yield Text(f"  and {counted(len(named) - TARGETS, 'more target')}")
 
@@ -226,7 +232,7 @@ def _steps(report: Mapping[str, Any], page: Page, only: Collection[str], *, is_a
     steps = _best(report, only)
     yield from page.sides(Text("Do first" if steps else "Findings", "bold"), said, "dim")
     functions = {function["id"]: function["short"] for model in report["models"] for function in model["functions"]}
-    of_functions = bool(only) or not all(told["has_score"] for told in report["story"])
+    of_functions = bool(only) or not _has_scores(report)
     for number, step in enumerate(steps[:STEPS], 1):
         why = step["because"]
         if why == "blocks":
@@ -282,7 +288,7 @@ def _counts(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 def _findings(report: Mapping[str, Any], page: Page, only: Collection[str], most: int) -> Lines:
     rows = _rules(report, only)
-    if not rows and not all(told["has_score"] for told in report["story"]):
+    if not rows and not _has_scores(report):
         return  # that nothing fails was said first
     counts = _counts(rows)
     said = (
@@ -306,7 +312,7 @@ def _finding(page: Page, row: Mapping[str, Any]) -> Lines:
     for number, each in enumerate(row["resources"][:RESOURCES]):
         where = where_found(each)
         if number:
-            yield Text(" " * len(head) + page.cut(f"{where}{each['resource'] or each['message']}", page.width - len(head)))
+            yield from page.wrapped(f"{where}{each['resource'] or each['message']}", indent=len(head), hang=2)
         elif each["file"] and cell_len(page.said(where + message_of(each))) > page.width - len(head):
             yield from page.wrapped(where.strip(), indent=len(head))
             yield from page.wrapped(message_of(each), indent=len(head) + 2)
@@ -348,17 +354,27 @@ def _unseen(report: Mapping[str, Any], page: Page, only: Collection[str]) -> Lin
     what = page.said(share) if rows else "  nothing: every planned call was answered"
     yield from page.sides(Text.assemble(("Could not be seen", "bold"), what), age_line(report), "dim", _INDENT)
     several = len(report["scan"]["targets"]) > 1
-    labels = {target["id"]: target["label"] for target in report["targets"]}
+    full, short = target_labels(report)
     room = CAUSES if len(rows) <= CAUSES else CAUSES - 1
     for row in rows[:room]:
-        said, how = cause(row, labels, several=several), f"; {row['would_show']}"
-        fits = cell_len(page.said(said + how)) <= page.width - 2
-        yield Text("  " + page.cut(said + how if fits else said, page.width - 2))
+        said, how = cause(row, full, several=several), f"; {row['would_show']}"
+        if not _has_scores(report):
+            # who has no score reads this to get one
+            yield from page.wrapped(said + how, indent=_INDENT, hang=2)
+            continue
+        if cell_len(page.said(said)) > page.width - _INDENT:
+            said = cause(row, short, several=several)
+        fits = cell_len(page.said(said + how)) <= page.width - _INDENT
+        yield Text("  " + page.cut(said + how if fits else said, page.width - _INDENT))
     if len(rows) > room:
         yield Text(f"  {counted(len(rows) - room, 'more cause')}: --format markdown", "dim")
     line = gone_line(report)
     if line:
         yield from page.wrapped(line, indent=_INDENT, style="dim")
+
+
+def _has_scores(report: Mapping[str, Any]) -> bool:
+    return all(told["has_score"] for told in report["story"])
 
 
 def _judged(function: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -41,6 +41,8 @@ _HOW: Mapping[str, str] = {
     NOT_SELECTED: "scan without --function and --rule",
 }
 
+_OWN_QUOTA = frozenset({"QuotaSpent", "RateLimiting"})
+"""Codes of throttling by a quota that a provider keeps for one way of asking: it is full or not, however slowly we ask."""
 _LAST: Mapping[str, int] = {NOT_SELECTED: 1, Reason.NOT_IN_ANSWER: 2}
 """What stands after all else: what was asked for, and what nobody can do anything about."""
 
@@ -122,7 +124,7 @@ def _told(scan: Scan, row: _Row) -> dict[str, Any]:
         "about": named[:NAMED],
         "about_more": max(0, len(named) - NAMED),
         "age": told(age) if age is not None else "",
-        "would_show": would_show(row.reason, row.places, sorted(row.calls), sorted(row.rights), whole=row.whole, age=age),
+        "would_show": would_show(row.reason, row.places, sorted(row.calls), sorted(row.rights), whole=row.whole, codes=row.codes, age=age),
     }
 
 
@@ -133,6 +135,7 @@ def would_show(
     rights: Sequence[str],
     *,
     whole: bool,
+    codes: Collection[str] = (),
     age: timedelta | None = None,
 ) -> str:
     """What a person would have to do to see it. `age` is that of the oldest, of what was too old."""
@@ -144,6 +147,8 @@ def would_show(
         return "".join(["scan without --region", *(f", or with --region {region}" for region in regions[:1])])
     if reason == Reason.STALE and age is not None:
         return f"{_HOW[reason]}; or take it as it is: cnamm-scan evaluate BUNDLE --max-age {enough(age)}"
+    if reason == Reason.THROTTLED and codes and set(codes) <= _OWN_QUOTA:
+        return "scan again later: what is asked there has a quota of its own"
     if reason != Reason.DENIED:
         return _HOW.get(reason, _AGAIN)
     if whole and regions:

@@ -10,7 +10,7 @@ import pytest
 
 from cnamm_scan.engine.store import Store
 from cnamm_scan.engine.views import make_views
-from tests.engine.test_dark_rooms import POD, SERVICE, VIEW, Row, _content, _said
+from tests.engine.test_dark_rooms import POD, SERVICE, VIEW, Row, _content, _fill, _said
 from tests.packs import NOW, A
 
 FROM = f"FROM {POD} p LEFT JOIN {SERVICE} s ON s.target = p.target AND s.name = p.name"
@@ -35,17 +35,9 @@ def _case(random: Random, depth: int) -> str:
 
 
 def _rows(store: Store, services: Sequence[Row], dark: Sequence[str]) -> set[tuple[str, bool | None]]:
-    for name, rows in ((POD, PODS), (SERVICE, services)):
+    for name in (POD, SERVICE, VIEW):
         store.clear(name)
-        here = {"target": A, "region": "global", "scan_time": NOW}
-        if rows:
-            store.add_rows(name, [{**here, "key": f"{r}/{n}", "namespace": r, "name": n, "port": port} for r, n, port in rows])
-    for room in dark:
-        store.run(
-            f"INSERT INTO {SERVICE} BY NAME SELECT '{A}' AS target, 'global' AS region, '{room}' AS namespace,"
-            " '' AS _fact, 'excluded' AS _ghost, MAP(['list'], ['excluded']) AS _gaps, false AS _shadow"
-        )
-    store.clear(VIEW)
+    _fill(store, PODS, services, {SERVICE: dark})
     make_views(store)
     return set(store.rows(f"SELECT key, shut FROM {VIEW} WHERE key IS NOT NULL AND _ghost IS NULL"))
 

@@ -6,7 +6,6 @@ import itertools
 import re
 import textwrap
 import threading
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -180,11 +179,10 @@ tests: {{pass: [{{{column}: x}}], fail: [{{{column}: y}}], unknown: [{{{column}:
 
 
 @pytest.fixture(scope="module")
-def one_lab(moto_url: str, aws_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    urllib.request.urlopen(urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST"), timeout=30).close()
+def one_lab(moto_once_fresh: str, aws_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
     def made(service: str, region: str = HOME) -> Any:
-        return boto3.client(service, region_name=region, endpoint_url=moto_url)
+        return boto3.client(service, region_name=region, endpoint_url=moto_once_fresh)
 
     for region, count in ((HOME, 5), (AWAY, 2)):
         for number in range(count):
@@ -212,7 +210,7 @@ def one_lab(moto_url: str, aws_environment: None, tmp_path_factory: pytest.TempP
     made("s3").put_public_access_block(
         Bucket="bucket-there", PublicAccessBlockConfiguration={"BlockPublicAcls": True, "BlockPublicPolicy": True}
     )
-    with FaultProxy(moto_url, rewrite=as_aws) as proxy:
+    with FaultProxy(moto_once_fresh, rewrite=as_aws) as proxy:
         lab = Lab(proxy, tmp_path_factory.mktemp("packs"))
         yield lab
         lab.provider.close()

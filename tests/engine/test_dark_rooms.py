@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 
 from cnamm_scan.engine.evaluate import compile_rule, results
-from cnamm_scan.engine.extract import literal
 from cnamm_scan.engine.sql import quoted
 from cnamm_scan.engine.store import Store
 from cnamm_scan.engine.views import make_views
 from cnamm_scan.engine.worth import read_worth
 from cnamm_scan.model import Target
-from tests.packs import NOW, A, collector, content, rule, table
+from tests.packs import NOW, A, collector, content, dark_room, rule, table
 
 POD, SERVICE, VIEW = "aws.lab.pod", "aws.lab.service", "aws.lab.v"
 COLUMNS = {name: {"type": "text", "from": name.capitalize()} for name in ("namespace", "name")}
@@ -32,21 +31,23 @@ def _content(select: str, passes: str, **columns: str) -> Any:
     return content(rule(for_each=VIEW, message="{key}", fix="mend {key}", **{"pass": passes}), collector=collector(FACTS, {VIEW: view}))
 
 
+def _fill(store: Store, pods: Sequence[Row], services: Sequence[Row], dark: Mapping[str, Sequence[str]]) -> None:
+    """Put both tables in, with their namespaces that are dark."""
+    here = {"target": A, "region": "global", "scan_time": NOW}
+    for name, rows in ((POD, pods), (SERVICE, services)):
+        if rows:
+            store.add_rows(
+                name, [{**here, "key": f"{space}/{own}", "namespace": space, "name": own, "port": port} for space, own, port in rows]
+            )
+        for space in dark.get(name, ()):
+            dark_room(store, name, space)
+
+
 def _said(made: Any, pods: Sequence[Row], services: Sequence[Row], dark: Mapping[str, Sequence[str]]) -> dict[str, tuple[Any, ...]]:
     """Key -> (verdict, and the values of the row), with the tables' namespaces that are dark."""
     with Store(made, {VIEW}, scan_time=NOW) as store:
         store.places = {A: ("global",)}
-        for name, rows in ((POD, pods), (SERVICE, services)):
-            here = {"target": A, "region": "global", "scan_time": NOW}
-            if rows:
-                store.add_rows(
-                    name, [{**here, "key": f"{space}/{own}", "namespace": space, "name": own, "port": port} for space, own, port in rows]
-                )
-            for space in dark.get(name, ()):
-                store.run(
-                    f"INSERT INTO {quoted(name)} BY NAME SELECT '{A}' AS target, 'global' AS region, {literal(space)} AS namespace,"
-                    " '' AS _fact, 'excluded' AS _ghost, MAP(['list'], ['excluded']) AS _gaps, false AS _shadow"
-                )
+        _fill(store, pods, services, dark)
         make_views(store)
         compiled = compile_rule(made, made.rules["aws.lab.r"])
         judged = {each.resource: each.verdict.value for each in results(store, compiled, [Target(A, "aws", A.split(":")[1])])}

@@ -9,7 +9,7 @@ import pytest
 
 from cnamm_scan.engine.store import Store
 from cnamm_scan.engine.views import make_views
-from tests.packs import NOW, A, collector, content, rule, table
+from tests.packs import NOW, A, collector, content, dark_room, rule, table
 
 POD, SERVICE, VIEW = "aws.lab.pod", "aws.lab.service", "aws.lab.v"
 TEXTS = {name: {"type": "text", "from": name.capitalize()} for name in ("namespace", "name")}
@@ -36,6 +36,7 @@ SELECTS = {
 }  # fmt: skip
 """A view's SELECT, and whether nothing of it is in doubt where all that was not read is the platform's."""
 Row = tuple[str, str, bool]
+Json = dict[str, Any]
 
 
 def _content(select: str) -> Any:
@@ -44,7 +45,7 @@ def _content(select: str) -> Any:
     return content(rule(for_each=VIEW, message="{key}", fix="mend {key}", **{"pass": "n > 0"}), collector=collector(FACTS, {VIEW: view}))
 
 
-def _rows(store: Store, rows: dict[str, list[Row]], unread: bool | None) -> list[tuple[Any, ...]]:
+def _rows(store: Store, rows: dict[str, list[Row]], unread: Json | None) -> list[tuple[Any, ...]]:
     for name in (POD, SERVICE):
         store.clear(name)
         here = {"target": A, "region": "global", "scan_time": NOW}
@@ -52,10 +53,7 @@ def _rows(store: Store, rows: dict[str, list[Row]], unread: bool | None) -> list
         if said:
             store.add_rows(name, said)
         if unread is not None:
-            store.run(
-                f"INSERT INTO {name} BY NAME SELECT '{A}' AS target, 'global' AS region, 'system' AS namespace, {unread} AS is_system,"
-                " '' AS _fact, 'excluded' AS _ghost, MAP(['list'], ['excluded']) AS _gaps, false AS _shadow"
-            )
+            dark_room(store, name, "system", **unread)
     store.clear(VIEW)
     make_views(store)
     return list(store.rows(f"SELECT key, n, _ghost FROM {VIEW}"))
@@ -69,7 +67,7 @@ def test_what_is_left_out_hides_nothing_of_who_leaves_it_out_too(select: str) ->
     with Store(_content(select), {VIEW, POD, SERVICE}, scan_time=NOW) as store:
         store.places = {A: ("global",)}
         for pods, services in itertools.product(([], [("shop", "web", False)]), repeat=2):
-            found = _rows(store, {POD: pods, SERVICE: services}, True)
+            found = _rows(store, {POD: pods, SERVICE: services}, {"is_system": True})
             certain &= all(ghost is None and n is not None for _, n, ghost in found)
             for more, others in itertools.product(completions, repeat=2):
                 there = {key: n for key, n, _ in _rows(store, {POD: [*pods, *more], SERVICE: [*services, *others]}, None)}
@@ -79,8 +77,8 @@ def test_what_is_left_out_hides_nothing_of_who_leaves_it_out_too(select: str) ->
     assert certain is SELECTS[select]
 
 
-@pytest.mark.parametrize("unread", [False, "NULL"])
-def test_of_what_is_not_known_to_be_the_platforms_anything_may_be_an_application(unread: Any) -> None:
+@pytest.mark.parametrize("unread", [{"is_system": False}, {}])
+def test_of_what_is_not_known_to_be_the_platforms_anything_may_be_an_application(unread: Json) -> None:
     with Store(_content(next(iter(SELECTS))), {VIEW, POD, SERVICE}, scan_time=NOW) as store:
         store.places = {A: ("global",)}
         assert [ghost for *_, ghost in _rows(store, {POD: [], SERVICE: []}, unread)] == ["excluded"]

@@ -163,6 +163,9 @@ def test_what_a_rule_may_not_ask_its_sayings_may_not_either(says: Any, what: str
         ({"every": [{"say": "is off?"}]}, "says.cause asks or ends with a full stop: 'is off?'"),
         ([{"say": "has sealed {sealed}"}], "says.cause shows {sealed}, which is true or false"),
         ({**LOCKS, "say": "{lock_id}: {strong}"}, "says.cause shows {strong}, which is true or false"),
+        ({**LOCKS, "else": "is there none?"}, "says.cause asks or ends with a full stop: 'is there none?'"),
+        ({**LOCKS, "else": "no lock."}, "says.cause asks or ends with a full stop: 'no lock.'"),
+        ({**LOCKS, "else": "no lock of {name}"}, "says.cause shows {name} in its 'else', which is said as it is"),
     ],
 )
 def test_lint_holds_what_is_said_to_the_form_of_messages(said_of_it: Any, what: str) -> None:

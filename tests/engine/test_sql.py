@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
+from cnamm_scan.engine import parser
 from cnamm_scan.engine.functions import ALLOWED_FUNCTIONS
 from cnamm_scan.engine.lint import lint
 from cnamm_scan.engine.lookups import Subquery
@@ -485,3 +486,19 @@ def test_a_json_path_through_a_list_is_a_list_or_json() -> None:
     bad = collector({BOX: table({"tag": {"type": "text", "from": "Tags[].Key"}})})
     [problem] = lint(content(collector=bad))
     assert "gives many values" in problem.what
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT group FROM x", "SELECT 'ü', a, group FROM x", "SELECT a FROM x WHERE table = 1", "SELECT order, a FROM x"]
+)
+def test_a_column_named_as_a_word_of_sql_is_told_to_be_quoted(sql: str) -> None:
+    with pytest.raises(ContentError, match="is a word of SQL itself") as raised:
+        parser.statements(sql, where="query", do="?")
+    assert (raised.value.do or "").startswith("write it in double quotes: ")
+
+
+@pytest.mark.parametrize("sql", ["SELECT FROM x", "SELECT a FRM x y z", "SELECT (a FROM x", "SELECT ü FRM x y z"])
+def test_other_slips_are_told_as_the_parser_says_them(sql: str) -> None:
+    with pytest.raises(ContentError) as raised:
+        parser.statements(sql, where="query", do="?")
+    assert "word of SQL" not in str(raised.value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import shutil
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,19 +23,8 @@ from cnamm_scan.evidence import merkle
 from cnamm_scan.evidence.bundle import Bundle, BundleWriter, open_bundle, verify
 from cnamm_scan.evidence.canonical import canonical
 from cnamm_scan.model import Coverage, Reason, Region, ResultBlock, Severity, Target, Verdict, fact_id
-from tests.bundles import BUCKETS, FILES, FIRST, HOME, ONE, RULES, SCAN_ID, SECOND, TWO, account, pocket, write_bundle
+from tests.bundles import BUCKETS, FILES, FIRST, HOME, ONE, RULES, SCAN_ID, TWO, account, pocket, write_bundle
 from tests.examples import drawn
-
-
-@pytest.fixture(scope="module")
-def _whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_bundle(tmp_path_factory.mktemp("whole"), FIRST, SECOND)
-
-
-@pytest.fixture
-def bundle(_whole: Path, tmp_path: Path) -> Path:
-    """A bundle of one's own, to be broken."""
-    return Path(shutil.copytree(_whole, tmp_path / _whole.name))
 
 
 def _writer(folder: Path, scan: str = SCAN_ID) -> BundleWriter:

@@ -21,7 +21,7 @@ from cnamm_scan.evidence import method
 from cnamm_scan.evidence.bundle import open_bundle, verify
 from cnamm_scan.evidence.canonical import canonical
 from cnamm_scan.evidence.room import FolderRoom, names_of, zipped
-from tests.bundles import FILES, FIRST, SECOND, write_bundle
+from tests.bundles import FILES
 from tests.evidence import forge
 
 Json = Any
@@ -44,11 +44,6 @@ ODD: tuple[Json, ...] = (
     {},
     {"a": {}},
 )
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_bundle(tmp_path_factory.mktemp("whole"), FIRST, SECOND)
 
 
 def _ways(value: Json, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import json
 import os
-import shutil
 import socket
 import tracemalloc
 import zlib
@@ -26,21 +25,10 @@ from cnamm_scan.evidence.bundle import BundleWriter, open_bundle, verify
 from cnamm_scan.evidence.canonical import canonical
 from cnamm_scan.evidence.form import BOUNDS, ENTRIES, Bounds, RegionForm, TargetForm, is_too_deep
 from cnamm_scan.model import Coverage, MadeRow, Region, ResultBlock, Tally, Target, fact_id
-from tests.bundles import FILES, FIRST, SECOND, write_bundle
+from tests.bundles import FILES, FIRST, write_bundle
 from tests.evidence import forge
 
 CHANGE = Callable[[dict[str, Any]], Any]
-
-
-@pytest.fixture(scope="module")
-def _whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_bundle(tmp_path_factory.mktemp("whole"), FIRST, SECOND)
-
-
-@pytest.fixture
-def bundle(_whole: Path, tmp_path: Path) -> Path:
-    """A bundle of one's own, to be broken."""
-    return Path(shutil.copytree(_whole, tmp_path / _whole.name))
 
 
 def _check(path: Path, bounds: Bounds = BOUNDS) -> list[str]:
@@ -220,10 +208,10 @@ def test_a_manifest_that_names_a_file_outside_is_refused(bundle: Path, path: str
     assert "manifest.json" in str(_refused(bundle, "is not as it was written"))
 
 
-@pytest.mark.parametrize("schema", ["cnamm-scan/report/1", "", None, 2, ["cnamm-scan/bundle/2"]])
+@pytest.mark.parametrize("schema", ["cnamm-scan/report/1", "", None, 2, ["cnamm-scan/bundle/3"]])
 def test_another_schema_is_refused(bundle: Path, schema: Any) -> None:
     forge.forge(bundle, lambda manifest: manifest.update(schema=schema))
-    _refused(bundle, "expected 'cnamm-scan/bundle/2'")
+    _refused(bundle, "expected 'cnamm-scan/bundle/3'")
 
 
 @pytest.mark.parametrize(
@@ -246,7 +234,7 @@ def test_an_odd_format_is_refused(bundle: Path, schema: str) -> None:
 def test_a_newer_bundle_names_the_version_that_reads_it(bundle: Path, since: Any, do: str) -> None:
     """Whatever else stands in it: nobody knows yet what a newer manifest looks like."""
     forge.forge(bundle, lambda _: {"schema": "cnamm-scan/bundle/7", "format": 7, "since": since})
-    refused = _refused(bundle, "written by format 7; this version reads up to 2")
+    refused = _refused(bundle, "written by format 7; this version reads up to 3")
     assert do in refused.do
 
 
@@ -259,11 +247,11 @@ def test_a_manifest_that_is_no_object_is_refused(bundle: Path, manifest: Any) ->
 RAW: dict[str, bytes] = {
     "no JSON": b"{",
     "no text": b"\xff",
-    "a name twice": b'{"schema":"cnamm-scan/bundle/2","schema":"cnamm-scan/bundle/2"}\n',
-    "not canonical": b'{"schema": "cnamm-scan/bundle/2"}\n',
-    "a float": b'{"format":2.0,"schema":"cnamm-scan/bundle/2"}\n',
-    "no number": b'{"format":NaN,"schema":"cnamm-scan/bundle/2"}\n',
-    "a lone surrogate": b'{"format":"\\ud800","schema":"cnamm-scan/bundle/2"}\n',
+    "a name twice": b'{"schema":"cnamm-scan/bundle/3","schema":"cnamm-scan/bundle/2"}\n',
+    "not canonical": b'{"schema": "cnamm-scan/bundle/3"}\n',
+    "a float": b'{"format":2.0,"schema":"cnamm-scan/bundle/3"}\n',
+    "no number": b'{"format":NaN,"schema":"cnamm-scan/bundle/3"}\n',
+    "a lone surrogate": b'{"format":"\\ud800","schema":"cnamm-scan/bundle/3"}\n',
     "deep lists": b"[" * 200_000 + b"]" * 200_000 + b"\n",
     "deep objects": b'{"a":' * 200_000 + b"1" + b"}" * 200_000 + b"\n",
     "nothing": b"",
@@ -320,7 +308,7 @@ def test_nothing_in_a_manifest_leads_to_a_traceback(bundle: Path) -> None:
         except BundleError as refused:
             assert refused.do, said
         forge.write_manifest(bundle, raw)
-    assert tried > 400
+    assert tried > 350
 
 
 @pytest.mark.parametrize("name", ["schema", "scan", "plan", "tree", "counts", "files"])
@@ -666,6 +654,6 @@ def test_every_command_refuses_the_same_with_the_same_words(bundle: Path, what: 
         assert run(command(bundle)) == 1
         said = capsys.readouterr()
         assert said.out == ""
-        heard.add(said.err)
+        heard.add("".join(line for line in said.err.splitlines(keepends=True) if not line.endswith("…\n")))  # said of what takes long
     assert len(heard) == 1, heard
     assert hashlib.sha256(heard.pop().encode()).digest()

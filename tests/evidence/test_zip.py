@@ -19,17 +19,12 @@ from cnamm_scan.errors import BundleError
 from cnamm_scan.evidence.bundle import BundleWriter, open_bundle, verify
 from cnamm_scan.evidence.form import BOUNDS
 from cnamm_scan.evidence.room import FolderRoom, ZipRoom, names_of, zipped
-from tests.bundles import FIRST, SCAN_ID, SECOND, account, pocket, write_bundle
+from tests.bundles import SCAN_ID, account, pocket
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_bundle(tmp_path_factory.mktemp("whole"), FIRST, SECOND)
-
-
-@pytest.fixture(scope="module")
-def packed(folder: Path) -> Path:
-    return _zip(folder, folder.parent / "scan.cnamm.zip")
+def packed(whole: Path) -> Path:
+    return _zip(whole, whole.parent / "scan.cnamm.zip")
 
 
 def _zip(folder: Path, to: Path) -> Path:
@@ -38,39 +33,39 @@ def _zip(folder: Path, to: Path) -> Path:
     return to
 
 
-def test_two_zips_of_one_scan_are_the_same_bytes(folder: Path, packed: Path, tmp_path: Path) -> None:
-    for file in folder.rglob("*"):
+def test_two_zips_of_one_scan_are_the_same_bytes(whole: Path, packed: Path, tmp_path: Path) -> None:
+    for file in whole.rglob("*"):
         os.utime(file, (0, 0))
-    assert _zip(folder, tmp_path / "again.zip").read_bytes() == packed.read_bytes()
+    assert _zip(whole, tmp_path / "again.zip").read_bytes() == packed.read_bytes()
 
 
-def test_a_zip_is_what_others_call_one(folder: Path, packed: Path, tmp_path: Path) -> None:
+def test_a_zip_is_what_others_call_one(whole: Path, packed: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(packed) as opened:
         assert opened.testzip() is None
         names = opened.namelist()
         assert names == sorted(names)
         assert {info.date_time for info in opened.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         opened.extractall(tmp_path)
-    for file in folder.rglob("*"):
+    for file in whole.rglob("*"):
         if file.is_file():
-            assert (tmp_path / folder.name / file.relative_to(folder)).read_bytes() == file.read_bytes()
-    assert list(verify(open_bundle(tmp_path / folder.name)))
+            assert (tmp_path / whole.name / file.relative_to(whole)).read_bytes() == file.read_bytes()
+    assert list(verify(open_bundle(tmp_path / whole.name)))
 
 
-def test_a_zip_says_what_its_folder_says(folder: Path, packed: Path) -> None:
+def test_a_zip_says_what_its_folder_says(whole: Path, packed: Path) -> None:
     for way in (api.load_bundle, api.evaluate):
-        with way(folder) as one, way(packed) as other:
+        with way(whole) as one, way(packed) as other:
             assert one.report() == other.report()
             assert list(one.results()) == list(other.results())
             sql = "SELECT * FROM aws.s3.bucket ORDER BY ALL"
             assert one.query(sql) == other.query(sql)
-    assert list(verify(open_bundle(folder))) == list(verify(open_bundle(packed)))
+    assert list(verify(open_bundle(whole))) == list(verify(open_bundle(packed)))
 
 
-def test_every_command_takes_a_zip(folder: Path, packed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_takes_a_zip(whole: Path, packed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for command in (["verify"], ["report", "--format", "json"], ["results"], ["evaluate", "--format", "csv"]):
         said = []
-        for path in (folder, packed):
+        for path in (whole, packed):
             assert run([command[0], str(path), *command[1:]]) == 0
             said.append(capsys.readouterr().out)
         assert said[0] == said[1]
@@ -200,11 +195,11 @@ def test_a_pipe_that_is_named_as_a_zip_is_not_waited_for(tmp_path: Path) -> None
         open_bundle(tmp_path / "x.cnamm.zip")
 
 
-def test_pieces_are_read_without_what_stands_before(packed: Path, folder: Path) -> None:
-    room, plain = ZipRoom(packed, BOUNDS), FolderRoom(folder, BOUNDS)
+def test_pieces_are_read_without_what_stands_before(packed: Path, whole: Path) -> None:
+    room, plain = ZipRoom(packed, BOUNDS), FolderRoom(whole, BOUNDS)
     assert room.sizes == plain.sizes
     for name, size in room.sizes.items():
-        whole = b"".join(plain.read(name))
+        every = b"".join(plain.read(name))
         for at, much in ((0, None), (1, 5), (size - 1, None), (size // 2, size)):
-            expected = whole[at:] if much is None else whole[at : at + much]
+            expected = every[at:] if much is None else every[at : at + much]
             assert b"".join(room.read(name, at, much)) == b"".join(plain.read(name, at, much)) == expected

@@ -17,11 +17,11 @@ from cnamm_scan import content as reader
 from cnamm_scan import paths
 from cnamm_scan.content import columns_of, key_paths
 from cnamm_scan.model import UNSET, View
-from cnamm_scan.providers.aws.documents import iam_policy
 from cnamm_scan.providers.aws.policies.buckets import is_called_public
 from cnamm_scan.providers.aws.policies.documents import read
 from cnamm_scan.providers.aws.policies.setting import Truth
 from cnamm_scan.providers.interface import SeenRow
+from tests.providers.aws.made.given import policy
 
 CONTENT = reader.load()
 ACCOUNT = "aws.account.account"
@@ -35,18 +35,14 @@ Values = Mapping[str, Any]
 # ---- what may stand there -----------------------------------------------------------------------------------------------------
 
 
-def _policy(*statements: Values) -> Any:
-    return iam_policy({"Version": "2012-10-17", "Statement": list(statements)})
-
-
 POLICIES = [
     {},
-    _policy({"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}),
-    _policy({"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{PARTNER}:root"}, "Action": "s3:GetObject", "Resource": "*"}),
-    _policy({"Effect": "Allow", "Action": "*", "Resource": "*"}, {"Effect": "Deny", "Action": "iam:*", "Resource": "*"}),
-    _policy({"Effect": "Allow", "Action": ["iam:PassRole", "lambda:*"], "Resource": "*"}),
-    _policy({"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}),
-    _policy(
+    policy({"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}),
+    policy({"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{PARTNER}:root"}, "Action": "s3:GetObject", "Resource": "*"}),
+    policy({"Effect": "Allow", "Action": "*", "Resource": "*"}, {"Effect": "Deny", "Action": "iam:*", "Resource": "*"}),
+    policy({"Effect": "Allow", "Action": ["iam:PassRole", "lambda:*"], "Resource": "*"}),
+    policy({"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}),
+    policy(
         {
             "Effect": "Allow",
             "Principal": {"AWS": f"arn:aws:iam::{ME}:root", "Service": "ec2.amazonaws.com"},

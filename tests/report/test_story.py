@@ -233,6 +233,24 @@ def test_what_the_answer_left_open_is_named(reports: Mapping[str, Any]) -> None:
     assert "the answer did not say: Rule aws.s3.bucket_encrypted, 1 rule" in _text(reports["one"], 80)
 
 
+def test_who_has_no_score_reads_the_causes_whole_with_what_to_do(reports: Mapping[str, Any]) -> None:
+    report = copy.deepcopy(dict(reports["one"]))
+    for told in report["story"]:
+        told["has_score"] = False
+    said = " ".join(_text(report, 60).split())
+    for row in report["unseen"][:2]:
+        assert f"{words.what_of(row)}, " in said
+        assert row["would_show"] in said
+
+
+def test_several_calls_with_long_names_are_counted() -> None:
+    row = {"reason": "denied", "every_call": False, "about": [], "about_more": 0}
+    long = [f"network:Microsoft.Network/{name}" for name in ("applicationGateways", "azureFirewalls", "bastionHosts")]
+    assert words.what_of({**row, "calls": long}) == "3 calls of network denied"
+    assert words.what_of({**row, "calls": long[:1]}) == f"{long[0]} denied"
+    assert words.what_of({**row, "calls": ["s3:GetBucketAcl", "s3:ListBuckets"]}) == "s3:GetBucketAcl, s3:ListBuckets denied"
+
+
 def test_a_whole_region_that_refuses_is_told_as_one(tmp_path: Path) -> None:
     """Of hundreds of calls each was denied: nobody reads their names, and the policy that does it is one."""
     with api.load_bundle(write_bundle(tmp_path, FIRST)) as done:
@@ -259,6 +277,15 @@ def test_every_cause_says_what_would_show_it(reason: str) -> None:
                 assert not said.endswith(".")
     if reason == Reason.DENIED:
         assert "plan aws --permissions" in would_show(reason, [("aws:1", HOME)], [], [f"a:B{n}" for n in range(9)], whole=False)
+
+
+def test_a_quota_that_no_pace_keeps_is_not_blamed_on_ours() -> None:
+    def said(*codes: str) -> str:
+        return would_show(Reason.THROTTLED, [("azure:1", "global")], [], [], whole=False, codes=codes)
+
+    assert said("RateLimiting") == said("QuotaSpent", "RateLimiting") == "scan again later: what is asked there has a quota of its own"
+    assert "--api-budget" in said("TooManyRequests")
+    assert "--api-budget" in said("RateLimiting", "TooManyRequests")
 
 
 # ---- terminals -----------------------------------------------------------------------------------------------------------------

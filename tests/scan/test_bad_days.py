@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,12 +34,11 @@ REGIONAL = ["aws.kms.key_rotates", "aws.sqs", "aws.dynamodb.table_labelled", "aw
 
 
 @pytest.fixture(scope="module")
-def seeded(moto_url: str, aws_environment: None) -> str:
-    urllib.request.urlopen(urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST"), timeout=30).close()
+def seeded(moto_once_fresh: str, aws_environment: None) -> str:
     for region in (HOME, AWAY):
 
         def made(service: str, region: str = region) -> Any:
-            return boto3.client(service, region_name=region, endpoint_url=moto_url)
+            return boto3.client(service, region_name=region, endpoint_url=moto_once_fresh)
 
         key = made("kms").create_key(Description="ours")["KeyMetadata"]["KeyId"]
         made("kms").enable_key_rotation(KeyId=key)
@@ -54,11 +52,11 @@ def seeded(moto_url: str, aws_environment: None) -> str:
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-    s3 = boto3.client("s3", region_name=HOME, endpoint_url=moto_url)
+    s3 = boto3.client("s3", region_name=HOME, endpoint_url=moto_once_fresh)
     s3.create_bucket(Bucket="kept")
     s3.put_bucket_versioning(Bucket="kept", VersioningConfiguration={"Status": "Enabled"})
     s3.create_bucket(Bucket="never")
-    return moto_url
+    return moto_once_fresh
 
 
 @pytest.fixture

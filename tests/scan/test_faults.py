@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,12 +216,11 @@ KINDS: dict[str, KindOfCall] = {
 
 
 @pytest.fixture(scope="module")
-def seeded(moto_url: str, aws_environment: None) -> str:
+def seeded(moto_once_fresh: str, aws_environment: None) -> str:
     """A small account whose every verdict is known."""
-    urllib.request.urlopen(urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST"), timeout=30).close()
 
     def made(service: str, region: str = HOME) -> Any:
-        return boto3.client(service, region_name=region, endpoint_url=moto_url)
+        return boto3.client(service, region_name=region, endpoint_url=moto_once_fresh)
 
     iam, trust = (
         made("iam"),
@@ -265,7 +263,7 @@ def seeded(moto_url: str, aws_environment: None) -> str:
             environment={"type": "LINUX_CONTAINER", "image": "standard:7.0", "computeType": "BUILD_GENERAL1_SMALL"},
             serviceRole="arn:aws:iam::123456789012:role/service-role/good-role",
         )
-    return moto_url
+    return moto_once_fresh
 
 
 @pytest.fixture(scope="module")

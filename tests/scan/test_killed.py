@@ -29,7 +29,7 @@ metadata: {name: web-%d, namespace: shop}
 spec: {containers: [{name: main, image: 'nginx:1.%d'}]}
 """
 PODS = "".join(POD % (n, n) for n in range(6))
-RULES = ("kubernetes.core.container", "kubernetes.core.pod")
+RULES = ("kubernetes.core.pod",)
 
 
 @pytest.fixture(scope="module")
@@ -331,7 +331,7 @@ def test_what_an_sdk_could_not_show_stays_unread_when_it_is_sealed(partial: Path
     _rewrite(partial, {"plan": told})
     with api.evaluate(partial) as done:
         assert done.bundle is not None
-        kept = done.bundle.manifest["plan"]["tables"]["kubernetes.core.pod"]
+        kept = done.bundle.asked()["kubernetes.core.pod"]
         assert kept["unsupported"] == [unread]
         assert unread not in kept["paths"]
 

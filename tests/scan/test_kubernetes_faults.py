@@ -7,7 +7,6 @@ odd objects, names that a terminal would obey, secrets where they do not belong.
 from __future__ import annotations
 
 import contextlib
-import gzip
 import io
 import json
 from collections import Counter
@@ -23,6 +22,7 @@ from cnamm_scan.demo.cluster.bed.server import Cluster, ClusterBed, Seen, Troubl
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.model import Coverage
 from tests.clusters import cluster, crd, pod, rule, scan, shipping, thing, verdicts
+from tests.least import files_of
 
 Key = tuple[str, str]
 """Rule, resource."""
@@ -517,15 +517,6 @@ def test_an_object_nested_without_end_costs_itself(look: Callable[..., Look]) ->
     odd = plain("odd", metadata={"name": "odd", "namespace": "shop", "labels": {"deep": deep}})
     seen = look(Trouble(body=listing(odd, plain("good-1")), path="^/api/v1/pods$"))
     assert seen.of("pod")["pod", "shop/good-1"] == ("pass", "")
-
-
-def files_of(bundle: Path) -> Iterator[bytes]:
-    """Every byte of a bundle, unpacked."""
-    for file in sorted(bundle.rglob("*")):
-        if file.is_file():
-            yield file.read_bytes()
-            if file.suffix == ".gz":
-                yield gzip.decompress(file.read_bytes())
 
 
 def outputs(bundle: Path) -> dict[str, str]:

@@ -199,6 +199,12 @@ GATEWAY_KINDS = [
 ]
 
 
+def front(**limits: Json) -> Json:
+    """A gateway with a listener of plain HTTP."""
+    listener = {"name": "http", "port": 80, "protocol": "HTTP", **limits}
+    return thing("Gateway", "web", "infra", api=GATEWAY, spec={"gatewayClassName": "envoy", "listeners": [listener]})
+
+
 def route(name: str, *, redirects: bool, kind: str = "", home: str = "infra") -> Json:
     parent = {"name": "web", "namespace": "infra", **({"kind": kind} if kind else {})}
     rule: Json = {"backendRefs": [{"name": "api", "port": 80}]}
@@ -218,9 +224,7 @@ def route(name: str, *, redirects: bool, kind: str = "", home: str = "infra") ->
     ids=["it redirects", "a route serves", "a challenge is answered", "a route of the mesh"],
 )
 def test_a_listener_serves_in_plain_text_what_routes_of_a_gateway_lead_to(tmp_path: Path, more: list[Json], expected: str) -> None:
-    listener = {"name": "http", "port": 80, "protocol": "HTTP"}
-    front = thing("Gateway", "web", "infra", api=GATEWAY, spec={"gatewayClassName": "envoy", "listeners": [listener]})
-    found = judged(tmp_path, "gateway.listener_has_tls", *GATEWAY_KINDS, front, route("redirect", redirects=True), *more)
+    found = judged(tmp_path, "gateway.listener_has_tls", *GATEWAY_KINDS, front(), route("redirect", redirects=True), *more)
     assert list(found.values()) == [expected]
 
 
@@ -229,9 +233,7 @@ def test_a_listener_serves_in_plain_text_what_routes_of_a_gateway_lead_to(tmp_pa
 )
 def test_a_route_of_another_namespace_attaches_only_where_the_listener_lets_it(tmp_path: Path, allowed: str | None, expected: str) -> None:
     limits = {"allowedRoutes": {"namespaces": {"from": allowed}}} if allowed else {}
-    listener = {"name": "http", "port": 80, "protocol": "HTTP", **limits}
-    front = thing("Gateway", "web", "infra", api=GATEWAY, spec={"gatewayClassName": "envoy", "listeners": [listener]})
-    found = judged(tmp_path, "gateway.listener_has_tls", *GATEWAY_KINDS, front, route("api", redirects=False, home="shop"))
+    found = judged(tmp_path, "gateway.listener_has_tls", *GATEWAY_KINDS, front(**limits), route("api", redirects=False, home="shop"))
     assert list(found.values()) == [expected]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -232,4 +233,24 @@ def test_tokens_in_secrets_are_found_by_their_type(tmp_path: Path) -> None:
         "by-hand": "unknown",
         "tls": "unknown",
         "bare": "pass",
+    }
+
+
+def test_what_each_product_is_told_of_a_binding_is_read_by_itself(tmp_path: Path) -> None:
+    four_days_ago = f"{datetime.now(UTC) - timedelta(days=4):%Y-%m-%dT%H:%M:%SZ}"
+
+    def given(name: str, kyverno: str, janitor: str) -> Json:
+        made = binding("view", user(f"{name}@gmail.com"), name=name)
+        labels, annotations = {"cleanup.kyverno.io/ttl": kyverno}, {"janitor/ttl": janitor}
+        return {**made, "metadata": {**made["metadata"], "labels": labels, "annotations": annotations, "creationTimestamp": four_days_ago}}
+
+    bindings = given("both", "5d", "5d"), given("either", "9d", "2d"), given("long", "9d", "9d"), given("one", "5d", "forever")
+    rules = ("kubernetes.rbac.guest_access_expires", "kubernetes.rbac.temporary_bindings_removed")
+    found = judged(tmp_path / "a", role("view", rule("get", "pods")), *bindings, rules=rules)
+    told = {(rule, resource.split()[1].partition("#")[0]): verdict for (rule, resource), verdict in found.items()}
+    guests = {"both": "unknown", "either": "unknown", "long": "fail", "one": "unknown"}  # nobody knows whether the products run
+    removed = {"both": "pass", "either": "fail", "long": "pass", "one": "pass"}
+    assert told == {
+        **{("guest_access_expires", name): verdict for name, verdict in guests.items()},
+        **{("temporary_bindings_removed", name): verdict for name, verdict in removed.items()},
     }

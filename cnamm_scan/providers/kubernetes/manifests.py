@@ -304,20 +304,12 @@ class ManifestProvider(OnePlace):
         return Answer([{"name": self.target.name}], blind={**BLIND, "version": Reason.ONLY_IN_CLUSTER, "managedBy": Reason.ONLY_IN_CLUSTER})
 
     def _served(self) -> list[tuple[dict[str, Json], Origin]]:
-        """The kinds that are served where these objects are, each with the first object that says so."""
+        """The kinds that are served where these objects are, each with the first that says so: a CRD, which says more, before an object."""
         found: dict[tuple[str, str, str], tuple[dict[str, Json], Origin]] = {}
-        for each in self._every():
-            written = each.written
-            kind: dict[str, Json] = {
-                "group": written.group,
-                "version": written.version,
-                "resource": plural(written.kind),
-                "kind": written.kind,
-            }
-            if written.kind in CLUSTER_SCOPED:
-                kind["namespaced"] = False
-            for served in (kind, *_defined(each)):
-                found.setdefault((served["group"], served["version"], served["resource"]), (served, Origin(written.file, written.line)))
+        every = list(self._every())
+        told = [(each.written, kind) for each in every for kind in _defined(each)]
+        for written, kind in (*told, *((each.written, _own_kind(each.written)) for each in every)):
+            found.setdefault((kind["group"], kind["version"], kind["resource"]), (kind, Origin(written.file, written.line)))
         return [found[key] for key in sorted(found)]
 
     def matches(self, failure: CallFailedError, codes: Sequence[str]) -> bool:
@@ -374,6 +366,17 @@ def _with_requests(holder: Json) -> Json:
     if requests is not None and not isinstance(requests, Mapping):
         return holder
     return {**holder, "resources": {**resources, "requests": {**resources["limits"], **(requests or {})}}}
+
+
+def _own_kind(written: Written) -> dict[str, Json]:
+    """The kind of an object, as the server lists it: whether it has namespaces is said of those that are known not to."""
+    kind: dict[str, Json] = {
+        "group": written.group,
+        "version": written.version,
+        "resource": plural(written.kind),
+        "kind": written.kind,
+    }
+    return {**kind, "namespaced": False} if written.kind in CLUSTER_SCOPED else kind
 
 
 def _defined(each: _Object) -> Iterator[dict[str, Json]]:

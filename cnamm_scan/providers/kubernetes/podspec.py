@@ -15,29 +15,29 @@ _SYSTEM_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
 _BUILD = "node.kubernetes.io/windows-build"
 _SAYS_NOTHING = frozenset(("kubernetes.io/arch", "beta.kubernetes.io/arch", "topology.kubernetes.io/zone", "topology.kubernetes.io/region"))
 """Labels by which a node is chosen that nobody tells two systems apart by."""
-_WINDOWS_IMAGE = re.compile(
-    r"(?:mcr\.microsoft\.com/)?(?:windows(?:/.*)?|dotnet/framework/.*)|.*(?:nanoserver|windowsservercore|servercore).*|[^:]*:.*ltsc20[0-9]{2}.*"
-)
-"""Images of Windows by the names that Microsoft gives to what they are built on."""
+_WINDOWS_PATH = re.compile(r"(?:mcr\.microsoft\.com/)?(?:windows(?:/.*)?|dotnet/framework/.*)|.*/windows/(?:nanoserver|servercore)/.*")
+_WINDOWS_NAME = re.compile(r"(?:^|-)(?:(?:windows)?nanoserver(?=-|$)|windowsservercore(?=-|$)|servercore$)")
+_WINDOWS_TAG = re.compile(r"(?:^|-)(?:windows)?(?:nanoserver|servercore)(?=[-@]|$)|ltsc20[0-9]{2}")
+"""Images of Windows by the names that Microsoft gives to what they are built on: a whole path, the last part of one, or a tag."""
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
-def system(spec: Mapping[str, Json]) -> str:
-    """The system that its containers are programs of: by its own word, the nodes that it asks for, or what only Windows has."""
-    return _said(spec) or ("windows" if _looks_like_windows(spec) else "linux")
+def system(spec: Mapping[str, Json]) -> dict[str, Json]:
+    """`{osName: …}`, of which its containers are programs: by its own word, the nodes that it asks for, or what only Windows has.
 
-
-def pinned_to(spec: Mapping[str, Json]) -> dict[str, Json]:
-    """`{pinnedTo: NODE}` where the pod itself does not tell its system, and asks for its node by labels that may: a pool's, a class's.
-
-    The node that it runs on then tells. Pods of a daemon set ask for theirs by its name, which says nothing.
+    With `pinnedTo: NODE` where the pod itself does not tell, and bears to be on Windows or asks for its node by labels that may: a pool's,
+    a class's. The node that it runs on then tells. Pods of a daemon set ask for theirs by its name, which says nothing.
     """
-    node = spec.get("nodeName")
-    if not node or _said(spec) or _looks_like_windows(spec):
-        return {}
+    said = _said(spec) or ("windows" if _looks_like_windows(spec) else None)
+    if said:
+        return {"osName": said}
+    node, bears = spec.get("nodeName"), any(str(each.get("value")).lower() == "windows" for each in mappings(spec, "tolerations"))
+    if not node:
+        return {"osName": "windows" if bears else "linux"}
     asked = {str(label) for label in optional(spec, "nodeSelector")}
     asked |= {str(each.get("key")) for term in _terms(spec) for each in mappings(term, "matchExpressions")}
-    return {"pinnedTo": str(node)} if asked - _SAYS_NOTHING or spec.get("runtimeClassName") else {}
+    may_be = bears or asked - _SAYS_NOTHING or spec.get("runtimeClassName")
+    return {"osName": "linux", "pinnedTo": str(node)} if may_be else {"osName": "linux"}
 
 
 def _said(spec: Mapping[str, Json]) -> str | None:
@@ -57,13 +57,16 @@ def _said(spec: Mapping[str, Json]) -> str | None:
 def _looks_like_windows(spec: Mapping[str, Json]) -> bool:
     if _BUILD in optional(spec, "nodeSelector") or "windows" in str(spec.get("runtimeClassName") or "").lower():
         return True
-    if any(str(each.get("value")).lower() == "windows" for each in mappings(spec, "tolerations")):
-        return True  # what keeps others off the nodes of Windows
     containers = [each for field in _CONTAINERS for each in mappings(spec, field)]
     settings = [optional(spec, "securityContext"), *(optional(each, "securityContext") for each in containers)]
     return any(each.get("windowsOptions") for each in settings) or any(
-        isinstance(image := each.get("image"), str) and _WINDOWS_IMAGE.fullmatch(image) for each in containers
+        isinstance(image := each.get("image"), str) and _is_of_windows(image) for each in containers
     )
+
+
+def _is_of_windows(image: str) -> bool:
+    name, _, tag = image.rpartition("/")[2].partition(":")
+    return bool(_WINDOWS_PATH.fullmatch(image) or _WINDOWS_NAME.search(name.partition("@")[0]) or _WINDOWS_TAG.search(tag))
 
 
 def _terms(spec: Mapping[str, Json]) -> list[Mapping[str, Json]]:

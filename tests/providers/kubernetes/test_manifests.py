@@ -438,6 +438,13 @@ def test_what_is_served_is_what_is_given_and_what_its_definitions_say(tmp_path: 
     assert (answer.rest, len(answer.origins)) == (Reason.NOT_IN_MANIFESTS, len(answer.data))
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_definition_says_more_of_its_kind_than_an_object_of_it_that_is_read_before(tmp_path: Path, order: int) -> None:
+    objects = [crd("widgets", "Widget", "v1", scope="Cluster"), thing("Widget", "w", api="example.com/v1")][::order]
+    answer = of(*objects, folder=tmp_path).read("api_resources", Request("v1", "<api_resources>", "global"))
+    assert {each["resource"]: each["namespaced"] for each in answer.data}["widgets"] is False
+
+
 def test_namespaces(tmp_path: Path) -> None:
     objects = [pod("web"), pod("db", "bank"), pod("sys", "kube-system"), owner("Deployment", "app", "bank"), thing("Namespace", "bank")]
     everything = of(*objects, folder=tmp_path)

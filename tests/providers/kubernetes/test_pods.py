@@ -607,6 +607,33 @@ def terms(*given: list[Document]) -> Document:
     return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": chosen}}
 
 
+WINDOWS_IMAGES = (
+    "mcr.microsoft.com/windows/nanoserver:ltsc2025",
+    "mcr.microsoft.com/windows/servercore/iis@sha256:0a",
+    "registry.example.com:5000/mirror/windows/servercore/iis:1809",
+    "microsoft/nanoserver",
+    "registry.example.com:5000/nanoserver:1809",
+    "registry.example.com/servercore@sha256:0a",
+    "registry.example.com/windowsservercore:1",
+    "registry.example.com/openjdk-nanoserver:21",
+    "golang:1.25-windowsservercore-1809",
+    "golang:windowsservercore@sha256:0a",
+    "registry.example.com:5000/shop/web:1.4-nanoserver",
+    "registry.example.com:5000/shop/web:ltsc2022",
+)
+LINUX_IMAGES = (
+    "ghcr.io/servercore-tools/api:1",
+    "ghcr.io/acme/servercore-tools:1",
+    "cr.servercore.example/app:1",
+    "servercore:5000/app:1",
+    "registry.nanoserver.example:5000/app",
+    "acme/observercore:1",
+    "acme/app:1-observercore",
+    "registry.example.com:5000/ltsc2022-notes/web:1",
+    "acme/ltsc2022:1",
+)
+
+
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
@@ -632,6 +659,8 @@ def terms(*given: list[Document]) -> Document:
         ({"containers": [{"name": "a", "image": "mcr.microsoft.com/dotnet/framework/aspnet:4.8"}]}, "windows"),
         ({"containers": [{"name": "a", "image": "mcr.microsoft.com/dotnet/aspnet:8.0"}]}, "linux"),
         ({"containers": [{"name": "a", "image": "ghcr.io/x/windows-exporter-dashboard:1.0"}]}, "linux"),
+        *(({"containers": [{"name": "a", "image": image}]}, "windows") for image in WINDOWS_IMAGES),
+        *(({"containers": [{"name": "a", "image": image}]}, "linux") for image in LINUX_IMAGES),
     ],
 )
 def test_which_system_a_pod_is_for(spec: Document, expected: str) -> None:
@@ -648,11 +677,14 @@ def test_which_system_a_pod_is_for(spec: Document, expected: str) -> None:
         ({"nodeSelector": {"kubernetes.io/os": "linux", "agentpool": "a"}}, None),
         ({"nodeSelector": {"agentpool": "npwin"}, "securityContext": {"windowsOptions": {"runAsUserName": "a"}}}, None),
         ({"nodeSelector": {"kubernetes.io/arch": "arm64", "topology.kubernetes.io/zone": "a"}}, None),
+        ({"tolerations": [{"key": "os", "operator": "Equal", "value": "windows", "effect": "NoSchedule"}]}, "n1"),
+        ({"tolerations": [{"key": "os", "value": "windows"}], "containers": [{"name": "a", "image": "golang:1-nanoserver"}]}, None),
+        ({"tolerations": [{"operator": "Exists"}]}, None),
         ({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
             {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n1"]}]}]}}}}, None),
     ],
 )  # fmt: skip
-def test_the_node_tells_the_system_of_a_pod_that_is_pinned_to_a_pool(spec: Document, expected: str | None) -> None:
+def test_the_node_tells_the_system_of_a_pod_that_bears_windows_or_asks_for_a_pool(spec: Document, expected: str | None) -> None:
     given = {"metadata": {}, "spec": {"containers": [{"name": "a"}], **spec}}
     assert "pinnedTo" not in pod(given)  # of a template
     assert pod({**given, "spec": {**given["spec"], "nodeName": "n1"}}).get("pinnedTo") == expected

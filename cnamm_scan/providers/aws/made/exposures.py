@@ -77,10 +77,8 @@ def listeners(seen: SeenTables) -> Iterable[MadeRow]:
         admitted: Truth = True
         if values["security_groups"] is None or values["security_groups"]:
             admitted = is_world(ANYBODY if at is None else groups.admitted(row.target, row.region, values["security_groups"], at))
-        elif "target_groups" in values and not _hides_clients(
-            row, behind
-        ):  # groups of the targets still see who comes, and may turn the world away
-            admitted = None
+        elif "target_groups" in values and not _hides_clients(row, behind):
+            admitted = None  # groups of the targets still see who comes, and may turn the world away
         reached = both(public, admitted)
         found, hidden = _behind(row, behind)
         sure = set() if at is None else set(lists_of(at))
@@ -104,10 +102,8 @@ def _at(protocol: str, port: int) -> Ports:
 
 def _hides_clients(row: SeenRow, behind: Mapping[tuple[str, str, str], SeenRow]) -> bool:
     """Whether targets of a Network Load Balancer without groups see its address, not the client's: by address, over TCP."""
-    values = row.values
-    named = {*(values["target_groups"] or ()), *(values["weighed_groups"] or ())} - {""}
-    kinds = {found.values["target_type"] if (found := behind.get((row.target, row.region, each))) else None for each in named}
-    return kinds == {"ip"} and str(values["protocol"]).upper() in ("TCP", "TLS")
+    kinds = {None if each is None else each.values["target_type"] for each in _groups_of(row, behind) or ()}
+    return kinds == {"ip"} and str(row.values["protocol"]).upper() in ("TCP", "TLS")
 
 
 def _behind(row: SeenRow, behind: Mapping[tuple[str, str, str], SeenRow]) -> tuple[set[int], bool]:
@@ -115,13 +111,19 @@ def _behind(row: SeenRow, behind: Mapping[tuple[str, str, str], SeenRow]) -> tup
     values = row.values
     if "target_port" in values:
         return (set(), True) if values["target_port"] is None else ({values["target_port"]}, False)
-    named, weighed = values["target_groups"], values["weighed_groups"]
-    if named is None or weighed is None:
+    groups = _groups_of(row, behind)
+    if groups is None:
         return set(), True
-    groups = [behind.get((row.target, row.region, each)) for each in sorted({*named, *weighed} - {""})]
-    found = [None if each is None else each.values["port"] for each in groups]
-    missing = any(each is None for each in found)
-    return {each for each in found if each}, missing
+    found = {None if each is None else each.values["port"] for each in groups}
+    return {each for each in found if each}, None in found
+
+
+def _groups_of(row: SeenRow, behind: Mapping[tuple[str, str, str], SeenRow]) -> list[SeenRow | None] | None:
+    """The target groups behind a listener, None for one that was not seen; None in place of all where it was not read which they are."""
+    named, weighed = row.values["target_groups"], row.values["weighed_groups"]
+    if named is None or weighed is None:
+        return None
+    return [behind.get((row.target, row.region, each)) for each in sorted({*named, *weighed} - {""})]
 
 
 def cluster_endpoints(seen: SeenTables) -> Iterable[MadeRow]:

@@ -214,22 +214,24 @@ def role_rights(seen: SeenTables) -> Iterator[MadeRow]:
 def policy_rights(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each policy of ours that is attached to somebody, taken alone."""
     judge = Judge(seen)
-    attached = _attached(seen)
-    for policy in managed(seen).values():
+    policies = managed(seen).values()
+    attached = _attached(seen, {policy.target for policy in policies})
+    for policy in policies:
         if policy.is_ours and policy.attachments != 0:
             row = SeenRow(policy.target, policy.region, policy.name, policy.fact, {})
             known = attached.get(policy.target)
-            names = None if known is None else [f"{holder.kind} {holder.name}" for holder in known.get(policy.name, ())]
+            held_by = None if known is None else known.get(policy.name, [])
+            names = None if held_by is None else [f"{holder.kind} {holder.name}" for holder in held_by]
             made = {"name": policy.name.rpartition("/")[2], "arn": policy.name, "holders": names}
             if policy.attachments is not None:
                 made |= _alone(judge, row, policy)
-            facts_ = [policy.fact, *(fact for holder in (known or {}).get(policy.name, ()) for fact in holder.facts)]
+            facts_ = [policy.fact, *(fact for holder in held_by or () for fact in holder.facts)]
             yield MadeRow(policy.target, policy.region, policy.name, made, tuple(dict.fromkeys(facts_)))
 
 
-def _attached(seen: SeenTables) -> dict[str, dict[str, list[Holder]]]:
+def _attached(seen: SeenTables, targets: Iterable[str]) -> dict[str, dict[str, list[Holder]]]:
     """By account and policy who holds it; without the accounts in which somebody more may."""
-    made: dict[str, dict[str, list[Holder]]] = {policy.target: {} for policy in managed(seen).values()}
+    made: dict[str, dict[str, list[Holder]]] = {target: {} for target in targets}
     everybody = [holder for kind in (USER, GROUP, ROLE) for holder in holders(seen, kind)]
     unsure = {holder.row.target for holder in everybody if holder.attached is None}
     unsure |= {target for target in made for kind in (USER, GROUP, ROLE) if is_dark(seen, kind, target)}

@@ -128,8 +128,3 @@ def holds_every_change(rights: Rights) -> Truth:
 def holds_all_services(rights: Rights) -> Truth:
     """Whether every action of services that no policy names is held on every resource: of power users too, who lack IAM."""
     return rights.holds(Need(f"{FRESH}:{FRESH}", whole=True))
-
-
-def holds_everything(rights: Rights) -> Truth:
-    """Whether every action on every resource is held, apart from what a policy takes out by name."""
-    return holds_all_services(rights) & is_administrator(rights)

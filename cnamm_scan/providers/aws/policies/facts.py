@@ -266,13 +266,14 @@ def rights_row(rights: Rights) -> Row:
     raises = Truth.NO
     for _, each in found:
         raises |= each
+    administrator, all_services = escalation.is_administrator(rights), escalation.holds_all_services(rights)
     held = [name for name, much in whole.items() if much in (services.Share.ALL, services.Share.NEARLY)]
     possible = [name for name, much in whole.items() if much is services.Share.UNKNOWN]
     return {
         "arn": rights.arn,
-        "is_administrator": escalation.is_administrator(rights).as_bool,
-        "holds_everything": escalation.holds_everything(rights).as_bool,
-        "holds_all_services": escalation.holds_all_services(rights).as_bool,
+        "is_administrator": administrator.as_bool,
+        "holds_everything": (all_services & administrator).as_bool,  # apart from what a policy takes out by name
+        "holds_all_services": all_services.as_bool,
         "can_raise": raises.as_bool,
         "ways": [way.name for way, each in found if each is Truth.YES],
         "possible_ways": [way.name for way, each in found if each is Truth.UNKNOWN],

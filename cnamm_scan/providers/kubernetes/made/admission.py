@@ -72,16 +72,18 @@ def _refused(cluster: Judged, place: Place, questions: Sequence[str]) -> dict[st
 
 _PLAIN_POD = QUESTIONS["privileged"].variants[0].innocent
 _PLAIN_THINGS = (QUESTIONS["privileged_template"].variants[0].innocent, QUESTIONS["privileged_template"].variants[-1].innocent)
-_PLAIN = (_PLAIN_POD, *_PLAIN_THINGS, *(variant.innocent for name in THINGS for variant in QUESTIONS[name].variants))
+_PLAIN_WORKLOADS = (_PLAIN_POD, *_PLAIN_THINGS)
+"""A pod, and what makes pods."""
+_PLAIN = (*_PLAIN_WORKLOADS, *(variant.innocent for name in THINGS for variant in QUESTIONS[name].variants))
 
 
 def _is_judged(cluster: Judged, place: Place) -> bool | None:
     """Whether any pod is judged there. None where some are, of one name or label, and where something cannot be seen into."""
-    plain = [request.at(place) for request in (_PLAIN_POD, *_PLAIN_THINGS)]
+    plain = [request.at(place) for request in _PLAIN_WORKLOADS]
     if any(unit.looks(request) for unit in cluster.units for request in plain):
         return True
     hidden = cluster.gaps or cluster.label_default is not False or any(hook.sees(plain[0]) is not False for hook in cluster.opaque)
-    return None if hidden or any(_judges(unit, (_PLAIN_POD, *_PLAIN_THINGS), place) is not False for unit in cluster.units) else False
+    return None if hidden or any(_judges(unit, _PLAIN_WORKLOADS, place) is not False for unit in cluster.units) else False
 
 
 def _judges(unit: Unit, requests: Iterable[Request], place: Place) -> bool | None:
@@ -152,12 +154,11 @@ def _missed(unit: Unit, places: Sequence[tuple[Place, int]], cluster: Judged) ->
     """In how many places a plain pod, or whatever else it is about, is not judged, or not refused although it would be elsewhere."""
     if unit.guard is None:  # the labels of one namespace
         return len(cluster.ours) - (unit.row.values["is_system"] is False)
-    own = unit.guard.applies if unit.is_enforcing and unit.fails_closed else unit.looks
     # what it may be about counts too: nobody knows yet that it is not judged
     asked = [request for request in _PLAIN if any(unit.looks(request.at(place)) is not False for place, _ in places)] or _PLAIN[:1]
     missed = 0
     for place, count in places:
-        reached = any_of(own(request.at(place)) for request in asked)
+        reached = any_of(unit.holds(request.at(place)) for request in asked)
         if reached is None:
             return None
         missed += 0 if reached else count
@@ -168,8 +169,7 @@ def _is_for_all(unit: Unit) -> bool | None:
     """Whether it judges, and refuses where it does at all, in a namespace under any name: else it names those that it is for."""
     if unit.guard is None:  # the labels of one namespace
         return False
-    own = unit.guard.applies if unit.is_enforcing and unit.fails_closed else unit.looks
-    return any_of(own(request.at(NEW)) for request in (_PLAIN_POD, *_PLAIN_THINGS))
+    return any_of(unit.holds(request.at(NEW)) for request in _PLAIN_WORKLOADS)
 
 
 def _is_providers(unit: Unit) -> bool:

@@ -92,7 +92,8 @@ GUARD: Mapping[str, Column] = {
     "covered": Column("integer", about="In how many namespaces, system ones apart, it is asked, and refuses where it does elsewhere."),
     "is_for_all": Column(
         "boolean",
-        about="Whether it also holds in a namespace that is made tomorrow under any name. Else it names those that it is for.",
+        about="Whether it also holds for pods, or what makes them, in a namespace that is made tomorrow under any name. Else it names those"
+        " that it is for, or is about other things.",
     ),
     "is_providers": Column("boolean", about="Whether it came with the managed cluster, as its name or who wrote it tells."),
 }

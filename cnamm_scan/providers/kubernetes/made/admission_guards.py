@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.kubernetes.made.openshift import is_openshift
 from cnamm_scan.providers.kubernetes.policies.admission.cel_policies import BoundPolicy, Found
 from cnamm_scan.providers.kubernetes.policies.admission.decide import Door, words_of
 from cnamm_scan.providers.kubernetes.policies.admission.gatekeeper import Constraint, Settings, enforces, text_of
@@ -52,7 +53,6 @@ CEL_EXCEPTION = "kubernetes.kyverno.cel_exception"
 CONSTRAINT = "kubernetes.gatekeeper.constraint"
 TEMPLATE = "kubernetes.gatekeeper.constraint_template"
 EXEMPTION = "kubernetes.gatekeeper.exclusion"
-RESOURCE = "kubernetes.cluster.api_resource"
 STANDARDS = ("baseline", "restricted")
 
 
@@ -79,6 +79,12 @@ class Unit:
     is_enforcing: bool | None
     fails_closed: bool | None
     namespace: str = ""
+
+    def holds(self, request: Request) -> bool | None:
+        """Whether it judges a request, and refuses there what it objects to, if it refuses at all."""
+        if self.guard is not None and self.is_enforcing and self.fails_closed:
+            return self.guard.applies(request)
+        return self.looks(request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +174,7 @@ class _Reader:
         opaque = [hook for _, hook in hooks if not known_hook(hook.name)]
         guards.extend(Opaque(hook) for hook in opaque)
         gaps = self._gaps or any(self.dark(table) for table in (POLICY, BINDING, *RULES, *NEWER, CONSTRAINT))
-        gaps = gaps or more or self._has_constraints()
+        gaps = gaps or more or is_openshift(self._seen, self._target)  # whose own constraints refuse by requester and are not read
         if gaps:
             guards.append(Unseen())
         ours = [str(row.values["name"]) for row in spaces if row.values["is_system"] is False]
@@ -190,11 +196,6 @@ class _Reader:
             tuple(self._unread),
             tuple(opaque),
         )
-
-    def _has_constraints(self) -> bool:
-        """Whether it is an OpenShift, whose SecurityContextConstraints refuse by requester and are not read."""
-        rows = self._seen.rows(RESOURCE) if RESOURCE in self._seen.reads else ()
-        return any(row.target == self._target and row.values["resource"] == "securitycontextconstraints" for row in rows)
 
     def _labels(self, spaces: Sequence[SeenRow]) -> Iterator[Unit]:
         for row in spaces:

@@ -12,7 +12,7 @@ from cnamm_scan.providers.kubernetes.policies.admission.kyverno import Rule, Val
 from cnamm_scan.providers.kubernetes.policies.admission.kyverno_match import CelExcepted
 from cnamm_scan.providers.kubernetes.policies.admission.questions import QUESTIONS
 from cnamm_scan.providers.kubernetes.policies.admission.requests import Request
-from cnamm_scan.providers.kubernetes.policies.admission.values import all_of, denied
+from cnamm_scan.providers.kubernetes.policies.admission.values import all_of
 from cnamm_scan.providers.kubernetes.policies.admission.webhooks import Engine
 
 CHECKS = ("kubernetes.kyverno.cluster_image_check", "kubernetes.kyverno.namespaced_image_check")
@@ -92,8 +92,7 @@ def _check(row: SeenRow, engine: Engine, cluster: Judged) -> Covers:
     )
 
     def covers(request: Request) -> bool | None:
-        here = guard.enforces(request) if by_place else True
-        found = all_of((guard.concerns(request, kind=""), here, guard.is_asked(request)))
+        found = all_of((guard.looks(request, kind=""), guard.enforces(request) if by_place else True))
         return None if found and unread else found
 
     return covers
@@ -108,8 +107,4 @@ def _newer(row: SeenRow, engine: Engine, exceptions: Sequence[CelExcepted], more
     name = str(values["name"])
     others = [CelExcepted([name], (), narrowed=True)] if more else []
     guard = ValidatingPolicy(name, str(values["namespace"] or ""), spec, engine, [*exceptions, *others])
-
-    def covers(request: Request) -> bool | None:
-        return all_of((guard.matches(request), engine.hears(request), denied(guard.is_let_off(request))))
-
-    return covers
+    return lambda request: guard.looks(request, kind="")

@@ -362,6 +362,7 @@ def restricted_namespaces(seen: SeenTables) -> Iterable[MadeRow]:
                 "is_system": row.values["is_system"],
                 "pods": None if dark and not count else count,
                 "own_pods": None if (dark and not own) or unsure else own,
+                "has_own_pods": True if own else None if dark or unsure else False,
                 "policies": len(restricting) or (0 if hidden is False and not isolating else None),
                 "denies_ingress": cluster.network.denies(name, Direction.INGRESS, hidden=hidden),
                 "denies_egress": cluster.network.denies(name, Direction.EGRESS, hidden=hidden),

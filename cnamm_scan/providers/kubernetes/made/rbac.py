@@ -13,6 +13,7 @@ from cnamm_scan.providers.kubernetes.made.rbac_room import CLUSTER_ROLE, Bound, 
 from cnamm_scan.providers.kubernetes.policies.admission.values import all_of
 from cnamm_scan.providers.kubernetes.policies.rbac import builtin
 from cnamm_scan.providers.kubernetes.policies.rbac.asking import Rule, Truth, either
+from cnamm_scan.providers.kubernetes.policies.rbac.cluster import Binding
 from cnamm_scan.providers.kubernetes.policies.rbac.raising import Climb
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import Grant, RoleName
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import (
@@ -72,21 +73,53 @@ _UNNAMED = frozenset({Subject(USER, ANONYMOUS), Subject(GROUP, UNAUTHENTICATED)}
 
 _SPANS = re.compile(r"([0-9]+(?:[.][0-9]+)?)(weeks?|wks?|w|days?|d|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)")
 _HOURS = {"w": 168.0, "d": 24.0, "h": 1.0, "m": 1 / 60, "s": 1 / 3600}
+_FOR_EVER, _DAY, _LATEST = 1e8, timedelta(days=1), datetime(9999, 12, 31, tzinfo=UTC)
+"""More hours than the calendar has, and its last day."""
+
+
+def _end(text: str) -> datetime | timedelta | None:
+    """A span such as 1d12h, or the end of a day; None of what no product heeds."""
+    if not _SPANS.sub("", text):
+        return timedelta(hours=min(_FOR_EVER, sum(float(number) * _HOURS[unit[0]] for number, unit in _SPANS.findall(text))))
+    try:
+        day = datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return min(day, _LATEST - _DAY) + _DAY
+
+
+def _ends(ttl: Any) -> list[datetime | timedelta | None]:
+    """When each of the products that are told to delete a binding is to do so. `forever` tells none."""
+    return [_end(text) for text in str(ttl or "").split("; ") if text not in ("", "forever")]
+
+
+def _start(made: Any) -> datetime | None:
+    return made.replace(tzinfo=UTC) if isinstance(made, datetime) else None
+
+
+def ends_at(ttl: Any, made: Any) -> datetime | None:
+    """When the first that heeds what it is told deletes a binding. None where none does, or where it hangs on an unknown beginning."""
+    start, found = _start(made), list[datetime]()
+    for end in _ends(ttl):
+        if isinstance(end, datetime):
+            found.append(end)
+        elif end is not None:
+            if start is None:
+                return None
+            found.append(start + min(end, _LATEST - start))
+    return min(found, default=None)
 
 
 def lasts_hours(ttl: Any, made: Any) -> float | None:
-    """How many hours a binding is to live from when it was made: a span such as 1d12h, or until the end of a day.
+    """How many hours a binding is to live from when it was made.
 
-    None where nothing says so, or in no form that the controllers heed that delete it.
+    None where nothing says so, or in no form that is heeded, or where products are told different times: which of them runs decides.
     """
-    text = str(ttl or "")
-    if text and not _SPANS.sub("", text):
-        return sum(float(number) * _HOURS[unit[0]] for number, unit in _SPANS.findall(text))
-    try:
-        last = datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
-    except ValueError:
-        return None
-    return (last - made.replace(tzinfo=UTC)).total_seconds() / 3600 if isinstance(made, datetime) else None
+    start, spans = _start(made), set[timedelta | None]()
+    for end in _ends(ttl):
+        spans.add(end if not isinstance(end, datetime) else None if start is None else end - start)
+    span = spans.pop() if len(spans) == 1 else None
+    return None if span is None else span / timedelta(hours=1)
 
 
 class Powers:
@@ -99,9 +132,9 @@ class Powers:
         outcomes = Climb(cluster).outcomes(several)
         self._found = {role: outcome.is_administrator for role, outcome in zip(roles, outcomes, strict=True)}
 
-    def is_privileged(self, role: RoleName) -> Truth:
-        """Whether a role, held in the whole cluster, is everything or leads there by RBAC's own means."""
-        return self._found[role]
+    def is_privileged(self, binding: Binding) -> Truth:
+        """Whether a binding's role, held in the whole cluster, is everything or leads there by RBAC's own means."""
+        return None if not binding.role_kind or not binding.role_name else self._found[binding.role]
 
 
 def _held(bound: Bound, powers: Powers) -> Row:
@@ -115,7 +148,7 @@ def _held(bound: Bound, powers: Powers) -> Row:
         "is_builtin": built_in,
         "is_platforms": True if _MAKERS_OWN.match(binding.name) else built_in,
         "is_break_glass": values["is_break_glass"],
-        "is_privileged": None if not binding.role_kind or not binding.role_name else powers.is_privileged(binding.role),
+        "is_privileged": powers.is_privileged(binding),
         "has_expiry": values["has_expiry"],
         "removers": values["removers"],
         "lasts_hours": lasts_hours(values["ttl"], values["created_at"]),
@@ -156,6 +189,7 @@ def bindings(seen: SeenTables) -> Iterator[MadeRow]:
                 "is_shipped": None if subjects is None else all_of([room.ships(bound, each) for each in subjects]) if subjects else False,
                 "is_makers": None if subjects is None else bool(subjects) and all_of(is_makers(bound, each) for each in subjects),
                 "ttl": bound.row.values["ttl"],
+                "ends_at": moment(ends_at(bound.row.values["ttl"], bound.row.values["created_at"])),
                 "reviewed_on": bound.row.values["reviewed_on"],
             }
             yield MadeRow(room.target.id, EVERYWHERE, bound.key, row, _facts(room, bound))

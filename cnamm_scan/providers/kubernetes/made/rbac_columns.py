@@ -33,7 +33,9 @@ _HELD: Mapping[str, Column] = {
     "has_expiry": Column("boolean", about="Whether a label or annotation asks a controller to delete it."),
     "removers": Column("list", about="Products that are asked to: kyverno-cleanup, janitor, ttl-controller."),
     "lasts_hours": Column(
-        "number", about="How many hours it is to live from when it was made; unknown where nothing says so, or in no form that is known."
+        "number",
+        about="How many hours it is to live from when it was made; unknown where nothing says so, or in no form that is known, or where"
+        " several products are told different times.",
     ),
 }
 BINDING: Mapping[str, Column] = {
@@ -43,6 +45,7 @@ BINDING: Mapping[str, Column] = {
     **_ROLE,
     **_HELD,
     "ttl": Column("text"),
+    "ends_at": Column("timestamp", about="When the first of the products that are told so is to delete it."),
     "reviewed_on": Column("text"),
 }
 _WHO: Mapping[str, Column] = {

@@ -11,6 +11,7 @@ from typing import Any
 from cnamm_scan.model import Reason, Target
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.kubernetes.aws_auth import ACCOUNT
+from cnamm_scan.providers.kubernetes.made.openshift import is_openshift
 from cnamm_scan.providers.kubernetes.policies.rbac import builtin, reading
 from cnamm_scan.providers.kubernetes.policies.rbac.asking import Truth
 from cnamm_scan.providers.kubernetes.policies.rbac.cluster import Binding, Cluster, Features, Role, Sight
@@ -42,8 +43,6 @@ _LABELS = {
     "oke.oraclecloud.com/pool.name": "oke",
 }
 """Label that a cloud puts on the nodes of a managed cluster -> the name of that service."""
-_CONSTRAINTS = "securitycontextconstraints"
-"""A resource that OpenShift alone serves."""
 OWN_WRITERS = frozenset({"kube-apiserver", "kube-controller-manager", "clusterrole-aggregation-controller"})
 """Who writes the fields of a role that nobody has changed."""
 
@@ -294,7 +293,11 @@ class Room:
         """Whether an account is part of OpenShift itself, whose own operators keep it: nobody who runs the cluster can take its rights."""
         if account.kind != SERVICE_ACCOUNT or not account.namespace.startswith("openshift-") or not self.is_platforms(account.namespace):
             return False
-        return any(row.values["resource"] == _CONSTRAINTS for row in self.rows(KIND)) and self.runs(account) is True
+        return self._is_openshift and self.runs(account) is True
+
+    @cached_property
+    def _is_openshift(self) -> bool:
+        return is_openshift(self._seen, self.target.id)
 
 
 def rooms(seen: SeenTables) -> Iterator[Room]:

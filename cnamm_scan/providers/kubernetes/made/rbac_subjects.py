@@ -320,11 +320,19 @@ def _unread(kind: str, name: str, facts: Sequence[str], room: Room) -> MadeRow:
     return MadeRow(room.target.id, EVERYWHERE, f"{kind} {name}", row, tuple(facts))
 
 
-def _emergencies(room: Room) -> dict[Subject, None]:
-    """Whom emergency bindings give everything in the whole cluster."""
+def _emergencies(room: Room) -> tuple[dict[Subject, None], bool]:
+    """Whom emergency bindings give everything in the whole cluster where these are too many, and whether more of them may be."""
+    bindings = [each.binding for each in room.bindings if each.row.values["is_break_glass"] and not each.binding.namespace]
+    if not bindings:
+        return {}, False
     powers = Powers(room)
-    found = (each.binding for each in room.bindings if each.row.values["is_break_glass"] and not each.binding.namespace)
-    return dict.fromkeys(subject for each in found if powers.is_privileged(each.role) for subject in each.subjects or ())
+    sure, maybe, is_open = dict[Subject, None](), dict[Subject, None](), False
+    for each in bindings:
+        privileged = powers.is_privileged(each)
+        is_open = is_open or (each.subjects is None and privileged is not False)
+        (sure if privileged else maybe if privileged is None else {}).update(dict.fromkeys(each.subjects or ()))
+    is_open = is_open or (not maybe.keys() <= sure.keys() and len(sure | maybe) > _EMERGENCIES)
+    return (sure if len(sure) > _EMERGENCIES else {}), is_open
 
 
 def administrators(seen: SeenTables) -> Iterator[MadeRow]:
@@ -348,8 +356,8 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
                 if is_administrator and not (holder.subject.kind == IAM and counted.keys() & holder.caller.subjects):
                     counted[holder.subject] = None
                 possible = possible or is_administrator is None
-            if len(emergency := _emergencies(room)) > _EMERGENCIES:
-                counted |= emergency
+            emergency, more = _emergencies(room)
+            counted, possible = counted | emergency, possible or more
             names = [each.text for each in counted]
             row = {"at_least": len(names), "at_most": None if possible else len(names), "names": names}
             yield MadeRow(room.target.id, EVERYWHERE, cluster.key, row, (cluster.fact,))

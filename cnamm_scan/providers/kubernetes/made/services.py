@@ -10,20 +10,12 @@ from cnamm_scan.model import MadeRow, Reason
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.kubernetes.policies.network.balancers import admitted, is_internal
 from cnamm_scan.providers.openness import Openness, addresses, judge
-from cnamm_scan.providers.ports import HABITS, LISTS, WEB, joined, lists_of, ports
+from cnamm_scan.providers.ports import HABITS, LISTS, WEB, lists_of, ports, written
 from cnamm_scan.providers.programs import PROGRAM_LISTS, lists_of_image, lists_of_name
 
 SERVICE, POD = "kubernetes.core.service", "kubernetes.core.pod"
 INGRESS = "kubernetes.networking.ingress"
-_HABITS = joined(
-    (
-        HABITS,
-        *(
-            ports("tcp", low, high)
-            for low, high in ((50000, 50000), (5555, 5557), (8086, 8086), (5601, 5601), (8200, 8200), (9093, 9093), (9097, 9097))
-        ),
-    )
-)
+_HABITS = HABITS.joined(written("5555-5557 5601 8086 8200 9093 9097 50000"))
 """Beside the habits of all providers those of Jenkins's agents, of what watches queues, of web applications beside each other, and numbers
 that two programs share: Kibana, Elastic's APM and Vault, Alertmanager and Tekton's dashboard with Kafka."""
 Truth = bool | None
@@ -162,12 +154,10 @@ def behind(row: SeenRow, pods: Pods, only: Any = None, *, by_port: bool = False)
 def _held(row: SeenRow, pods: Pods) -> Behind:
     """What answers behind a service that callers come to: by its own ports, unless they come to a port of the node."""
     kind, external = row.values["type"], row.values["external_ips"]
-    by_port = behind(row, pods, by_port=True)
-    if external or kind not in ("NodePort", None):
-        return by_port
-    by_node = behind(row, pods, by_port=False)
-    if kind is not None and external is not None:
-        return by_node
+    comes_by_port, comes_by_node = bool(external) or kind not in ("NodePort", None), kind is not None and external is not None
+    if comes_by_port or comes_by_node:
+        return behind(row, pods, by_port=comes_by_port)
+    by_port, by_node = behind(row, pods, by_port=True), behind(row, pods, by_port=False)
     sure = by_port.sure & by_node.sure
     maybe = (by_port.sure | by_port.maybe | by_node.sure | by_node.maybe) - sure
     return replace(by_node, sure=sure, maybe=maybe, is_whole=by_node.is_whole and by_port.numbers == by_node.numbers)

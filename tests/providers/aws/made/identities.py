@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from cnamm_scan.model import MadeRow, Target
-from cnamm_scan.providers.aws.documents import iam_policy
 from cnamm_scan.providers.aws.made.columns import MAKERS
 from cnamm_scan.providers.interface import SeenRow
 from tests.providers.seen import Given
@@ -24,11 +23,6 @@ EVERY = (
     *(f"{kind}_{what}" for kind in ("user", "group", "role") for what in ("detail", "single", "attachment", "inline_single")),
     *("policy_detail", "policy_single", "boundary_single", "group_member_single", "role_session"),
 )
-
-
-def document(*statements: Mapping[str, Json]) -> Json:
-    """A policy as facts keep it."""
-    return iam_policy({"Version": "2012-10-17", "Statement": list(statements)})
 
 
 @dataclass

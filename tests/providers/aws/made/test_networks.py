@@ -370,6 +370,8 @@ def test_targets_that_see_who_comes_may_turn_the_world_away_behind_a_balancer_wi
         assert listener(rule("0.0.0.0/0", 5432), port=5432, kind=kind, security_groups=["sg"])["opens_databases"] is True
     assert listener(port=5432, target_groups=[""])["opens_databases"] is None
     assert listener(port=5432, kind="instance", scheme="internal")["opens_databases"] is False
+    unread: list[Json] = [{"target_groups": None, "weighed_groups": ["tg"]}, {"weighed_groups": None}]
+    assert [listener(port=5432, **more)["is_public"] for more in unread] == [None, None]  # among those may be one that sees who comes
 
 
 def test_a_classic_balancer_without_groups_lets_everybody_in() -> None:

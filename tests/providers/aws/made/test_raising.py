@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.providers.aws.made.identities import ACCOUNT, ALL, IAM, READ, Identities, document, rows
+from tests.providers.aws.made.given import policy
+from tests.providers.aws.made.identities import ACCOUNT, ALL, IAM, READ, Identities, rows
 
 PASS_ONE = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": f"{IAM}role/strong"}
 RUN = {"Effect": "Allow", "Action": "ecs:*", "Resource": "*"}
@@ -15,13 +16,13 @@ ONE_FUNCTION = {"Effect": "Allow", "Action": "lambda:UpdateFunctionCode", "Resou
 
 
 def trusted(principal: Any) -> Any:
-    return document({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"})
+    return policy({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"})
 
 
 def asked(statements: list[Any], strong: list[Any] | None, trust: Any, *unseen: str) -> tuple[bool | None, list[str]]:
     """(can raise, ways that may be open) of a user with these statements, beside a role that holds `strong`."""
-    held = {} if strong is None else {"strong": {"inline": {"p": document(*strong)}, "trust": trust}}
-    everybody = Identities(users={"kim": {"inline": {"p": document(*statements)}}}, roles=held)
+    held = {} if strong is None else {"strong": {"inline": {"p": policy(*strong)}, "trust": trust}}
+    everybody = Identities(users={"kim": {"inline": {"p": policy(*statements)}}}, roles=held)
     made = rows("iam_user_rights", everybody.told(*unseen))["user/kim"]
     return made["can_raise"], made["possible_ways"]
 
@@ -67,7 +68,7 @@ def test_a_strong_role_that_was_not_seen_may_be_there() -> None:
 
 def test_a_role_whose_policies_were_not_read_may_be_strong() -> None:
     everybody = Identities(
-        users={"kim": {"inline": {"p": document(TAKE_ONE)}}}, roles={"strong": {"attached": [f"{IAM}policy/unread"], "trust": OWN}}
+        users={"kim": {"inline": {"p": policy(TAKE_ONE)}}}, roles={"strong": {"attached": [f"{IAM}policy/unread"], "trust": OWN}}
     )
     assert rows("iam_user_rights", everybody.told())["user/kim"]["can_raise"] is None
 
@@ -84,7 +85,7 @@ def test_a_right_over_some_identities_stays_open_whatever_the_roles_are() -> Non
 
 
 def test_nobody_raises_his_rights_by_taking_himself() -> None:
-    role = {"inline": {"p": document({**TAKE_ONE}, ALL)}, "trust": OWN}
+    role = {"inline": {"p": policy({**TAKE_ONE}, ALL)}, "trust": OWN}
     made = rows("iam_role_rights", Identities(roles={"strong": role}).told())["role/strong"]
     assert "sts:AssumeRole" not in made["possible_ways"]
 
@@ -93,15 +94,15 @@ def chain(**more: Any) -> dict[str, tuple[bool | None, bool | None]]:
     """(is administrator, becomes one) of users and roles that take one another: kim, low, middle, high."""
 
     def takes(name: str) -> Any:
-        return document({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": f"{IAM}role/{name}"})
+        return policy({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": f"{IAM}role/{name}"})
 
     users = {"kim": {"inline": {"p": takes("low")}}, "lea": {"inline": {"p": takes("other")}}, "mia": {}}
     roles = {
-        "high": {"inline": {"p": document(ALL)}, "trust": OWN},
+        "high": {"inline": {"p": policy(ALL)}, "trust": OWN},
         "middle": {"inline": {"p": takes("high")}, "trust": OWN},
         "low": {"inline": {"p": takes("middle")}, "trust": OWN},
-        "other": {"inline": {"p": document(READ)}, "trust": OWN},
-        "named": {"inline": {"p": document(ALL)}, "trust": trusted({"AWS": f"{IAM}user/mia"})},
+        "other": {"inline": {"p": policy(READ)}, "trust": OWN},
+        "named": {"inline": {"p": policy(ALL)}, "trust": trusted({"AWS": f"{IAM}user/mia"})},
         **more,
     }
     everybody = Identities(users=users, roles=roles)
@@ -125,12 +126,12 @@ def test_who_takes_roles_one_after_the_other_becomes_what_the_last_is() -> None:
 def test_a_chain_is_as_certain_as_its_least_certain_step() -> None:
     unread = chain(middle={"attached": [f"{IAM}policy/unread"], "trust": OWN})
     assert [unread[name][1] for name in ("kim", "low", "middle", "lea")] == [None, None, None, False]
-    closed = chain(middle={"inline": {"p": document({**TAKE_ONE, "Resource": f"{IAM}role/high"})}, "trust": LAMBDA})
+    closed = chain(middle={"inline": {"p": policy({**TAKE_ONE, "Resource": f"{IAM}role/high"})}, "trust": LAMBDA})
     assert [closed[name][1] for name in ("kim", "low", "middle")] == [False, False, True]
 
 
 def test_roles_in_a_circle_end() -> None:
-    around = chain(other={"inline": {"p": document({**TAKE_ONE, "Resource": f"{IAM}role/*"})}, "trust": OWN})
+    around = chain(other={"inline": {"p": policy({**TAKE_ONE, "Resource": f"{IAM}role/*"})}, "trust": OWN})
     assert [around[name][1] for name in ("lea", "other", "kim")] == [True, True, True]
 
 

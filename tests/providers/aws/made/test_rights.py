@@ -8,20 +8,21 @@ from typing import Any
 import pytest
 
 from cnamm_scan.providers.interface import SeenRow
-from tests.providers.aws.made.identities import ALL, EC2, IAM, READ, TARGET, Identities, Seen, document, rows
+from tests.providers.aws.made.given import policy
+from tests.providers.aws.made.identities import ALL, EC2, IAM, READ, TARGET, Identities, Seen, rows
 
 ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 NOT_IAM = {"Effect": "Allow", "NotAction": ["iam:*"], "Resource": "*"}
 GIVER = {"Effect": "Allow", "Action": "iam:Attach*", "Resource": "*"}
 POLICIES = {
-    ADMIN: document(ALL),
-    "stars": document({"Effect": "Allow", "Action": "*:*", "Resource": "*"}),
-    "iam": document({"Effect": "Allow", "Action": "IAM:**", "Resource": "*"}),
-    "power": document(NOT_IAM),
-    "giver": document(GIVER),
-    "reader": document(READ),
-    "ceiling": document({"Effect": "Allow", "Action": ["s3:*", "ec2:Describe*"], "Resource": "*"}),
-    "no-ceiling": document(ALL),
+    ADMIN: policy(ALL),
+    "stars": policy({"Effect": "Allow", "Action": "*:*", "Resource": "*"}),
+    "iam": policy({"Effect": "Allow", "Action": "IAM:**", "Resource": "*"}),
+    "power": policy(NOT_IAM),
+    "giver": policy(GIVER),
+    "reader": policy(READ),
+    "ceiling": policy({"Effect": "Allow", "Action": ["s3:*", "ec2:Describe*"], "Resource": "*"}),
+    "no-ceiling": policy(ALL),
 }
 
 
@@ -33,7 +34,7 @@ def role(*attached: str, boundary: str = "none", **more: Any) -> dict[str, Any]:
     return {
         "attached": [each if each.startswith("arn:") else own(each) for each in attached],
         "boundary": boundary,
-        "trust": document(EC2),
+        "trust": policy(EC2),
         **more,
     }
 
@@ -42,12 +43,12 @@ EVERYBODY = Identities(
     policies=POLICIES,
     users={
         "ann": {"groups": ["ops"]},
-        "bob": {"inline": {"all": document({"Effect": "Allow", "NotAction": "nosuch:Thing", "Resource": "*"})}},
+        "bob": {"inline": {"all": policy({"Effect": "Allow", "NotAction": "nosuch:Thing", "Resource": "*"})}},
         "cleo": {"attached": [own("iam")], "tags": ["Break-Glass"]},
         "dan": {"attached": [own("reader")], "groups": ["readers"]},
         "eve": {"attached": [ADMIN], "boundary": own("ceiling")},
     },
-    groups={"ops": {"attached": [ADMIN]}, "readers": {"inline": {"read": document(READ)}}},
+    groups={"ops": {"attached": [ADMIN]}, "readers": {"inline": {"read": policy(READ)}}},
     roles={
         "admin": role(ADMIN),
         "power": role("power"),
@@ -108,7 +109,7 @@ def test_administrators_are_counted_whichever_way_they_came_by_it(longer: bool) 
 @TELLINGS
 def test_roles_by_which_control_tower_and_stack_sets_act_are_no_administrators_of_ours(longer: bool) -> None:
     names = ("AWSControlTowerExecution", "stacksets-exec-0123456789abcdef", "control")
-    given = Identities(roles={name: {"attached": [own("p")]} for name in names}, policies={"p": document(ALL)})
+    given = Identities(roles={name: {"attached": [own("p")]} for name in names}, policies={"p": policy(ALL)})
     (made,) = rows("iam_administrators", given.told(longer=longer)).values()
     assert made["names"] == ["role control"]
     rights = rows("iam_role_rights", given.told(longer=longer))
@@ -142,7 +143,7 @@ def test_what_was_not_listed_may_give_more_and_take_all(unseen: str) -> None:
 
 
 def test_a_policy_that_was_not_read_may_deny_what_another_gives() -> None:
-    given = Identities(users={"u": {"attached": [own("p")], "inline": {"all": document(ALL)}}}, policies={"p": None})
+    given = Identities(users={"u": {"attached": [own("p")], "inline": {"all": policy(ALL)}}}, policies={"p": None})
     for longer in (False, True):
         made = rows("iam_user_rights", given.told(longer=longer))["user/u"]
         assert (made["is_administrator"], made["holds_everything"], made["can_raise"], made["ways"]) == (None, None, None, [])
@@ -152,7 +153,7 @@ def test_a_policy_that_was_not_read_may_deny_what_another_gives() -> None:
 
 @pytest.mark.parametrize("kind", ["user", "group", "role"])
 def test_an_attachment_of_which_nobody_knows_whose_it_is_may_be_anybody_s(kind: str) -> None:
-    given = Identities(**{f"{kind}s": {"x": {"attached": [ADMIN]}, "y": {}}}, policies={ADMIN: document(ALL)}).told(longer=True)
+    given = Identities(**{f"{kind}s": {"x": {"attached": [ADMIN]}, "y": {}}}, policies={ADMIN: policy(ALL)}).told(longer=True)
     table = f"aws.iam.{kind}_attachment"
     nameless = [replace(row, values={**row.values, "holder_name": None}) for row in given.tables[table]]
     made = rows(f"iam_{kind}_rights", replace(given, tables={**given.tables, table: nameless}))
@@ -169,7 +170,7 @@ def test_a_group_of_which_the_name_was_not_read_may_be_any() -> None:
 
 
 def test_a_way_that_a_boundary_may_leave_is_open_whoever_is_strong() -> None:
-    passing = document({"Effect": "Allow", "Action": ["iam:PassRole", "lambda:*"], "Resource": "*"})
+    passing = policy({"Effect": "Allow", "Action": ["iam:PassRole", "lambda:*"], "Resource": "*"})
     found = {}
     for bound in ("none", own("unread")):
         given = Identities(roles={"r": role("p", boundary=bound)}, policies={"p": passing, "unread": None})
@@ -237,15 +238,15 @@ def test_inline_policies_are_keyed_by_whom_they_hang_on() -> None:
 
 
 def test_an_inline_policy_that_could_not_be_read_is_a_row_that_knows_nothing() -> None:
-    unread = Identities(roles={"r": {"inline": {"p": None}, "trust": document(EC2)}})
+    unread = Identities(roles={"r": {"inline": {"p": None}, "trust": policy(EC2)}})
     for longer in (False, True):
         made = rows("iam_inline_rights", unread.told(longer=longer))["role/r/p"]
         assert (made["holds_sensitive_service"], made["holds_all_services"], made["passes_roles"]) == (None, None, None)
 
 
 def test_boundaries_say_what_they_leave() -> None:
-    denies = document(ALL, {"Effect": "Deny", "Action": "iam:DeleteRolePermissionsBoundary", "Resource": "*"})
-    stops = document(ALL, {"Effect": "Deny", "Action": "iam:*", "Resource": "*"})
+    denies = policy(ALL, {"Effect": "Deny", "Action": "iam:DeleteRolePermissionsBoundary", "Resource": "*"})
+    stops = policy(ALL, {"Effect": "Deny", "Action": "iam:*", "Resource": "*"})
     everybody = replace(
         EVERYBODY,
         policies={**POLICIES, "denies": denies, "stops": stops},
@@ -289,23 +290,23 @@ def sets(*policies: Any, unseen: frozenset[str] = frozenset(), **said: Any) -> d
 
 
 def test_permission_sets_come_to_all_that_they_hold() -> None:
-    assert sets(document(ALL))["is_administrator"] is True
-    assert sets(document(NOT_IAM))["holds_all_services"] is True
-    assert sets(document(READ), inline=document(ALL))["is_administrator"] is True
-    assert sets(document(READ))["is_administrator"] is False
-    assert sets(document(READ))["session_minutes"] == 60
+    assert sets(policy(ALL))["is_administrator"] is True
+    assert sets(policy(NOT_IAM))["holds_all_services"] is True
+    assert sets(policy(READ), inline=policy(ALL))["is_administrator"] is True
+    assert sets(policy(READ))["is_administrator"] is False
+    assert sets(policy(READ))["session_minutes"] == 60
 
 
 @pytest.mark.parametrize(
     "made",
     [
-        sets(document(READ), customer_policies=["shop"]),
-        sets(document(READ), customer_policies=None),
-        sets(document(READ), inline=None),
-        sets(document(READ), None),
-        sets(document(ALL), has_boundary=True),
-        sets(document(ALL), has_boundary=None),
-        sets(document(READ), unseen=frozenset({"aws.sso_admin.managed_policy"})),
+        sets(policy(READ), customer_policies=["shop"]),
+        sets(policy(READ), customer_policies=None),
+        sets(policy(READ), inline=None),
+        sets(policy(READ), None),
+        sets(policy(ALL), has_boundary=True),
+        sets(policy(ALL), has_boundary=None),
+        sets(policy(READ), unseen=frozenset({"aws.sso_admin.managed_policy"})),
     ],
     ids=["customer's", "customer's unread", "inline unread", "document unread", "boundary", "boundary unread", "dark"],
 )
@@ -325,5 +326,5 @@ def test_what_of_a_permission_set_was_not_seen_leaves_it_open(made: dict[str, An
     ],
 )
 def test_taking_every_role_is_seen_however_it_is_written(statements: list[Any]) -> None:
-    everybody = Identities(roles={"r": {"inline": {"p": document(*statements)}, "trust": document(EC2)}})
+    everybody = Identities(roles={"r": {"inline": {"p": policy(*statements)}, "trust": policy(EC2)}})
     assert rows("iam_inline_rights", everybody.told())["role/r/p"]["takes_roles"] == "all"

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.providers.aws.made.identities import ACCOUNT, EC2, Identities, document, rows
+from tests.providers.aws.made.given import policy
+from tests.providers.aws.made.identities import ACCOUNT, EC2, Identities, rows
 
 GITHUB = "token.actions.githubusercontent.com"
 HUB = {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{GITHUB}"}
@@ -19,7 +20,7 @@ def trusting(principal: Any, condition: Any = None, action: str = "sts:AssumeRol
 
 
 def told(*statements: Any, maker: str = "iam_role_trust", longer: bool = False) -> dict[str, dict[str, Any]]:
-    return rows(maker, Identities(roles={"r": {"trust": document(*statements)}}).told(longer=longer))
+    return rows(maker, Identities(roles={"r": {"trust": policy(*statements)}}).told(longer=longer))
 
 
 def one(*statements: Any) -> dict[str, Any]:

@@ -10,18 +10,15 @@ from hypothesis import strategies as st
 
 from cnamm_scan.providers.aws.policies import controls
 from cnamm_scan.providers.aws.policies.controls import REGIONS, Controls
-from cnamm_scan.providers.aws.policies.documents import UNREADABLE, Document, read
+from cnamm_scan.providers.aws.policies.documents import UNREADABLE
 from cnamm_scan.providers.aws.policies.setting import Setting
 from tests.examples import drawn
+from tests.providers.aws.policies.written import document
 
 Json = Any
 ME, OTHER, OURS = "111111111111", "222222222222", "o-abcdef1234"
 SETTING = Setting(ME, organisation=OURS)
 FULL = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-
-
-def document(*written: Json) -> Document:
-    return read({"Version": "2012-10-17", "Statement": list(written)})
 
 
 def deny(action: Json, condition: Json = None, resource: Json = "*", **more: Json) -> Json:

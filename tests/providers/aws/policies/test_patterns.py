@@ -17,7 +17,7 @@ repeatable = settings(derandomize=True, deadline=None, max_examples=drawn(300))
 
 
 @repeatable
-@given(patterns)
+@given(st.text(alphabet="ab*?", max_size=8))
 def test_a_pattern_matches_what_the_plain_recursion_matches(pattern: str) -> None:
     assert [matches(pattern, each) for each in TEXTS] == [glob(pattern, each) for each in TEXTS]
     assert [matches(tidy(pattern), each) for each in TEXTS] == [glob(pattern, each) for each in TEXTS]

@@ -13,10 +13,11 @@ from cnamm_scan.providers.aws.policies import buckets, facts, questions
 from cnamm_scan.providers.aws.policies.admission import Reach
 from cnamm_scan.providers.aws.policies.assuming import Role
 from cnamm_scan.providers.aws.policies.buckets import Bucket, Grant, Switches, bucket_reach, is_called_public, strictest
-from cnamm_scan.providers.aws.policies.documents import Document, read
+from cnamm_scan.providers.aws.policies.documents import read
 from cnamm_scan.providers.aws.policies.questions import Attestation
 from cnamm_scan.providers.aws.policies.rights import Rights
 from cnamm_scan.providers.aws.policies.setting import Place, Setting, Truth
+from tests.providers.aws.policies.written import document
 
 Json = Any
 ME, PARTNER, OURS = "111111111111", "222222222222", "o-abcdef1234"
@@ -24,10 +25,6 @@ SETTING = Setting(ME, organisation=OURS, canonical_id="aa")
 EVERYBODY = Grant("READ", group="http://acs.amazonaws.com/groups/global/AllUsers")
 CUSTOMERS = Grant("READ", group="http://acs.amazonaws.com/groups/global/AuthenticatedUsers")
 LOGS = Grant("WRITE", group="http://acs.amazonaws.com/groups/s3/LogDelivery")
-
-
-def _document(*written: Json) -> Document:
-    return read({"Version": "2012-10-17", "Statement": list(written)})
 
 
 def _read(principal: Json = "*", condition: Json = None) -> Json:
@@ -40,7 +37,7 @@ def _read(principal: Json = "*", condition: Json = None) -> Json:
     }
 
 
-PUBLIC = _document(_read())
+PUBLIC = document(_read())
 
 
 @pytest.mark.parametrize(
@@ -50,15 +47,15 @@ PUBLIC = _document(_read())
         (Bucket(PUBLIC, switches=Switches(restricts_public_policy=True)), Truth.NO),
         (Bucket(PUBLIC, switches=Switches(restricts_public_policy=None)), Truth.UNKNOWN),
         (Bucket(PUBLIC, switches=Switches(ignores_public_acls=True)), Truth.YES),
-        (Bucket(_document(), (EVERYBODY,)), Truth.YES),
-        (Bucket(_document(), (CUSTOMERS,)), Truth.YES),
-        (Bucket(_document(), (LOGS,)), Truth.NO),
-        (Bucket(_document(), (EVERYBODY,), switches=Switches(ignores_public_acls=True)), Truth.NO),
-        (Bucket(_document(), (EVERYBODY,), switches=Switches(ignores_public_acls=None)), Truth.UNKNOWN),
-        (Bucket(_document(), (EVERYBODY,), owner_enforced=True), Truth.NO),
-        (Bucket(_document(), (EVERYBODY,), owner_enforced=None), Truth.UNKNOWN),
+        (Bucket(document(), (EVERYBODY,)), Truth.YES),
+        (Bucket(document(), (CUSTOMERS,)), Truth.YES),
+        (Bucket(document(), (LOGS,)), Truth.NO),
+        (Bucket(document(), (EVERYBODY,), switches=Switches(ignores_public_acls=True)), Truth.NO),
+        (Bucket(document(), (EVERYBODY,), switches=Switches(ignores_public_acls=None)), Truth.UNKNOWN),
+        (Bucket(document(), (EVERYBODY,), owner_enforced=True), Truth.NO),
+        (Bucket(document(), (EVERYBODY,), owner_enforced=None), Truth.UNKNOWN),
         (Bucket(read("no json")), Truth.UNKNOWN),
-        (Bucket(_document(_read("*", {"StringLike": {"aws:SourceVpc": "vpc-*"}}))), Truth.YES),
+        (Bucket(document(_read("*", {"StringLike": {"aws:SourceVpc": "vpc-*"}}))), Truth.YES),
     ],
 )
 def test_whether_a_bucket_is_open(bucket: Bucket, expected: Truth) -> None:
@@ -66,17 +63,17 @@ def test_whether_a_bucket_is_open(bucket: Bucket, expected: Truth) -> None:
 
 
 def test_a_restricted_public_policy_shuts_out_named_accounts_too() -> None:
-    both = _document(_read({"AWS": PARTNER}), _read())
+    both = document(_read({"AWS": PARTNER}), _read())
     shut = Switches(restricts_public_policy=True)
     assert bucket_reach(Bucket(both, switches=shut), SETTING).admission.leaves_account is Truth.NO
-    assert bucket_reach(Bucket(_document(_read({"AWS": PARTNER})), switches=shut), SETTING).admission.accounts == {PARTNER}
+    assert bucket_reach(Bucket(document(_read({"AWS": PARTNER})), switches=shut), SETTING).admission.accounts == {PARTNER}
     assert strictest(Switches(False, False), Switches(None, True)) == Switches(None, True)
 
 
 def test_an_account_may_be_let_in_by_its_canonical_id() -> None:
-    found = bucket_reach(Bucket(_document(), (Grant("READ", canonical_id="aa"), Grant("READ", canonical_id="bb"))), SETTING).admission
+    found = bucket_reach(Bucket(document(), (Grant("READ", canonical_id="aa"), Grant("READ", canonical_id="bb"))), SETTING).admission
     assert (found.reach, set(found.accounts)) == (Reach.NAMED, {"bb"})
-    found = bucket_reach(Bucket(_document(), (Grant("READ", canonical_id="bb"),)), Setting(ME)).admission
+    found = bucket_reach(Bucket(document(), (Grant("READ", canonical_id="bb"),)), Setting(ME)).admission
     assert found.leaves_account is Truth.UNKNOWN
 
 
@@ -95,7 +92,7 @@ def test_an_account_may_be_let_in_by_its_canonical_id() -> None:
     ],
 )
 def test_what_s3_itself_calls_public(condition: Json, expected: Truth) -> None:
-    assert is_called_public(_document(_read("*", condition))) is expected
+    assert is_called_public(document(_read("*", condition))) is expected
 
 
 PLAIN = {"Bool": {"aws:SecureTransport": "false"}}
@@ -124,7 +121,7 @@ def _refusal(action: Json = "s3:*", resource: Json = BOTH, condition: Json = PLA
     ],
 )
 def test_whether_plain_text_is_refused_to_everybody(written: list[Json], expected: Truth) -> None:
-    assert questions.refuses(_document(*written), SETTING, ["s3:*"], buckets.arns_of("b"), questions.PLAIN_TEXT) is expected
+    assert questions.refuses(document(*written), SETTING, ["s3:*"], buckets.arns_of("b"), questions.PLAIN_TEXT) is expected
 
 
 def _decrypt(condition: Json = None, effect: str = "Allow", principal: Json = None) -> Json:
@@ -151,7 +148,7 @@ IMAGE = "kms:RecipientAttestation:ImageSha384"
     ],
 )
 def test_what_a_key_asks_of_an_enclave(written: list[Json], expected: Attestation) -> None:
-    assert questions.attestation(_document(*written), SETTING) is expected
+    assert questions.attestation(document(*written), SETTING) is expected
 
 
 def _through(action: Json = "*", resource: Json = "*", condition: Json = None, principal: Json = "*") -> Json:
@@ -175,7 +172,7 @@ def _through(action: Json = "*", resource: Json = "*", condition: Json = None, p
     ],
 )
 def test_whether_an_endpoint_narrows(written: Json, expected: str) -> None:
-    assert questions.endpoint_narrowing(_document(written), SETTING).is_narrow == expected
+    assert questions.endpoint_narrowing(document(written), SETTING).is_narrow == expected
 
 
 def test_rows_say_what_narrows_a_statement() -> None:
@@ -185,7 +182,7 @@ def test_rows_say_what_narrows_a_statement() -> None:
         "StringLike": {"aws:SourceVpce": "vpce-*", "aws:PrincipalTag/team": "*"},
         "IpAddress": {"aws:SourceIp": "198.41.0.0/24"},
     }
-    row = facts.statement_rows(_document(_read("*", condition)), SETTING)[0]
+    row = facts.statement_rows(document(_read("*", condition)), SETTING)[0]
     assert row["narrowed_by"] == ["account", "external_id", "mfa", "network", "transport"]
     deny = {
         "Effect": "Deny",
@@ -194,7 +191,7 @@ def test_rows_say_what_narrows_a_statement() -> None:
         "Resource": "*",
         "Condition": {"StringNotEquals": {"aws:PrincipalOrgID": OURS}},
     }
-    assert facts.statement_rows(_document(_read(), deny), SETTING)[0]["narrowed_by"] == ["organisation"]
+    assert facts.statement_rows(document(_read(), deny), SETTING)[0]["narrowed_by"] == ["organisation"]
     assert facts.statement_rows(PUBLIC, SETTING)[0]["narrowed_by"] == []
 
 
@@ -212,24 +209,24 @@ def test_rows_of_trust_policies() -> None:
         "Action": "sts:AssumeRole",
         "Condition": {"StringEquals": {"sts:ExternalId": "x"}, "DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}},
     }
-    first, second = facts.trust_rows(_document(token, partner), Setting(ME, place=Place.TRUST))
+    first, second = facts.trust_rows(document(token, partner), Setting(ME, place=Place.TRUST))
     assert (first["is_pipeline"], first["tokens_are_bound"], first["narrowed_by"], first["reach"]) == (True, True, ["subject"], "source")
     assert (second["asks_external_id"], second["ends_by_itself"], second["accounts"], second["reach"]) == (True, True, [PARTNER], "named")
 
 
 def test_rows_of_keys_endpoints_buckets_and_principals() -> None:
-    key = facts.key_row(_document(_decrypt()), SETTING)
+    key = facts.key_row(document(_decrypt()), SETTING)
     assert (key["reach"], key["mixes_rights"], key["holders_of_all"], key["attestation"]) == ("account", False, [], "none")
-    assert facts.endpoint_row(_document(_through()), SETTING)["is_narrow"] == "no"
+    assert facts.endpoint_row(document(_through()), SETTING)["is_narrow"] == "no"
     partner = {"Effect": "Allow", "Principal": {"AWS": PARTNER}, "Action": "S3:*", "Resource": "*"}
-    bucket = facts.bucket_row("b", Bucket(_document(partner, _refusal())), SETTING)
+    bucket = facts.bucket_row("b", Bucket(document(partner, _refusal())), SETTING)
     assert (bucket["is_open"], bucket["refuses_plaintext"], bucket["partners_with_all_actions"]) == (False, True, [PARTNER])
     arn = f"arn:aws:iam::{ME}:role/app"
-    rights = Rights(SETTING, (_document({"Effect": "Allow", "Action": "*", "Resource": "*"}),), arn=arn)
+    rights = Rights(SETTING, (document({"Effect": "Allow", "Action": "*", "Resource": "*"}),), arn=arn)
     row = facts.rights_row(rights)
     assert (row["is_administrator"], row["can_raise"], row["passes_roles"]) == (True, True, "all")
     assert "sts:AssumeRole" in row["possible_ways"]
-    other = Role(f"{arn}-2", _document({"Effect": "Allow", "Principal": {"AWS": ME}, "Action": "sts:AssumeRole"}), rights)
+    other = Role(f"{arn}-2", document({"Effect": "Allow", "Principal": {"AWS": ME}, "Action": "sts:AssumeRole"}), rights)
     assert facts.assume_rows([rights], [other]) == [{"holder": arn, "role": f"{arn}-2", "can": True, "by": "rights"}]
 
 

@@ -9,11 +9,13 @@ import pytest
 
 from cnamm_scan.providers.aws.policies import services
 from cnamm_scan.providers.aws.policies.assuming import Role, becomes_administrator, step, steps
-from cnamm_scan.providers.aws.policies.documents import UNREADABLE, Document, read
-from cnamm_scan.providers.aws.policies.escalation import can_raise, holds_everything, is_administrator, ways
+from cnamm_scan.providers.aws.policies.documents import UNREADABLE, Document
+from cnamm_scan.providers.aws.policies.escalation import can_raise, is_administrator, ways
+from cnamm_scan.providers.aws.policies.facts import rights_row
 from cnamm_scan.providers.aws.policies.rights import Need, Rights, decide
 from cnamm_scan.providers.aws.policies.setting import Setting, Truth
 from cnamm_scan.providers.aws.policies.ways import WAYS, Strength
+from tests.providers.aws.policies.written import document
 
 Json = Any
 ME = "111111111111"
@@ -22,12 +24,8 @@ ROLE, USER = f"arn:aws:iam::{ME}:role/app", f"arn:aws:iam::{ME}:user/kim"
 ALL = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 
-def _document(*written: Json) -> Document:
-    return read({"Version": "2012-10-17", "Statement": list(written)})
-
-
 def _rights(*written: Json, boundary: Document | None = None, controls: tuple[tuple[Document, ...], ...] = (), arn: str = "") -> Rights:
-    return Rights(SETTING, (_document(*written),), boundary, controls, arn)
+    return Rights(SETTING, (document(*written),), boundary, controls, arn)
 
 
 def _allow(actions: Json, resource: Json = "*", condition: Json = None) -> Json:
@@ -122,15 +120,15 @@ def test_who_can_raise_his_rights(written: list[Json], expected: Truth) -> None:
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 def test_each_way_is_opened_by_what_it_needs_and_by_nothing_less(way: Any) -> None:
     needed = [_allow(step.actions[0], "*") for step in way.steps]
-    rights = Rights(SETTING, (_document(*needed),), boundary=_document(ALL))
+    rights = Rights(SETTING, (document(*needed),), boundary=document(ALL))
     found = dict(ways(rights))
     assert found[way] is (Truth.UNKNOWN if way.strength is Strength.DEPENDS else Truth.YES)
     for left_out in needed:
         if len(needed) > 1:
             assert way not in dict(
-                ways(Rights(SETTING, (_document(*(each for each in needed if each is not left_out)),), boundary=_document(ALL)))
+                ways(Rights(SETTING, (document(*(each for each in needed if each is not left_out)),), boundary=document(ALL)))
             )
-    assert way not in dict(ways(replace(rights, identity=(*rights.identity, _document(_deny(list(way.steps[0].actions)))))))
+    assert way not in dict(ways(replace(rights, identity=(*rights.identity, document(_deny(list(way.steps[0].actions)))))))
 
 
 def test_every_way_has_a_name_of_its_own_and_a_source() -> None:
@@ -139,13 +137,13 @@ def test_every_way_has_a_name_of_its_own_and_a_source() -> None:
 
 
 def test_a_boundary_caps_and_only_who_has_one_can_lose_it() -> None:
-    only_s3 = _document(_allow("s3:*"))
+    only_s3 = document(_allow("s3:*"))
     assert is_administrator(_rights(ALL, boundary=only_s3)) is Truth.NO
     assert can_raise(_rights(ALL, boundary=only_s3)) is Truth.NO
     assert is_administrator(_rights(ALL, boundary=UNREADABLE)) is Truth.UNKNOWN
     takes = _allow("iam:DeleteRolePermissionsBoundary")
     assert can_raise(_rights(takes, arn=ROLE)) is Truth.NO
-    assert can_raise(_rights(takes, arn=ROLE, boundary=_document(ALL))) is Truth.YES
+    assert can_raise(_rights(takes, arn=ROLE, boundary=document(ALL))) is Truth.YES
 
 
 def test_who_may_change_himself_needs_nobody_else() -> None:
@@ -157,17 +155,17 @@ def test_who_may_change_himself_needs_nobody_else() -> None:
 
 
 def test_control_policies_have_to_allow_on_every_level() -> None:
-    whole, no_iam = _document(ALL), _document(_deny("iam:*", "*", {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/admin"}}))
+    whole, no_iam = document(ALL), document(_deny("iam:*", "*", {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/admin"}}))
     assert can_raise(_rights(_allow("iam:*"), controls=((whole, no_iam),))) is Truth.NO
     assert can_raise(_rights(_allow("iam:*"), controls=((whole, no_iam),), arn=f"arn:aws:iam::{ME}:role/admin")) is Truth.YES
-    assert is_administrator(_rights(ALL, controls=((whole,), (_document(_allow("s3:*")),)))) is Truth.NO
+    assert is_administrator(_rights(ALL, controls=((whole,), (document(_allow("s3:*")),)))) is Truth.NO
     assert is_administrator(_rights(ALL, controls=((whole,), (whole,)))) is Truth.YES
 
 
 def test_documents_add_up() -> None:
-    rights = Rights(SETTING, (_document(_allow(PASS)), _document(_allow("ec2:RunInstances"))))
+    rights = Rights(SETTING, (document(_allow(PASS)), document(_allow("ec2:RunInstances"))))
     assert can_raise(rights) is Truth.YES
-    assert can_raise(replace(rights, identity=(*rights.identity, _document(_deny(PASS))))) is Truth.NO
+    assert can_raise(replace(rights, identity=(*rights.identity, document(_deny(PASS))))) is Truth.NO
 
 
 @pytest.mark.parametrize(
@@ -237,27 +235,27 @@ def test_what_else_is_asked_of_rights() -> None:
     assert services.passing(_rights(_allow("iam:Pass*"))) == services.Passing("all", Truth.YES)
     to_ec2 = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
     assert services.passing(_rights(_allow(PASS, "*", to_ec2))) == services.Passing("all", Truth.NO)
-    assert holds_everything(_rights(_allow("iam:*"))) is Truth.NO
-    assert holds_everything(_rights(ALL)) is Truth.YES
+    assert rights_row(_rights(_allow("iam:*")))["holds_everything"] is False
+    assert rights_row(_rights(ALL))["holds_everything"] is True
     assert "sqs" in services.whole_services(_rights(_allow("sqs:*")))
 
 
 def test_one_request_is_decided_by_all_documents_together() -> None:
     queue = f"arn:aws:sqs:eu-central-1:{ME}:orders"
-    policy = _document({"Effect": "Allow", "Principal": {"AWS": [ROLE, USER]}, "Action": "sqs:ReceiveMessage", "Resource": queue})
-    bounded = _rights(_allow("s3:*"), boundary=_document(_allow("s3:*")), arn=ROLE)
+    policy = document({"Effect": "Allow", "Principal": {"AWS": [ROLE, USER]}, "Action": "sqs:ReceiveMessage", "Resource": queue})
+    bounded = _rights(_allow("s3:*"), boundary=document(_allow("s3:*")), arn=ROLE)
     assert decide(bounded, "sqs:ReceiveMessage", queue, policy) is Truth.NO
     assert decide(replace(bounded, arn=USER), "sqs:ReceiveMessage", queue, policy) is Truth.YES
     assert decide(replace(bounded, boundary=None), "sqs:ReceiveMessage", queue, policy) is Truth.YES
     assert decide(_rights(_allow("sqs:*"), arn=ROLE), "sqs:ReceiveMessage", queue) is Truth.YES
-    refused = _document({"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"})
+    refused = document({"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"})
     assert decide(_rights(ALL, arn=ROLE), "sqs:ReceiveMessage", queue, refused) is Truth.NO
-    assert Rights(SETTING, (_document(ALL),)).holds_all([Need("a:b"), Need("c:d")]) is Truth.YES
+    assert Rights(SETTING, (document(ALL),)).holds_all([Need("a:b"), Need("c:d")]) is Truth.YES
 
 
 def _role(name: str, principal: Json, *written: Json) -> Role:
     arn = f"arn:aws:iam::{ME}:role/{name}"
-    trust = _document({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"})
+    trust = document({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"})
     return Role(arn, trust, _rights(*written, arn=arn))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -29,10 +29,14 @@ ALLOWED = ["CHOWN", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
 EVERY_CONTAINER = "request.object.spec.[ephemeralContainers, initContainers, containers][]"
 
 
-def rule(validate: Json, *, kinds: tuple[str, ...] = ("Pod",), **more: Json) -> Guard:
-    """A rule of Kyverno that is enforced everywhere."""
-    made = {"name": "r", "match": {"any": [{"resources": {"kinds": list(kinds)}}]}, "validate": {"message": "no", **validate}, **more}
-    return Rule(Policy("p", action="Enforce"), made, KYVERNO)
+ANY_POD = {"kinds": ["Pod"]}
+ENFORCED = Policy("p", action="Enforce")
+
+
+def rule(validate: Json, policy: Policy = ENFORCED, exceptions: Sequence[Excepted] = (), *, is_first: bool = True, **more: Json) -> Rule:
+    """A rule of Kyverno about pods, unless `more` says otherwise."""
+    made = {"name": "r", "match": {"any": [{"resources": ANY_POD}]}, "validate": {"message": "no", **validate}, **more}
+    return Rule(policy, made, KYVERNO, exceptions, is_first=is_first)
 
 
 def each(inner: Json, **spec: Json) -> Json:
@@ -126,10 +130,9 @@ def test_preconditions_count() -> None:
 
 
 def test_once_a_rule_was_applied_the_others_may_be_left_out() -> None:
-    body = {"name": "r", "match": {"any": [{"resources": {"kinds": ["Pod"]}}]}, "validate": context(privileged="false")}
     policy = Policy("p", action="Enforce", first_only=True)
-    assert refused("privileged", SHOP, [Rule(policy, body, KYVERNO)]) is Answer.YES
-    assert refused("privileged", SHOP, [Rule(policy, body, KYVERNO, is_first=False)]) is not Answer.YES
+    assert refused("privileged", SHOP, [rule(context(privileged="false"), policy)]) is Answer.YES
+    assert refused("privileged", SHOP, [rule(context(privileged="false"), policy, is_first=False)]) is not Answer.YES
 
 
 @pytest.mark.parametrize(
@@ -142,11 +145,10 @@ def test_once_a_rule_was_applied_the_others_may_be_left_out() -> None:
     ],
 )
 def test_kyverno_repeats_a_rule_on_pods_for_what_makes_them(match: Json, answer: Answer) -> None:
-    made = {"name": "r", "match": match, "validate": context(privileged="false")}
-    said = refused("privileged_template", SHOP, [Rule(Policy("p", action="Enforce"), made, KYVERNO)])
+    said = refused("privileged_template", SHOP, [rule(context(privileged="false"), match=match)])
     assert said is answer or (answer is Answer.PARTLY and said is not Answer.YES)
     silent = Policy("p", action="Enforce", repeated_for="none")
-    assert refused("privileged_template", SHOP, [Rule(silent, made, KYVERNO)]) is not Answer.YES
+    assert refused("privileged_template", SHOP, [rule(context(privileged="false"), silent, match=match)]) is not Answer.YES
 
 
 LIMITED = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
@@ -351,6 +353,8 @@ def test_kinds_as_rules_of_kyverno_name_them() -> None:
 def test_a_pattern_of_many_stars_ends() -> None:
     assert not matches("*a" * 40 + "b", "a" * 5000)
     assert matches("*a*" * 20, "a" * 100)
+    assert not matches("?a" * 3 + "*a?" * 40 + "b", "a" * 5000)
+    assert matches("*a?*" * 20, "a" * 100)
 
 
 @pytest.mark.parametrize(
@@ -388,28 +392,13 @@ CONDITION = {"name": "not-legacy", "expression": NOT_LEGACY}
 NEWER = Engine((Webhook("k", "vpol.validate.kyverno.svc-fail", EVERYTHING),))
 PODS_ONLY = {"resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]}
 OF_CEL: Mapping[str, Json] = {"matchConstraints": PODS_ONLY, "validations": [{"expression": "true"}]}
-
-
-def _kyverno(**more: Json) -> Rule:
-    made = {"name": "r", "match": {"any": [{"resources": {"kinds": ["Pod"]}}]}, "validate": {"deny": {}}, **more}
-    return Rule(Policy("p"), made, KYVERNO)
-
-
+DENY: Json = {"deny": {}}
 LEAVES_LEGACY_OUT: Mapping[str, Any] = {
     "a policy of the API server": BoundPolicy({**OF_CEL, "matchConditions": [CONDITION]}, {"validationActions": ["Audit"]}),
-    "preconditions": _kyverno(preconditions={"all": [{"key": "{{ request.namespace }}", "operator": "NotEquals", "value": "legacy"}]}),
-    "preconditions in CEL": _kyverno(celPreconditions=[CONDITION]),
-    "conditions of the webhook": Rule(
-        Policy("p", conditions=[CONDITION]),
-        {"name": "r", "match": {"any": [{"resources": {"kinds": ["Pod"]}}]}, "validate": {"deny": {}}},
-        KYVERNO,
-    ),
-    "an exception": Rule(
-        Policy("p"),
-        {"name": "r", "match": {"any": [{"resources": {"kinds": ["Pod"]}}]}, "validate": {"deny": {}}},
-        KYVERNO,
-        [Excepted([("p", ["*"])], {"any": [{"resources": {"kinds": ["Pod"], "namespaces": ["legacy"]}}]})],
-    ),
+    "preconditions": rule(DENY, preconditions={"all": [{"key": "{{ request.namespace }}", "operator": "NotEquals", "value": "legacy"}]}),
+    "preconditions in CEL": rule(DENY, celPreconditions=[CONDITION]),
+    "conditions of the webhook": rule(DENY, Policy("p", conditions=[CONDITION])),
+    "an exception": rule(DENY, exceptions=[Excepted([("p", ["*"])], {"any": [{"resources": {**ANY_POD, "namespaces": ["legacy"]}}]})]),
     "a newer policy": ValidatingPolicy("p", "", {**OF_CEL, "matchConditions": [CONDITION]}, NEWER),
     "an exception from it": ValidatingPolicy("p", "", OF_CEL, NEWER, [CelExcepted(["p"], ["request.namespace == 'legacy'"])]),
 }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cnamm_scan.providers.kubernetes.made import rbac_room as room
-from cnamm_scan.providers.kubernetes.made.rbac import lasts_hours
+from cnamm_scan.providers.kubernetes.made.rbac import ends_at, lasts_hours
 from tests.providers.kubernetes.made.given import made_by, tables
 from tests.providers.kubernetes.policies.rbac.given import U, account, binding, group, role, rule, user
 
@@ -58,11 +58,11 @@ SCHEDULER = "system:kube-scheduler"
 
 
 def as_shipped(*rules: Json, **changed: Any) -> tuple[Json, Json]:
-    """The scheduler's role with these rules and its binding, as the API server ships them but for what is changed."""
-    labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
-    made = role(SCHEDULER, *rules, labels=labels)
+    """A role with these rules and its binding as the API server ships them but for what is changed: the scheduler's, or those of `own`."""
+    labels, own = {"kubernetes.io/bootstrapping": "rbac-defaults"}, changed.get("own", SCHEDULER)
+    made = role(own, *rules, labels=labels)
     made["metadata"]["writer"] = changed.get("writer", "kube-apiserver")
-    bound = binding(changed.get("role", SCHEDULER), changed.get("subject", user(SCHEDULER)), name=changed.get("name", SCHEDULER))
+    bound = binding(changed.get("role", own), changed.get("subject", user(own)), name=changed.get("name", own))
     bound["metadata"]["labels"] = changed.get("labels", labels)
     return made, bound
 
@@ -275,11 +275,48 @@ def test_operators_that_openshift_is_made_of_are_its_own_whatever_they_hold() ->
 
 @pytest.mark.parametrize(
     ("ttl", "hours"),
-    [("4h", 4), ("1d12h", 36), ("2weeks", 336), ("90m", 1.5), ("2026-01-03", 72), ("2026-01-01T003000Z", 24), ("", None), ("soon", None)],
+    [
+        ("4h", 4),
+        ("1d12h", 36),
+        ("2weeks", 336),
+        ("90m", 1.5),
+        ("2026-01-03", 72),
+        ("2026-01-01T003000Z", 24),
+        ("", None),
+        ("soon", None),
+        ("5d; 5d", 120),
+        ("120h; 2026-01-05", 120),
+        ("9d; 2026-01-03", None),
+        ("soon; 4h", None),
+        ("forever; 4h", 4),
+        ("forever", None),
+        ("2w1month", None),
+        ("9999-12-31", 69_898_608),
+    ],
 )
 def test_a_binding_lasts_for_a_span_or_until_the_end_of_a_day(ttl: str, hours: float | None) -> None:
     assert lasts_hours(ttl, datetime(2026, 1, 1, tzinfo=UTC)) == hours
-    assert lasts_hours("2026-01-03", None) is None
+    assert lasts_hours("2026-01-03", None) is lasts_hours("9d; 2026-01-03", None) is None
+
+
+@pytest.mark.parametrize(
+    ("ttl", "made", "ends"),
+    [
+        ("5d; 5d", 1, "2026-01-06"),
+        ("9d; 2026-01-03", 1, "2026-01-04"),
+        ("soon; 2d", 1, "2026-01-03"),
+        ("forever; 2d", 1, "2026-01-03"),
+        ("2026-01-03", None, "2026-01-04"),
+        ("2d; 2026-01-03", None, None),
+        ("soon", 1, None),
+        ("", 1, None),
+        ("9" * 400 + "w", 1, "9999-12-31"),
+        ("9999-12-31", None, "9999-12-31"),
+    ],
+)
+def test_a_binding_ends_when_the_first_is_to_delete_it_that_heeds_what_it_is_told(ttl: str, made: int | None, ends: str | None) -> None:
+    found = ends_at(ttl, made and datetime(2026, 1, made, tzinfo=UTC))
+    assert (found and f"{found:%Y-%m-%d}") == ends
 
 
 def test_one_named_token_pod_or_webhook_is_enough_where_one_named_secret_is_not() -> None:
@@ -298,11 +335,8 @@ def test_one_named_token_pod_or_webhook_is_enough_where_one_named_secret_is_not(
 
 
 def test_the_role_of_everything_stays_shipped_when_somebody_annotates_it_and_not_another() -> None:
-    labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
-
     def shipped(name: str, whom: Json) -> Any:
-        made, bound = role(name, rule("*", "*", "*"), labels=labels), binding(name, whom, name=name)
-        made["metadata"]["writer"], bound["metadata"]["labels"] = "kubectl-annotate", labels
+        made, bound = as_shipped(rule("*", "*", "*"), own=name, subject=whom, writer="kubectl-annotate")
         [row] = subjects(made, bound).values()
         return row["is_shipped"]
 
@@ -312,15 +346,43 @@ def test_the_role_of_everything_stays_shipped_when_somebody_annotates_it_and_not
 
 def test_more_than_two_for_emergencies_are_administrators_like_others() -> None:
     def counted(names: str) -> Any:
-        given = []
-        for name in names:
-            each = binding("cluster-admin", user(name), name=name)
-            each["metadata"]["labels"] = {"break-glass": "true"}
-            given.append(each)
+        given = [emergency("cluster-admin", user(name), name=name) for name in names]
         return made_by("rbac_administrators", tables([*R, *given]))["shop"]["names"]
 
     assert counted("ab") == []
     assert counted("abc") == ["User a", "User b", "User c"]
+
+
+def emergency(gives: str, *whom: Json, **more: Any) -> Json:
+    made = binding(gives, *whom, **more)
+    made["metadata"]["labels"] = {"break-glass": "true"}
+    return made
+
+
+def test_emergencies_that_were_not_seen_whole_leave_open_how_many_administrators_there_are() -> None:
+    unread_role = role("strange")
+    unread_role["rules"] = None
+
+    def counted(known: str, *others: Json) -> tuple[Any, Any]:
+        given = [emergency("cluster-admin", user(name), name=name) for name in known]
+        found = made_by("rbac_administrators", tables([*R, unread_role, binding("cluster-admin", user("z"), name="z"), *given, *others]))[
+            "shop"
+        ]
+        return found["at_least"], found["at_most"]
+
+    unread = emergency("cluster-admin", name="more")
+    unread["subjects"] = None
+    nameless = emergency("", user("c"), name="more")
+    weak = emergency("view", name="more")
+    weak["subjects"] = None
+    assert counted("ab") == (1, 1)
+    assert counted("ab", unread) == counted("", unread) == (1, None)
+    assert counted("ab", weak) == (1, 1)
+    for maybe in (emergency("strange", user("c"), name="more"), nameless):
+        assert counted("ab", maybe) == (1, None)
+        assert counted("a", maybe) == (1, 1)  # not more than two, whatever it gives
+        assert counted("abc", maybe) == (4, 4)  # counted already
+        assert counted("abd", maybe) == (4, None)
 
 
 @pytest.mark.parametrize(("minor", "enters"), [(34, True), (35, None), (None, None)])

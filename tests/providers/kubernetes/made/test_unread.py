@@ -114,3 +114,17 @@ def test_a_guard_that_names_its_namespaces_is_not_one_that_exempts_others() -> N
     assert told(exclude={"any": [{"resources": {"namespaces": ["shop"]}}]}) == (True, 1)
     assert told(match={"any": [{"resources": {"kinds": ["Pod"], "namespaces": ["pay"]}}]}) == (False, 1)
     assert told(match={"any": [{"resources": {"kinds": ["Pod"], "namespaceSelector": {"matchLabels": {"env": "prod"}}}}]}) == (False, 1)
+
+
+def test_one_pod_on_its_own_network_is_enough_to_be_judged_whatever_is_unread_of_others() -> None:
+    def counted(*ways: bool | None, missing: bool = False) -> tuple[Any, Any]:
+        pods = {str(n): {"namespace": "shop", "label_text": "{}", "host_network": way, "is_finished": False} for n, way in enumerate(ways)}
+        given: dict[str, Json] = {NAMESPACE: {"shop": SPACE}, network.POD: pods}
+        found = made_by("restricted_namespaces", given, {network.POD: "denied"} if missing else None)["shop"]
+        return found["own_pods"], found["has_own_pods"]
+
+    assert counted(False, None) == (None, True)
+    assert counted(True, None) == (None, None)
+    assert counted(True) == counted() == (0, False)
+    assert counted(True, missing=True) == (None, None)
+    assert counted(False, False, missing=True)[1] is True

@@ -78,16 +78,22 @@ class Expressions:
 
     def is_asked(self, request: Request, params: Value) -> bool | None:
         """Whether the conditions let it judge a request: an error is no judgement, but may refuse."""
-        asked = conjunction(outcomes(each, Scope(names_of(request, params), self.variables)) for each in self.conditions)
+        asked = self._asked(self._scope(request, params)) if self.conditions else TRUE
         return True if asked == TRUE else False if asked == FALSE else None
 
     def says(self, request: Request, params: Value) -> int:
         """ADMITS, REFUSES or EITHER, where the policy matches."""
-        scope = Scope(names_of(request, params), self.variables)
-        asked = conjunction(outcomes(each, scope) for each in self.conditions)
+        scope = self._scope(request, params)
+        asked = self._asked(scope)
         failed = REFUSES if self.fails_closed else ADMITS
         found = (ADMITS if asked & FALSE else 0) | (failed if asked & ERROR else 0)
         return found | self.refuses(scope) if asked & TRUE else found
+
+    def _scope(self, request: Request, params: Value) -> Scope:
+        return Scope(names_of(request, params), self.variables)
+
+    def _asked(self, scope: Scope) -> int:
+        return conjunction(outcomes(each, scope) for each in self.conditions)
 
     def refuses(self, scope: Scope) -> int:
         """What the validations say: one that is false refuses, an error as the failure policy has it."""
@@ -146,6 +152,14 @@ def exceptions_of(texts: Iterable[str]) -> Iterable[Twist]:
         for value in words[:6]:
             if name != value:
                 yield ("label", (name, value))
+
+
+def twists_of(expressions: Iterable[str]) -> Iterable[Twist]:
+    """The same of each expression by itself."""
+    for each in expressions:
+        tree = readable(each)
+        if tree is not None:
+            yield from exceptions_of(literals(tree))
 
 
 def selector_twists(selector: Value) -> Iterable[Twist]:

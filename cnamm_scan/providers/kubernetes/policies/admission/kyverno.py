@@ -11,16 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cnamm_scan.providers.kubernetes.policies.admission import jmespath
-from cnamm_scan.providers.kubernetes.policies.admission.cel import FALSE, TRUE, Scope, outcomes, readable
 from cnamm_scan.providers.kubernetes.policies.admission.cel_policies import (
     Expressions,
-    conjunction,
     exceptions_of,
-    names_of,
     rule_twists,
     speaks_of_place,
+    twists_of,
 )
-from cnamm_scan.providers.kubernetes.policies.admission.cel_syntax import literals
 from cnamm_scan.providers.kubernetes.policies.admission.kyverno_match import CelExcepted, Excepted, kind_parts, match_twists, matches
 from cnamm_scan.providers.kubernetes.policies.admission.kyverno_patterns import FAILS, PASSES, SKIPS, conditions, pattern_of
 from cnamm_scan.providers.kubernetes.policies.admission.matching import in_resources, listed, mapped, selects, wild_value
@@ -77,6 +74,7 @@ class Rule:
         self._is_first = is_first
         self._validate = mapped(rule.get("validate"))
         self._body = _body(self._validate, rule)
+        self._asks = [Expressions.of({"matchConditions": each}) for each in (rule.get("celPreconditions"), policy.conditions)]
         self._repeats = _may_repeat(rule)
         self.by_metadata = engine.by_metadata
         asked = [rule.get(each) for each in ("preconditions", "celPreconditions", "context")]
@@ -119,21 +117,16 @@ class Rule:
         excepted = any_of(each.lets(self._policy.id, str(self._rule.get("name")), request) for each in self._exceptions)
         return all_of((found, denied(excepted), self._engine.hears(request, self._policy.name, kind=kind)))
 
-    def looks(self, request: Request) -> bool | None:
+    def looks(self, request: Request, *, kind: str = "rule") -> bool | None:
         """Whether it judges a request, if only to report: where its preconditions are surely false, or it is let off, it does not."""
-        found = self.concerns(request)
-        return False if found is False else all_of((found, self.is_asked(request)))
-
-    def is_asked(self, request: Request) -> bool | None:
-        """Whether preconditions let it look at an object that it matches."""
-        return self._is_asked(self._seen(request))
+        found = self.concerns(request, kind=kind)
+        return False if found is False else all_of((found, self._is_asked(self._seen(request))))
 
     def _is_asked(self, request: Request) -> bool | None:
         return all_of(
             (
                 conditions(self._rule["preconditions"], _root(request)) if self._rule.get("preconditions") else True,
-                _cel_conditions(self._rule.get("celPreconditions"), request),
-                _cel_conditions(self._policy.conditions, request),
+                *(each.is_asked(request, None) for each in self._asks),
             )
         )
 
@@ -156,9 +149,8 @@ class Rule:
         words: list[str] = []
         texts_in([self._rule.get("preconditions"), self._validate], words.append)
         yield from exceptions_of(each for each in words if len(each) < 64 and "{{" not in each)
-        for asked in (*listed(self._rule.get("celPreconditions")), *listed(self._policy.conditions)):
-            tree = readable(str(mapped(asked).get("expression")))
-            yield from exceptions_of(literals(tree)) if tree else ()
+        for asked in self._asks:
+            yield from twists_of(asked.conditions)
         yield from self._engine.twists()
 
 
@@ -190,14 +182,6 @@ def _overridden(overrides: Sequence[Value], request: Request, otherwise: bool) -
         return enforce
     others = _overridden(rest, request, otherwise)
     return others if here is False or others is enforce else None
-
-
-def _cel_conditions(asked: Value, request: Request) -> bool | None:
-    if not asked:
-        return True
-    scope = Scope(names_of(request, None))
-    found = conjunction(outcomes(str(mapped(each).get("expression")), scope) for each in listed(asked))
-    return True if found == TRUE else False if found == FALSE else None
 
 
 def _root(request: Request) -> Value:
@@ -377,17 +361,17 @@ class ValidatingPolicy:
         excepted = any_of(each.lets(self._name, request) for each in self._exceptions)
         return all_of((found, denied(excepted), self._engine.asks(request, self._name, kind="vpol")))
 
-    def is_let_off(self, request: Request) -> bool | None:
+    def _is_let_off(self, request: Request) -> bool | None:
         """Whether conditions or an exception take a request from under it."""
         asked = self._body.is_asked(self._seen(request), None)
         return any_of((denied(asked), *(each.lets(self._name, request) for each in self._exceptions)))
 
-    def looks(self, request: Request) -> bool | None:
+    def looks(self, request: Request, *, kind: str = "vpol") -> bool | None:
         """Whether it judges a request, if only to report: not where it is off, or conditions or an exception let it off."""
         found = self._is_on and self.matches(request)
         if found is False:
             return False
-        return all_of((found, denied(self.is_let_off(request)), self._engine.hears(request, self._name, kind="vpol")))
+        return all_of((found, denied(self._is_let_off(request)), self._engine.hears(request, self._name, kind=kind)))
 
     def says(self, request: Request) -> int:
         """As Guard says."""
@@ -398,7 +382,5 @@ class ValidatingPolicy:
         yield from rule_twists(self._match)
         yield from exceptions_of(self._body.texts)
         for each in self._exceptions:
-            for condition in each.conditions:
-                tree = readable(condition)
-                yield from exceptions_of(literals(tree)) if tree else ()
+            yield from twists_of(each.conditions)
         yield from self._engine.twists()

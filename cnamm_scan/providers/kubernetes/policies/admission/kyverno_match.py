@@ -183,6 +183,7 @@ class CelExcepted:
         """Whether it takes a request from under a policy."""
         if policy not in self.policies:
             return False
-        found = conjunction(outcomes(each, Scope(names_of(request, None))) for each in self.conditions)
+        scope = Scope(names_of(request, None))
+        found = conjunction(outcomes(each, scope) for each in self.conditions)
         answer = True if found == TRUE else False if not found & TRUE else None
         return None if answer and self.narrowed else answer

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from cnamm_scan.providers.kubernetes.policies.admission.cel import ERROR, FALSE, TRUE, Scope, outcomes, readable
-from cnamm_scan.providers.kubernetes.policies.admission.cel_policies import conjunction, exceptions_of, names_of, selector_twists
-from cnamm_scan.providers.kubernetes.policies.admission.cel_syntax import literals
+from cnamm_scan.providers.kubernetes.policies.admission.cel import ERROR, FALSE, TRUE, Scope, outcomes
+from cnamm_scan.providers.kubernetes.policies.admission.cel_policies import conjunction, names_of, selector_twists, twists_of
 from cnamm_scan.providers.kubernetes.policies.admission.matching import in_namespaces, in_rules, selects
 from cnamm_scan.providers.kubernetes.policies.admission.requests import ADMITS, EITHER, Request, Twist
 from cnamm_scan.providers.kubernetes.policies.admission.values import Unknown, Value, all_of, any_of
@@ -49,10 +48,7 @@ class Webhook:
     def twists(self) -> Iterable[Twist]:
         """As Guard says."""
         yield from selector_twists(self.object_selector)
-        for each in self.conditions or ():
-            tree = readable(each)
-            if tree is not None:
-                yield from exceptions_of(literals(tree))
+        yield from twists_of(self.conditions or ())
 
 
 @dataclass(frozen=True, slots=True)
