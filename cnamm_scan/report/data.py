@@ -75,7 +75,7 @@ def report(scan: Scan) -> dict[str, Any]:
     findings, left_out = _findings(scan)
     findings.sort(key=lambda f: (RANK[f["severity"]], f["rule"], f["target"], f["region"], f["resource"]))
     rules = _rules(scan)
-    about = {**scan.scan, "interrupted": scan.interrupted}
+    about = {"max_age": None, **scan.scan, "interrupted": scan.interrupted}
     models = [_model(scan, model, score, rules) for model, score in zip(scan.content.models, scan.models, strict=True)]
     judged = selected_rules(scan)
     name_selection(scan, models, judged)

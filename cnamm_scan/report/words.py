@@ -214,7 +214,7 @@ def where_of(row: Mapping[str, Any], labels: Mapping[str, str], *, several: bool
 def what_of(row: Mapping[str, Any]) -> str:
     """What happened there: to which calls, and what it is about."""
     said = "not selected" if row["reason"] == NOT_SELECTED else REASON_WORDS[row["reason"]]
-    if row["age"]:
+    if row.get("age"):
         said = f"last evaluated up to {row['age']} ago, longer than --max-age"
     what = f"every call {said}" if row["every_call"] else f"{_calls(row['calls'])} {said}" if row["calls"] else said
     more = f"; {row['about_more']} more" if row["about_more"] else ""
