@@ -228,6 +228,27 @@ def test_the_bound_of_a_scan_is_its_own(tmp_path: Path) -> None:
         assert verdicts(again)["clean", "shop/old"] == ("pass", "")
 
 
+def test_what_a_killed_scan_has_left_is_judged_by_its_own_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it had found too old is found again, and told once."""
+
+    def killed(*_: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cnamm_scan.judged.sealing.write_scores", killed)
+        with pytest.raises(MemoryError), scanned(tmp_path, report("old", NINE_DAYS), report("young", HOURS), max_age="3h"):
+            pass
+    (left,) = tmp_path.glob("*.partial")
+    with api.evaluate(left) as done:
+        assert verdicts(done)["clean", "shop/old"] == OLD
+        assert verdicts(done)["clean", "shop/young"] == ("pass", "")
+        assert [line.items for line in done.coverage if line.part == "stale"] == [1]
+        assert done.path is not None
+        with api.load_bundle(done.path) as sealed:
+            assert [line.items for line in sealed.coverage if line.part == "stale"] == [1]
+            assert sealed.scan["max_age"] == 3 * 3600
+
+
 @pytest.mark.parametrize("said", ["8", "soon", timedelta(0), timedelta(days=-1), timedelta(days=99_999)])
 def test_what_is_no_age_is_refused_before_anything_is_asked(said: str | timedelta, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is no age"):
