@@ -30,7 +30,11 @@ RULE = "aws.ec2.security_group_rule"
 MOST_RULES = 1000
 """As many as a network interface can have. https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html"""
 _ALL = Through(EVERYWHERE, EVERYWHERE)
-_BY_NAME = {"SSH on TCP port 22": ports("tcp", 22, 22), "RDP on TCP port 3389": ports("tcp", 3389, 3389), "RDP on UDP port 3389": ports("udp", 3389, 3389)}
+_BY_NAME = {
+    "SSH on TCP port 22": ports("tcp", 22, 22),
+    "RDP on TCP port 3389": ports("tcp", 3389, 3389),
+    "RDP on UDP port 3389": ports("udp", 3389, 3389),
+}
 """What network ACLs of public subnets are asked about, in words for a sentence."""
 _CARRIED = ("rule_id", "group_id", "is_egress", "protocol", "from_port", "to_port", "cidr_ipv4", "cidr_ipv6", "prefix_list")
 
@@ -141,7 +145,7 @@ def network_acls(seen: SeenTables) -> Iterable[MadeRow]:
 
 
 def _ssh_and_rdp(pieces: Sequence[tuple[Ports, Through]], answered: Iterable[Through]) -> dict[str, Any]:
-    """Whether the world gets through to these ports of one of its subnets, by a kind of address that the subnet has a way back for, and which."""
+    """Whether the world gets through to these ports of a subnet, by a kind of address that it has a way back for, and to which of them."""
     truths: list[Truth] = []
     named: set[str] = set()
     for each in answered:
