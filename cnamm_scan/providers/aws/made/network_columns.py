@@ -35,6 +35,7 @@ NETWORK_ACL: Mapping[str, Column] = {
     "meets_internet": Column("boolean", about="One of its subnets has a route to an internet gateway."),
     **OPENED,
     "opens_ssh_or_rdp": Column("boolean", about="The world gets to port 22, or to 3389 by TCP or UDP."),
+    "admin_ports": Column("list", about="Which of these it surely gets to, in words."),
 }
 ROUTE: Mapping[str, Column] = {
     "route_table_id": Column("text"),

@@ -24,12 +24,18 @@ from cnamm_scan.providers.aws.networks.rules import NUMBERS
 from cnamm_scan.providers.first_match import ANYBODY, Through, open_ports, opened, opened_by
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Addresses, Openness, judge
-from cnamm_scan.providers.ports import ALL_PORTS, LAST, PROTOCOLS, SSH_AND_RDP, Ports
+from cnamm_scan.providers.ports import ALL_PORTS, LAST, PROTOCOLS, SSH_AND_RDP, Ports, ports
 
 RULE = "aws.ec2.security_group_rule"
 MOST_RULES = 1000
 """As many as a network interface can have. https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html"""
 _ALL = Through(EVERYWHERE, EVERYWHERE)
+_BY_NAME = {
+    "SSH on TCP port 22": ports("tcp", 22, 22),
+    "RDP on TCP port 3389": ports("tcp", 3389, 3389),
+    "RDP on UDP port 3389": ports("udp", 3389, 3389),
+}
+"""What network ACLs of public subnets are asked about, in words for a sentence."""
 _CARRIED = ("rule_id", "group_id", "is_egress", "protocol", "from_port", "to_port", "cidr_ipv4", "cidr_ipv6", "prefix_list")
 
 
@@ -130,18 +136,21 @@ def network_acls(seen: SeenTables) -> Iterable[MadeRow]:
             "subnets": subnets,
             "is_default": row.values["is_default"],
             "meets_internet": None if subnets is None else either(paths.reaches_internet(target, region, each) for each in subnets),
-            "opens_ssh_or_rdp": _opens_ssh_or_rdp(pieces, [paths.answers(target, region, each) for each in subnets or ()] or [_ALL]),
+            **_ssh_and_rdp(pieces, [paths.answers(target, region, each) for each in subnets or ()] or [_ALL]),
         }
         yield MadeRow(target, region, row.key, {**made, **told}, (row.fact,))
 
 
-def _opens_ssh_or_rdp(pieces: Iterable[tuple[Ports, Through]], answered: Iterable[Through]) -> Truth:
-    """Whether the world gets through to these ports of one of its subnets, by a kind of address that the subnet has a way back for."""
+def _ssh_and_rdp(pieces: Sequence[tuple[Ports, Through]], answered: Iterable[Through]) -> dict[str, Any]:
+    """Whether the world gets through to these ports of a subnet, by a kind of address that it has a way back for, and to which of them."""
     truths: list[Truth] = []
+    named: set[str] = set()
     for each in answered:
-        sure, possible = open_ports([(ports, who.within(each)) for ports, who in pieces], Openness.WORLD)
+        sure, possible = open_ports([(held, who.within(each)) for held, who in pieces], Openness.WORLD)
         truths.append(True if sure.meets(SSH_AND_RDP) else None if possible.meets(SSH_AND_RDP) else False)
-    return either(truths)
+        named |= {name for name, held in _BY_NAME.items() if sure.meets(held)}
+    opens = either(truths)
+    return {"opens_ssh_or_rdp": opens, "admin_ports": None if opens is None else [name for name in _BY_NAME if name in named]}
 
 
 def routes(seen: SeenTables) -> Iterable[MadeRow]:

@@ -194,6 +194,7 @@ def test_the_first_rule_of_a_network_acl_that_matches_decides_by_number_not_by_p
     assert acl(last, allow)["opens_ssh_or_rdp"] is True
     shut = [entry(10, "deny", first=22, last=22, protocol="6"), entry(11, "deny", first=3389, last=3389, protocol="6")]
     assert acl(allow, *shut, last)["opens_ssh_or_rdp"] is True  # RDP by UDP is left
+    assert acl(allow, *shut, last)["admin_ports"] == ["RDP on UDP port 3389"]
     shut.append(entry(12, "deny", first=3389, last=3389, protocol="17"))
     assert acl(allow, *shut, last)["opens_ssh_or_rdp"] is False
     assert acl(allow, *[{**each, "number": 200 + n} for n, each in enumerate(shut)], last)["opens_ssh_or_rdp"] is True
