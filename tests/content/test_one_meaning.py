@@ -186,7 +186,7 @@ NOT_IN_A_GROUP = {
     "azure.accessreviews": "a review looks at who holds roles in the subscription, whichever group they are for",
     "azure.defender.account_check": "accounts, and what they may do in the subscription",
     "azure.defender.rights_check": "the same, of each identity",
-    "azure.networkwatcher.flow_log": "stands with the watcher of its region, and whoever has the subscription made it, whichever network it is of",
+    "azure.networkwatcher.flow_log": "stands with the watcher of its region; the customer made it, whichever network it is of",
     "azure.tags": "a group, which says itself that a service made it",
     "azure.consumption": "a budget is the subscription's",
     "azure.network.interface_exposure": "a machine that the world may sign in to is worth telling, whoever runs it",
