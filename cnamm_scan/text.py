@@ -29,9 +29,36 @@ def safe_json(text: str) -> str:
     return _MOVES.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
+_COUNTED = re.compile(
+    r"(\{([a-z_][a-z0-9_]*)\} "
+    r"(?:(?!(?:of|to|in|or|and|that|with|through|ha[sd]|have|is|are|was|does|do|could|can|may)\b)[a-z]+(?:(?<!s)|(?<=ss)) )?)"
+    r"(?!(?:has|is|was|does)\b)([a-z]+[a-rt-z]s)\b"
+)
+"""A column, and behind it what may be the plural of what it counts, with a word between at most."""
+
+
+def singular(noun: str) -> str:
+    """One of what a plural means: `policies`, `addresses`, `pods`."""
+    for many, one in (("ies", "y"), ("sses", "ss"), ("ches", "ch"), ("xes", "x"), ("s", "")):
+        if noun.endswith(many):
+            return noun.removesuffix(many) + one
+    return noun
+
+
+@cache
+def _counting(template: str) -> frozenset[str]:
+    return frozenset(match[2] for match in _COUNTED.finditer(template))
+
+
 def fill(template: str, values: Mapping[str, Any]) -> str:
-    """A message or fix with its columns filled in; NULL reads "unknown"."""
+    """A message or fix with its columns filled in; NULL reads "unknown", and one of a thing is told as one: `1 day`."""
+    if any(_is_one(values.get(name)) for name in _counting(template)):
+        template = _COUNTED.sub(lambda match: match[1] + singular(match[3]) if _is_one(values.get(match[2])) else match[0], template)
     return safe(_PLACEHOLDER.sub(lambda match: _shown(values.get(match.group(1))), template))
+
+
+def _is_one(value: Any) -> bool:
+    return type(value) is int and value == 1
 
 
 def unsaid(template: str, values: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from cnamm_scan import api
 from cnamm_scan.demo.azure.bed.contents import Subscription, Tenant, fill
 from cnamm_scan.demo.azure.bed.server import AzureBed
 from cnamm_scan.providers.azure.provider import AzureProvider, Options, connect
+from tests.clusters import QUICK
 
 ONE = "11111111-0000-4000-8000-000000000001"
 TWO = "22222222-0000-4000-8000-000000000002"
@@ -43,6 +45,25 @@ def reached(bed: AzureBed, name: str = "", **how: Any) -> Iterator[AzureProvider
             yield provider
         finally:
             provider.close()
+
+
+@contextmanager
+def scan(bed: AzureBed, *, options: Mapping[str, Any] | None = None, **more: Any) -> Iterator[api.Scan]:
+    """A scan of a bed, with little patience; `options` go into the provider's."""
+    said = {"call_timeout": 5.0, **bed.options(), **(options or {})}
+    with environment(bed), api.scan(["azure"], options=api.TargetOptions(**said), **{"limits": QUICK, **more}) as done:
+        yield done
+
+
+def flags(bed: AzureBed) -> list[str]:
+    """The options of a command line that reaches a bed."""
+    return flags_of(bed.options())
+
+
+def flags_of(options: Mapping[str, Any]) -> list[str]:
+    """The same of a bed in another process, by its options."""
+    named = (f"--{name.replace('_', '-')}" for name in options)
+    return [flag if value is True else f"{flag}={value}" for flag, value in zip(named, options.values(), strict=True)]
 
 
 @contextmanager

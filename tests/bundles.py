@@ -362,12 +362,13 @@ def write_bundle(
     low = score.interval.low if score.interval else None
     also(writer)
     writer.entry("score", "cnamm", {"of": "cnamm", "low": low, "method": method})
-    plan = make_plan(content, Selection(), ["aws"])
+    for table, told in make_plan(content, Selection(), ["aws"]).describe().items():
+        writer.entry("asked", table, told)
     return writer.finish(
         content,
         {
             "scan": {**account(scan_id, *estate, interrupted=interrupted), "method": method},
-            "plan": {"rules": [rule.id for rule in RULES], "tables": plan.describe()},
+            "plan": {"rules": [rule.id for rule in RULES]},
         },
     )
 

@@ -33,6 +33,30 @@ def test_fill_shows_a_value(value: Any, shown: str) -> None:
     assert fill("got '{x}'", {"x": value}) == f"got '{shown}'"
 
 
+@pytest.mark.parametrize(
+    ("template", "value", "said"),
+    [
+        ("keeps {n} days only", 1, "keeps 1 day only"),
+        ("keeps {n} days only", 2, "keeps 2 days only"),
+        ("keeps {n} days only", 0, "keeps 0 days only"),
+        ("keeps {n} days only", None, "keeps unknown days only"),
+        ("keeps {n} days only", True, "keeps true days only"),
+        ("keeps {n} days only", "1", "keeps 1 days only"),
+        ("0 of {n} pods", 1, "0 of 1 pod"),
+        (
+            "has {n} policies, {n} access keys and {n} critical vulnerabilities",
+            1,
+            "has 1 policy, 1 access key and 1 critical vulnerability",
+        ),
+        ("version {n} has secrets", 1, "version 1 has secrets"),
+        ("{n} of the nodes", 1, "1 of the nodes"),
+        ("{n} addresses", 1, "1 address"),
+    ],
+)
+def test_one_of_a_thing_is_told_as_one(template: str, value: Any, said: str) -> None:
+    assert fill(template, {"n": value}) == said
+
+
 def test_fill_reads_unknown_for_what_is_missing() -> None:
     assert fill("{a} {b}", {"a": 1}) == "1 unknown"
 

@@ -91,6 +91,7 @@ def selection(command: Decorated) -> Decorated:
 def reach(*, regions: Only | None = None, calls: Only | None = None) -> Callable[[Decorated], Decorated]:
     """Which part of a target is scanned, and how it is reached: every provider's own options, and those that all have.
 
+    `{targets}` in the command's docstring becomes how targets are named.
     `regions` and `calls` say when --region, and what only matters to who calls, do something; None: always.
     """
 
@@ -103,9 +104,17 @@ def reach(*, regions: Only | None = None, calls: Only | None = None) -> Callable
             reached = Reach(tuple(said.pop("regions")), said.pop("call_timeout"), named)
             return command(*arguments, reached=reached, **said)
 
+        gathered.__doc__ = (command.__doc__ or "").replace("{targets}", _targets())
         return cast(Decorated, _with_options(gathered, regions, calls))
 
     return decorate
+
+
+def _targets() -> str:
+    """How targets are named, as every provider says it of its own."""
+    from cnamm_scan.providers.catalog import KINDS
+
+    return f"TARGET is {'; or '.join(kind.targets for kind in KINDS.values())}."
 
 
 NETWORK = Only(

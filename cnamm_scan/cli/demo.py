@@ -69,11 +69,11 @@ def command(context: click.Context, output: Path | None) -> None:
     progress = Shown(err)
     with tempfile.TemporaryDirectory(prefix="cnamm-scan-") as private, ThreadPoolExecutor(1) as beside, ExitStack() as stack:
         stack.enter_context(progress)
-        reading = beside.submit(shop)  # while moto starts, which takes longer
+        reading, filling = beside.submit(shop), beside.submit(tenant)  # while moto starts, which takes longer
         doing("starting an AWS account, a subscription of Azure and a Kubernetes cluster")
         with (
             MotoServer(answers=ANSWERS) as moto,
-            AzureBed(tenant()) as azure,
+            AzureBed(filling.result()) as azure,
             served(cluster := reading.result(), Path(private)) as kubeconfig,
         ):
             os.environ.update(azure.environment())

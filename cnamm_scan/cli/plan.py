@@ -73,6 +73,8 @@ def command(
 ) -> None:
     """Show the tables, calls and least rights of a scan, and call nothing (but with --preflight).
 
+    {targets}
+
     \b
     Examples:
       cnamm-scan plan aws
@@ -243,6 +245,8 @@ def _print_tried(context: click.Context, done: Preflight) -> None:
 
 def _told_of(provider: str, done: Preflight) -> Iterator[str]:
     """What it comes to: how many answer, what rests on those that do not, what to grant, and what nobody tried."""
+    from cnamm_scan.providers.catalog import KINDS
+
     asked = done.asked
     refused = [each for each in asked if each.is_refused]
     missing = len(done.tried) - len(asked)
@@ -252,7 +256,8 @@ def _told_of(provider: str, done: Preflight) -> Iterator[str]:
         rules = {rule for each in refused for rule in each.rules}
         objectives = {objective for each in refused for objective in each.objectives}
         yield f"{len(rules)} rules, of {len(objectives)} objectives, would be unknown in part or whole"
-    denied = sorted({right for each in refused if each.status.startswith(Reason.DENIED) for right in each.needs})
+    by_code = {f"{Reason.DENIED.value} ({code})": rights for code, rights in KINDS[provider].rights.by_code.items()}
+    denied = sorted({right for each in refused if each.status.startswith(Reason.DENIED) for right in by_code.get(each.status, each.needs)})
     if denied:
         yield f"grant: {', '.join(denied)}"
         yield f"all rights of the scan: cnamm-scan plan {provider} --permissions"

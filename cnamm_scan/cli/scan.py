@@ -75,8 +75,7 @@ def command(
 ) -> None:
     """Scan targets and say how mature they are.
 
-    TARGET is aws (default credentials), aws:PROFILE, kubernetes (current context, or the cluster around this pod), kubernetes:CONTEXT, or
-    manifests: kubernetes:FILE, kubernetes:FOLDER, kubernetes:- for standard input. Several targets make one bundle and one score.
+    {targets} Several targets make one bundle and one score.
 
     The evidence bundle is written to a folder of its own, or to a zip; the report goes to stdout.
 
@@ -85,6 +84,7 @@ def command(
       cnamm-scan scan aws
       cnamm-scan scan aws:prod --region eu-west-1 --region us-east-1 --output bundles/
       cnamm-scan scan aws --role-arn arn:aws:iam::111122223333:role/audit --external-id 42
+      cnamm-scan scan azure:shop-production --output bundles/
       cnamm-scan scan aws kubernetes:prod --owner-tag Owner --owner-tag app.kubernetes.io/part-of
       cnamm-scan scan kubernetes --namespace shop --with-secret-metadata
       helm template ./chart | cnamm-scan scan kubernetes:-

@@ -15,8 +15,9 @@ from cnamm_scan import __version__
 from cnamm_scan.errors import BundleError
 from cnamm_scan.model import FIRST_JUDGING, Severity, Verdict
 
-FORMAT = 2
-"""Raised by whatever an older reader would misread. 1: a file a table, `method/` as loose files. 2: shared files, `method.tar.bz2`."""
+FORMAT = 3
+"""Raised by whatever an older reader would misread. 1: a file a table, `method/` as loose files. 2: shared files, `method.tar.bz2`. 3: what
+was asked of each table stands in entries, as it was four fifths of the manifest."""
 SINCE = "0.1.0"
 """The first cnamm-scan that reads FORMAT: an older one that meets such a bundle says so. Raise both together."""
 SCHEMA = "cnamm-scan/bundle/"
@@ -102,6 +103,7 @@ class TargetForm(Struct):
     name: str
     identity: str = ""
     scope: dict[str, Any] = {}
+    label: str = ""
     regions: list[RegionForm] = []
     calls: Count = 0
     retries: Count = 0
@@ -139,10 +141,10 @@ class KeptForm(Struct):
 
 
 class PlanForm(Struct):
-    """Which rules ran, and what was asked for them."""
+    """Which rules ran, and up to format 2 what was asked for them."""
 
     rules: Texts
-    tables: dict[str, KeptForm]
+    tables: dict[str, KeptForm] = {}
     parameters: dict[str, Any] = {}
 
 
@@ -196,6 +198,12 @@ class PlaceForm(Struct):
 
     file: Annotated[str, Meta(min_length=1)]
     line: Annotated[int, Meta(ge=1)]
+
+
+class AskedForm(KeptForm):
+    """What the plan asked of the table that is its id."""
+
+    id: str = ""
 
 
 class FactForm(Struct):
@@ -316,6 +324,7 @@ class ScoreForm(Struct):
 
 
 ENTRIES: Mapping[str, type[Struct]] = {
+    "asked": AskedForm,
     "fact": FactForm,
     "coverage": CoverageForm,
     "result": ResultForm,

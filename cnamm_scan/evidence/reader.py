@@ -62,11 +62,18 @@ class Bundle:
 
     def targets(self) -> list[Target]:
         """The targets of the scan."""
-        return [Target(each.id, each.provider, each.name, each.identity, each.scope) for each in self.form.scan.targets]
+        return [Target(each.id, each.provider, each.name, each.identity, each.scope, each.label) for each in self.form.scan.targets]
 
     def regions(self) -> dict[str, list[Region]]:
         """Target id -> its regions."""
         return {each.id: [Region(r.name, r.state, r.seen, r.opt_in) for r in each.regions] for each in self.form.scan.targets}
+
+    def asked(self) -> dict[str, Any]:
+        """Table -> the parts that the plan asked of it, the paths that it kept, and those that an SDK could not show."""
+        found = {line.pop("id"): line for line in self.entries("asked")}
+        for line in found.values():
+            del line["kind"]
+        return {**self.manifest["plan"].get("tables", {}), **found}
 
     def facts(self) -> Facts:
         """The facts, by table."""

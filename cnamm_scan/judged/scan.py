@@ -161,9 +161,15 @@ class Scan:
         return list(scored(self.content, self._by_target.get(target.id, ()), [target], self.method, ways=False).models)
 
     def label(self, target: Target) -> str:
-        """A target as people call it: what kind it is of, and its name."""
+        """A target as people call it: what kind it is of, its name, and what it is called besides."""
         kind = KINDS.get(target.provider)
-        return f"{kind.label if kind is not None else target.provider} {target.name}"
+        called = f" ({target.label})" if target.label and target.label != target.name else ""
+        return f"{kind.label if kind is not None else target.provider} {target.name}{called}"
+
+    def refused(self, target: str, code: str) -> tuple[str, ...]:
+        """The rights that a code of refusal is of, whatever was asked for; none: those of what was asked for."""
+        kind = KINDS.get(target.partition(":")[0])
+        return kind.rights.by_code.get(code, ()) if kind is not None else ()
 
     def standing(self) -> frozenset[str]:
         """The tables with a row in every target, which count in no target's weight."""
@@ -263,7 +269,7 @@ def facts_of(bundle: Bundle, targets: Sequence[Target]) -> Facts:
     return Facts(
         started=datetime.fromisoformat(bundle.scan["started_at"]),
         stored=bundle.facts(),
-        collected=bundle.manifest["plan"]["tables"],
+        collected=bundle.asked(),
         regions=bundle.regions(),
         targets=targets,
     )

@@ -53,7 +53,9 @@ def judge_and_seal(
             "tool": tool(),
             **({"owner_tags": list(writer.owner_tags.keys)} if writer.owner_tags.keys else {}),
         }
-        path = writer.finish(plan.content, {"scan": account, "plan": {"rules": done, "tables": plan.describe()}})
+        for table, told in plan.describe().items():
+            writer.entry("asked", table, told)
+        path = writer.finish(plan.content, {"scan": account, "plan": {"rules": done}})
     # the store held only what the rules read; a query loads every table of the bundle
     found = of_bundle(judged, account, open_bundle(path, trusted=True))
     found.compiled = plan.rules
@@ -70,7 +72,14 @@ def about(scan: str, started: datetime, plan: Plan, targets: Sequence[Target], s
             "id": scan,
             "started_at": utc(started),
             "targets": [
-                {"id": each.id, "provider": each.provider, "name": each.name, "identity": each.identity, "scope": dict(each.scope)}
+                {
+                    "id": each.id,
+                    "provider": each.provider,
+                    "name": each.name,
+                    "identity": each.identity,
+                    "scope": dict(each.scope),
+                    **({"label": each.label} if each.label else {}),
+                }
                 for each in targets
             ],
             "content": {"version": plan.content.version, "sha256": plan.content.sha256},
@@ -91,6 +100,7 @@ def _target(done: TargetCollected) -> dict[str, Any]:
         "name": target.name,
         "identity": target.identity,
         **({"scope": dict(target.scope)} if target.scope else {}),
+        **({"label": target.label} if target.label else {}),
         "regions": [{"name": r.name, "state": r.state, "seen": r.seen, "opt_in": r.opt_in} for r in done.regions],
         "calls": done.calls,
         "retries": done.retries,

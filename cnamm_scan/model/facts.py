@@ -21,6 +21,8 @@ class Target:
     """Who asked: the caller's own id in the provider."""
     scope: Mapping[str, Any] = field(default_factory=dict)
     """What a person narrowed the scan of the target to; empty: all of it."""
+    label: str = ""
+    """What people call it, where `name` is an id that nobody remembers; empty: nothing else. It identifies nothing: two may share one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,10 +70,13 @@ def owners(flag: str) -> list[str]:
 
 
 def kind_of(spec: str) -> Kind:
-    """The kind that a TARGET names. Raises UsageError with the nearest name."""
-    name = spec.split(":", 1)[0]
+    """The kind that a TARGET names. Raises UsageError with the nearest name, or for what no target of that kind is called."""
+    name, _, rest = spec.partition(":")
     if name not in KINDS:
         raise UsageError(f"no provider '{name}'", where=spec, do=did_you_mean(name, KINDS))
+    problem = KINDS[name].name_problem(rest)
+    if problem is not None:
+        raise UsageError(problem[0], where=spec, do=problem[1])
     return KINDS[name]
 
 
@@ -102,9 +105,17 @@ def _refuse_alone(kind: Kind, option: Option, reached: TargetOptions, names: Seq
     if option.beside and option.beside not in reached.said:
         beside = next(each.flag for each in kind.options if each.name == option.beside)
         raise UsageError(f"{option.flag} does nothing without {beside}", where=option.flag, do=f"add {beside}, or leave it out")
+    if option.replaced_by and set(option.replaced_by) <= set(reached.said):
+        others = " and ".join(_called(each) for each in kind.options if each.name in option.replaced_by)
+        raise UsageError(f"{option.flag} does nothing beside {others}", where=option.flag, do="leave it out, or one of them")
     if option.means is not None and not any(map(option.means, names)):
         targets = ", ".join(f"{kind.name}:{name}" for name in names)
         raise UsageError(f"{option.flag} says nothing about {targets}", where=option.flag, do="leave it out")
+
+
+def _called(option: Option) -> str:
+    """Every way in which an option is said."""
+    return f"{option.flag} or {option.environment}" if option.environment else option.flag
 
 
 def is_asked(spec: str) -> bool:
@@ -119,8 +130,7 @@ def _refuse_malformed(option: Option, said: Any) -> None:
     for value in said if option.many else (said,):
         found = option.problem(value)
         if found is not None:
-            where = f"{option.flag} or {option.environment}" if option.environment else option.flag
-            raise UsageError(found[0], where=where, do=found[1])
+            raise UsageError(found[0], where=_called(option), do=found[1])
 
 
 def connect(spec: str, reached: TargetOptions, operations: Operations | None = None) -> Provider:

@@ -11,7 +11,7 @@ from typing import Any
 
 from cnamm_scan.model import Column
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Addresses, Openness, judge
-from cnamm_scan.providers.ports import LISTS, NO_PORTS, PROTOCOLS, Ports, atoms, joined, lists_of, ports
+from cnamm_scan.providers.ports import LISTS, NO_PORTS, PROTOCOLS, SSH_AND_RDP, Ports, atoms, joined, lists_of, ports
 
 Truth = bool | None
 
@@ -102,6 +102,17 @@ def open_ports(pieces: Iterable[tuple[Ports, Through]], level: Openness) -> tupl
         if judge(each.possible).rank >= level.rank:
             possible.append(held)
     return (joined(sure) if sure else NO_PORTS), (joined(possible) if possible else NO_PORTS)
+
+
+def opened_by(pieces: Iterable[tuple[Ports, Through]]) -> tuple[dict[str, Any], Truth]:
+    """The columns of what such pieces open by themselves, and whether the world gets in to administer: by SSH or RDP."""
+    pieces = list(pieces)
+    found = {level: open_ports(pieces, level) for level in (Openness.WIDE, Openness.WORLD)}
+    sure, possible = ({level: pair[at] for level, pair in found.items()} for at in (0, 1))
+    world, maybe = sure[Openness.WORLD], possible[Openness.WORLD]
+    is_worldwide = True if not world.is_empty else None if not maybe.is_empty else False
+    administers = True if world.meets(SSH_AND_RDP) else None if maybe.meets(SSH_AND_RDP) else False
+    return opened(sure, possible, is_worldwide=is_worldwide), administers
 
 
 def opened(sure: Mapping[Openness, Ports], possible: Mapping[Openness, Ports], *, is_worldwide: Truth) -> dict[str, Any]:

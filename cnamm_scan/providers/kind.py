@@ -38,6 +38,8 @@ class Option:
     """What is wrong with how a value is written: (what, what to do). It is asked before anything else is."""
     beside: str = ""
     """The name of the option without which it says nothing."""
+    replaced_by: tuple[str, ...] = ()
+    """Names of options that, where all of them are said, say all that this one does, and differently: it then does nothing."""
     means: Callable[[str], bool] | None = None
     """Whether it says something about a target, by what follows the colon of its TARGET; None: about each."""
 
@@ -73,6 +75,8 @@ class Kind:
     """Its name as people write it."""
     noun: str
     """What one target is: an account, a cluster."""
+    targets: str
+    """How its targets are named, in the words of a help text: `aws (default credentials) or aws:PROFILE`."""
     connect: Connect
     """(what follows the colon of a TARGET, how it is reached) -> a connected provider. Raises CnammError."""
     rights: Rights
@@ -103,6 +107,8 @@ class Kind:
     """Whose objects a table holds: the product that must be installed, or nothing where they are the platform's own."""
     fields: frozenset[str] = frozenset()
     """Fields that each of its objects has: a key may be made of these, of what columns read and of parts. Empty: an SDK knows better."""
+    name_problem: Callable[[str], tuple[str, str] | None] = lambda name: None
+    """What is wrong with what follows the colon of a TARGET, as it is written: (what, what to do)."""
     is_asked: Callable[[str], bool] = lambda name: True
     """Whether a target is asked over a network, by what follows the colon of its TARGET."""
     command_line: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Document = Mapping[str, Any]
@@ -22,6 +22,8 @@ class Rights:
     """Characters that one document may hold, white space not counted; None: no limit."""
     limit_of: str = ""
     """What the limit belongs to, in words."""
+    by_code: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Codes of refusals that are of these rights, whatever was asked for: what the call itself takes would change nothing."""
 
     def policy(self, needs: Sequence[str]) -> Document:
         """One document with these rights and the base."""

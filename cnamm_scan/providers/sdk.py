@@ -14,4 +14,4 @@ def need(module: str, extra: str) -> None:
     except ModuleNotFoundError:  # nor is what it would be a part of
         found = None
     if found is None:
-        raise ProviderError(f"{module} is not installed", where=extra, do=f"pip install 'cnamm-scan[{extra}]'")
+        raise ProviderError(f"{module} is not installed", where=extra, do=f"pip install '.[{extra}]' in the clone of cnamm-scan")

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import CallFailedError
 from cnamm_scan.providers.reading import refused
+
+Result = TypeVar("Result")
+
+
+def asked_again(ask: Callable[[], Result], attempts: int = 3) -> Result:
+    """What is asked at the door, where one bad moment must not end a scan before it begins. Raises CallFailedError, the last one."""
+    for attempt in range(1, attempts):
+        try:
+            return ask()
+        except CallFailedError as failure:
+            if not failure.retry:
+                raise
+            time.sleep(min(failure.after if failure.after is not None else 0.3 * attempt, 5.0))
+    return ask()
 
 
 class Translated:

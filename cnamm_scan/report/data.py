@@ -350,7 +350,7 @@ def gaps(scan: Scan) -> list[dict[str, Any]]:
                 "operation": operation,
                 "tables": tables,
                 "calls": max(line.gaps[reason] for line in lines),
-                "rights": sorted({right for line in lines for right in _rights(scan.content, line)}),
+                "rights": sorted({right for line in lines for right in _rights(scan, line)}),
                 "rules": sorted({rule for table in tables for rule in reading.get(table, ())}),
             }
         )
@@ -365,9 +365,11 @@ def gaps(scan: Scan) -> list[dict[str, Any]]:
     return found
 
 
-def _rights(content: Content, line: Coverage) -> tuple[str, ...]:
-    """What a caller must hold for a planned call."""
-    table = content.tables.get(line.table)
+def _rights(scan: Scan, line: Coverage) -> tuple[str, ...]:
+    """What a caller must hold for a planned call, or did not where the refusal says that."""
+    if (refused := scan.refused(line.target, line.code)) and Reason.DENIED in line.gaps:
+        return refused
+    table = scan.content.tables.get(line.table)
     call = None if table is None else table.then.get(line.part) if line.part != GHOST_PART else table.list
     return call.needs if call is not None else ()
 

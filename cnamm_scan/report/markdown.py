@@ -11,6 +11,7 @@ from cnamm_scan.report.story import carries, is_selected
 from cnamm_scan.report.words import (
     attained,
     by_severity,
+    called,
     counted,
     first_of_each_rule,
     gain,
@@ -256,7 +257,8 @@ def _made(report: Mapping[str, Any]) -> Iterator[str]:
         about = asked.get(own["target"], {})
         counts = " | ".join(thousands(own[name]) for name in ("rules", "pass", "fail", "unknown", "error", "not_applicable"))
         calls = thousands(about.get("calls", 0))
-        yield f"| {cell(own['target'])} | {cell(about.get('identity', ''))} | {calls} | {weights.get(own['target'], 1)} | {counts} |"
+        named, identity = called({"id": own["target"], **about}), about.get("identity", "")
+        yield f"| {cell(named)} | {cell(identity)} | {calls} | {weights.get(own['target'], 1)} | {counts} |"
     yield ""
     yield f"- scan {code(scan['id'])}, {cell(scan['started_at'])} to {cell(scan['finished_at'])}"
     if report["made"]["root"]:

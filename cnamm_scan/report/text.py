@@ -24,6 +24,7 @@ from cnamm_scan.report.words import (
     message_of,
     notes,
     percent,
+    target_labels,
     thousands,
     unseen_share,
     verdicts,
@@ -85,8 +86,10 @@ def _lines(report: Mapping[str, Any], page: Page, only: Collection[str], finding
 
 def _head(report: Mapping[str, Any], page: Page) -> Lines:
     scan, several = report["scan"], len(report["models"]) > 1
-    names = [target["label"] for target in report["targets"]]
-    where = ", ".join(names) if len(names) <= 3 else counted(len(names), "target")
+    whole, short = (", ".join(labels.values()) for labels in target_labels(report))
+    where = whole if cell_len(page.said(whole)) <= page.width else short
+    if len(report["targets"]) > 3:
+        where = counted(len(report["targets"]), "target")
     for model, told in zip(report["models"], report["story"], strict=True):
         title = model["title"] if several else "Cloud maturity"
         said = f"{interval(model['overall'])} of 5" if told["has_score"] else "no overall score"
@@ -172,13 +175,16 @@ def _targets(report: Mapping[str, Any], page: Page) -> Lines:
     """The targets with the lowest scores, on one line where they fit, and how many more there are."""
     rows = [(target, model["overall"]) for target in report["targets"] for model in target["models"]]
     rows.sort(key=lambda row: (row[1]["low"] is None, row[1]["low"] or 0))
-    named = [f"{target['label']} {interval(overall)}" for target, overall in rows]
+    whole, short = target_labels(report)
+    named = [f"{whole[target['id']]} {interval(overall)}" for target, overall in rows]
     line = page.said(f"By target: {listed(named, TARGETS, 'target')}")
     if cell_len(line) <= page.width:
         yield Text(line)
         return
     yield Text("By target, the lowest first")
-    yield from (Text("  " + page.cut(each, page.width - 2)) for each in named[:TARGETS])
+    for (target, overall), each in zip(rows[:TARGETS], named, strict=False):
+        fits = cell_len(page.said(each)) <= page.width - 2
+        yield Text("  " + page.cut(each if fits else f"{short[target['id']]} {interval(overall)}", page.width - 2))
     if len(named) > TARGETS:
         yield Text(f"  and {counted(len(named) - TARGETS, 'more target')}")
 
@@ -349,14 +355,16 @@ def _unseen(report: Mapping[str, Any], page: Page, only: Collection[str]) -> Lin
     else:
         yield Text.assemble(("Could not be seen", "bold"), page.said(share))
     several = len(report["scan"]["targets"]) > 1
-    labels = {target["id"]: target["label"] for target in report["targets"]}
+    full, short = target_labels(report)
     room = CAUSES if len(rows) <= CAUSES else CAUSES - 1
     for row in rows[:room]:
-        said, how = cause(row, labels, several=several), f"; {row['would_show']}"
+        said, how = cause(row, full, several=several), f"; {row['would_show']}"
         if not _has_scores(report):
             # who has no score reads this to get one
             yield from page.wrapped(said + how, indent=_INDENT, hang=2)
             continue
+        if cell_len(page.said(said)) > page.width - _INDENT:
+            said = cause(row, short, several=several)
         fits = cell_len(page.said(said + how)) <= page.width - _INDENT
         yield Text("  " + page.cut(said + how if fits else said, page.width - _INDENT))
     if len(rows) > room:

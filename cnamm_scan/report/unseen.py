@@ -38,6 +38,8 @@ _HOW: Mapping[str, str] = {
     NOT_SELECTED: "scan without --function and --rule",
 }
 
+_OWN_QUOTA = frozenset({"QuotaSpent", "RateLimiting"})
+"""Codes of throttling by a quota that a provider keeps for one way of asking: it is full or not, however slowly we ask."""
 _LAST: Mapping[str, int] = {NOT_SELECTED: 1, Reason.NOT_IN_ANSWER: 2}
 """What stands after all else: what was asked for, and what nobody can do anything about."""
 
@@ -113,11 +115,13 @@ def _told(scan: Scan, row: _Row) -> dict[str, Any]:
         "rules": rules,
         "about": named[:NAMED],
         "about_more": max(0, len(named) - NAMED),
-        "would_show": would_show(row.reason, row.places, sorted(row.calls), sorted(row.rights), whole=row.whole),
+        "would_show": would_show(row.reason, row.places, sorted(row.calls), sorted(row.rights), whole=row.whole, codes=row.codes),
     }
 
 
-def would_show(reason: str, places: Sequence[tuple[str, str]], calls: Sequence[str], rights: Sequence[str], *, whole: bool) -> str:
+def would_show(
+    reason: str, places: Sequence[tuple[str, str]], calls: Sequence[str], rights: Sequence[str], *, whole: bool, codes: Collection[str] = ()
+) -> str:
     """What a person would have to do to see it."""
     provider = places[0][0].partition(":")[0]
     regions = sorted({region for _, region in places if region not in ("", "global")})
@@ -125,6 +129,8 @@ def would_show(reason: str, places: Sequence[tuple[str, str]], calls: Sequence[s
         if calls and calls[0].startswith("--"):
             return f"scan with {calls[0]}"
         return "".join(["scan without --region", *(f", or with --region {region}" for region in regions[:1])])
+    if reason == Reason.THROTTLED and codes and set(codes) <= _OWN_QUOTA:
+        return "scan again later: what is asked there has a quota of its own"
     if reason != Reason.DENIED:
         return _HOW.get(reason, _AGAIN)
     if whole and regions:

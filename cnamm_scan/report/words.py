@@ -130,6 +130,23 @@ def by_severity(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{thousands(count)} {name}" for name, count in counts.items() if count)
 
 
+def called(target: Mapping[str, Any]) -> str:
+    """A scanned target by its id, and by what people call it where that is something else."""
+    return f"{target['id']} ({target['label']})" if target.get("label") else str(target["id"])
+
+
+def target_labels(report: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """Target -> its label, whole and short: without an id beside the name that people gave, where no other target has that name."""
+    names = {target["id"]: target.get("label", "") for target in report["scan"]["targets"]}
+    whole = {target["id"]: target["label"] for target in report["targets"]}
+    short = dict(whole)
+    for target in report["targets"]:
+        name = names.get(target["id"], "")
+        if name and list(names.values()).count(name) == 1:
+            short[target["id"]] = target["label"].replace(f"{target['name']} ({name})", name)
+    return whole, short
+
+
 def notes(report: Mapping[str, Any]) -> list[str]:
     """What a person should know beside the score: what was taken for granted, and what of the targets was passed over."""
     several = len(report["scan"]["targets"]) > 1
@@ -140,7 +157,7 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     for target in report["scan"]["targets"]:
         scope = target.get("scope", {})
         own = ["what is given is taken to be all there is (--assume-whole)"] if scope.get(ASSUME_WHOLE) else []
-        found += [f"{target['id']}: {note}" if several else note for note in (*own, *scope.get("notes", ()))]
+        found += [f"{called(target)}: {note}" if several else note for note in (*own, *scope.get("notes", ()))]
     return found
 
 

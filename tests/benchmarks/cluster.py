@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from tests.benchmarks.measure import PYTHON, run
+from tests.benchmarks.measure import PYTHON, Cost, run, serving
 
 PODS, DEPLOYMENTS = 50_000, 5_000
 RUNS = 2
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as bed:
-        base = _small(bed, Path(folder))
+    with tempfile.TemporaryDirectory() as folder, serving("tests.benchmarks.cluster_server", folder, PODS, DEPLOYMENTS) as bed:
+        base = _small(bed.told, Path(folder))
         print(f"{PODS} pods and {DEPLOYMENTS} deployments in pages of 500, best of {RUNS}")
         scans, floors = [], []
         for number in range(RUNS):
             out = Path(folder) / f"bundles{number}"
-            asked(bed)
-            command = [PYTHON, "-m", "cnamm_scan", "scan", "kubernetes", "--kubeconfig", bed["kubeconfig"], "--output", str(out)]
+            bed.asked()
+            command = [PYTHON, "-m", "cnamm_scan", "scan", "kubernetes", "--kubeconfig", bed.told, "--output", str(out)]
             scans.append(run([*command, "--api-budget", "1000", "--format", "json"]))
-            paths = asked(bed)
+            paths = bed.asked()
             pages = Path(folder) / "pages"
             pages.write_text(json.dumps(paths))
-            floors.append(run([PYTHON, "-m", "tests.benchmarks.cluster_floor", bed["kubeconfig"], str(pages)]))
+            floors.append(run([PYTHON, "-m", "tests.benchmarks.cluster_floor", bed.told, str(pages)]))
         bundle = next(out.glob("*.cnamm"))
         size = sum(file.stat().st_size for file in bundle.rglob("*") if file.is_file())
     floor, scan = min(floors, key=lambda cost: cost.cpu), min(scans, key=lambda cost: cost.cpu)
@@ -42,32 +38,10 @@ def main() -> None:
     print(f"       {len(lists)} listings, begun twice: {[path for path, count in lists.items() if count > 1]}")
 
 
-def _small(bed: dict[str, Any], folder: Path) -> Any:
+def _small(kubeconfig: str, folder: Path) -> Cost:
     """What a scan costs before the first pod: the same command over a namespace that holds none."""
-    command = [PYTHON, "-m", "cnamm_scan", "scan", "kubernetes", "--kubeconfig", bed["kubeconfig"], "--output", str(folder / "small")]
+    command = [PYTHON, "-m", "cnamm_scan", "scan", "kubernetes", "--kubeconfig", kubeconfig, "--output", str(folder / "small")]
     return run([*command, "--namespace", "kube-node-lease", "--format", "json"])
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[dict[str, Any]]:
-    """The fake server in a process of its own, so that only the scanner is measured."""
-    command = [PYTHON, "-m", "tests.benchmarks.cluster_server", str(folder), str(PODS), str(DEPLOYMENTS)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield {"kubeconfig": process.stdout.readline().strip(), "in": process.stdin, "out": process.stdout}
-        finally:
-            process.stdin.close()
-            process.wait(timeout=30)
-
-
-def asked(bed: dict[str, Any]) -> list[str]:
-    """The GETs that came in since the last question."""
-    bed["in"].write("asked\n")
-    bed["in"].flush()
-    paths: list[str] = json.loads(bed["out"].readline())
-    return paths
 
 
 if __name__ == "__main__":

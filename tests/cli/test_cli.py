@@ -19,6 +19,7 @@ import click
 import pytest
 
 from cnamm_scan.cli.main import COMMANDS, cli, run
+from cnamm_scan.providers.catalog import KINDS
 from cnamm_scan.text import safe
 from tests.bundles import ALL_GOOD, DARK, FIRST, NOTHING, RULES, SECOND, Found, write_bundle
 
@@ -500,6 +501,15 @@ def test_the_help_of_all_names_each_command_and_exit_code(cnamm: Cli) -> None:
     assert all(
         f"{code} {what}" in said.out for code, what in ((0, "done"), (1, "failed"), (2, "bad usage"), (3, "not enough"), (10, "a gate"))
     )
+
+
+@pytest.mark.parametrize("command", ["scan", "plan"])
+def test_the_help_names_the_targets_of_every_provider(cnamm: Cli, command: str) -> None:
+    said = " ".join(cnamm(command, "--help").out.split())
+    for kind in KINDS.values():
+        assert kind.targets.startswith(kind.name)
+        assert kind.targets in said
+    assert "{" not in said.partition("Examples:")[0]
 
 
 def test_the_readme_names_each_command_and_exit_code() -> None:

@@ -11,7 +11,7 @@ from cnamm_scan import content as reader
 from cnamm_scan.content.tables import columns_of
 from cnamm_scan.providers.kubernetes.made.network import ENFORCES
 
-NETWORK = re.compile(r"\d+\.\d+\.\d+\.\d+/\d|::/\d|['\"]/\[0")
+NETWORK = re.compile(r"\d+\.\d+\.\d+\.\d+/\d|::/\d|['\"]/\[0|\[(?:0-9|\\d)\\?\.\]\+\(?[/:$]")
 _COMMON = "22|3389|3306|5432|6379|27017"
 PORTS = re.compile(rf"'(?:{_COMMON}|23|445|1433|5601|9200|9092|11211|2375|10250)'|\b(?:{_COMMON}) BETWEEN\b")
 DOOR_ANNOTATIONS = "aws-load-balancer-internal"
@@ -31,6 +31,14 @@ def expressions() -> Iterator[tuple[str, str]]:
 def test_no_network_is_compared_as_text() -> None:
     found = [(where, match.group()) for where, text in expressions() if (match := NETWORK.search(text))]
     assert not found, "ask a view that weighs networks: see 'Open to the world' in docs/content.md"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["cidr = '0.0.0.0/0'", "cidr LIKE '%::/0'", "NOT regexp_matches(other_side, '^[0-9.]+(/|$)')", r"regexp_matches(cidr, '^[\d.]+/')"],
+)
+def test_the_gate_sees_a_network_however_it_is_spelled(text: str) -> None:
+    assert NETWORK.search(text)
 
 
 def test_no_port_number_is_compared() -> None:
@@ -165,6 +173,52 @@ def test_what_an_aws_service_runs_is_asked_of_nobody_else() -> None:
     assert {name for name, leaves_out in kept.items() if not leaves_out} == set(ASKED_ALL_THE_SAME)
 
 
+NOT_IN_A_GROUP = {
+    "azure.authorization": "a role is held in the subscription, or by somebody, whichever group it is for",
+    "azure.policy": "what is assigned, exempted and repaired is the customer's, wherever it stands",
+    "azure.subscription.subscription": "the subscription as a whole",
+    "azure.security.plan": "a plan is bought for the subscription",
+    "azure.securityinsights.incident": "whoever runs what it is about, somebody must look at it",
+    "azure.network.interface_exposure": "a machine that the world may sign in to is worth telling, whoever runs it",
+}
+"""Tables of Azure of which rules ask also what a service runs for itself, and why."""
+
+
+def test_what_a_service_of_azure_runs_is_asked_of_nobody_else() -> None:
+    content = reader.load()
+    words = re.compile(
+        r"NOT true = ANY \(SELECT g\.is_operated (?:FROM azure\.resource\.group g WHERE g\.target = this\.target AND g\.id = this\.group_id"
+        r"|AND starts_with\(this\.(?:cluster_)?id, g\.id \|\| '/'\) FROM azure\.resource\.group g WHERE g\.target = this\.target)\)"
+    )
+    kept = {rule.id: rule for rule in content.rules.values() if rule.provider == "azure" and not words.search(rule.where or "")}
+    assert len(kept) < sum(rule.provider == "azure" for rule in content.rules.values()) / 2
+    asked = {rule.id for rule in kept.values() if not rule.for_each.startswith(tuple(NOT_IN_A_GROUP))}
+    assert not asked, "leave out what stands in a group that a service runs, or say why not in NOT_IN_A_GROUP"
+    assert all(any(rule.for_each.startswith(name) for rule in kept.values()) for name in NOT_IN_A_GROUP)
+
+
+def test_the_group_of_a_thing_of_azure_is_told_from_its_id_alike_everywhere() -> None:
+    told = {
+        f"{table.id}.{name}": column.is_ or ""
+        for table in reader.load().tables.values()
+        for name, column in table.columns.items()
+        if "resourcegroups" in (column.is_ or "")
+    }
+    form = re.compile(r"regexp_extract\([a-z_]+, '\^/subscriptions/\[\^/\]\+/resourcegroups/\[\^/\]\+'\)")
+    assert len(told) >= 40
+    assert [where for where, text in told.items() if not (where.endswith(".group_id") and form.fullmatch(text))] == []
+
+
+def test_rules_on_who_changed_a_workload_take_the_same_names_for_hands() -> None:
+    names = {
+        rule.id: rule.parameters["by_hand"].default
+        for rule in reader.load().rules.values()
+        if rule.for_each == "kubernetes.apps.change" and "by_hand" in rule.parameters
+    }
+    assert len(names) >= 2
+    assert len(set(names.values())) == 1
+
+
 def test_a_backup_counts_for_as_long_as_it_is_young() -> None:
     looked = re.compile(r"SELECT ((?:(?!SELECT).)*?) FROM aws\.backup\.protected_resource", re.DOTALL)
     found = [(where, select) for where, text in expressions() for select in looked.findall(text)]
@@ -201,6 +255,14 @@ def test_what_a_capped_listing_left_out_makes_no_answer() -> None:
             f"{where} asks a listing that stops early: let it know nothing where it was cut"
         )
     assert WHOLE_ENOUGH.keys() <= {where for where, text in expressions() if names.search(text)} | set(content.views)
+
+
+def test_where_a_view_says_that_a_listing_was_cut_it_counts_to_what_the_listing_stops_at() -> None:
+    content = reader.load()
+    counts = re.compile(r">= (\d+) AS (?:are|is)_cut\s+FROM ([a-z0-9_.]+)")
+    found = [(where, *pair) for where, text in expressions() for pair in counts.findall(text)]
+    assert len(found) > 5
+    assert [each for each in found if content.tables[each[2]].list.at_most != int(each[1])] == []
 
 
 LINUX_ALONE = {"allows_escalation", "apparmor", "capabilities_added", "capabilities_dropped", "proc_mount", "read_only_root", "seccomp"}

@@ -1,4 +1,4 @@
-"""Bundles of the form before this one still open, verify and judge as they did."""
+"""Bundles of the forms before this one still open, verify and judge as they did."""
 
 from __future__ import annotations
 
@@ -17,28 +17,39 @@ from cnamm_scan.model import SCORING_MODEL
 from cnamm_scan.report.text import notes
 from tests.bundles import FILES, FIRST, SCAN_ID, SECOND, pocket, write_bundle
 
-STORED = Path(__file__).parent / "bundles" / "format-1.zip"
-"""A bundle of the pocket pack as format 1 wrote it: 26 files, one a table and one a content file."""
+STORED = Path(__file__).parent / "bundles"
+"""A bundle of the pocket pack as each format wrote it. 1: 26 files, one a table and one a content file. 2: the plan in the manifest."""
+FORMATS = (1, 2)
+
+
+def _stored(number: int, folder: Path) -> Path:
+    with zipfile.ZipFile(STORED / f"format-{number}.zip") as packed:
+        packed.extractall(folder / "old")
+    return folder / "old" / f"{SCAN_ID}.cnamm"
 
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    with zipfile.ZipFile(STORED) as packed:
-        packed.extractall(tmp_path / "old")
-    return tmp_path / "old" / f"{SCAN_ID}.cnamm"
+    return _stored(1, tmp_path)
 
 
-def test_an_old_bundle_is_checked_like_any(old: Path) -> None:
+@pytest.mark.parametrize("number", FORMATS)
+def test_an_old_bundle_is_checked_like_any(number: int, tmp_path: Path) -> None:
+    old = _stored(number, tmp_path)
     opened = open_bundle(old)
-    assert opened.form.format == 1
+    assert opened.form.format == number
     assert opened.method() == dict(FILES)
     assert len(list(verify(opened))) == 3
+    assert opened.asked() == open_bundle(write_bundle(tmp_path, FIRST, SECOND)).asked()
+    (old / "method").mkdir(exist_ok=True)
     (old / "method" / "extra.yaml").write_bytes(b"")
     with pytest.raises(BundleError, match="not named in the manifest"):
         open_bundle(old)
 
 
-def test_an_old_bundle_says_what_a_new_one_of_the_same_facts_says(old: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", FORMATS)
+def test_an_old_bundle_says_what_a_new_one_of_the_same_facts_says(number: int, tmp_path: Path) -> None:
+    old = _stored(number, tmp_path)
     new = write_bundle(tmp_path, FIRST, SECOND)
     for way in (api.load_bundle, api.evaluate):
         with way(old) as then, way(new) as now:
@@ -97,7 +108,8 @@ def test_a_bundle_that_was_scored_by_a_newer_method_says_so(tmp_path: Path) -> N
         assert done.scan["method"] == SCORING_MODEL
 
 
+@pytest.mark.parametrize("number", FORMATS)
 @pytest.mark.parametrize("command", ["verify", "report", "results", "evaluate"])
-def test_every_command_takes_an_old_bundle(old: Path, command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([command, str(old)]) == 0
+def test_every_command_takes_an_old_bundle(number: int, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, str(_stored(number, tmp_path))]) == 0
     assert capsys.readouterr().out

@@ -279,6 +279,15 @@ def test_every_cause_says_what_would_show_it(reason: str) -> None:
         assert "plan aws --permissions" in would_show(reason, [("aws:1", HOME)], [], [f"a:B{n}" for n in range(9)], whole=False)
 
 
+def test_a_quota_that_no_pace_keeps_is_not_blamed_on_ours() -> None:
+    def said(*codes: str) -> str:
+        return would_show(Reason.THROTTLED, [("azure:1", "global")], [], [], whole=False, codes=codes)
+
+    assert said("RateLimiting") == said("QuotaSpent", "RateLimiting") == "scan again later: what is asked there has a quota of its own"
+    assert "--api-budget" in said("TooManyRequests")
+    assert "--api-budget" in said("RateLimiting", "TooManyRequests")
+
+
 # ---- terminals -----------------------------------------------------------------------------------------------------------------
 
 

@@ -331,7 +331,7 @@ def test_what_an_sdk_could_not_show_stays_unread_when_it_is_sealed(partial: Path
     _rewrite(partial, {"plan": told})
     with api.evaluate(partial) as done:
         assert done.bundle is not None
-        kept = done.bundle.manifest["plan"]["tables"]["kubernetes.core.pod"]
+        kept = done.bundle.asked()["kubernetes.core.pod"]
         assert kept["unsupported"] == [unread]
         assert unread not in kept["paths"]
 

@@ -305,7 +305,7 @@ def test_the_commands_need_no_sdk_for_a_bundle(whole: Whole, name: str) -> None:
 def test_without_the_sdk_a_scan_says_what_to_install(tmp_path: Path) -> None:
     ended = _without_sdk(COMMAND, "scan", "aws", "--output", str(tmp_path))
     assert ended.returncode == 1
-    assert "cnamm-scan[aws]" in ended.stderr
+    assert "pip install '.[aws]' in the clone" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

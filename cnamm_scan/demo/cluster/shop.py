@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -42,13 +41,6 @@ _PARTLY = {
     " mutatingadmissionpolicies mutatingadmissionpolicybindings",
 }
 """API groups of which the auditor reads these kinds only; of all others it reads everything."""
-_CANARY = re.compile(r"CANARY-(?P<name>[a-z-]+)-[0-9a-f]{8}\b")
-
-
-def planted() -> dict[str, str]:
-    """Every secret planted in the manifests, by what its place is called; none may show up in what a scan writes or prints."""
-    texts = (file.read_text() for file in sorted(ESTATE.glob("*.yaml")))
-    return {match["name"]: match[0] for text in texts for match in _CANARY.finditer(text)}
 
 
 def auditor(cluster: Cluster) -> Rights:

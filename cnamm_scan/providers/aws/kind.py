@@ -64,6 +64,7 @@ KIND = Kind(
     name="aws",
     label="AWS",
     noun="account",
+    targets="aws (default credentials), aws:PROFILE",
     connect=_connect,
     # GetCallerIdentity needs no right
     rights=Rights(("ec2:DescribeRegions",), _policy, 6144, "a customer managed policy; ten of them go on a role"),

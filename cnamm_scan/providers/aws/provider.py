@@ -23,6 +23,7 @@ from cnamm_scan.providers.defaults import Defaults
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, Unread, code_matches
 from cnamm_scan.providers.reading import Within, bounded
 from cnamm_scan.providers.sdk import need
+from cnamm_scan.providers.transport import asked_again
 from cnamm_scan.text import address
 
 
@@ -50,7 +51,7 @@ class AwsProvider(Defaults):
         start = self._session.region_name or HOME["aws"]
         where = address(self.options.endpoint_url or "") or f"sts in {start}"
         try:
-            answer = self._asked_again(Request("sts", "GetCallerIdentity", start))
+            answer = asked_again(lambda: self.call(Request("sts", "GetCallerIdentity", start)))
         except CallFailedError as failure:
             if failure.reason is Reason.CREDENTIALS:
                 raise no_credentials(self.options.called, failure.message) from failure
@@ -72,17 +73,6 @@ class AwsProvider(Defaults):
             raise ProviderError("AWS does not say who asks", where=where, do="check what answers there: aws sts get-caller-identity")
         self._known["sts", "GetCallerIdentity"] = answer
         return Target(f"aws:{account}", "aws", account, arn)
-
-    def _asked_again(self, request: Request, attempts: int = 3) -> Answer:
-        """As `call`, but one bad moment does not end the scan before it begins."""
-        for attempt in range(1, attempts):
-            try:
-                return self.call(request)
-            except CallFailedError as failure:
-                if not failure.retry:
-                    raise
-                time.sleep(min(failure.after if failure.after is not None else 0.3 * attempt, 5.0))
-        return self.call(request)
 
     def home_region(self) -> str:
         """us-east-1, or its like in another partition."""

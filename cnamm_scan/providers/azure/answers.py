@@ -24,6 +24,8 @@ _UNSUPPORTED = frozenset(
 )
 _THROTTLED = frozenset("TooManyRequests RateLimiting OperationNotAllowed.Throttled SubscriptionRequestsThrottled".split())
 _EXPIRED = frozenset("ExpiredAuthenticationToken InvalidAuthenticationToken InvalidAuthenticationTokenTenant".split())
+MOVED = "Redirected"
+"""The code of an answer that sends elsewhere."""
 TOO_LARGE = frozenset({"ResponsePayloadTooLarge", "TooLarge"})
 """Codes that say that fewer must be asked at once."""
 
@@ -33,7 +35,6 @@ class _Rows(msgspec.Struct):
 
     data: list[msgspec.Raw]
     totalRecords: int
-    count: int | None = None
     resultTruncated: Any = None
     skip_token: str | None = msgspec.field(default=None, name="$skipToken")
 
@@ -102,7 +103,7 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> CallFail
         return CallFailedError(Reason.DENIED, code, message)
     if status in (408, 504):
         return CallFailedError(Reason.TIMED_OUT, code, message, retry=True, after=after)
-    if status >= 500:
+    if status >= 500 and status != 501:
         return CallFailedError(Reason.SERVER_ERROR, code, message, retry=True, after=after)
     if code in _UNSUPPORTED or status in (405, 406, 410, 501):
         return CallFailedError(Reason.UNSUPPORTED, code, message)
@@ -110,7 +111,9 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> CallFail
         return CallFailedError(Reason.NOT_FOUND, code, message)
     if status == 204:
         return CallFailedError(Reason.NOT_FOUND, "NoContent", message)
-    if status < 400:  # nobody is followed to another host, and nothing is waited for: who asks is told to this one alone
+    if 300 <= status < 400:  # nobody is followed to another host: who asks is told to this one alone
+        return CallFailedError(Reason.UNREACHABLE, MOVED, message)
+    if status < 400:  # nothing is waited for
         return CallFailedError(Reason.UNSUPPORTED, code, message)
     return CallFailedError(Reason.SERVER_ERROR if status == 409 else Reason.COLLECTOR_BUG, code, message)
 

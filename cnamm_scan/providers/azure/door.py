@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from cnamm_scan.errors import CnammError, CredentialsError, ProviderError, UsageError, did_you_mean
 from cnamm_scan.model import Reason
+from cnamm_scan.providers.azure.answers import MOVED
+from cnamm_scan.providers.azure.clouds import CLOUDS, GROUP, group_problem
 from cnamm_scan.providers.azure.link import Link
 from cnamm_scan.providers.azure.pages import listed
-from cnamm_scan.providers.azure.signin import no_credentials
+from cnamm_scan.providers.azure.unsigned import no_credentials
 from cnamm_scan.providers.interface import CallFailedError
-from cnamm_scan.text import address, safe
+from cnamm_scan.text import address
 
 Json = Any
 
-GROUP = "mg/"
-"""How what follows the colon of a TARGET begins where it names a management group."""
 SUBSCRIPTIONS = "/subscriptions?api-version=2022-12-01"
 ATTEMPTS = 3
+_CHECK = "check --cloud and --arm-endpoint"
 _GONE = "Deleted"
 """The state of a subscription of which nothing is left to read."""
 
@@ -36,12 +37,16 @@ class Subscription:
 
 def subscriptions_of(link: Link, asked: str, where: str) -> list[Subscription]:
     """Those that a TARGET means, by what follows its colon, in order. Raises CredentialsError, ProviderError or UsageError."""
+    is_beneath = False
     try:
         known = {each.id: each for each in map(_subscription, listed(link, SUBSCRIPTIONS, attempts=ATTEMPTS)) if each.id}
-        if asked.startswith(GROUP):
+        is_beneath = asked.startswith(GROUP)
+        if is_beneath:
             return _beneath(link, asked.removeprefix(GROUP), known, where)
     except CallFailedError as failure:
-        raise _at_the_door(link, failure, where) from failure
+        raise _at_the_door(
+            link, failure, where, "what is beneath the management group" if is_beneath else "the list of subscriptions"
+        ) from failure
     readable = {id_: each for id_, each in known.items() if each.state != _GONE}
     if not asked:
         if not readable:
@@ -70,8 +75,9 @@ def _named(asked: str, known: Mapping[str, Subscription], where: str) -> Subscri
 
 def _beneath(link: Link, group: str, known: Mapping[str, Subscription], where: str) -> list[Subscription]:
     """Every subscription beneath a management group, also those that may not be read: they are there, and unread."""
-    if not group:
-        raise UsageError("mg/ names no management group", where=where, do="write azure:mg/NAME, by the group's id")
+    problem = group_problem(f"{GROUP}{group}")
+    if problem is not None:
+        raise UsageError(problem[0], where=where, do=problem[1])
     path = f"/providers/Microsoft.Management/managementGroups/{quote(group, safe='')}/descendants?api-version=2020-05-01"
     try:
         found = [
@@ -85,28 +91,58 @@ def _beneath(link: Link, group: str, known: Mapping[str, Subscription], where: s
             where=where,
             do="name it by its id, and assign Reader on it: az account management-group list",
         ) from failure
-    beneath = [known.get(id_, Subscription(id_)) for id_ in sorted({*found} - {""})]
+    beneath = [each for id_ in sorted({*found} - {""}) if (each := known.get(id_, Subscription(id_))).state != _GONE]
     if not beneath:
         raise UsageError(f"there is no subscription beneath the management group '{group}'", where=where, do="name another")
-    return [each for each in beneath if each.state != _GONE]
+    return beneath
 
 
 def _subscription(said: Mapping[str, Json]) -> Subscription:
     return Subscription(str(said.get("subscriptionId") or "").lower(), str(said.get("displayName") or ""), str(said.get("state") or ""))
 
 
-def _at_the_door(link: Link, failure: CallFailedError, where: str) -> CnammError:
+def _at_the_door(link: Link, failure: CallFailedError, where: str, asked: str) -> CnammError:
+    """Why nothing was learned of the subscriptions: who asks is not let in, or whoever answers is not who was meant."""
     if failure.code == "ClientAuthenticationError":
-        return no_credentials(where, failure.message)
-    if failure.reason in (Reason.CREDENTIALS, Reason.DENIED):
+        return no_credentials(where, failure.message, link.cloud.authority, link.credential.status)
+    if failure.reason is Reason.DENIED:
+        return CredentialsError(
+            f"these credentials may not read {asked} ({failure.code})",
+            where=where,
+            do="assign Reader to them on a subscription or a management group: az role assignment create --role Reader",
+        )
+    if failure.reason is Reason.CREDENTIALS:
+        own = "" if link.cloud in CLOUDS.values() else ", check --audience"
         return CredentialsError(
             f"Azure does not accept the credentials ({failure.code})",
             where=where,
-            do="sign in again (az login), name the tenant with --tenant, and check with: az account list",
+            do=f"sign in again (az login), name the tenant with --tenant{own}, and check with: az account list",
         )
-    detail = safe(failure.message) if failure.code == "TLS" else failure.code
-    return ProviderError(
-        f"Azure cannot be reached: {failure.reason.value} ({detail})",
-        where=address(link.cloud.endpoint),
-        do="check the network and proxy, --cloud, --arm-endpoint and --authority; --ca-bundle for authorities of your own",
-    )
+    what, do = _not_answered(failure, asked, urlsplit(link.cloud.endpoint).path)
+    return ProviderError(what, where=address(link.cloud.endpoint), do=do)
+
+
+def _not_answered(failure: CallFailedError, asked: str, path: str) -> tuple[str, str]:
+    """(what, what to do) where Resource Manager, or who stands in its place, gave no answer that could be read."""
+    reason, code = failure.reason, failure.code
+    if reason is Reason.THROTTLED:
+        return f"Resource Manager asks to wait: throttled ({code})", "try again in a minute"
+    if reason is Reason.SERVER_ERROR:
+        return f"Resource Manager fails when asked for {asked} ({code})", "try again in a few minutes"
+    if reason is Reason.MALFORMED:
+        return f"the answer to {asked} is not of Resource Manager ({code})", f"{_CHECK}, and what answers in its place, such as a proxy"
+    if code == MOVED:
+        return f"asked for {asked}, it sends elsewhere ({code}), and nobody is followed", f"{_CHECK}, and what answers in its place"
+    if reason in (Reason.NOT_FOUND, Reason.UNSUPPORTED, Reason.COLLECTOR_BUG):
+        is_astray = f": the path {path} is a part of it" if path else ""
+        return f"asked for {asked}, it answers that there is no such thing ({code})", f"{_CHECK}{is_astray}"
+    if code == "TLS":
+        return f"Azure cannot be reached: {failure.message}", "name the authority that signed it, as PEM, with --ca-bundle FILE"
+    if code == "Proxy":
+        return "Azure cannot be reached: the proxy does not answer", "check the proxy: HTTPS_PROXY, and NO_PROXY beside it"
+    if reason is Reason.TIMED_OUT:
+        return (
+            f"Azure does not answer in time ({code})",
+            f"check the network, and {_CHECK.removeprefix('check ')}; --call-timeout waits longer",
+        )
+    return f"Azure cannot be reached: {reason.value} ({code})", f"check the network and proxy, {_CHECK.removeprefix('check ')}"

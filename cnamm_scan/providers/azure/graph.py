@@ -11,7 +11,7 @@ from typing import Any
 
 from cnamm_scan.model import Content, Reason
 from cnamm_scan.providers.azure.answers import TOO_LARGE, UNREGISTERED, decode, resets_after, rows_of, tidy
-from cnamm_scan.providers.azure.granted import allows
+from cnamm_scan.providers.azure.granted import PERMISSIONS, PERMISSIONS_DENIED, Permission, allows
 from cnamm_scan.providers.azure.link import Link, Reply
 from cnamm_scan.providers.azure.needs import WHERE, Rows
 from cnamm_scan.providers.azure.pages import listed
@@ -87,10 +87,14 @@ class _Quota:
 class _Seen:
     """What may be read in one subscription."""
 
-    permissions: Sequence[Mapping[str, Any]] | None = None
+    permissions: Sequence[Permission] | None = None
     failure: CallFailedError | None = None
     tries: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether asking may still tell."""
+        return self.permissions is None and (self.failure is None or (self.failure.retry and self.tries < TRIES))
 
 
 class Graph:
@@ -143,26 +147,24 @@ class Graph:
 
     def look(self, ends: float | None) -> None:
         """Find out, once, which subscriptions it knows and what may be read in each. Raises CallFailedError."""
-        with self._lock:
+        with self._lock:  # whoever comes meanwhile waits: what is half asked looks as if nothing were granted
             if self._known is None:
                 self._known = self._all_known(ends)
-        waiting = [name for name, seen in self._seen.items() if seen.permissions is None and seen.failure is None]
-        if not waiting:
-            return
-        with ThreadPoolExecutor(min(ASKING, len(waiting)), thread_name_prefix="rights") as pool:
-            list(pool.map(lambda name: self._ask_permissions(name, ends), waiting))
-        again = [seen.failure for seen in self._seen.values() if seen.failure is not None and seen.failure.retry and seen.tries < TRIES]
-        if again:
-            for seen in self._seen.values():
-                if seen.failure is not None and seen.failure.retry and seen.tries < TRIES:
-                    seen.failure = None
-            raise again[0]
+            waiting = [name for name, seen in self._seen.items() if seen.is_open]
+            if not waiting:
+                return
+            with ThreadPoolExecutor(min(ASKING, len(waiting)), thread_name_prefix="rights") as pool:
+                list(pool.map(lambda name: self._ask_permissions(name, ends), waiting))
+            again = next((self._seen[name].failure for name in waiting if self._seen[name].is_open), None)
+        if again is not None:
+            raise again
 
     def why_not(self, subscription: str, rows: Rows) -> CallFailedError | None:
         """Why rows of a subscription may be missing from an answer that does not say so; None where none are."""
         seen = self._seen[subscription]
         if seen.failure is not None:
-            return seen.failure
+            denied = seen.failure.reason is Reason.DENIED
+            return CallFailedError(Reason.DENIED, PERMISSIONS_DENIED, PERMISSIONS) if denied else seen.failure
         if seen.permissions is None or not allows(seen.permissions, rows.right):
             return CallFailedError(Reason.DENIED, "NotGranted", rows.right)
         if self._known is not None and subscription not in self._known:
@@ -197,15 +199,13 @@ class Graph:
     def _ask_permissions(self, subscription: str, ends: float | None) -> None:
         """What who asks may do in a subscription, as Resource Manager says it: groups and what is inherited counted in."""
         seen = self._seen[subscription]
-        with seen.lock:
-            if seen.permissions is not None or seen.failure is not None:
-                return
-            seen.tries += 1
-            try:
-                path = f"/subscriptions/{subscription}/providers/Microsoft.Authorization/permissions?api-version=2022-04-01"
-                seen.permissions = list(listed(self._link, path, f"azure:{subscription}", ends=ends))
-            except CallFailedError as failure:
-                seen.failure = failure
+        seen.tries += 1
+        path = f"/subscriptions/{subscription}/providers/Microsoft.Authorization/permissions?api-version=2022-04-01"
+        try:
+            said = listed(self._link, path, f"azure:{subscription}", ends=ends)
+            seen.permissions, seen.failure = list(map(Permission.read, said)), None
+        except CallFailedError as failure:
+            seen.failure = failure
 
 
 def _row(raw: Json, shown: Shown) -> dict[str, Json]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cnamm_scan.providers.azure import needs
-from cnamm_scan.providers.azure.clouds import cloud_problem, url_problem
-from cnamm_scan.providers.azure.granted import READER, missing_from_reader
+from cnamm_scan.providers.azure.clouds import cloud_problem, group_problem, tenant_problem, url_problem
+from cnamm_scan.providers.azure.granted import PERMISSIONS, PERMISSIONS_DENIED, READER, missing_from_reader
 from cnamm_scan.providers.azure.made.columns import MAKERS
 from cnamm_scan.providers.kind import Kind, Option, Reached
 from cnamm_scan.providers.rights import Document, Rights
@@ -46,25 +45,18 @@ def _role(name: str, about: str, actions: Sequence[str]) -> Document:
     }
 
 
-_TENANT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
-
-
-def _tenant_problem(name: str) -> tuple[str, str] | None:
-    if _TENANT.fullmatch(name):
-        return None
-    return f"{name[:100]!r} is no tenant", "write its id or one of its domains, such as contoso.onmicrosoft.com"
-
-
 KIND = Kind(
     name="azure",
     label="Azure",
     noun="subscription",
+    targets="azure (every subscription that may be read), azure:SUBSCRIPTION by name or id, azure:mg/NAME (all beneath a management group)",
     connect=_connect,
+    name_problem=group_problem,
     # which subscriptions there are, and what may be read in them
-    rights=Rights(("Microsoft.Authorization/permissions/read", "Microsoft.Resources/subscriptions/read"), _roles),
+    rights=Rights((PERMISSIONS, "Microsoft.Resources/subscriptions/read"), _roles, by_code={PERMISSIONS_DENIED: (PERMISSIONS,)}),
     options=(
-        Option("tenant", "--tenant", "sign in to this tenant, by its id or domain.", "TENANT", problem=_tenant_problem),
-        Option("cloud", "--cloud", "public, usgov or china.", "CLOUD", problem=cloud_problem),
+        Option("tenant", "--tenant", "sign in to this tenant, by its id or domain.", "TENANT", problem=tenant_problem),
+        Option("cloud", "--cloud", "public, usgov or china.", "CLOUD", problem=cloud_problem, replaced_by=("arm_endpoint", "authority")),
         Option("arm_endpoint", "--arm-endpoint", "Resource Manager's address in another cloud.", "URL", problem=url_problem),
         Option(
             "authority",

@@ -18,6 +18,7 @@ from cnamm_scan.providers.azure.signin import Signed
 from cnamm_scan.providers.bounds import Bounds
 from cnamm_scan.providers.interface import CallFailedError
 from cnamm_scan.providers.reading import read_body
+from cnamm_scan.providers.renewing import Renewing
 from cnamm_scan.providers.transport import Translated
 
 AGENT = f"cnamm-scan/{__version__}"
@@ -69,7 +70,8 @@ class Link:
 
     def __init__(self, cloud: Cloud, credential: Signed, transport: Any, sent: Sent, bounds: Bounds) -> None:
         from azure.core.pipeline import Pipeline
-        from azure.core.pipeline.policies import BearerTokenCredentialPolicy
+
+        from cnamm_scan.providers.azure.wire import Bearer
 
         self.cloud = cloud
         self.credential = credential
@@ -80,12 +82,8 @@ class Link:
         self._host = (parts.hostname, parts.port or 443)
         self._base = parts.path.rstrip("/")
         self._root = f"https://{parts.netloc}"
-        self._pipeline: Any = Pipeline(transport, [BearerTokenCredentialPolicy(credential, cloud.scope, enable_cae=True)])
-        self._lock = threading.Lock()
-        self._generation = 0
-        """How often a token was given up; one that many threads were refused with is given up once."""
-        self._is_accepted = False
-        """Whether this generation's token was taken at least once: else a newer one would be no better."""
+        self._pipeline: Any = Pipeline(transport, [Bearer(credential, cloud.scope)])
+        self._renewing = Renewing(self._forgotten)
 
     def get(self, path: str, target: str = "") -> Reply:
         """A GET of a path. Raises CallFailedError."""
@@ -111,15 +109,7 @@ class Link:
         return f"{path}?{parts.query}" if parts.query else path
 
     def _ask(self, method: str, path: str, body: bytes | None, target: str) -> Reply:
-        generation = self._generation
-        try:
-            reply = self._asked(method, path, body, target)
-        except CallFailedError as failure:
-            if failure.reason is not Reason.CREDENTIALS or not self._renewed(generation):
-                raise
-            reply = self._asked(method, path, body, target)
-        self._is_accepted = True
-        return reply
+        return self._renewing.ask(lambda: self._asked(method, path, body, target))
 
     def _asked(self, method: str, path: str, body: bytes | None, target: str) -> Reply:
         from azure.core.rest import HttpRequest
@@ -136,17 +126,10 @@ class Link:
             raise failure_of(came.status_code, came.headers, data)
         return Reply(data, came.headers)
 
-    def _renewed(self, generation: int) -> bool:
-        """Whether there may be a newer token than that of a generation, which was just refused."""
-        with self._lock:
-            if self._generation != generation:
-                return True
-            if not self._is_accepted:
-                return False
-            self._is_accepted = False
-            self._generation += 1
-            self.credential.forget()
-            return True
+    def _forgotten(self) -> bool:
+        """Newer credentials: the next request asks for a token."""
+        self.credential.forget()
+        return True
 
     def close(self) -> None:
         """Give connections back."""

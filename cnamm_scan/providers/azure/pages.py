@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from cnamm_scan.model import Reason
@@ -12,6 +12,7 @@ from cnamm_scan.providers.azure.link import Link
 from cnamm_scan.providers.bounds import PAGES
 from cnamm_scan.providers.interface import CallFailedError
 from cnamm_scan.providers.reading import Within
+from cnamm_scan.providers.transport import asked_again
 
 Json = Any
 
@@ -23,7 +24,7 @@ def listed(link: Link, path: str, target: str = "", *, attempts: int = 1, ends: 
         if following in seen or len(seen) >= PAGES:
             raise CallFailedError(Reason.TRUNCATED, "SameTokenAgain")
         seen.add(following)
-        body = _page(link, following, target, attempts, ends)
+        body = asked_again(partial(_page, link, following, target, ends), attempts)
         values = body.get("value")
         if not isinstance(values, list):
             raise CallFailedError(Reason.MALFORMED, "NoList", retry=True)
@@ -31,17 +32,6 @@ def listed(link: Link, path: str, target: str = "", *, attempts: int = 1, ends: 
         following = link.path_of(str(body["nextLink"])) if body.get("nextLink") else ""
 
 
-def _page(link: Link, path: str, target: str, attempts: int, ends: float | None) -> Mapping[str, Json]:
-    for attempt in range(1, attempts):
-        try:
-            return _asked(link, path, target, ends)
-        except CallFailedError as failure:
-            if not failure.retry:
-                raise
-            time.sleep(min(failure.after if failure.after is not None else 0.3 * attempt, 5.0))
-    return _asked(link, path, target, ends)
-
-
-def _asked(link: Link, path: str, target: str, ends: float | None) -> Mapping[str, Json]:
+def _page(link: Link, path: str, target: str, ends: float | None) -> Mapping[str, Json]:
     with Within(link.bounds, ends):
         return document_of(link.get(path, target).body)

@@ -6,11 +6,9 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path as File
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Content, Reason, Target
 from cnamm_scan.providers.azure.answers import UNREGISTERED, document_of, tidy
 from cnamm_scan.providers.azure.clouds import CLOUDS, cloud_of
@@ -19,11 +17,13 @@ from cnamm_scan.providers.azure.graph import Graph
 from cnamm_scan.providers.azure.link import Link, Reply, Sent
 from cnamm_scan.providers.azure.needs import SCOPE, Path, Rows, asked
 from cnamm_scan.providers.azure.signin import credential_of
+from cnamm_scan.providers.azure.trust import trusted
 from cnamm_scan.providers.bounds import BOUNDS, Bounds
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, Trial, code_matches
 from cnamm_scan.providers.one_place import OnePlace
 from cnamm_scan.providers.reading import Within
 from cnamm_scan.providers.sdk import need
+from cnamm_scan.text import safe
 
 Json = Any
 
@@ -58,23 +58,16 @@ def connect(name: str, options: Options) -> AzureProvider:
     need("azure.identity", "azure")
     from cnamm_scan.providers.azure.wire import Direct, Wire
 
-    if options.ca_bundle is not None and not File(options.ca_bundle).is_file():
-        raise UsageError("no such file", where=f"--ca-bundle {options.ca_bundle}", do="name a file of certificates in PEM")
     cloud = cloud_of(options.cloud, options.arm_endpoint, options.authority, options.audience)
     sent = Sent()
     how: dict[str, Any] = {
-        "verify": options.ca_bundle or True,
+        "verify": trusted(options.ca_bundle) or True,
         "call_timeout": options.call_timeout,
         "connections": options.connections,
     }
-    try:
-        signing_in, direct = Wire(count=sent.one_signing_in, **how), Direct(cloud.endpoint, count=sent.one, **how)
-        asks_nobody = options.disable_instance_discovery or cloud.authority not in {each.authority for each in CLOUDS.values()}
-        credential = credential_of(cloud, tenant=options.tenant, asks_nobody=asks_nobody, transport=signing_in)
-    except OSError as error:  # a file of certificates that holds none
-        raise UsageError(
-            f"cannot be read: {error.strerror or error}", where=f"--ca-bundle {options.ca_bundle}", do="name a file of certificates in PEM"
-        ) from error
+    signing_in, direct = Wire(count=sent.one_signing_in, **how), Direct(cloud.endpoint, count=sent.one, **how)
+    asks_nobody = options.disable_instance_discovery or cloud.authority not in {each.authority for each in CLOUDS.values()}
+    credential = credential_of(cloud, tenant=options.tenant, asks_nobody=asks_nobody, transport=signing_in)
     link = Link(cloud, credential, direct, sent, options.bounds)
     where = f"azure:{name}" if name else "azure"
     try:
@@ -96,7 +89,9 @@ class AzureProvider(OnePlace):
         self._link = link
         self._sent = sent
         identity = link.credential.identity
-        self._targets = tuple(Target(f"azure:{each.id}", "azure", each.id, identity, _scope(each)) for each in subscriptions)
+        self._targets = tuple(
+            Target(f"azure:{each.id}", "azure", each.id, identity, _scope(each), safe(each.name)) for each in subscriptions
+        )
         self._names = {target.id: target.name for target in self._targets}
         self._lock = threading.Lock()
         self._asking: dict[str, threading.Lock] = {}

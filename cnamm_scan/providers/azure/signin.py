@@ -1,22 +1,18 @@
-"""Who asks: DefaultAzureCredential's chain, a token kept until it runs out, and what was tried when none was had."""
+"""Who asks: DefaultAzureCredential's chain, a token kept until it runs out."""
 
 from __future__ import annotations
 
 import base64
 import json
-import re
+import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from cnamm_scan.errors import CredentialsError
 from cnamm_scan.providers.azure.clouds import Cloud
-from cnamm_scan.text import safe
+from cnamm_scan.providers.azure.unsigned import malformed
 
-_TRIED = re.compile(r"^\t?(\w+Credential): (.*)$", re.MULTILINE)
-_IDLE = re.compile(r"unavailable|not found on path|not installed|no accounts|not been|not set|not fully configured", re.IGNORECASE)
-CHAIN = "environment variables, workload identity, managed identity, Azure CLI, Azure PowerShell, Azure Developer CLI"
 KEPT_FOR = 300.0
 """So many seconds before its end a token is asked for anew."""
 
@@ -24,8 +20,10 @@ KEPT_FOR = 300.0
 class Signed:
     """A credential as azure-core asks for it, whose token is asked for once by however many threads."""
 
-    def __init__(self, credential: Any, tenant: str | None) -> None:
-        self._credential = credential
+    def __init__(self, make: Callable[[], Any], tenant: str | None, transport: Any) -> None:
+        self._make = make
+        self._credential = make()
+        self._transport = transport
         self._tenant = tenant
         self._lock = threading.Lock()
         self._token: Any = None
@@ -41,24 +39,27 @@ class Signed:
             self._token = self._credential.get_token_info(*scopes, options=asked)
             return self._token
 
-    def get_token(self, *scopes: str, **options: Any) -> Any:
-        """The same for who asks in the older way."""
-        return self.get_token_info(*scopes, options=options)
-
     def forget(self) -> None:
         """Let the next request ask for a new token."""
         with self._lock:
             self._token = None
+            self._credential = self._make()  # MSAL keeps a token too, in the one that we had; what it was sent over is the new one's too
 
     @property
     def identity(self) -> str:
         """Who the last token is for, `TENANT/OBJECT`, as it says itself; empty where it does not."""
         return identity_of(self._token.token) if self._token is not None else ""
 
+    @property
+    def status(self) -> int:
+        """The number of the last answer while signing in; 0: there was none."""
+        return int(self._transport.status)
+
     def close(self) -> None:
         """Give connections back, and forget the token."""
-        self.forget()
-        self._credential.close()
+        with self._lock:
+            self._token = None
+            self._credential.close()
 
 
 def identity_of(token: str) -> str:
@@ -72,32 +73,17 @@ def identity_of(token: str) -> str:
 
 
 def credential_of(cloud: Cloud, *, tenant: str | None, asks_nobody: bool, transport: Any) -> Signed:
-    """DefaultAzureCredential for a cloud. `asks_nobody`: not whether the authority is one of Microsoft's. Raises CredentialsError."""
+    """DefaultAzureCredential for a cloud. `asks_nobody`: not whether the authority is one of Microsoft's. Raises CnammError."""
     from azure.identity import DefaultAzureCredential
 
     how: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.3, "additionally_allowed_tenants": ["*"] if tenant else []}
-    try:
-        made = DefaultAzureCredential(
+
+    def make() -> Any:
+        return DefaultAzureCredential(
             authority=cloud.authority, disable_instance_discovery=asks_nobody, transport=transport, exclude_broker_credential=True, **how
         )
-    except ValueError as error:  # an environment that half says who asks
-        raise CredentialsError(f"no usable Azure credentials: {safe(str(error))}", where="azure", do="mend the environment") from error
-    return Signed(made, tenant)
 
-
-def no_credentials(where: str, message: str) -> CredentialsError:
-    """What was tried, and what went wrong with what there was."""
-    tried = {name: _first(words) for name, words in _TRIED.findall(message)}
-    wrong = [f"{name}: {words}" for name, words in tried.items() if not _IDLE.search(words)]
-    detail = "; ".join(wrong) if tried else _first(message)
-    return CredentialsError(
-        f"no usable Azure credentials{f' ({detail})' if detail else ''}",
-        where=f"{where}; tried {', '.join(tried) or CHAIN}",
-        do="sign in (az login) and check with: az account list",
-    )
-
-
-def _first(words: str) -> str:
-    """The first sentence, without the numbers by which somebody at Microsoft finds it."""
-    line = words.strip().split("\n")[0]
-    return safe(re.split(r"(?<=[.:]) (?:Trace ID|Correlation ID|To mitigate|Visit|Timestamp)", line)[0][:300].strip().rstrip("."))
+    try:
+        return Signed(make, tenant, transport)
+    except (ValueError, TypeError, OSError) as error:  # an environment that says who asks, and not as it must be said
+        raise malformed(error, os.environ) from error

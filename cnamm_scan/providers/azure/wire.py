@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
@@ -18,13 +19,18 @@ from urllib.request import getproxies, proxy_bypass
 import certifi
 import requests
 import urllib3
+from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 from azure.core.pipeline.transport import HttpTransport, RequestsTransport
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
+from cnamm_scan.errors import UsageError
+from cnamm_scan.providers.azure.clouds import url_problem
+from cnamm_scan.providers.azure.signin import Signed
 from cnamm_scan.providers.reading import bounded
 
 logging.getLogger("azure").addHandler(logging.NullHandler())  # else what it warns of goes to stderr, past whoever reports
+_HOST = re.compile(r"[\w.:-]+", re.ASCII)
 logging.getLogger("msal").addHandler(logging.NullHandler())
 
 
@@ -56,11 +62,16 @@ class Wire(RequestsTransport):  # type: ignore[misc]
             session.mount(scheme, adapter)
         super().__init__(session=session, connection_verify=verify, connection_timeout=min(5.0, call_timeout), read_timeout=call_timeout)
         self._count = count
+        self.status = 0
+        """The number of the last answer; 0: there was none."""
 
     def send(self, request: Any, **named: Any) -> Any:
         """Send it, and count it."""
         self._count()
-        return super().send(request, **named)
+        self.status = 0
+        came = super().send(request, **named)
+        self.status = int(came.status_code)
+        return came
 
 
 @dataclass(slots=True)
@@ -90,14 +101,51 @@ class Came:
         return ""
 
 
+class Bearer(BearerTokenCredentialPolicy):  # type: ignore[misc]
+    """A token for each request, from the one who keeps it: a second one kept here would outlive being forgotten there."""
+
+    def __init__(self, credential: Signed, scope: str) -> None:
+        super().__init__(credential, scope)
+        self._signed = credential
+        self._scope = scope
+
+    def on_request(self, request: Any) -> None:
+        """Authorise a request before it is sent."""
+        self.authorize_request(request, self._scope)
+
+    def authorize_request(self, request: Any, *scopes: str, **asked: Any) -> None:
+        """The same with what a server wants of the token besides."""
+        token = self._signed.get_token_info(*scopes, options={"enable_cae": True, **asked})
+        request.http_request.headers["Authorization"] = f"Bearer {token.token}"
+
+
+def _proxy() -> str | None:
+    """The proxy that the environment names for https. Raises UsageError for what is none: urllib3 has many words for it."""
+    said = getproxies().get("https")
+    if not said:
+        return None
+    url = said if "://" in said else f"http://{said}"
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and _HOST.fullmatch(parts.hostname or "") and parts.port != 0:
+            return url
+    except ValueError:
+        pass
+    raise UsageError("the proxy is none that speaks http", where="HTTPS_PROXY", do="write http://HOST:PORT, or leave it out")
+
+
 class Direct(HttpTransport):  # type: ignore[misc]
-    """One host over TLS, through a proxy where the environment names one."""
+    """One host over TLS, through a proxy where the environment names one. Raises UsageError for an endpoint that is not https."""
 
     def __init__(self, endpoint: str, *, verify: str | bool, call_timeout: float, connections: int, count: Callable[[], None]) -> None:
-        trusted = verify if isinstance(verify, str) else os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        how: dict[str, Any] = {"maxsize": connections, "cert_reqs": "CERT_REQUIRED", "ca_certs": trusted or certifi.where()}
+        how: dict[str, Any] = {"maxsize": connections, "cert_reqs": "CERT_REQUIRED"}
+        trusted = verify if isinstance(verify, str) else certifi.where()
+        how["ca_cert_dir" if os.path.isdir(trusted) else "ca_certs"] = trusted
+        problem = url_problem(endpoint) if "://" in endpoint else ("the address is no URL", "write https://HOST")
+        if problem is not None:  # a pool without TLS would send each token as it is
+            raise UsageError(problem[0], where="--arm-endpoint", do=problem[1])
         host = urlsplit(endpoint).hostname or ""
-        proxy = None if proxy_bypass(host) else getproxies().get("https")
+        proxy = None if proxy_bypass(host) else _proxy()
         self._manager: Any = urllib3.ProxyManager(proxy, **how) if proxy else urllib3.PoolManager(**how)
         self._manager.pool_classes_by_scheme = bounded(self._manager.pool_classes_by_scheme)
         self._pool = self._manager.connection_from_url(endpoint)

@@ -72,6 +72,8 @@ KIND = Kind(
     name="kubernetes",
     label="Kubernetes",
     noun="cluster",
+    targets="kubernetes (current context, or the cluster around this pod), kubernetes:CONTEXT, or manifests: kubernetes:FILE,"
+    " kubernetes:FOLDER, kubernetes:- for standard input",
     connect=_connect,
     # discovery, the version, and who is asking
     rights=Rights(

@@ -15,6 +15,7 @@ from cnamm_scan.providers.bounds import Bounds
 from cnamm_scan.providers.interface import CallFailedError
 from cnamm_scan.providers.kubernetes.answers import decode, failure_of
 from cnamm_scan.providers.reading import bounded, read_body
+from cnamm_scan.providers.renewing import NOT_RENEWED, Renewing
 from cnamm_scan.providers.transport import Translated
 
 if TYPE_CHECKING:
@@ -73,11 +74,7 @@ class Link:
         self.sent = 0
         """Requests that were sent, each attempt and each page."""
         self._counting = threading.Lock()
-        self._lock = threading.Lock()
-        self._generation = 0
-        """How often credentials were renewed; those of a generation are renewed once, however many threads they failed."""
-        self._is_accepted = False
-        """Whether the server has taken these credentials at least once: else newer ones would be no better."""
+        self._renewing = Renewing(self._renewed)
         self._pool = access.client.rest_client.pool_manager
         self._pool.pool_classes_by_scheme = bounded(self._pool.pool_classes_by_scheme)
 
@@ -91,16 +88,7 @@ class Link:
 
     def ask(self, path: str, *, accept: str, body: Json = None) -> tuple[bytes, str]:
         """As `get`, the body as it came. Credentials that are no longer taken are renewed, and it is asked once more."""
-        generation = self._generation
-        try:
-            answer = self._asked(path, accept, body)
-        except CallFailedError as failure:
-            if failure.reason is not Reason.CREDENTIALS or failure.code == "NotRenewed" or not self._renewed(generation):
-                self._is_accepted |= failure.reason is not Reason.CREDENTIALS and generation == self._generation
-                raise
-            return self._asked(path, accept, body)
-        self._is_accepted |= generation == self._generation
-        return answer
+        return self._renewing.ask(lambda: self._asked(path, accept, body))
 
     def _asked(self, path: str, accept: str, body: Json) -> tuple[bytes, str]:
         import urllib3
@@ -143,37 +131,30 @@ class Link:
         if not self.is_private:
             return
         try:
-            with self._lock:  # a token that has run out is renewed once, not by every thread
+            with self._renewing.lock:  # a token that has run out is renewed once, not by every thread
                 self.access.client.update_params_for_auth(headers, [], ["BearerToken"], path, "GET", None)
         except Exception as error:  # a plugin's, or of a file that holds the token
-            raise CallFailedError(Reason.CREDENTIALS, "NotRenewed", str(error)) from error
+            raise CallFailedError(Reason.CREDENTIALS, NOT_RENEWED, str(error)) from error
         if "authorization" in headers:
             headers["authorization"] = token = headers["authorization"].strip()  # a token's file often ends its line
             if not (token.isascii() and token.isprintable()):
                 raise CallFailedError(Reason.CREDENTIALS, "MalformedToken")
 
-    def _renewed(self, generation: int) -> bool:
-        """Whether there are newer credentials than those of a generation, which the server has just refused. Raises CallFailedError."""
-        with self._lock:
-            if self._generation != generation:
-                return True
-            if self.access.renew is None or not self._is_accepted:
-                return False
-            self._is_accepted = False
-            configuration = self.access.client.configuration
-            before = _credentials(configuration)
-            try:
-                self.access.renew()
-            except Exception as error:  # as in _sign
-                raise CallFailedError(Reason.CREDENTIALS, "NotRenewed", str(error)) from error
-            after = _credentials(configuration)
-            if after == before:
-                return False
-            if after["cert_file"] != before["cert_file"]:
-                self._pool.connection_pool_kw.update(cert_file=after["cert_file"], key_file=after["key_file"])
-                self._pool.clear()
-            self._generation += 1
-            return True
+    def _renewed(self) -> bool:
+        """Whether there are newer credentials than those that the server has just refused. Raises CallFailedError."""
+        if self.access.renew is None:
+            return False
+        configuration = self.access.client.configuration
+        before = _credentials(configuration)
+        try:
+            self.access.renew()
+        except Exception as error:  # as in _sign
+            raise CallFailedError(Reason.CREDENTIALS, NOT_RENEWED, str(error)) from error
+        after = _credentials(configuration)
+        if after["cert_file"] != before["cert_file"]:
+            self._pool.connection_pool_kw.update(cert_file=after["cert_file"], key_file=after["key_file"])
+            self._pool.clear()
+        return after != before
 
     def close(self) -> None:
         """Give connections back."""

@@ -95,7 +95,7 @@ def test_a_server_that_breaks_shows_its_stderr(monkeypatch: pytest.MonkeyPatch, 
 
 def test_without_moto_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bed, "find_spec", lambda name: None)
-    with pytest.raises(BedError, match=r"pip install cnamm-scan\[demo\]"), MotoServer():
+    with pytest.raises(BedError, match=r"pip install '\.\[demo\]' in the clone"), MotoServer():
         pass
 
 

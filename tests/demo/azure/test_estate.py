@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,11 +12,12 @@ import pytest
 
 from cnamm_scan import api
 from cnamm_scan.demo.azure.bed.server import AzureBed, Seen
-from cnamm_scan.demo.azure.shop import planted, shop
+from cnamm_scan.demo.azure.shop import ESTATE, shop
+from cnamm_scan.demo.planted import planted
 from cnamm_scan.errors import UsageError
 from cnamm_scan.report.markdown import render
-from tests.azures import environment
-from tests.clusters import QUICK
+from tests.azures import scan
+from tests.unpacked import written
 
 NOW = datetime(2026, 3, 9, 11, 42, 7, tzinfo=UTC)
 
@@ -35,22 +35,10 @@ class Whole:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     folder = tmp_path_factory.mktemp("bundles")
-    with (
-        AzureBed(shop()) as bed,
-        environment(bed),
-        api.scan(["azure"], output=folder, options=api.TargetOptions(**bed.options()), limits=QUICK) as done,
-    ):
+    with AzureBed(shop()) as bed, scan(bed, output=folder) as done:
         (folder / "report.md").write_text(render(done.report()))
         (folder / "report.json").write_text(json.dumps(done.report(), default=str))
         yield Whole(done, list(bed.requests), folder, [*bed.tokens, bed.secret])
-
-
-def written(folder: Path) -> Iterator[tuple[Path, bytes]]:
-    """Every file below a folder, unpacked."""
-    for file in sorted(folder.rglob("*")):
-        if file.is_file():
-            data = file.read_bytes()
-            yield file, gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
 
 
 def test_the_estate_is_the_same_for_the_same_moment_and_has_no_fixed_date() -> None:
@@ -82,9 +70,9 @@ def test_it_is_only_read_and_nothing_that_is_secret_is_asked_for(whole: Whole) -
     assert len({(seen.method, seen.path, seen.query, seen.body) for seen in whole.asked}) == len(whole.asked), "no request twice"
 
 
-@pytest.mark.parametrize("name", sorted(planted()))
+@pytest.mark.parametrize("name", sorted(planted(ESTATE)))
 def test_what_was_planted_is_nowhere_in_what_is_written(whole: Whole, name: str) -> None:
-    canary = planted()[name].encode()
+    canary = planted(ESTATE)[name].encode()
     assert [file for file, data in written(whole.folder) if canary in data] == []
 
 

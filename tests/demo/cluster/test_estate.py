@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import gzip
 import io
 import json
 import re
@@ -29,7 +28,9 @@ from cnamm_scan.demo.cluster import shop as cluster_shop
 from cnamm_scan.demo.cluster.bed.contents import Cluster, dumps
 from cnamm_scan.demo.cluster.bed.groups import built_in
 from cnamm_scan.demo.cluster.bed.server import ClusterBed
-from cnamm_scan.demo.cluster.shop import CONTEXT, planted, served, shop
+from cnamm_scan.demo.cluster.shop import CONTEXT, ESTATE, served, shop
+from cnamm_scan.demo.planted import planted
+from tests.unpacked import written
 
 Thing = dict[str, Any]
 Key = tuple[str, str, str]
@@ -38,7 +39,7 @@ There = Mapping[Key, Thing]
 NOW = datetime(2026, 3, 9, 11, 42, 7, tzinfo=UTC)
 TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 FUNCTIONS = 8
-PLANTED = planted()
+PLANTED = planted(ESTATE)
 
 
 def things(cluster: Cluster) -> dict[Key, Thing]:
@@ -327,14 +328,6 @@ def test_it_says_what_is_up_and_what_to_ask(whole: Whole) -> None:
     for query in demo.QUERIES:
         assert f'cnamm-scan query {whole.scan.path} "{query}"' in whole.err
     assert {row["namespace"] for row in whole.scan.query(demo.QUERIES[1])} >= {"fulfilment", "kube-system"}
-
-
-def written(folder: Path) -> Iterator[tuple[Path, bytes]]:
-    """Every file below a folder, unpacked."""
-    for file in sorted(folder.rglob("*")):
-        if file.is_file():
-            data = file.read_bytes()
-            yield file, gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
 
 
 def test_most_rules_have_a_verdict_and_none_an_error(whole: Whole) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 from cnamm_scan import api
 from cnamm_scan.demo.azure.bed.contents import Subscription, Tenant
 from cnamm_scan.demo.azure.bed.server import AzureBed, Trouble
-from tests.azures import ONE, TWO, environment, tenant
-from tests.clusters import QUICK
+from tests.azures import ONE, TWO, scan, tenant
 
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
@@ -46,8 +45,8 @@ def contents(*things: Mapping[str, Any]) -> Tenant:
 
 @contextmanager
 def scanned(made: Tenant, *troubles: Trouble) -> Iterator[api.Scan]:
-    with AzureBed(made, troubles=troubles) as bed, environment(bed):
-        with api.scan(["azure"], rules=["azure.authorization.*"], options=api.TargetOptions(**bed.options()), limits=QUICK) as done:
+    with AzureBed(made, troubles=troubles) as bed:
+        with scan(bed, rules=["azure.authorization.*"]) as done:
             yield done
         asked = [each.path.lower() for each in bed.requests if "/roledefinitions/" in each.path.lower()]
         assert len(asked) == len(set(asked)) or troubles, "a role is asked for once, however often it was given"

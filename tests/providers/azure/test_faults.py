@@ -12,13 +12,12 @@ from typing import Any
 
 import pytest
 
-from cnamm_scan import api
 from cnamm_scan.demo.azure.bed.contents import Subscription, Tenant
 from cnamm_scan.demo.azure.bed.server import AzureBed, Seen, Trouble
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.model import Coverage
 from cnamm_scan.providers.azure import graph
-from tests.azures import ONE, account, beneath, environment, tenant
+from tests.azures import ONE, account, beneath, scan, tenant
 from tests.clusters import QUICK, rule, shipping, verdicts
 
 Key = tuple[str, str]
@@ -126,12 +125,13 @@ FAULTS: dict[str, Fault] = {
     "busy": Fault(Trouble(409, "AnotherOperationInProgress"), "server_error"),
     "not there": Fault(Trouble(404, "ResourceNotFound"), "not_found"),
     "no such version": Fault(Trouble(400, "NoRegisteredProviderFound"), "unsupported"),
+    "no such operation": Fault(Trouble(501, "NotImplemented"), "unsupported"),
     "throttled": Fault(Trouble(429, "TooManyRequests"), "throttled"),
     "throttled, and says for how long": Fault(Trouble(429, "TooManyRequests", headers={"Retry-After": "0.02"}), "throttled"),
     "server error": Fault(Trouble(500, "InternalServerError"), "server_error"),
     "unavailable": Fault(Trouble(503, "ServiceUnavailable"), "server_error"),
     "gateway": Fault(Trouble(504, "GatewayTimeout"), "timed_out"),
-    "elsewhere": Fault(Trouble(302, "Found", headers={"Location": "https://127.0.0.1:1/steal"}), "unsupported"),
+    "elsewhere": Fault(Trouble(302, "Found", headers={"Location": "https://127.0.0.1:1/steal"}), "unreachable"),
     "later": Fault(Trouble(202, "Accepted"), "unsupported"),
     "too slow": Fault(Trouble(delay=2.0), "timed_out"),
     "reset": Fault(Trouble(hang_up=True), "unreachable"),
@@ -192,12 +192,10 @@ def _quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def look(*troubles: Trouble, made: Tenant | None = None, timeout: float = 0.6, page: int = 2, **more: Any) -> Look:
-    with AzureBed(made or contents(), troubles=troubles, page=page) as bed, environment(bed):
-        options = api.TargetOptions(call_timeout=timeout, **bed.options())
-        with api.scan(["azure"], options=options, **{"limits": QUICK, **more}) as done:
-            said = verdicts(done)
-            assert len(said) == len(list(done.results())) or made is not None
-            return Look(said, list(done.coverage), list(bed.requests))
+    with AzureBed(made or contents(), troubles=troubles, page=page) as bed, scan(bed, options={"call_timeout": timeout}, **more) as done:
+        said = verdicts(done)
+        assert len(said) == len(list(done.results())) or made is not None
+        return Look(said, list(done.coverage), list(bed.requests))
 
 
 @pytest.fixture(scope="module")
@@ -318,7 +316,7 @@ def test_the_limit_of_subscriptions_is_a_gap() -> None:
 
 
 def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graph._Page.__init__, "__defaults__", (0, "", 0, 1000))
+    monkeypatch.setattr(graph, "PAGE", 1000)
     too_large = Trouble(413, "ResponsePayloadTooLarge", body_has='"$top": 1000', times=None)
     seen = look(replace(too_large, body_has="vaults'\\n| project"), timeout=5.0)
     assert seen.of("vault")["vault", ""] == ("unknown", "truncated")  # also the smallest page was too large
@@ -340,28 +338,32 @@ def test_one_refusal_of_a_token_that_was_taken_before_ends_nothing(whole: Look) 
 
 
 def test_a_claims_challenge_is_answered_with_a_token_that_has_them(whole: Look) -> None:
-    with AzureBed(contents(), page=2) as bed, environment(bed):
+    with AzureBed(contents(), page=2) as bed:
         bed.wanted_claims = '{"access_token":{"nbf":{"essential":true,"value":"1"}}}'
-        with api.scan(["azure"], options=api.TargetOptions(**bed.options()), limits=QUICK) as done:
+        with scan(bed) as done:
             assert verdicts(done) == whole.said
         assert sum(each.status == 401 for each in bed.requests) == 1
 
 
 def test_a_quota_is_waited_for_and_no_query_is_refused(whole: Look) -> None:
-    with AzureBed(contents(), page=2, quota=(2, 1.0)) as bed, environment(bed):
-        limits = Limits(concurrency=1, attempts=2, rate=1000, burst=1000)
-        with api.scan(["azure"], options=api.TargetOptions(**bed.options()), limits=limits) as done:
+    with AzureBed(contents(), page=2, quota=(2, 1.0)) as bed:
+        with scan(bed, limits=Limits(concurrency=1, attempts=2, rate=1000, burst=1000)) as done:
             assert verdicts(done) == whole.said
         assert [each.status for each in bed.requests if "resourcegraph" in each.path.lower()].count(429) == 0
+
+
+def test_what_a_subscription_never_registered_for_has_nothing_in_it() -> None:
+    made = contents()
+    made.subscriptions[ONE] = replace(made.subscriptions[ONE], registered=frozenset({"microsoft.authorization", "microsoft.storage"}))
+    seen = look(made=made)
+    assert {name: said for (name, _), said in seen.of("contact", "no_worse_contact").items()} == {"no_worse_contact": ("pass", "")}
+    (line,) = [line for line in seen.coverage if line.table == "azure.probe.contact"]
+    assert (line.complete, line.items, line.code) == (True, 0, "MissingSubscriptionRegistration")
 
 
 def test_a_subscription_that_is_disabled_is_read_and_said_so() -> None:
     made = contents()
     made.subscriptions[ONE] = replace(made.subscriptions[ONE], state="Disabled")
-    with (
-        AzureBed(made, page=2) as bed,
-        environment(bed),
-        api.scan(["azure"], options=api.TargetOptions(**bed.options()), limits=QUICK) as done,
-    ):
+    with AzureBed(made, page=2) as bed, scan(bed) as done:
         assert ("pass", "") in verdicts(done).values()
         assert "the subscription is Disabled" in str(done.report())

@@ -28,7 +28,7 @@ MOTO_ENV = {
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",  # they bring about 1,300 snapshots a region
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
 }
-MISSING = "moto[server] is not installed: pip install cnamm-scan[demo]"
+MISSING = "moto[server] is not installed: pip install '.[demo]' in the clone of cnamm-scan"
 STDERR_TAIL = 2_000
 CHILD = """
 import sys

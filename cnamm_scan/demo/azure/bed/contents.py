@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -175,7 +175,6 @@ def _subscription(said: Mapping[str, Json]) -> Subscription:
         said.get("state", "Enabled"),
         tuple(said.get("actions", ("*/read",))),
         tuple(said.get("notActions", ())),
-        registered=frozenset(each.lower() for each in said["registered"]) if "registered" in said else None,
     )
 
 
@@ -196,10 +195,3 @@ def fill(tenant: Tenant, things: Iterable[Mapping[str, Json]]) -> Tenant:
     tenant.add(*things)
     tenant.close()
     return tenant
-
-
-def walk(value: Json) -> Iterator[Json]:
-    """Every value in a document, itself among them."""
-    yield value
-    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from walk(each)

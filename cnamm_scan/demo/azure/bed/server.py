@@ -27,6 +27,8 @@ from cnamm_scan.demo.serving import Server
 __all__ = ["CALLER", "AzureBed", "Seen", "Trouble"]
 
 GZIP_ABOVE = 16 * 1024
+LIFETIME = 3599
+"""Seconds of a token."""
 CALLER = "00000000-ca11-4000-8000-000000000000"
 """The object id of who asks."""
 
@@ -50,7 +52,6 @@ class Trouble:
     status: int = 0
     code: str = ""
     message: str = "injected"
-    method: str = ""
     path: str = ""
     """A regular expression, searched for in the path and query without regard to case."""
     body_has: str = ""
@@ -66,18 +67,17 @@ class Trouble:
     hang_up: bool = False
     fired: int = 0
 
-    def matches(self, method: str, path: str, body: str) -> bool:
+    def matches(self, path: str, body: str) -> bool:
         """Whether it is for this request, and not used up."""
         return (
-            self.method in {"", method}
-            and (self.times is None or self.fired < self.times)
+            (self.times is None or self.fired < self.times)
             and self.body_has in body
             and re.search(self.path, path, re.IGNORECASE) is not None
         )
 
 
 class AzureBed:
-    """A tenant, served. `secret` is the password of the one application that may sign in; `lifetime` the seconds of a token.
+    """A tenant, served. `secret` is the password of the one application that may sign in.
 
     `quota` is how many queries Resource Graph takes in how many seconds; None: as many as come, and it says nothing of it.
     """
@@ -89,13 +89,11 @@ class AzureBed:
         troubles: Sequence[Trouble] = (),
         secret: str = "bed-secret",
         page: int = 100,
-        lifetime: int = 3599,
         quota: tuple[int, float] | None = None,
     ) -> None:
         self.tenant = tenant
         self.troubles = list(troubles)
         self.secret = secret
-        self.lifetime = lifetime
         self.requests: list[Seen] = []
         self.tokens: dict[str, float] = {}
         """Tokens that were given out, and when each ends."""
@@ -107,7 +105,6 @@ class AzureBed:
         self._claims: dict[str, str] = {}
         self._lock = threading.Lock()
         self._server: _Server | None = None
-        self._thread: threading.Thread | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Self:
@@ -119,20 +116,15 @@ class AzureBed:
         self._server = _Server(self, context)
         self.url = f"https://127.0.0.1:{self._server.server_address[1]}"
         self.manager.url = self.url
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="azure-bed", daemon=True)
-        self._thread.start()
+        self._server.start("azure-bed")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close the port and all connections."""
         assert self._server is not None
-        assert self._thread is not None
         assert self._folder is not None
         self.closing.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-        self._server.hang_up()
+        self._server.stop()
         self._folder.cleanup()
 
     def environment(self) -> dict[str, str]:
@@ -154,7 +146,7 @@ class AzureBed:
         parts = urlsplit(target)
         path = unquote(parts.path)
         token = headers.get("authorization", "").removeprefix("Bearer ")
-        trouble = self._trouble(method, f"{path}?{unquote(parts.query)}", body)
+        trouble = self._trouble(f"{path}?{unquote(parts.query)}", body)
         if trouble is not None and trouble.delay:
             self.closing.wait(trouble.delay)
         answer: Answer | None = None
@@ -203,19 +195,19 @@ class AzureBed:
             "aud": form["scope"][0].removesuffix("/.default"),
             "oid": CALLER,
             "tid": tenant,
-            "exp": now + self.lifetime,
+            "exp": now + LIFETIME,
             "jti": uuid.uuid4().hex,
         }
         token = ".".join([_b64({"alg": "none"}), _b64(claims), "bed"])
         with self._lock:
-            self.tokens[token] = now + self.lifetime
+            self.tokens[token] = now + LIFETIME
             self._claims[token] = form.get("claims", [""])[0]
-        return Answer(200, {"token_type": "Bearer", "expires_in": self.lifetime, "ext_expires_in": self.lifetime, "access_token": token})
+        return Answer(200, {"token_type": "Bearer", "expires_in": LIFETIME, "ext_expires_in": LIFETIME, "access_token": token})
 
-    def _trouble(self, method: str, path: str, body: str) -> Trouble | None:
+    def _trouble(self, path: str, body: str) -> Trouble | None:
         with self._lock:
             for one in self.troubles:
-                if one.matches(method, path, body):
+                if one.matches(path, body):
                     one.fired += 1
                     return one
         return None

@@ -154,7 +154,6 @@ class ClusterBed:
         self.closing = threading.Event()
         self._lock = threading.Lock()
         self._server: _Server | None = None
-        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         """Open the port and serve it from a thread. Raises OSError for a certificate that cannot be read."""
@@ -166,19 +165,14 @@ class ClusterBed:
         self._server = _Server(self, context)
         self.api.address = f"127.0.0.1:{self._server.server_address[1]}"
         self.url = f"{'http' if context is None else 'https'}://{self.api.address}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="cluster-bed", daemon=True)
-        self._thread.start()
+        self._server.start("cluster-bed")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close the port and all connections."""
         assert self._server is not None
-        assert self._thread is not None
         self.closing.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-        self._server.hang_up()
+        self._server.stop()
 
     def compact(self) -> None:
         """Expire the continue tokens that are out, as etcd does every five minutes."""

@@ -21,7 +21,7 @@ from cnamm_scan.providers.aws.made.paths import (
     ports_in,
 )
 from cnamm_scan.providers.aws.networks.rules import NUMBERS
-from cnamm_scan.providers.first_match import ANYBODY, Through, open_ports, opened
+from cnamm_scan.providers.first_match import ANYBODY, Through, open_ports, opened, opened_by
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Addresses, Openness, judge
 from cnamm_scan.providers.ports import ALL_PORTS, LAST, PROTOCOLS, SSH_AND_RDP, Ports
@@ -122,10 +122,7 @@ def network_acls(seen: SeenTables) -> Iterable[MadeRow]:
     """A row for each network ACL: what the world gets through it, by first match."""
     paths = Paths(seen)
     for (target, region, acl), (row, pieces) in paths.inward.items():
-        levels = {level: open_ports(pieces, level) for level in (Openness.WIDE, Openness.WORLD)}
-        sure, possible = ({level: each[at] for level, each in levels.items()} for at in (0, 1))
-        world, maybe = sure[Openness.WORLD], possible[Openness.WORLD]
-        told = opened(sure, possible, is_worldwide=True if not world.is_empty else None if not maybe.is_empty else False)
+        told, _ = opened_by(pieces)
         subnets = row.values["subnets"]
         made = {
             "acl_id": acl,

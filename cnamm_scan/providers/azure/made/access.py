@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ DEFINITION = "azure.authorization.role_definition"
 DENIAL = "azure.authorization.deny_assignment"
 ELIGIBLE = "azure.authorization.role_eligibility"
 SCHEDULE = "azure.authorization.role_schedule"
+TABLES = (ASSIGNMENT, DEFINITION, DENIAL, ELIGIBLE, SCHEDULE)
 EVERYWHERE = "global"
 _ANYTHING = "Microsoft.Anything/things/change/action"
 _ANY_DATA = "Microsoft.Anything/things/data/read"
@@ -37,25 +38,26 @@ class _Given:
 class _Subscription:
     """What was read of the roles of one subscription."""
 
-    def __init__(self, seen: SeenTables, target: Target, judged: dict[tuple[Rights, str], Row]) -> None:
+    def __init__(self, seen: SeenTables, target: Target, rows: Mapping[str, Sequence[SeenRow]]) -> None:
+        def knows(table: str, *columns: str) -> bool:
+            """Whether all rows of a table were read, with these columns."""
+            whole = table in seen.reads and not seen.dark(table, target.id)
+            return whole and all(row.values.get(name) is not None for row in rows[table] for name in columns)
+
         self.target = target
         self.scope = f"/subscriptions/{target.name}"
-        self._judged = judged
-        self._denials = _of(seen, DENIAL, target)
+        self._judged: dict[Rights, Row] = {}
+        self._denials = rows[DENIAL]
         self._hides_denials = DENIAL in seen.reads and seen.dark(DENIAL, target.id)
-        customs = _of(seen, DEFINITION, target)
-        self.knows_roles = DEFINITION in seen.reads and not seen.dark(DEFINITION, target.id)
-        self.knows_roles &= all(None not in (row.values.get("role"), row.values.get("permissions")) for row in customs)
-        self.strong = tuple(sorted(str(each.values["role"]) for each in customs if each.values.get("role") and _gives_rights(each)))
+        self.customs = rows[DEFINITION]
+        self.knows_roles = knows(DEFINITION, "role", "permissions")
+        self.strong = tuple(sorted(str(each.values["role"]) for each in self.customs if each.values.get("role") and _gives_rights(each)))
         self.is_whole = not seen.dark(ASSIGNMENT, target.id)
-        schedule = _of(seen, SCHEDULE, target)
-        self.knows_schedule = SCHEDULE in seen.reads and not seen.dark(SCHEDULE, target.id)
-        self.knows_schedule &= all(None not in (row.values.get("assignment_id"), row.values.get("kind")) for row in schedule)
-        self.activated = {str(each.values.get("assignment_id")) for each in schedule if each.values.get("kind") == "Activated"}
-        self.rows = _of(seen, ASSIGNMENT, target)
-        self.eligible = _of(seen, ELIGIBLE, target)
-        self.knows_eligible = ELIGIBLE in seen.reads and not seen.dark(ELIGIBLE, target.id)
-        self.knows_eligible &= all(row.values.get("principal_id") is not None for row in self.eligible)
+        self.knows_schedule = knows(SCHEDULE, "assignment_id", "kind")
+        self.activated = {str(each.values.get("assignment_id")) for each in rows[SCHEDULE] if each.values.get("kind") == "Activated"}
+        self.rows = rows[ASSIGNMENT]
+        self.eligible = rows[ELIGIBLE]
+        self.knows_eligible = knows(ELIGIBLE, "principal_id")
 
     def principals(self) -> Iterator[_Given]:
         """Everybody who was given something, or may ask for it, by id."""
@@ -86,10 +88,9 @@ class _Subscription:
 
     def judged(self, rights: Rights) -> Row:
         """What rights come to on the subscription, once for all who hold the same."""
-        key = (rights, self.scope)
-        if key not in self._judged:
-            self._judged[key] = self._judge(rights)
-        return self._judged[key]
+        if rights not in self._judged:
+            self._judged[rights] = self._judge(rights)
+        return self._judged[rights]
 
     def _judge(self, rights: Rights) -> Row:
         administrator = rights.administers(self.scope)
@@ -126,9 +127,8 @@ class _Subscription:
 
 def principal_rights(seen: SeenTables) -> Iterator[MadeRow]:
     """One row for each principal that was given a role on a subscription, above or beneath it, or may ask for one."""
-    judged: dict[tuple[Rights, str], Row] = {}
-    for target in seen.targets:
-        subscription = _Subscription(seen, target, judged)
+    for subscription in _subscriptions(seen):
+        target = subscription.target
         for given in subscription.principals():
             values = _principal(subscription, given)
             yield MadeRow(target.id, EVERYWHERE, given.principal, values, tuple(row.fact for row in (*given.rows, *given.eligible)))
@@ -170,9 +170,8 @@ def _principal(subscription: _Subscription, given: _Given) -> Row:
 
 def administrators(seen: SeenTables) -> Iterator[MadeRow]:
     """One row for each subscription: how many administrators it has."""
-    judged: dict[tuple[Rights, str], Row] = {}
-    for target in seen.targets:
-        subscription = _Subscription(seen, target, judged)
+    for subscription in _subscriptions(seen):
+        target = subscription.target
         rows = [(given, _principal(subscription, given)) for given in subscription.principals()]
         sure = [given for given, row in rows if row["is_administrator"] is True]
         maybe = [given for given, row in rows if row["is_administrator"] is None]
@@ -191,12 +190,11 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
 
 def custom_role_rights(seen: SeenTables) -> Iterator[MadeRow]:
     """One row for each role that somebody wrote: what it comes to for whoever holds it on the whole subscription."""
-    judged: dict[tuple[Rights, str], Row] = {}
-    for target in seen.targets:
-        subscription = _Subscription(seen, target, judged)
+    for subscription in _subscriptions(seen):
+        target = subscription.target
         given = [row.values.get("role_id") for row in subscription.rows]
         is_counted = subscription.is_whole and None not in given
-        for row in _of(seen, DEFINITION, target):
+        for row in subscription.customs:
             permissions = permissions_of(row.values.get("permissions"))
             rights = Rights((Assignment(subscription.scope, permissions),), (), True, subscription.strong, subscription.knows_roles)
             made = dict(subscription.judged(rights))
@@ -207,8 +205,14 @@ def custom_role_rights(seen: SeenTables) -> Iterator[MadeRow]:
             yield MadeRow(target.id, EVERYWHERE, row.key, values, (row.fact,))
 
 
-def _of(seen: SeenTables, table: str, target: Target) -> list[SeenRow]:
-    return [row for row in seen.rows(table) if row.target == target.id] if table in seen.reads else []
+def _subscriptions(seen: SeenTables) -> Iterator[_Subscription]:
+    """Every subscription with its own rows: each table is gone through once, however many there are."""
+    held: dict[tuple[str, str], list[SeenRow]] = {}
+    for table in TABLES:
+        for row in seen.rows(table) if table in seen.reads else ():
+            held.setdefault((table, row.target), []).append(row)
+    for target in seen.targets:
+        yield _Subscription(seen, target, {table: held.get((table, target.id), []) for table in TABLES})
 
 
 def _assignment(row: SeenRow) -> Assignment:

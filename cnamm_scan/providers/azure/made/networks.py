@@ -7,10 +7,10 @@ from typing import Any
 
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.azure.policies.groups import ALL, NOBODY, UNREAD, Pieces, Rule, both, pieces_of, rule_of
-from cnamm_scan.providers.first_match import OPENED, Through, open_ports, opened
+from cnamm_scan.providers.first_match import Through, opened_by
 from cnamm_scan.providers.interface import SeenRow, SeenTables
-from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Openness
-from cnamm_scan.providers.ports import ALL_PORTS, SSH_AND_RDP, Ports
+from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES
+from cnamm_scan.providers.ports import ALL_PORTS, Ports
 
 Row = dict[str, Any]
 
@@ -47,11 +47,11 @@ def interface_exposure(seen: SeenTables) -> Iterator[MadeRow]:
             pieces = both(pieces, _MAYBE_ALL if guard is None else groups.get((row.target, guard), UNREAD))
         if not guards:
             pieces = UNREAD if kind is None else ALL if kind == "basic" else NOBODY
-        made = {**_opened(pieces), "name": row.values.get("name"), "group": row.values.get("group")}
-        made |= {"machine": row.values.get("machine"), "public_ips": public, "is_guarded": None if None in guards else bool(guards)}
+        found = _opened(pieces)
         if public is None:  # it may have none
-            made |= {name: None if value is True else value for name, value in made.items() if name in OPENED and isinstance(value, bool)}
-            made |= {"open_lists": [], "wide_lists": [], "opens_ssh_or_rdp": None if made["opens_ssh_or_rdp"] else made["opens_ssh_or_rdp"]}
+            found = {name: None if value is True else [] if isinstance(value, list) else value for name, value in found.items()}
+        carried = {name: row.values.get(name) for name in ("name", "group", "machine")}
+        made = {**found, **carried, "public_ips": public, "is_guarded": None if None in guards else bool(guards)}
         yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
 
 
@@ -92,11 +92,5 @@ def _pieces(row: SeenRow) -> Pieces:
 
 def _opened(pieces: Iterable[tuple[Ports, Through]]) -> Row:
     """The columns of what these pieces open."""
-    pieces = list(pieces)
-    found = {level: open_ports(pieces, level) for level in (Openness.WIDE, Openness.WORLD)}
-    sure = {level: pair[0] for level, pair in found.items()}
-    possible = {level: pair[1] for level, pair in found.items()}
-    world, maybe = sure[Openness.WORLD], possible[Openness.WORLD]
-    is_worldwide = True if not world.is_empty else None if not maybe.is_empty else False
-    some = True if world.meets(SSH_AND_RDP) else None if maybe.meets(SSH_AND_RDP) else False
-    return {**opened(sure, possible, is_worldwide=is_worldwide), "opens_ssh_or_rdp": some}
+    made, administers = opened_by(pieces)
+    return {**made, "opens_ssh_or_rdp": administers}

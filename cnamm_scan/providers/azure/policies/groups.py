@@ -17,8 +17,13 @@ from cnamm_scan.providers.ports import ALL_PORTS, LAST, NO_PORTS, PROTOCOLS, Por
 Json = Any
 Pieces = Sequence[tuple[Ports, Through]]
 
-_ANYBODY = frozenset({"*", "any", "internet", "0.0.0.0", "/0"})
-_EVERY_MACHINE = frozenset({"*", "any", "virtualnetwork", "0.0.0.0/0", "::/0"})
+_ANYBODY = frozenset({"*", "any", "internet"})
+_PERHAPS_ANYBODY = frozenset({"0.0.0.0/0", "0.0.0.0", "/0"})
+"""IPv4 alone by the letter, or less; nowhere is it written that Azure does not take it for everybody."""
+_EVERY_MACHINE = frozenset({"*", "any", "virtualnetwork"})
+_FAMILIES = frozenset({"0.0.0.0/0", "::/0"})
+"""As destinations: every machine, by its addresses of one kind."""
+_WITHOUT_PORTS = frozenset({"icmp", "icmpv6", "esp", "ah"})
 STRANGERS = "azurecloud"
 """The tag of every customer's machines in Azure, by itself or with a region behind a dot."""
 NOBODY: Pieces = ((ALL_PORTS, Through(NO_ADDRESSES, NO_ADDRESSES)),)
@@ -36,7 +41,9 @@ class Rule:
     allows: bool
     ports: Ports | None
     who: Addresses | None
-    """Of tags that name no addresses of the internet: none."""
+    """By the letter. Of tags that name no addresses of the internet: none."""
+    who_at_most: Addresses | None
+    """The same if Azure takes 0.0.0.0/0 for everybody."""
     where: frozenset[str]
     """Destinations, in small letters; empty: every machine."""
     from_all_ports: bool = True
@@ -47,21 +54,36 @@ class Rule:
 def rule_of(said: Mapping[str, Json]) -> Rule | None:
     """An inbound rule as Resource Manager writes it; None for one that is outbound. Raises an error of Python's own for what is no rule."""
     about = said["properties"]
-    if str(about.get("direction", "")).lower() != "inbound":
+    if _one_of(about["direction"], "inbound", "outbound") == "outbound":
         return None
-    sources = _both(about, "sourceAddressPrefix", "sourceAddressPrefixes")
-    where = {each.lower() for each in _both(about, "destinationAddressPrefix", "destinationAddressPrefixes")}
-    if about.get("destinationApplicationSecurityGroups"):
-        where = {"application security group"}
+    allows = _one_of(about["access"], "allow", "deny") == "allow"
+    sources = [each.strip().lower() for each in _both(about, "sourceAddressPrefix", "sourceAddressPrefixes")]
+    if not sources and not about.get("sourceApplicationSecurityGroups"):
+        raise ValueError("a rule for nobody")
+    letter = _who(sources, _ANYBODY | (_PERHAPS_ANYBODY - _FAMILIES if allows else frozenset()))
+    at_most = _who(sources, _ANYBODY | _PERHAPS_ANYBODY)
+    named = {str(each["id"]).lower() for each in about.get("destinationApplicationSecurityGroups") or ()}
+    where = named or {each.strip().lower() for each in _both(about, "destinationAddressPrefix", "destinationAddressPrefixes")}
+    if not where:
+        raise ValueError("a rule for no machine")
+    if where & _EVERY_MACHINE:
+        where = set()
+    elif families := where & _FAMILIES:
+        where = set()
+        if not allows:  # the other kind of address still gets in
+            letter = None if letter is None else letter.within(addresses(families))
+            if "0.0.0.0/0" not in families:
+                at_most = None if at_most is None else at_most.within(addresses(families))
     numbers = _both(about, "sourcePortRange", "sourcePortRanges")
     return Rule(
         int(about["priority"]),
-        str(about.get("access", "")).lower() == "allow",
+        allows,
         _ports(str(about.get("protocol", "*")), _both(about, "destinationPortRange", "destinationPortRanges")),
-        _who(sources),
-        frozenset() if where & _EVERY_MACHINE or not where else frozenset(where),
+        letter,
+        at_most,
+        frozenset(where),
         not numbers or "*" in numbers or "0-65535" in numbers,
-        any(each.lower().partition(".")[0] == STRANGERS for each in sources),
+        any(each.partition(".")[0] == STRANGERS for each in sources),
     )
 
 
@@ -69,13 +91,24 @@ def pieces_of(rules: Sequence[Rule]) -> Pieces:
     """Whom a group lets in to some machine that it guards. A rule for some of them is asked with those that hold for them too."""
     made: list[tuple[Ports, Through]] = []
     for where in sorted({each.where for each in rules if each.allows} | {frozenset()}, key=sorted):
-        entries = [
-            Entry(each.priority, each.allows, ALL_PORTS if each.ports is None else each.ports, each.who if each.ports is not None else None)
-            for each in rules
-            if _holds_for(each, where)
-        ]
-        made += through(entries)
+        asked = [each for each in rules if _holds_for(each, where)]
+        by_letter = through([_entry(each, each.who) for each in asked])
+        at_most = through([_entry(each, each.who_at_most) for each in asked])
+        for (at, one), (_, other) in zip(by_letter, at_most, strict=True):
+            made.append((at, Through(one.sure.within(other.sure), one.possible.joined(other.possible))))
     return made
+
+
+def _entry(rule: Rule, who: Addresses | None) -> Entry:
+    if rule.ports is None:
+        return Entry(rule.priority, rule.allows, ALL_PORTS, None)
+    return Entry(rule.priority, rule.allows, rule.ports, who)
+
+
+def _one_of(said: str, *words: str) -> str:
+    if said.lower() not in words:
+        raise ValueError(f"got '{said}'")
+    return said.lower()
 
 
 def _holds_for(rule: Rule, where: frozenset[str]) -> bool:
@@ -106,12 +139,11 @@ def _both(about: Mapping[str, Json], one: str, many: str) -> list[str]:
     return [*found, *([single] if isinstance(single, str) and single else [])]
 
 
-def _who(sources: Sequence[str]) -> Addresses | None:
+def _who(sources: Sequence[str], anybody: frozenset[str]) -> Addresses | None:
     """The addresses of the internet among sources. Tags stand for networks of one's own, or of a service: they are not the world."""
     made = NO_ADDRESSES
-    for each in sources:
-        text = each.strip().lower()
-        if text in _ANYBODY or text in ("0.0.0.0/0", "::/0"):
+    for text in sources:
+        if text in anybody:
             return EVERYWHERE
         if is_network(text):
             made = made.joined(addresses([text]))
@@ -122,6 +154,8 @@ def _who(sources: Sequence[str]) -> Addresses | None:
 
 def _ports(protocol: str, ranges: Sequence[str]) -> Ports | None:
     named = protocol.lower()
+    if named not in (*PROTOCOLS, *_WITHOUT_PORTS, "*"):
+        return None
     wanted = PROTOCOLS if named == "*" else (named,) if named in PROTOCOLS else ()
     made: list[Ports] = []
     for each in ranges or ("*",):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cnamm_scan.providers.azure.granted import READER, covers
+from cnamm_scan.providers.azure.granted import READER, Permission
 from cnamm_scan.providers.azure.policies.conditions import Ask, Truth, both, either, parsed
 from cnamm_scan.providers.azure.policies.ways import ASSIGN, DEFINE, KEYS, WAYS
 
@@ -25,31 +25,6 @@ _ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SOME_CUSTOM_ROLE = "00000000-0000-0000-0000-00000000c057"
 _TYPES = ("User", "Group", "ServicePrincipal")
 EVERYBODY = "00000000-0000-0000-0000-000000000000"
-
-
-@dataclass(frozen=True, slots=True)
-class Permission:
-    """One entry of a role's permissions."""
-
-    actions: tuple[str, ...] = ()
-    not_actions: tuple[str, ...] = ()
-    data: tuple[str, ...] = ()
-    not_data: tuple[str, ...] = ()
-    condition: str = ""
-    """Some built-in roles bound what they give."""
-
-    @staticmethod
-    def read(said: Mapping[str, Json]) -> Permission:
-        """As Resource Manager writes it."""
-        actions, left_out, data, data_left_out = (
-            _texts(said.get(name)) for name in ("actions", "notActions", "dataActions", "notDataActions")
-        )
-        return Permission(actions, left_out, data, data_left_out, str(said.get("condition") or ""))
-
-    def gives(self, operation: str, *, data: bool = False) -> bool:
-        """Whether it holds an operation: what it leaves out is left out of this one alone."""
-        held, left_out = (self.data, self.not_data) if data else (self.actions, self.not_actions)
-        return any(covers(each, operation) for each in held) and not any(covers(each, operation) for each in left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +182,3 @@ def _among(named: Iterable[Mapping[str, Json]], principal: str) -> Truth:
         if str(each.get("type", "")).lower() == "group":
             found = None
     return found
-
-
-def _texts(value: Json) -> tuple[str, ...]:
-    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()

@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnamm_scan.providers.azure.granted import allows, covers
+from cnamm_scan.providers.azure.granted import Permission, allows, covers
 from cnamm_scan.providers.azure.policies.conditions import Ask, parsed
 from cnamm_scan.providers.azure.policies.roles import (
     OWNER,
     Assignment,
     Denial,
-    Permission,
     Rights,
     applies,
     is_within,
@@ -173,7 +172,7 @@ def test_a_pattern_holds_what_it_says_in_any_case(pattern: str, operation: str) 
 
 @given(st.lists(st.tuples(_TEXTS, _TEXTS), max_size=4), _TEXTS)
 def test_more_permissions_never_take_away(said: list[tuple[str, str]], operation: str) -> None:
-    entries = [{"actions": [action], "notActions": [left_out]} for action, left_out in said]
+    entries = [Permission((action,), (left_out,)) for action, left_out in said]
     for count in range(len(entries)):
         assert not allows(entries[:count], operation) or allows(entries, operation)
 
