@@ -190,6 +190,15 @@ def test_policies_are_asked_for_where_pods_have_a_network_of_their_own(tmp_path:
     assert found == {"own": "fail", "hosted": "not_applicable"}
 
 
+@pytest.mark.parametrize(("labels", "expected"), [({"app": "a"}, "pass"), ({"app": "gone"}, "fail"), (None, "pass")])
+def test_a_policy_that_selects_no_pod_is_none(tmp_path: Path, labels: Json | None, expected: str) -> None:
+    spec = {"podSelector": {} if labels is None else {"matchLabels": labels}, "policyTypes": ["Ingress"]}
+    wall = thing("NetworkPolicy", "wall", "shop", api="networking.k8s.io/v1", spec=spec)
+    shop = thing("Namespace", "shop", status={"phase": "Active"})
+    found = judged(tmp_path, "networking.namespace_has_network_policy", shop, wall, pod("a", metadata={"labels": {"app": "a"}}))
+    assert found["shop"] == expected
+
+
 # ---- gateways of the API ------------------------------------------------------------------------------------------------
 
 GATEWAY = "gateway.networking.k8s.io/v1"
