@@ -89,7 +89,8 @@ def test_rights_of_few_leave_out_what_the_platform_runs_and_its_maker_binds(tmp_
 
 
 @pytest.mark.parametrize(
-    ("name", "bindings", "expected"), [("builder", [], None), ("deployer", [], None), ("builder", ["edit"], "unknown"), ("api", [], "unknown")]
+    ("name", "bindings", "expected"),
+    [("builder", [], None), ("deployer", [], None), ("builder", ["edit"], "unknown"), ("api", [], "unknown")],
 )
 def test_what_openshift_binds_in_each_project_is_not_asked_for_use(
     tmp_path: Path, name: str, bindings: list[str], expected: str | None

@@ -277,7 +277,7 @@ def _is_platforms(room: Room, holder: _Holder, held: Row) -> Truth:
     subject, everything = holder.subject, held["holds_everything"]
     if subject.kind != ACCOUNT:
         return holder.is_makers
-    if room.is_openshifts(subject):
+    if room.is_built_in(subject):
         return True
     if subject.name == "default" or not room.is_platforms(subject.namespace) or everything:
         return False
@@ -337,7 +337,7 @@ def _emergencies(room: Room) -> tuple[dict[Subject, None], bool]:
 
 def administrators(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each cluster with how many own it: a group counts as one; shipped bindings, the maker's and the first two for emergencies
-    do not, nor do the operators that OpenShift is made of.
+    do not, nor do the operators that OpenShift is made of and what installs the charts that K3s and RKE2 come with.
 
     An identity of AWS counts where none of the users and groups that it comes as does.
     """
@@ -347,7 +347,7 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
             possible = possible or not (room.sees(ROLE_BINDING) and room.sees(CLUSTER_ROLE_BINDING))
             possible = possible or any(each is None for each, _ in room.mapped)
             for holder in _holders(room)[1]:
-                if room.is_openshifts(holder.subject):
+                if room.is_built_in(holder.subject):
                     continue
                 if holder.is_makers is not False:
                     possible = possible or holder.is_makers is None

@@ -400,6 +400,26 @@ def test_whether_the_object_id_of_a_user_is_a_guests_is_unknown() -> None:
     assert [row["is_outsider"] for key, row in found.items() if key.startswith("ClusterRoleBinding x")] == [None, True, False, False]
 
 
+@pytest.mark.parametrize(
+    ("version", "name", "more", "counted"),
+    [
+        ("v1.34.1+rke2r1", "rke2-canal", [], False),
+        ("v1.34.1+k3s1", "traefik-crd", [], False),
+        ("v1.34.1", "rke2-canal", [], True),
+        ("v1.34.1+k3s1", "ours", [], True),
+        ("v1.34.1+k3s1", "traefik", ["ours"], True),
+    ],
+)
+def test_what_installs_the_charts_of_a_distribution_is_its_own(version: str, name: str, more: list[str], counted: bool) -> None:
+    who = account("kube-system", f"helm-{name}")
+    bindings = [binding("cluster-admin", who, name=each) for each in (f"helm-kube-system-{name}", *more)]
+    server = {"minor": 34, "managed_by": "", "git_version": version}
+    seen = tables([role("cluster-admin", rule("*", "*", "*")), *bindings], **{room.CLUSTER: {"shop": server}})
+    row = made_by("rbac_subjects", seen)[f"ServiceAccount kube-system/helm-{name}"]
+    assert row["is_platforms"] is not counted
+    assert made_by("rbac_administrators", seen)["shop"]["at_least"] == int(counted)
+
+
 def test_whoever_signed_in_at_openshift_is_everyone() -> None:
     found = made_by("rbac_binding_subjects", tables([*R, binding("view", group("system:authenticated:oauth"), name="x")]))
     assert found["ClusterRoleBinding x#0"]["is_everyone"] and not found["ClusterRoleBinding x#0"]["is_component"]
