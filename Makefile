@@ -10,7 +10,7 @@ help:
 	@echo "make demo   scan an embedded AWS account, a subscription of Azure and a Kubernetes cluster: a score, a roadmap, a bundle"
 	@echo "make test   run the tests that take a moment each"
 	@echo "make test-all  those, the fuzzes and the large matrices, and every law with all its examples"
-	@echo "make check  lint, format, types, content lint, generated docs, tests"
+	@echo "make check  lint, format, types, content lint, generated docs, all tests"
 	@echo "make docs   write docs/reference from content"
 	@echo "make bench  run the benchmarks"
 
@@ -48,7 +48,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(CNAMM) content lint
 	$(CNAMM) content docs docs/reference --check
-	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory test-all
 
 docs: $(VENV)/.dev
 	$(CNAMM) content docs docs/reference

@@ -179,6 +179,11 @@ NOT_IN_A_GROUP = {
     "azure.subscription.subscription": "the subscription as a whole",
     "azure.security.plan": "a plan is bought for the subscription",
     "azure.securityinsights.incident": "whoever runs what it is about, somebody must look at it",
+    "azure.securityinsights.serious_incident": "the same, and how soon",
+    "azure.defendercloud.alert": "whoever runs what it is about, somebody must look at it",
+    "azure.management": "where the subscription stands as a whole",
+    "azure.tags": "a group, which says itself that a service made it",
+    "azure.consumption": "a budget is the subscription's",
     "azure.network.interface_exposure": "a machine that the world may sign in to is worth telling, whoever runs it",
 }
 """Tables of Azure of which rules ask also what a service runs for itself, and why."""

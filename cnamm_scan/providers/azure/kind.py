@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cnamm_scan.providers.azure import needs
 from cnamm_scan.providers.azure.clouds import cloud_problem, group_problem, tenant_problem, url_problem
+from cnamm_scan.providers.azure.forms import NORMALISERS
 from cnamm_scan.providers.azure.granted import PERMISSIONS, PERMISSIONS_DENIED, READER, missing_from_reader
 from cnamm_scan.providers.azure.made.columns import MAKERS
 from cnamm_scan.providers.kind import Kind, Option, Reached
@@ -74,6 +75,7 @@ KIND = Kind(
         ),
         Option("ca_bundle", "--ca-bundle", "trust the authorities in this file, as PEM, and no others.", "FILE"),
     ),
+    normalisers=NORMALISERS,
     makers=MAKERS,
     # what resources are given when they are made, and hold ever after where nobody took care
     secret_keys=frozenset(

@@ -13,6 +13,7 @@ from cnamm_scan.model import Content, Reason, Target
 from cnamm_scan.providers.azure.answers import UNREGISTERED, document_of, tidy
 from cnamm_scan.providers.azure.clouds import CLOUDS, cloud_of
 from cnamm_scan.providers.azure.door import Subscription, subscriptions_of
+from cnamm_scan.providers.azure.forms import NORMALISERS
 from cnamm_scan.providers.azure.graph import Graph
 from cnamm_scan.providers.azure.link import Link, Reply, Sent
 from cnamm_scan.providers.azure.needs import SCOPE, Path, Rows, asked
@@ -82,7 +83,7 @@ class AzureProvider(OnePlace):
     """Subscriptions of one cloud, reached with one credential."""
 
     name = "azure"
-    normalisers: Mapping[str, Any] = {}
+    normalisers: Mapping[str, Any] = NORMALISERS
 
     def __init__(self, link: Link, subscriptions: Sequence[Subscription], sent: Sent, options: Options) -> None:
         self.options = options

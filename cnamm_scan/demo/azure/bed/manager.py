@@ -123,9 +123,7 @@ class Manager:
         return self._paged(path, found, query, version)
 
     def _paged(self, path: str, found: list[Json], query: Mapping[str, list[str]], version: str) -> Answer:
-        wanted = re.fullmatch(r"type eq '(\w+)'", query.get("$filter", [""])[0])
-        if wanted is not None:
-            found = [each for each in found if each.get("properties", {}).get("type") == wanted[1]]
+        found = [each for each in found if _is_wanted(each, query.get("$filter", [""])[0])]
         start = int(query.get("$skiptoken", ["0"])[0])
         said: dict[str, Json] = {"value": found[start : start + self.page]}
         if start + self.page < len(found):
@@ -171,6 +169,15 @@ class Manager:
             table: [row for row in rows if (mine := own.get(row["subscriptionId"])) is not None and _may(mine, f"{row['type']}/read")]
             for table, rows in self.tenant.tables.items()
         }
+
+
+_CLAUSE = re.compile(r"(?:properties/)?(\w+) eq '([^']*)'")
+
+
+def _is_wanted(thing: Json, text: str) -> bool:
+    """Whether an object meets a filter of equalities; one of another form keeps all."""
+    clauses = [_CLAUSE.fullmatch(each) for each in text.split(" and ")]
+    return not all(clauses) or all(thing.get("properties", {}).get(each[1]) == each[2] for each in clauses if each)
 
 
 def _is_object(path: str) -> bool:

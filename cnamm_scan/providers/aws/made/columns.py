@@ -38,7 +38,7 @@ NAMED: Mapping[str, Column] = {
 STATEMENT: Mapping[str, Column] = {
     **NAMED,
     "sid": Column("text"),
-    "actions": Column("list", about="As written, in small letters."),
+    "actions": Column("list", about="As written."),
     "actions_are_excepted": Column("boolean", about="NotAction: everything but these."),
     "resources": Column("list"),
     "resources_are_excepted": Column("boolean", about="NotResource: everything but these."),

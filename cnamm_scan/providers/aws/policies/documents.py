@@ -7,7 +7,7 @@ The elements: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policie
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cnamm_scan.providers.aws.documents import VARIABLES_SINCE, iam_policy
@@ -54,6 +54,8 @@ class Statement:
     sid: str = ""
     readable: bool = True
     """False where an element could not be understood; it may then mean more than is seen here."""
+    spelled: tuple[str, ...] = field(default=(), compare=False)
+    """The actions as they were written, in the order of `actions`: for people."""
 
     @once
     def pieces(self) -> tuple[tuple[str | None, str | None], ...]:
@@ -153,6 +155,7 @@ def _statement(stored: Mapping[str, Json], variables: bool) -> Statement:
     effect = stored.get("effect")
     tests = read_tests(stored.get("condition") or {}, variables)
     actions = _names(stored, "action", "notaction", str.lower)
+    spelled = {each.lower(): each for each in reversed(stored.get("action") or stored.get("notaction") or [])}
     resources = _names(stored, "resource", "notresource", lambda each: written(each, variables))
     return Statement(
         allows=effect == "Allow",
@@ -163,6 +166,7 @@ def _statement(stored: Mapping[str, Json], variables: bool) -> Statement:
         tests=tests,
         sid=str(stored.get("sid") or ""),
         readable=effect in ("Allow", "Deny") and actions is not None and not (stored.get("action") and stored.get("notaction")),
+        spelled=tuple(spelled.get(each, each) for each in actions.listed) if actions is not None else (),
     )
 
 

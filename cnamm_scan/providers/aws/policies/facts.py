@@ -49,7 +49,7 @@ def _what(statement: Statement) -> Row:
     actions = statement.actions
     return {
         "sid": statement.sid,
-        "actions": list(actions.listed),
+        "actions": list(statement.spelled),
         "actions_are_excepted": actions.but,
         "resources": list(statement.resources.listed),
         "resources_are_excepted": statement.resources.but,

@@ -88,6 +88,21 @@ def test_documents_that_differ_in_nothing_that_decides_are_evaluated_once(monkey
     assert (made["x#0"]["reach"], made["arn:aws:lab:::7#0"]["reach"], counted) == ("nobody", "anybody", 3)
 
 
+def test_actions_are_told_as_they_were_written() -> None:
+    made = made_by(
+        "resource_policy_statements",
+        TABLE,
+        {
+            "k": {
+                "policy": policy(
+                    allow(action=["lambda:InvokeFunction", "Lambda:invokefunction", "*"]), allow(action="LAMBDA:InvokeFunction")
+                )
+            }
+        },
+    )
+    assert [row["actions"] for row in made.values()] == [["lambda:InvokeFunction", "*"], ["LAMBDA:InvokeFunction"]]
+
+
 @pytest.mark.parametrize("organisation", [OURS, "none", None])
 def test_the_organisation_is_known_or_not(organisation: str | None) -> None:
     of_ours = policy(allow(condition={"StringEquals": {"aws:PrincipalOrgID": OURS}}))
