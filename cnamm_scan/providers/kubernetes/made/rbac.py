@@ -30,9 +30,13 @@ from cnamm_scan.providers.kubernetes.policies.rbac.subjects import (
 from cnamm_scan.providers.one_place import EVERYWHERE
 
 Row = dict[str, Any]
-_MAKERS_OWN = re.compile(r"(system|eks|aks|gke|gce|kubeadm):|aks-cluster-admin-binding$")
+_RANCHERS = r"(k3s|rke2)-cloud-controller-manager"
+"""Whom K3s and RKE2 bind for their own controller, which runs in no pod."""
+_MAKERS_OWN = re.compile(
+    rf"(system|eks|aks|gke|gce|kubeadm):|aks-cluster-admin-binding$|{_RANCHERS}(-auth-delegator|-authentication-reader)?$"
+)
 _MAKERS_NAMES = {
-    USER: re.compile(r"(eks|aks|gke|gce|kubeadm):.+|system:(?!(anonymous$|node:|bootstrap:)).+|clusterAdmin"),
+    USER: re.compile(r"(eks|aks|gke|gce|kubeadm):.+|system:(?!(anonymous$|node:|bootstrap:)).+|clusterAdmin|" + _RANCHERS),
     GROUP: re.compile(r"(eks|aks|gke|gce|kubeadm):.+"),
 }
 """Whom the maker of a cluster names in bindings of its own. Groups of the API server (system:nodes) may be given more by anybody."""

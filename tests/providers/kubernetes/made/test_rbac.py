@@ -197,12 +197,17 @@ def test_whom_the_maker_of_a_cluster_binds_for_itself_is_told_apart_by_binding_a
         binding("cluster-admin", user("system:gcp-controller-manager"), name="system:gcp-controller-manager"),
         binding("cluster-admin", group("system:cluster-admins"), user("system:admin"), name="cluster-admins"),
         binding("system:node", user("kubelet"), name="kubelet-cluster-admin"),
+        binding("k3s-cloud-controller-manager", user("k3s-cloud-controller-manager"), name="k3s-cloud-controller-manager"),
+        binding(
+            "r", user("k3s-cloud-controller-manager"), namespace="kube-system", name="k3s-cloud-controller-manager-authentication-reader"
+        ),
     ]
     by_hand = [
         binding("cluster-admin", user("anna"), name="eks:anna"),
         binding("cluster-admin", user("eks:pod-identity"), name="extra"),
         binding("cluster-admin", group("system:nodes"), name="system:more-for-nodes"),
         binding("cluster-admin", user("system:anonymous"), name="system:open"),
+        binding("cluster-admin", user("rke2-cloud-controller-manager"), name="rke2-cloud-controller-manager-admin"),
     ]
     found = subjects(*admin, *by_hand)
     assert {name for name, row in found.items() if row["is_makers"]} == {
@@ -215,9 +220,11 @@ def test_whom_the_maker_of_a_cluster_binds_for_itself_is_told_apart_by_binding_a
         "Group system:cluster-admins",
         "User system:admin",
         "User kubelet",
+        "User k3s-cloud-controller-manager",
     }
     counted = made_by("rbac_administrators", tables([*admin, *by_hand]))["shop"]
-    assert counted["names"] == ["Group system:nodes", "User anna", "User eks:pod-identity", "User system:anonymous"]
+    ours = ["Group system:nodes", "User anna", "User eks:pod-identity", "User rke2-cloud-controller-manager", "User system:anonymous"]
+    assert counted["names"] == ours
     more = subjects(*admin, binding("view", user("eks:addon-manager"), name="extra"))
     assert more["User eks:addon-manager"]["is_makers"] is False
     dark = subjects(*admin, missing={room.ROLE_BINDING: "denied"})
