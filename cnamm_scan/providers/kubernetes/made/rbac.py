@@ -53,6 +53,9 @@ _BY_MAKERS = frozenset(
         ("cluster-admins", "cluster-admin", USER, "system:admin"),
         ("cluster-readers", "cluster-reader", GROUP, "system:cluster-readers"),
         ("system:node-admins", "system:node-admin", GROUP, "system:node-admins"),
+        # AKS, whose nodes are no more restricted than their role
+        ("system:aks-client-nodes", "system:node", GROUP, "system:nodes"),
+        ("system:aks-client-node-proxier", "system:node-proxier", GROUP, "system:nodes"),
         # GKE: https://github.com/kubernetes/kubernetes/tree/master/cluster/gce/addons/rbac
         ("kubelet-cluster-admin", "system:node", USER, "kubelet"),
         ("kubelet-bootstrap", "system:node-bootstrapper", USER, "kubelet"),
@@ -162,6 +165,11 @@ def _held(bound: Bound, powers: Powers) -> Row:
 def _facts(room: Room, bound: Bound) -> tuple[str, ...]:
     role = room.roles.get(bound.binding.role)
     return (bound.row.fact,) if role is None else (bound.row.fact, role[1].fact)
+
+
+def is_named_by_maker(bound: Bound) -> bool:
+    """Whether a binding is called as the makers of clusters call theirs."""
+    return bool(_MAKERS_OWN.match(bound.binding.name))
 
 
 def is_makers(bound: Bound, subject: Subject) -> Truth:

@@ -13,7 +13,7 @@ from typing import Any
 
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.interface import SeenTables
-from cnamm_scan.providers.kubernetes.made.rbac import Powers, is_makers, who_is
+from cnamm_scan.providers.kubernetes.made.rbac import Powers, is_makers, is_named_by_maker, who_is
 from cnamm_scan.providers.kubernetes.made.rbac_room import CLUSTER, CLUSTER_ROLE_BINDING, ROLE_BINDING, Room, rooms
 from cnamm_scan.providers.kubernetes.policies.admission.values import all_of
 from cnamm_scan.providers.kubernetes.policies.rbac import ways
@@ -281,8 +281,18 @@ def _is_platforms(room: Room, holder: _Holder, held: Row) -> Truth:
         return True
     if subject.name == "default" or not room.is_platforms(subject.namespace) or everything:
         return False
-    runs = room.runs(subject)
+    runs = either([room.runs(subject), _is_of_managed(room, holder)])
     return runs if everything is False else runs and None
+
+
+def _is_of_managed(room: Room, holder: _Holder) -> Truth:
+    """Whether a cloud runs it with the control plane, where no pod shows, and nobody but the cloud and the API server has bound it."""
+    if not room.managed_by or holder.subject.namespace != "kube-system":
+        return False
+    own = [room.standing[each] for each in holder.judge.cluster.bindings_of(holder.caller)]
+    own = [each for each in own if holder.subject in (each.binding.subjects or ())]
+    found = all(holder.subject in each.shipped or is_named_by_maker(each) for each in own)
+    return found if _sees_all(room) else found and None
 
 
 def _held(room: Room, holder: _Holder) -> Row:

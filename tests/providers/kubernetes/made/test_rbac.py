@@ -225,6 +225,8 @@ def test_whom_the_maker_of_a_cluster_binds_for_itself_is_told_apart_by_binding_a
     counted = made_by("rbac_administrators", tables([*admin, *by_hand]))["shop"]
     ours = ["Group system:nodes", "User anna", "User eks:pod-identity", "User rke2-cloud-controller-manager", "User system:anonymous"]
     assert counted["names"] == ours
+    nodes = binding("system:node", group("system:nodes"), name="system:aks-client-nodes")
+    assert subjects(nodes)["Group system:nodes"]["is_makers"] is True
     more = subjects(*admin, binding("view", user("eks:addon-manager"), name="extra"))
     assert more["User eks:addon-manager"]["is_makers"] is False
     dark = subjects(*admin, missing={room.ROLE_BINDING: "denied"})
@@ -425,6 +427,21 @@ def test_what_installs_the_charts_of_a_distribution_is_its_own(version: str, nam
     row = made_by("rbac_subjects", seen)[f"ServiceAccount kube-system/helm-{name}"]
     assert row["is_platforms"] is not counted
     assert made_by("rbac_administrators", seen)["shop"]["at_least"] == int(counted)
+
+
+@pytest.mark.parametrize(
+    ("managed_by", "names", "expected"),
+    [
+        ("aks", ["system:azure-cloud-provider-secret-getter"], True),
+        ("aks", ["system:azure-cloud-provider-secret-getter", "more"], False),
+        ("", ["system:azure-cloud-provider-secret-getter"], False),
+    ],
+)
+def test_what_a_cloud_runs_with_the_control_plane_is_the_platforms(managed_by: str, names: list[str], expected: bool) -> None:
+    who = account("kube-system", "azure-cloud-provider")
+    given = [role("getter", rule("get", "secrets")), *(binding("getter", who, name=each) for each in names)]
+    row = made_by("rbac_subjects", tables(given, managed_by=managed_by))["ServiceAccount kube-system/azure-cloud-provider"]
+    assert (row["is_platforms"], row["reads_secrets"]) == (expected, True)
 
 
 def test_whoever_signed_in_at_openshift_is_everyone() -> None:
