@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,10 @@ from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.errors import CnammError, UsageError, did_you_mean
 from cnamm_scan.evidence.bundle import Bundle, BundleWriter, open_bundle
 from cnamm_scan.judged.places import are_written
-from cnamm_scan.judged.scan import Scan, facts_of, of_bundle
+from cnamm_scan.judged.scan import Scan, facts_of, max_age_of, of_bundle
 from cnamm_scan.judged.scoring import scored, unselected
 from cnamm_scan.model import ASSUME_WHOLE, JUDGING_MODEL, Region, Result, ResultBlock, Severity, Tally, Target, Verdict
+from cnamm_scan.model.old import DEFAULT_MAX_AGE, LONGEST, STALE_PART, read_age, seconds
 from cnamm_scan.providers.catalog import KINDS, TargetOptions, connect, kind_of, makers, refuse_foreign
 from cnamm_scan.providers.interface import CallFailedError
 from cnamm_scan.stopping import Stopping
@@ -43,6 +44,7 @@ def scan(
     parameters: Mapping[str, Any] | None = None,
     regions: str | Sequence[str] = (),
     owner_tags: str | Sequence[str] = (),
+    max_age: timedelta | str = DEFAULT_MAX_AGE,
     output: Path | str | None = None,
     options: TargetOptions | None = None,
     limits: Limits | None = None,
@@ -52,6 +54,7 @@ def scan(
     """Scan targets and judge them. Without `output` the bundle is temporary and goes with `close()`. One name may stand for a list of one.
 
     `owner_tags`: keys of tags, labels or annotations whose values say who answers for a resource; all other tag values are redacted.
+    `max_age`: facts that their source itself calls older, at the scan's begin, are not judged; `"8d"` and `"36h"` are ages too.
 
     Raises UsageError, ContentError, CredentialsError, ProviderError or BundleError before anything is asked; once it runs, what
     cannot be read is a gap. Ctrl-C, or another signal that `stopping` hears, ends it early in whatever it does: what was collected is
@@ -64,6 +67,7 @@ def scan(
     from cnamm_scan.judged.sealing import about, judge_and_seal
 
     targets, rules, functions, regions = map(_names, (targets, rules, functions, regions))
+    age = _age(max_age)
     if not targets:
         raise UsageError("no target", do="name one, such as aws or aws:PROFILE")
     options = options or TargetOptions(connections=limits.concurrency if limits else 16)
@@ -98,7 +102,12 @@ def scan(
             plan = plan.without(provider.unread(whole, own))
         _refuse_unknown_regions(connected, regions)
         plan = replace(plan, content=narrowed(plan.content, set(providers)))
-        said = {"parameters": parameters or {}, "opted": sorted(options.opted), "owner_tags": list(owner_tags)}
+        said = {
+            "parameters": parameters or {},
+            "opted": sorted(options.opted),
+            "owner_tags": list(_names(owner_tags)),
+            "max_age": seconds(age),
+        }
         heard.hold()
         writer.begin(plan.content, about(writer.scan_id, started, plan, [each for one in connected for each in one.targets], said))
         collected: list[Collected] = []
@@ -121,7 +130,7 @@ def scan(
             if done.interrupted or heard.wanted:
                 break
         interrupted = any(each.interrupted for each in collected)
-        finished = _told(judge_and_seal(plan, writer, collected, started, stopping=heard, interrupted=interrupted))
+        finished = _told(judge_and_seal(plan, writer, collected, started, stopping=heard, interrupted=interrupted, max_age=age))
         on_failure.pop_all()
     readings.keep(whole)
     finished.stack.push(temporary)
@@ -153,15 +162,16 @@ def evaluate(
     functions: str | Sequence[str] = (),
     parameters: Mapping[str, Any] | None = None,
     assume_whole: bool = False,
+    max_age: timedelta | str | None = None,
 ) -> Scan:
     """Judge and score a bundle's facts again, offline. What a killed scan has left (`….partial`) is sealed first, and then is a bundle.
 
     With `content=None` by the bundle's own method, else by the installed content and these packs. `assume_whole`: its manifests are all
-    there is. Raises UsageError where it has none.
+    there is. Raises UsageError where it has none. `max_age`: as `scan` takes it, still counted from that scan's begin; None: as it had it.
     """
     from cnamm_scan.engine import readings
     from cnamm_scan.engine.evaluate import blocks
-    from cnamm_scan.engine.judge import broken, judge
+    from cnamm_scan.engine.judge import broken, judge, stale
     from cnamm_scan.engine.load import open_store
     from cnamm_scan.engine.made import Makers
     from cnamm_scan.engine.plan import Selection, make_plan
@@ -171,17 +181,18 @@ def evaluate(
     bundle = open_bundle(sealed(Path(path)))
     whole = method(bundle.method(), bundle.path) if content is None else reader.load(_packs(content))
     targets, account = _taken_as(bundle, whole=assume_whole)
+    age = _age(max_age) if max_age is not None else max_age_of(bundle.scan) or DEFAULT_MAX_AGE
     selected = Selection(tuple(rules), tuple(functions), parameters or {})
     if not rules and not functions and content is None:
         refuse_unknown_rules(bundle, whole, bundle.manifest["plan"]["rules"])
         selected = Selection(tuple(bundle.manifest["plan"]["rules"]), (), parameters or {})
     with own_method(bundle.path) if content is None else nullcontext():
         plan = make_plan(whole, selected, {target.provider for target in targets})
-    store = open_store(whole, plan.read_tables, facts_of(bundle, targets), Makers(makers(), targets))
+    store = open_store(whole, plan.read_tables, facts_of(bundle, targets, age), Makers(makers(), targets))
     judged = scored(whole, [*judge(store, plan.rules, targets), *unselected(whole, plan.rule_ids, targets)], targets)
-    found = _told(of_bundle(judged, {**account, "judging": JUDGING_MODEL}, bundle))
+    found = _told(of_bundle(judged, {**account, "judging": JUDGING_MODEL, "max_age": seconds(age)}, bundle))
     found.stack.callback(store.close)
-    found.coverage = [*found.coverage, *broken(store, targets)]
+    found.coverage = [*(line for line in found.coverage if line.part != STALE_PART), *broken(store, targets), *stale(store)]
 
     def judged_blocks(verdicts: frozenset[Verdict], only: str | None, named: bool) -> Iterator[ResultBlock]:
         for rule in plan.rules:
@@ -192,6 +203,14 @@ def evaluate(
     found.compiled = plan.rules
     readings.keep(whole)
     return found
+
+
+def _age(said: timedelta | str) -> timedelta:
+    """An age as somebody said it. Raises UsageError for what is none."""
+    age = read_age(said) if isinstance(said, str) else said
+    if age is None or not timedelta(0) < age <= LONGEST:
+        raise UsageError(f"'{said}' is no age", where="--max-age", do="write days or hours, from 1h to 36500d, such as 8d")
+    return age
 
 
 def _names(said: str | Sequence[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from cnamm_scan.content import load_files
 from cnamm_scan.engine.plan import Selection, make_plan
 from cnamm_scan.evidence.bundle import BundleWriter, tool
 from cnamm_scan.model import JUDGING_MODEL, SCORING_MODEL, Content, Coverage, Reason, ResultBlock, Tally, Verdict, fact_id
+from cnamm_scan.model.old import DEFAULT_MAX_AGE, seconds
 
 ONE, TWO = "aws:111111111111", "aws:222222222222"
 HOME = "eu-west-1"
@@ -399,6 +400,7 @@ def account(scan_id: str, *estate: Found, interrupted: bool = False) -> dict[str
         "content": {"version": content.version, "sha256": content.sha256},
         "judging": JUDGING_MODEL,
         "method": SCORING_MODEL,
+        "max_age": seconds(DEFAULT_MAX_AGE),
         "tool": tool(),
     }
 

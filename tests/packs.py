@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,16 @@ def collector(facts: Mapping[str, Any], views: Mapping[str, Any] | None = None) 
     return {"service": "lab", "facts": dict(facts), **({"views": dict(views)} if views else {})}
 
 
-def fact(table: str, data: Any, *, target: str = A, region: str = "r1", key: str = "k", gaps: Mapping[str, str] | None = None) -> Document:
+def fact(
+    table: str,
+    data: Any,
+    *,
+    target: str = A,
+    region: str = "r1",
+    key: str = "k",
+    gaps: Mapping[str, str] | None = None,
+    as_of: str | None = None,
+) -> Document:
     """One line of a bundle's shard."""
     return {
         "kind": "fact",
@@ -161,6 +171,7 @@ def fact(table: str, data: Any, *, target: str = A, region: str = "r1", key: str
         "key": key,
         "data": data,
         "gaps": dict(gaps or {}),
+        **({} if as_of is None else {"as_of": as_of}),
     }
 
 
@@ -188,9 +199,12 @@ def shard(folder: Path, facts: Iterable[Document], parts: Iterable[str] | None =
     return Shards(((file,),), None if parts is None else frozenset(parts), None if paths is None else frozenset(paths))
 
 
-def filled(made: Content, folder: Path, facts: Iterable[Document], tables: Iterable[str] | None = None) -> Store:
+def filled(
+    made: Content, folder: Path, facts: Iterable[Document], tables: Iterable[str] | None = None, *, max_age: timedelta | None = None
+) -> Store:
     """A locked store that holds the facts, its views computed."""
     store = Store(made, tables or {*made.tables, *made.views}, scan_time=NOW, threads=1)
+    store.max_age = max_age
     by_table: dict[str, list[Document]] = {}
     for each in facts:
         by_table.setdefault(each["table"], []).append(each)

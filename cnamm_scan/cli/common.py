@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -37,6 +38,16 @@ class Number(click.FloatRange):
         if not math.isfinite(made):
             self.fail(f"'{value}' is no number", param, ctx)
         return made
+
+
+def as_age(context: click.Context, parameter: click.Parameter, said: str | None) -> timedelta | None:
+    """An age as people write it, `8d` or `36h`, out of an option; None where nothing was said."""
+    from cnamm_scan.model.old import read_age
+
+    age = None if said is None else read_age(said)
+    if said is not None and age is None:
+        raise click.BadParameter(f"'{said}' is no age: write days or hours, from 1h to 36500d, such as 8d", context, parameter)
+    return age
 
 
 BUNDLE = click.argument("bundle", type=click.Path(path_type=Path), shell_complete=completion.bundles)

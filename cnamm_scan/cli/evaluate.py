@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from cnamm_scan.cli.asked import Command
-from cnamm_scan.cli.common import BUNDLE, FORMAT, PARAMETERS, gates, parsed_parameters, selection, show
+from cnamm_scan.cli.common import BUNDLE, FORMAT, PARAMETERS, as_age, gates, parsed_parameters, selection, show
 from cnamm_scan.cli.gates import Gates, check_gates
 
 
@@ -19,6 +20,12 @@ from cnamm_scan.cli.gates import Gates, check_gates
     "--installed", is_flag=True, help="Judge by the content that is installed now instead of the bundle's own. --content implies it."
 )
 @click.option("--assume-whole", is_flag=True, help="The bundle's manifests are all there is: what is not in them is known to be absent.")
+@click.option(
+    "--max-age",
+    callback=as_age,
+    metavar="AGE",
+    help="Facts that were older when the scan began, by their source's own word, are not judged.  [default: as the scan had it]",
+)
 @gates
 @FORMAT
 @click.pass_context
@@ -31,6 +38,7 @@ def command(
     parameters: tuple[str, ...],
     installed: bool,
     assume_whole: bool,
+    max_age: timedelta | None,
     asked: Gates,
     out_format: str,
 ) -> None:
@@ -44,6 +52,7 @@ def command(
       cnamm-scan evaluate bundles/SCAN.cnamm
       cnamm-scan evaluate bundles/SCAN.cnamm --content my-pack/ --format json
       cnamm-scan evaluate bundles/SCAN.cnamm --parameter max_age_days=30 --rule aws.iam
+      cnamm-scan evaluate bundles/SCAN.cnamm --max-age 30d
       cnamm-scan evaluate bundles/SCAN.cnamm.partial
     """
     from cnamm_scan import api
@@ -56,6 +65,7 @@ def command(
         functions=functions,
         parameters=parsed_parameters(parameters),
         assume_whole=assume_whole,
+        max_age=max_age,
     ) as done:
         if done.path is not None and done.path != bundle:
             click.echo(f"sealed: {done.path}", err=True)

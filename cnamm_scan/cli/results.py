@@ -71,7 +71,9 @@ def command(
     """
     from cnamm_scan import api
     from cnamm_scan.engine.plan import Selection, select
+    from cnamm_scan.report.data import ages
     from cnamm_scan.report.tabular import RESULT_COLUMNS, csv_lines
+    from cnamm_scan.report.words import age_line
 
     if each_one and record:
         raise UsageError("--each and --record do not go together", do="take one of them")
@@ -88,6 +90,8 @@ def command(
         else:
             count = _shown(console(context), done.content, chosen, each_one=each_one, record=record)
             click.echo(f"{count} result{'' if count == 1 else 's'}", err=True)
+            if line := age_line({"ages": ages(done)}):
+                click.echo(line, err=True)
 
 
 def _sorted(

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from cnamm_scan.cli import completion
 from cnamm_scan.cli.asked import Command, Option, refuse_idle
-from cnamm_scan.cli.common import FORMAT, NETWORK, PARAMETERS, Number, Reach, console, gates, parsed_parameters, reach, selection, show
+from cnamm_scan.cli.common import (
+    FORMAT,
+    NETWORK,
+    PARAMETERS,
+    Number,
+    Reach,
+    as_age,
+    console,
+    gates,
+    parsed_parameters,
+    reach,
+    selection,
+    show,
+)
 from cnamm_scan.cli.gates import Gates, check_gates
 from cnamm_scan.cli.streams import say
 from cnamm_scan.errors import CredentialsError, InterruptedScanError
 from cnamm_scan.model import Coverage, Reason
+from cnamm_scan.model.old import DEFAULT_MAX_AGE, written
 
 
 @click.command("scan", cls=Command)
@@ -55,6 +70,14 @@ from cnamm_scan.model import Coverage, Reason
     metavar="CALLS_PER_SECOND",
     help="Most calls a second for each service in each region.",
 )
+@click.option(
+    "--max-age",
+    callback=as_age,
+    default=written(DEFAULT_MAX_AGE),
+    show_default=True,
+    metavar="AGE",
+    help="Facts that their own source calls older, such as 8d or 36h, are not judged.",
+)
 @gates
 @FORMAT
 @click.pass_context
@@ -70,6 +93,7 @@ def command(
     owner_tags: tuple[str, ...],
     concurrency: int,
     api_budget: float,
+    max_age: timedelta,
     asked: Gates,
     out_format: str,
 ) -> None:
@@ -114,6 +138,7 @@ def command(
             regions=reached.regions,
             output=output,
             owner_tags=owner_tags,
+            max_age=max_age,
             options=reached.options(concurrency),
             limits=api.Limits(concurrency=concurrency, rate=api_budget, burst=bursts, deadline=max(60.0, reached.call_timeout)),
             progress=progress,

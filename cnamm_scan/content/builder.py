@@ -96,6 +96,7 @@ class Builder:
                 normalise=table.normalise,
                 redact=table.redact,
                 opt_in=table.opt_in,
+                as_of=table.as_of,
                 source=source.shown,
             )
             for what, do, location in (*table_problems(made), *provider_problems(made, kind)):

@@ -160,6 +160,14 @@ def _connection_problems(table: Table) -> Iterator[Problem]:
             yield f"a listing for the whole connection has no '{text}'", "leave it out", ("list", "with")
 
 
+def _as_of_problems(text: str) -> Iterator[Problem]:
+    """What is wrong with the path to when a row was true: it leads to one moment of the row itself."""
+    problems = list(_path_problem(text, ("as_of",)))
+    yield from problems
+    if not problems and (text.startswith("$") or paths.parse(text).is_many or text == paths.SELF):
+        yield f"'{text}' is no moment of a row", "name the path to the one field that says when its source evaluated it", ("as_of",)
+
+
 def table_problems(table: Table) -> Iterator[Problem]:
     """What is wrong with a table whatever its provider: calls, paths, columns."""
     yield from _call_problems(table.list, ("list",), is_list=True)
@@ -178,6 +186,8 @@ def table_problems(table: Table) -> Iterator[Problem]:
         yield from _path_problem(text, ())
     for text in key_paths(table.key):
         yield from _path_problem(text, ("key",))
+    if table.as_of is not None:
+        yield from _as_of_problems(table.as_of)
     if not table.about.strip():
         yield "'about' is empty", "say what a row is", ("about",)
 

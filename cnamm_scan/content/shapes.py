@@ -111,6 +111,7 @@ class TableFile(_File):
     normalise: dict[str, str] = {}
     redact: Texts = ()
     opt_in: str | None = None
+    as_of: str | None = None
 
 
 class MadeFile(_File):

@@ -52,7 +52,7 @@ TOLD_TABLES: Mapping[str, tuple[str, Mapping[str, Column]]] = {
         "How each planned call went, by table, target and region.",
         _of(
             "target:text region:text fact_table:text part:text operation:text status:text complete:boolean code:text"
-            " calls:integer pages:integer items:integer retries:integer gone:integer gaps:json"
+            " calls:integer pages:integer items:integer retries:integer gone:integer gaps:json oldest_at:timestamp undated:integer"
         ),
     ),
 }

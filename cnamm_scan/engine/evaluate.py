@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
-
-import msgspec
 
 from cnamm_scan.content import ENGINE_TABLES, columns_of
 from cnamm_scan.engine.bounds import BoundError, StoreError
-from cnamm_scan.engine.extract import gap_key, literal
+from cnamm_scan.engine.dated import AS_OF, KEY, is_dated
+from cnamm_scan.engine.extract import literal
 from cnamm_scan.engine.lookups import Subquery
-from cnamm_scan.engine.says import sayings, spoken
-from cnamm_scan.engine.select import read_view
-from cnamm_scan.engine.sql import Expression, expand, quoted, read_expression
+from cnamm_scan.engine.reasons import SPOKEN, Reasons, Values
+from cnamm_scan.engine.says import Saying, sayings
+from cnamm_scan.engine.sql import Expression, quoted, read_expression
 from cnamm_scan.engine.store import Store
 from cnamm_scan.engine.unread import is_shipped
 from cnamm_scan.errors import ContentError
-from cnamm_scan.model import REASON_WORDS, SILENCE_PART, Content, Reason, Result, ResultBlock, Rule, Tally, Target, Verdict, fact_id
+from cnamm_scan.model import REASON_WORDS, Content, Reason, Result, ResultBlock, Rule, Tally, Target, Verdict, fact_id
+from cnamm_scan.model.old import too_old
 from cnamm_scan.text import fill, placeholders, safe, unsaid
 
 
@@ -43,6 +41,8 @@ class CompiledRule:
     subqueries: tuple[Subquery, ...]
     is_blind: bool = False
     """Whether it is unknown for every row of which nothing is known but its place."""
+    is_dated: bool = False
+    """Whether its rows say how old they are."""
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -99,22 +99,24 @@ def compile_rule(content: Content, rule: Rule, overrides: Mapping[str, Any] | No
         parameters={name: parameters[name] for name in used} | {},
         said=tuple(says),
         causes=frozenset(name for name, saying in rule.says.items() if saying.named is None),
-        judged=_judged(rule, values, {name: saying.sql for name, saying in says.items()}, *(expression.text for expression in expressions)),
+        judged=_judged(content, rule, values, says, *(expression.text for expression in expressions)),
         subqueries=subqueries,
         is_blind=rule.where is None or expressions[0].is_blind,
+        is_dated=is_dated(content, rule.for_each),
     )
 
 
-def _judged(rule: Rule, values: Sequence[str], says: Mapping[str, str], *said: str) -> str:
+def _judged(content: Content, rule: Rule, values: Sequence[str], says: Mapping[str, Saying], *said: str) -> str:
+    key = f"COALESCE(this.key, this.{KEY}) AS key" if is_dated(content, rule.for_each) else "this.key"
     shown = "".join(f", this.{quoted(name)}" for name in values)
     # of what was not seen nothing is said
-    shown += "".join(f", CASE WHEN this._ghost IS NULL THEN {sql} END AS {quoted(name)}" for name, sql in says.items())
+    shown += "".join(f", CASE WHEN this._ghost IS NULL THEN {each.sql} END AS {quoted(name)}" for name, each in says.items())
     where = f"(\n{said[0]}\n)" if rule.where is not None else "true"
     return (
         f"SELECT target, region, key, _fact, _ghost, _gaps, _weight{''.join(', ' + quoted(name) for name in (*values, *says))},"
         " CASE WHEN _w = false THEN 'not_applicable' WHEN _ghost IS NOT NULL OR _w IS NULL OR _p IS NULL THEN 'unknown'"
         " WHEN _p THEN 'pass' ELSE 'fail' END AS _v"
-        f" FROM (SELECT this.target, this.region, this.key, this._fact, this._ghost, this._gaps, this._weight{shown},"
+        f" FROM (SELECT this.target, this.region, {key}, this._fact, this._ghost, this._gaps, this._weight{shown},"
         f" {where} AS _w, (\n{said[-1]}\n) AS _p FROM {quoted(rule.for_each)} AS this WHERE NOT this._shadow)"
     )
 
@@ -174,8 +176,6 @@ def _tallies(rule: Rule, counts: Mapping[str, Mapping[str, int]]) -> list[Tally]
     ]
 
 
-SPOKEN = (Verdict.FAIL, Verdict.UNKNOWN)
-"""Verdicts whose results keep the values that were seen. What passed can be looked up: its fact is in the same bundle."""
 BLOCK = 256
 """Most resources in one block."""
 FEW = 1000
@@ -191,7 +191,7 @@ def blocks(store: Store, compiled: CompiledRule, targets: Iterable[Target], *, c
     place, when it is large, is told as the rest: a block that names nobody and says how many there are besides all who are named.
     """
     rule = compiled.rule
-    reasons = _Reasons(store, compiled)
+    reasons = Reasons(store, compiled)
     base = ResultBlock(rule.id, rule.for_each, "", "", Verdict.PASS, "", rule.severity, rule.objective, compiled.parameters)
     try:
         _refuse_stopped(store, compiled)
@@ -205,6 +205,9 @@ def blocks(store: Store, compiled: CompiledRule, targets: Iterable[Target], *, c
         for target, region, verdict, reason, number, named, facts, shown, first in _reasoned(rows, reasons):
             columns = compiled.shown if verdict in SPOKEN else ()
             group = replace(base, target=target, region=region, verdict=verdict, reason=reason, columns=columns)
+            values = Values(store, compiled, reasons, group)
+            if values.ages:
+                group = replace(group, columns=(*columns, *values.ages))
             keys, seen = named or [], shown or []
             if named is None:  # the rest
                 keys, seen = [each["key"] for each in first or ()], [each["seen"] for each in first or ()]
@@ -217,7 +220,7 @@ def blocks(store: Store, compiled: CompiledRule, targets: Iterable[Target], *, c
                     count=len(keys[part]) + (0 if start else extra),
                     resources=tuple(keys[part]),
                     facts=tuple(facts[part]) if verdict is Verdict.UNKNOWN else (),
-                    values=tuple(spoken(group, keys[part], _decoded(f"[{','.join(seen[part])}]"), compiled.causes)) if columns else (),
+                    values=values.of(keys[part], seen[part]),
                 )
             if named is None:
                 yield replace(group, columns=(), count=int(number) - len(keys), number=-1)
@@ -234,19 +237,19 @@ def _told(store: Store, compiled: CompiledRule) -> list[tuple[Any, ...]] | None:
     None where DuckDB has to be asked, as it has for what did not come with this product: it may refuse what it says.
     """
     rule, content = compiled.rule, store.content
-    rows = store.unread(rule.for_each)
+    rows, shown = store.unread(rule.for_each), len(compiled.shown) + compiled.is_dated
     if rows is None or not (compiled.is_blind or all(row.shadow for row in rows)):
         return None
     if rule.id not in content.shipped or any(rule.parameters[name].default != value for name, value in compiled.parameters.items()):
         return None
     if not all(is_shipped(content, table) for table in compiled.reads):
         return None
-    seen = f"[{','.join(['null'] * len(compiled.shown))}]" if compiled.shown else None
+    seen = f"[{','.join(['null'] * shown)}]" if shown else None
     found = [(row.target, row.region, Verdict.UNKNOWN.value, row.why, row.weight, "", row.fact, seen) for row in rows if not row.shadow]
     return sorted(found, key=lambda row: row[:7])
 
 
-def _reasoned(rows: Iterable[tuple[Any, ...]], reasons: _Reasons) -> Iterator[tuple[Any, ...]]:
+def _reasoned(rows: Iterable[tuple[Any, ...]], reasons: Reasons) -> Iterator[tuple[Any, ...]]:
     """Groups with their reasons. Some bear theirs, others find it around them: those that come to the same one are one."""
     for (target, region, said), groups in itertools.groupby(rows, key=lambda row: row[:3]):
         place = (target, region or "", Verdict(said))
@@ -263,14 +266,7 @@ def _reasoned(rows: Iterable[tuple[Any, ...]], reasons: _Reasons) -> Iterator[tu
                 yield (*place, reason, *told)
 
 
-def _decoded(text: str) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:  # what is no number, or has no end: JSON knows neither, DuckDB writes them
-        return json.loads(text)
-
-
-def _row_sql(compiled: CompiledRule, reasons: _Reasons) -> str:
+def _row_sql(compiled: CompiledRule, reasons: Reasons) -> str:
     """One row a resource: target, region, verdict, reason, weight, key, fact and what was seen."""
     return f"SELECT target, region, _v, _why, _weight, key, _fact, _seen FROM ({_judged_sql(compiled, reasons)}) ORDER BY ALL"
 
@@ -283,9 +279,10 @@ def _gathered(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         yield (*place, sum(row[4] for row in several), keys, facts, seen, None)
 
 
-def _judged_sql(compiled: CompiledRule, reasons: _Reasons) -> str:
+def _judged_sql(compiled: CompiledRule, reasons: Reasons) -> str:
     spoken = ", ".join(literal(verdict.value) for verdict in SPOKEN)
-    seen = f"json_array({', '.join(map(quoted, compiled.shown))})::VARCHAR" if compiled.shown else "NULL"
+    shown = [*map(quoted, compiled.shown), *([AS_OF] if compiled.is_dated else [])]
+    seen = f"json_array({', '.join(shown)})::VARCHAR" if shown else "NULL"
     return (
         f"SELECT target, region, COALESCE(key, '') AS key, _weight, _v, {reasons.own('_v')} AS _why,"
         f" CASE WHEN _v IN ({spoken}) THEN {seen} END AS _seen,"
@@ -293,7 +290,7 @@ def _judged_sql(compiled: CompiledRule, reasons: _Reasons) -> str:
     )
 
 
-def _block_sql(compiled: CompiledRule, reasons: _Reasons, *, compact: bool) -> str:
+def _block_sql(compiled: CompiledRule, reasons: Reasons, *, compact: bool) -> str:
     judged = _judged_sql(compiled, reasons)
     named = "list(key ORDER BY key, _fact){0}, list(_fact ORDER BY key, _fact){0}, list(_seen ORDER BY key, _fact){0}"
     if not compact:
@@ -351,82 +348,14 @@ def expand_block(content: Content, block: ResultBlock) -> Iterator[Result]:
         )
 
 
-class _Reasons:
-    """Why a row of a rule is unknown: its own gaps first, then those of the tables that the rule looked into."""
-
-    def __init__(self, store: Store, compiled: CompiledRule) -> None:
-        self.store = store
-        content, rule = store.content, compiled.rule
-        own = compiled.reads[rule.for_each]
-        self.own_parts = _heads(content, rule.for_each, own)
-        self.own_values = compiled.values
-        self.own_uncollected = self._uncollected(rule.for_each, own)
-        looked_into = [(subquery.table, subquery.by_region) for subquery in compiled.subqueries]
-        for table in (rule.for_each, *(subquery.table for subquery in compiled.subqueries)):
-            looked_into += [(base, False) for base in _bases(content, table)]
-        self.looked_into = [(table, by_region, compiled.reads.get(table, frozenset())) for table, by_region in looked_into]
-
-    def own(self, verdict: str) -> str:
-        """SQL of the reason that a row bears itself; NULL where it lies with what the rule looked into, or where nothing was unread."""
-        found = ["_ghost", *(f"_gaps[{literal(part)}]" for part in self.own_parts)]
-        if self.own_values:  # a source is silent about something only where a column has no value
-            unsaid = " OR ".join(f"{quoted(name)} IS NULL" for name in self.own_values)
-            found.append(f"CASE WHEN {unsaid} THEN _gaps[{literal(SILENCE_PART)}] END")
-        return f"CASE WHEN {verdict} = 'unknown' THEN COALESCE({', '.join(found)}, NULL) END"
-
-    def around(self, target: str, region: str | None) -> str:
-        """The reason of a row that bears none; `not_in_answer` when everything was read and the answer was silent."""
-        if self.own_uncollected is not None:
-            return self.own_uncollected
-        for table, by_region, columns in self.looked_into:
-            found = self.store.dark(table, _parts(self.store.content, table, columns))
-            reason = found.get((target, region if by_region else None)) or found.get(("", None))
-            if reason is not None:
-                return reason
-            missing = self._uncollected(table, columns)
-            if missing is not None:
-                return missing
-        return Reason.NOT_IN_ANSWER.value
-
-    def _uncollected(self, table: str, columns: frozenset[str]) -> str | None:
-        """Why columns are in no fact of the bundle; None when all are."""
-        if self.store.unsupported.get(table, frozenset()) & columns:
-            return Reason.UNSUPPORTED.value
-        return Reason.NOT_COLLECTED.value if self.store.uncollected.get(table, frozenset()) & columns else None
-
-
-@lru_cache(maxsize=1024)
-def _bases(content: Content, view: str) -> tuple[str, ...]:
-    """What a view is made of, through all views between; nothing for a table."""
-    if view not in content.views:
-        return ()
-    near = sorted(read_view(content, view).tables)
-    return tuple(dict.fromkeys([*near, *(base for table in near for base in _bases(content, table))]))
-
-
-def _heads(content: Content, table: str, columns: Iterable[str]) -> tuple[str, ...]:
-    """The names under which a fact's gaps would tell that one of the columns was not read."""
-    spec = content.tables.get(table)
-    if spec is None:
-        return ()
-    named = (spec.columns.get(name) for name in expand(content, table, columns))
-    return tuple(sorted({gap_key(column.path) for column in named if column is not None and column.path}))
-
-
-def _parts(content: Content, table: str, columns: Iterable[str]) -> tuple[str, ...]:
-    """Those of them that a whole table is searched for: the calls that its rows are made of, and what the source never says."""
-    spec = content.tables.get(table)
-    if spec is None:
-        return ()
-    return (*(key for key in _heads(content, table, columns) if key in spec.then or key.startswith("parent.")), SILENCE_PART)
-
-
 def _message(rule: Rule | None, block: ResultBlock, key: str, seen: Mapping[str, Any]) -> str:
     """What a person reads. Of what passed: what is now known to be true; that is what a title says."""
     name = key or block.region or block.target
     if block.verdict is Verdict.ERROR:
         return f"the rule broke: {seen.get('error')}"
     why = REASON_WORDS.get(block.reason, block.reason)
+    if block.reason == Reason.STALE and seen.get("as_of"):
+        why = too_old(seen["age"], seen["max_age"])
     if rule is None:
         return safe(f"{name}: could not be judged ({why})" if block.verdict is Verdict.UNKNOWN else name)
     known = {**block.parameters, **seen, "key": key or None, "region": block.region, "target": block.target}

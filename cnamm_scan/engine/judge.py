@@ -9,6 +9,7 @@ from cnamm_scan.doing import doing
 from cnamm_scan.engine.evaluate import CompiledRule, blocks, count, population, tally
 from cnamm_scan.engine.store import Store
 from cnamm_scan.model import Content, Coverage, Reason, ResultBlock, Tally, Target
+from cnamm_scan.model.old import STALE_PART
 
 
 class ResultWriter(Protocol):
@@ -44,7 +45,7 @@ def judge_and_write(
     wanted: Callable[[], bool] = lambda: False,
 ) -> tuple[list[Tally], list[str]]:
     """As `judge`, with every result stored on its way; and the rules that were judged. It ends early when somebody `wanted` it to."""
-    for line in broken(store, targets):
+    for line in (*broken(store, targets), *stale(store)):
         writer.coverage(line)
     tallies: list[Tally] = []
     told: set[str] = set()
@@ -75,6 +76,24 @@ def broken(store: Store, targets: Sequence[Target]) -> Iterator[Coverage]:
                 complete=False,
                 gaps={Reason.COLLECTOR_BUG.value: 1},
                 code=what[:300],
+            )
+
+
+def stale(store: Store) -> Iterator[Coverage]:
+    """Rows that were too old to be judged, as lines of the coverage ledger: one for each table and place."""
+    for table in sorted(store.tables & store.content.tables.keys()):
+        for (target, region), (number, oldest) in sorted(store.stale(table).items()):
+            yield Coverage(
+                target=target,
+                region=region,
+                table=table,
+                part=STALE_PART,
+                operation=store.content.tables[table].list.operation,
+                status=Reason.STALE.value,
+                complete=False,
+                items=number,
+                gaps={Reason.STALE.value: number},
+                oldest_at=oldest,
             )
 
 

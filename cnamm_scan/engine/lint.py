@@ -12,7 +12,7 @@ from cnamm_scan import paths
 from cnamm_scan.content import ENGINE_TABLES, columns_of, line_of
 from cnamm_scan.content.starter import ABOUT, OBJECTIVE, left_over
 from cnamm_scan.content.wording import hole, wording
-from cnamm_scan.engine import ages, alternatives, lineage, regions
+from cnamm_scan.engine import ages, alternatives, dated, lineage, regions
 from cnamm_scan.engine.bounds import Bounds, StoreError
 from cnamm_scan.engine.evaluate import CompiledRule, compile_rule, results
 from cnamm_scan.engine.select import read_view
@@ -93,6 +93,7 @@ def _problems(content: Content, known: Set[str]) -> list[ContentError]:
         *regions.problems(content, known),
         *lineage.problems(content, known),
         *ages.problems(content, known),
+        *dated.problems(content, known),
     ]
 
 

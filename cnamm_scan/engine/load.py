@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -43,6 +43,8 @@ class Facts:
     regions: Mapping[str, Sequence[Region]]
     """Target id -> its regions with how they were seen."""
     targets: Sequence[Target]
+    max_age: timedelta | None = None
+    """How old a fact may be by its source's own word, to be judged; None: as old as it is."""
 
 
 def open_store(content: Content, tables: Iterable[str], facts: Facts, makers: Makers, *, sparing: bool = True) -> Store:
@@ -56,6 +58,7 @@ def open_store(content: Content, tables: Iterable[str], facts: Facts, makers: Ma
     with tempfile.TemporaryDirectory(prefix="cnamm-scan-") as room:
         store = Store(content, tables, scan_time=scan_time, threads=1 if facts.stored.size < FEW_BYTES else None, sparing=sparing)
         store.places = {target.id: ("global", *(region.name for region in facts.regions.get(target.id, ()))) for target in facts.targets}
+        store.max_age = facts.max_age
         store.whole = frozenset(target.id for target in facts.targets if target.scope.get(ASSUME_WHOLE))
         try:
             for table in sorted(store.tables - set(content.views)):

@@ -32,9 +32,9 @@ class Subquery:
 def is_exact(content: Content, lookup: Subquery) -> bool:
     """Whether the subquery as it is written is NULL where it must be: an unread row stays in, and no more than its place is known of it."""
     table = content.tables.get(lookup.table)
-    return (
-        not lookup.joins and table is not None and not any((column.path or "").startswith("parent.") for column in table.columns.values())
-    )
+    if lookup.joins or table is None or table.as_of is not None:  # of a row that is too old it is known which one it is
+        return False
+    return not any((column.path or "").startswith("parent.") for column in table.columns.values())
 
 
 def honest(content: Content, tree: Node, lookups: Sequence[tuple[Node, Subquery]], others: Mapping[int, Node]) -> str:

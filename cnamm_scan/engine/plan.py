@@ -230,7 +230,7 @@ def _table_plan(content: Content, table: Table, columns: Iterable[str], also: It
             asked |= _parts_of(table, column.path)
     if table.each:
         asked |= _parts_of(table, table.each)
-    for text in key_heads(table):
+    for text in (*key_heads(table), *([table.as_of] if table.as_of else [])):
         asked |= _parts_of(table, text)
     while True:
         more = {part for name in asked for text in table.then[name].with_.values() for part in _parts_of(table, text)} - asked
@@ -272,7 +272,7 @@ def _add_parents(content: Content, tables: dict[str, TablePlan]) -> None:
         if parent_id is None:
             continue
         parent = content.tables[parent_id]
-        reach = [*plan.kept, *plan.table.list.with_.values(), *key_heads(plan.table)]
+        reach = [*plan.kept, *plan.table.list.with_.values(), *key_heads(plan.table), *([plan.table.as_of] if plan.table.as_of else [])]
         reach += [text for part in plan.parts for text in plan.table.then[part].with_.values()]
         hops = plan.table.each.count("[]") if plan.table.each else 0
         heads: set[str] = set()

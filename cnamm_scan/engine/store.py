@@ -11,25 +11,28 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from cnamm_scan.content import ENGINE_TABLES, columns_of
 from cnamm_scan.engine.bounds import BoundError, Bounds, StoreError
 from cnamm_scan.engine.counts import LEAST
+from cnamm_scan.engine.dated import AS_OF, IS_STALE, gaps_by_age, when_young
 from cnamm_scan.engine.extract import SQL_TYPES, extract, literal, quoted_key, structure
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sparing import Sparing
 from cnamm_scan.engine.sql import expand, quoted, read_column
 from cnamm_scan.engine.unread import FEW_BYTES, Unread, dark, is_shipped, read_lines, says_nothing_of_places
 from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, OUTSIDE, REST_PART, ROOM, UNREAD, Column, Content, Reason, Table
+from cnamm_scan.model.old import oldest_judged, read_moment
 
 _INTERNAL = (
     '"_fact" VARCHAR, "_ghost" VARCHAR, "_gaps" MAP(VARCHAR, VARCHAR), "_shadow" BOOLEAN, "_weight" BIGINT DEFAULT 1, "_outside" VARCHAR[],'
     f' "{LEAST}" MAP(VARCHAR, BIGINT)'
 )
 _FACT_COLUMNS = (
-    "{kind: 'VARCHAR', id: 'VARCHAR', target: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', data: 'JSON', gaps: 'MAP(VARCHAR, VARCHAR)'}"
+    "kind: 'VARCHAR', id: 'VARCHAR', target: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', data: 'JSON', gaps: 'MAP(VARCHAR, VARCHAR)'"
 )
 LARGE = 200_000
 """Bytes of stored facts from which on a table is compressed in memory."""
@@ -117,10 +120,13 @@ class Store(Sparing):
         """Those of them that took more than they may, and the views that read one: a rule over these has no verdict but `error`."""
         self.whole: frozenset[str] = frozenset()
         """Targets of which somebody said that what was given is all there is: nothing more may be there. Set before facts are loaded."""
+        self.max_age: timedelta | None = None
+        """How old a fact may be by its source's own word, to be judged; None: as old as it is. Set before facts are loaded."""
         self.places: Mapping[str, Sequence[str]] = {}
         """Target id -> every region that a row of it may name."""
         self._dark: dict[tuple[str, tuple[str, ...]], dict[tuple[str, str | None], str]] = {}
         self._rooms: dict[str, Rooms | None] = {}
+        self._stale: dict[str, Mapping[tuple[str, str], tuple[int, str]]] = {}
         self._unread_are: dict[str, Mapping[str, bool]] = {}
         self._places_of: dict[tuple[tuple[str, str, str, bool], ...], str] = {}
         self.told: frozenset[str] = frozenset()
@@ -160,6 +166,11 @@ class Store(Sparing):
             if table in self.content.views:
                 visit(table, ())
         return ordered
+
+    @property
+    def oldest(self) -> str:
+        """The earliest moment, as facts write one, that is not too old to be judged; empty where none is."""
+        return "" if self.max_age is None else oldest_judged(read_moment(self.scan_time), self.max_age)
 
     def definition(self, table: str) -> str:
         """The statement that makes a table, empty."""
@@ -275,9 +286,16 @@ class Store(Sparing):
     def _insertion(self, table: str, spec: Table | None, kept: Mapping[str, Column]) -> tuple[str, str]:
         """The statement that reads facts from files into a table: what stands before the files, and behind."""
         form, shape = structure(column for column in kept.values() if column.path)
-        extracted = [f"{extract(column, spec, shape)} AS {quoted(name)}" for name, column in kept.items() if column.path]
+        values = {name: extract(column, spec, shape) for name, column in kept.items() if column.path}
+        is_dated = spec is not None and spec.as_of is not None and bool(self.oldest)
+        if spec is not None and is_dated:
+            values = when_young(spec, values)
+        extracted = [f"{value} AS {quoted(name)}" for name, value in values.items()]
         self._underived[table] = [(name, column) for name, column in self._in_order(table, kept) if column.is_]
         document = f"json_transform(data, '{form}')" if form != "{}" else "NULL"
+        is_seen = f"g['{GHOST_PART}'] IS NULL" + (f" OR {IS_STALE}" if is_dated else "")
+        gaps = f"COALESCE(gaps, {NO_GAPS})"
+        said = gaps_by_age(gaps, self.oldest) if is_dated else gaps
         fixed = [
             "target",
             "region",
@@ -287,18 +305,19 @@ class Store(Sparing):
             f"COALESCE(g['{GHOST_PART}'], g['{REST_PART}']) AS _ghost",
             "g AS _gaps",
             f"g['{REST_PART}'] IS NOT NULL AS _shadow",
-            f"CASE WHEN g['{GHOST_PART}'] IS NULL THEN 1 ELSE COALESCE(TRY_CAST(data ->> '{UNREAD}' AS BIGINT), 1) END AS _weight",
-            f"CASE WHEN g['{GHOST_PART}'] IS NOT NULL THEN from_json(data -> '{OUTSIDE}', '[\"VARCHAR\"]') END AS _outside",
+            f"CASE WHEN {is_seen} THEN 1 ELSE COALESCE(TRY_CAST(data ->> '{UNREAD}' AS BIGINT), 1) END AS _weight",
+            f"CASE WHEN NOT ({is_seen}) THEN from_json(data -> '{OUTSIDE}', '[\"VARCHAR\"]') END AS _outside",
         ]
         absent = ""
         if self.whole:  # "there may be more" is not so there; whatever else was not read stays unread
             named = ", ".join(literal(target) for target in sorted(self.whole))
             why = f"COALESCE(g['{GHOST_PART}'], g['{REST_PART}'])"
             absent = f" WHERE target NOT IN ({named}) OR {why} IS DISTINCT FROM {literal(Reason.NOT_IN_MANIFESTS.value)}"
-        facts = f"SELECT target, region, key, id, data, COALESCE(gaps, {NO_GAPS}) AS g, {document} AS d FROM read_json(["
+        facts = f"SELECT target, region, key, id, data, {said} AS g, {document} AS d FROM read_json(["
+        columns = f"{{{_FACT_COLUMNS}, as_of: 'VARCHAR'}}" if is_dated else f"{{{_FACT_COLUMNS}}}"
         return (
             f"INSERT INTO {quoted(table)} BY NAME SELECT {', '.join(fixed + extracted)} FROM ({facts}",
-            f"], format = 'newline_delimited', columns = {_FACT_COLUMNS})){absent}",
+            f"], format = 'newline_delimited', columns = {columns})){absent}",
         )
 
     def _derive(self, table: str) -> None:
@@ -356,6 +375,7 @@ class Store(Sparing):
         self._dark.clear()
         self._rooms.clear()
         self._unread_are.clear()
+        self._stale.clear()
 
     def lock(self) -> None:
         """Shut files, network, extensions and settings, then derive columns. There is no way back; whoever asks does it first."""
@@ -381,6 +401,17 @@ class Store(Sparing):
                 known[target, region] = reason
                 known.setdefault((target, None), reason)
             self._dark[table, parts] = known
+        return known
+
+    def stale(self, table: str) -> Mapping[tuple[str, str], tuple[int, str]]:
+        """(target, region) -> how many rows of a table were too old to be judged there, and when the oldest of them was true."""
+        spec = self.content.tables.get(table)
+        if spec is None or spec.as_of is None or not self.oldest or self.unread(table) is not None:
+            return {}
+        known = self._stale.get(table)
+        if known is None:
+            sql = f"SELECT target, region, count(*), min({AS_OF}) FROM {quoted(table)} WHERE _ghost = '{Reason.STALE}' GROUP BY ALL"
+            known = self._stale[table] = {(target, region): (number, oldest) for target, region, number, oldest in self.rows(sql)}
         return known
 
     def dark_rooms(self, table: str) -> Rooms | None:

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from cnamm_scan import __version__
 from cnamm_scan.errors import BundleError
 from cnamm_scan.model import FIRST_JUDGING, Severity, Verdict
+from cnamm_scan.model.old import LONGEST
 
 FORMAT = 3
 """Raised by whatever an older reader would misread. 1: a file a table, `method/` as loose files. 2: shared files, `method.tar.bz2`. 3: what
@@ -84,6 +85,8 @@ Count = Annotated[int, Meta(ge=0)]
 Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Moment = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")]
 Texts = list[str]
+MaxAge = Annotated[int, Meta(gt=0, le=int(LONGEST.total_seconds()))]
+"""Seconds."""
 
 
 class RegionForm(Struct):
@@ -130,6 +133,8 @@ class ScanForm(Struct):
     tool: NamedForm
     judging: str = FIRST_JUDGING
     owner_tags: Texts = []
+    max_age: MaxAge | None = None
+    """How many seconds old a fact might be, by its source's own word; None: judged before that was asked."""
 
 
 class KeptForm(Struct):
@@ -221,6 +226,8 @@ class FactForm(Struct):
     """Of a source that is text. It is no part of what the fact says."""
     owner: str = ""
     """Who answers for it, where tags were named that say so. No part of what the fact says either."""
+    as_of: Moment | None = None
+    """When its source found it so, where that is not when it was asked. No part of what the fact says, which may well be the same."""
 
 
 class CoverageForm(Struct):
@@ -241,6 +248,8 @@ class CoverageForm(Struct):
     gaps: dict[str, Count]
     code: str
     gone: Count = 0
+    oldest_at: Annotated[str, Meta(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?$")] = ""
+    undated: Count = 0
 
 
 class ResultForm(Struct):

@@ -10,6 +10,7 @@ import shutil
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -31,6 +32,7 @@ from cnamm_scan.evidence.form import (
     ZIP,
     Count,
     KeptForm,
+    MaxAge,
     Moment,
     NamedForm,
     RegionForm,
@@ -47,12 +49,13 @@ from cnamm_scan.evidence.room import FolderRoom, is_name
 from cnamm_scan.evidence.seal import named
 from cnamm_scan.evidence.writer import COLLECTED, BundleWriter
 from cnamm_scan.model import Region, Target
+from cnamm_scan.model.old import DEFAULT_MAX_AGE, STALE_PART
 
 SEALING = ".sealing"
 _STEP = 1 << 18
 """Bytes that are unpacked at a time."""
 _LOAD = "<load>"
-"""The operation of coverage lines that judging writes, and will write again."""
+"""The operation of coverage lines that judging writes, and will write again, as it does those of what was too old."""
 
 
 class _ScanBegun(Struct):
@@ -69,6 +72,7 @@ class _PlanBegun(Struct):
     parameters: dict[str, Any] = {}
     opted: Texts = []
     owner_tags: Texts = []
+    max_age: MaxAge | None = None
     tables: dict[str, KeptForm] = {}
 
 
@@ -120,6 +124,12 @@ class Partial:
         return self.begun.plan.rules, self.begun.plan.parameters, frozenset(self.begun.plan.opted)
 
     @property
+    def max_age(self) -> timedelta:
+        """How old a fact might be, to be judged."""
+        said = self.begun.plan.max_age
+        return DEFAULT_MAX_AGE if said is None else timedelta(seconds=said)
+
+    @property
     def unsupported(self) -> Mapping[str, frozenset[str]]:
         """Table -> the paths that could not be read for want of an SDK that knows them: their silence says nothing."""
         return {name: frozenset(told.unsupported) for name, told in self.begun.plan.tables.items() if told.unsupported}
@@ -160,7 +170,7 @@ class Partial:
         kind, target, table = entry["kind"], entry["target"], entry["table"]
         if target not in self.ended and (kind == "coverage" or table in ends):
             return
-        if entry.get("operation") == _LOAD:
+        if entry.get("operation") == _LOAD or (kind == "coverage" and entry["part"] == STALE_PART):
             return
         if kind == "fact":
             seen.setdefault(target, set()).add(entry["region"])

@@ -137,11 +137,12 @@ class BundleWriter:
         keep: Tree | None = None,
         also: Mapping[str, Any] | None = None,
         place: Place | None = None,
+        as_of: str = "",
     ) -> None:
         """Redact and store one fact: of `data` what `keep` names, and `also`. Raises MalformedError for data of another shape.
 
-        `place` stands beside the data, as times do: what only moved in its file is the same. So does the owner, where tags were named that
-        say who that is.
+        `place` stands beside the data, as times do: what only moved in its file is the same. So do `as_of`, when the source found it so,
+        and the owner, where tags were named that say who that is.
         """
         identifier = fact_id(table, target, region, key)
         cleaned = self.redactor.kept(data, keep, redact, key)
@@ -163,6 +164,8 @@ class BundleWriter:
             line["owner"] = self.redactor.clean(owner, (), key)
         if place is not None:
             line["place"] = {"file": place.file, "line": place.line}
+        if as_of:
+            line["as_of"] = as_of
         self._write("fact", table, identifier, line)
 
     def _asked(self, calls: Sequence[Mapping[str, Any]], key: str) -> list[Any]:

@@ -165,7 +165,7 @@ def _coverage(scan: Scan) -> Told:
     for line in scan.coverage:
         counts = (line.calls, line.pages, line.items, line.retries, line.gone)
         where = (line.target, line.region, line.table, line.part, line.operation)
-        yield (*where, line.status, line.complete, line.code, *counts, dict(line.gaps))
+        yield (*where, line.status, line.complete, line.code, *counts, dict(line.gaps), line.oldest_at.rstrip("Z") or None, line.undated)
 
 
 _TELLERS: Mapping[str, Callable[[Scan], Told]] = {"results": _results, "scores": _scores, "coverage": _coverage}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -219,7 +219,12 @@ class Scan:
             if self._store is not None:  # whoever asks for a second one will ask for a third; rows of the first may still be read
                 wanted = everything
             self._store = self.stack.enter_context(
-                open_store(self.content, wanted, facts_of(self.bundle, self.targets), self.makers or Makers({}, self.targets))
+                open_store(
+                    self.content,
+                    wanted,
+                    facts_of(self.bundle, self.targets, max_age_of(self.scan)),
+                    self.makers or Makers({}, self.targets),
+                )
             )
         return self._store
 
@@ -262,7 +267,13 @@ def of_bundle(judged: Judged, account: Mapping[str, Any], bundle: Bundle) -> Sca
     )
 
 
-def facts_of(bundle: Bundle, targets: Sequence[Target]) -> Facts:
+def max_age_of(account: Mapping[str, Any]) -> timedelta | None:
+    """How old a fact might be for a scan to judge it, by its account; None: that was not asked then."""
+    said = account.get("max_age")
+    return None if said is None else timedelta(seconds=said)
+
+
+def facts_of(bundle: Bundle, targets: Sequence[Target], max_age: timedelta | None = None) -> Facts:
     """A bundle's facts as a store takes them. `targets` are the bundle's, whatever was said of them since."""
     from cnamm_scan.engine.load import Facts
 
@@ -272,4 +283,5 @@ def facts_of(bundle: Bundle, targets: Sequence[Target]) -> Facts:
         collected=bundle.asked(),
         regions=bundle.regions(),
         targets=targets,
+        max_age=max_age,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cnamm_scan.engine.collect import Collected, TargetCollected
@@ -16,12 +16,20 @@ from cnamm_scan.evidence.canonical import utc
 from cnamm_scan.judged.scan import Scan, of_bundle
 from cnamm_scan.judged.scoring import scored, unselected, write_scores
 from cnamm_scan.model import JUDGING_MODEL, SCORING_MODEL, Target
+from cnamm_scan.model.old import DEFAULT_MAX_AGE, seconds
 from cnamm_scan.providers.catalog import makers
 from cnamm_scan.stopping import Stopping
 
 
 def judge_and_seal(
-    plan: Plan, writer: BundleWriter, collected: Sequence[Collected], started: datetime, *, stopping: Stopping, interrupted: bool = False
+    plan: Plan,
+    writer: BundleWriter,
+    collected: Sequence[Collected],
+    started: datetime,
+    *,
+    stopping: Stopping,
+    interrupted: bool = False,
+    max_age: timedelta = DEFAULT_MAX_AGE,
 ) -> Scan:
     """Judge what was collected and seal it. Who wants it to end while it judges gets what is there: other rules are unknown.
 
@@ -34,7 +42,7 @@ def judge_and_seal(
     with open_store(
         plan.content,
         plan.read_tables,
-        Facts(started, writer.settle(), plan.describe(), regions, targets),
+        Facts(started, writer.settle(), plan.describe(), regions, targets, max_age),
         Makers(makers(), targets, writer.made),
     ) as store:
         tallies, done = judge_and_write(plan.content, store, plan.rules, targets, writer, wanted=lambda: stopping.wanted and not before)
@@ -50,6 +58,7 @@ def judge_and_seal(
             "content": {"version": plan.content.version, "sha256": plan.content.sha256},
             "judging": JUDGING_MODEL,
             "method": SCORING_MODEL,
+            "max_age": seconds(max_age),
             "tool": tool(),
             **({"owner_tags": list(writer.owner_tags.keys)} if writer.owner_tags.keys else {}),
         }

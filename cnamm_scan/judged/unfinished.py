@@ -51,7 +51,8 @@ def sealed(path: Path) -> Path:
                     collected.append(TargetCollected(target, ended.regions, ended.calls, ended.retries))
             started = datetime.fromisoformat(left.started_at)
             with Stopping() as stopping:
-                judge_and_seal(plan, writer, [Collected(tuple(collected), 0, 0)], started, stopping=stopping, interrupted=True).close()
+                made = [Collected(tuple(collected), 0, 0)]
+                judge_and_seal(plan, writer, made, started, stopping=stopping, interrupted=True, max_age=left.max_age).close()
         except BaseException:
             writer.abandon(keep=False)  # what it was made from stands beside it
             raise

@@ -89,6 +89,8 @@ class Table:
     redact: tuple[str, ...] = ()
     opt_in: str | None = None
     """What must be asked for by name before this is read; None: it is always read."""
+    as_of: str | None = None
+    """The path to when a row's source last found it to be so; None: what is listed is as it is now."""
     source: str = ""
 
     @property

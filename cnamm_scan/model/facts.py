@@ -56,6 +56,10 @@ class Coverage:
     """The provider's own error code of the first gap."""
     gone: int = 0
     """Items that were listed and had gone when they were asked about, as their listing, asked again, proved."""
+    oldest_at: str = ""
+    """Of a line about ages: when the oldest of its items was true by its source's own word, as 2026-01-31T09:30:00Z."""
+    undated: int = 0
+    """Of such a line: rows whose source does not say when."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ class Reason(StrEnum):
     NOT_FOUND = "not_found"
     NOT_IN_MANIFESTS = "not_in_manifests"
     ONLY_IN_CLUSTER = "only_in_cluster"
+    STALE = "stale"
     COLLECTOR_BUG = "collector_bug"
 
 
@@ -88,6 +89,7 @@ REASON_WORDS: Mapping[str, str] = {
     "not_found": "not found when asked by its name, which proves nothing",
     "not_in_manifests": "not in the manifests",
     "only_in_cluster": "said by a running cluster only",
+    "stale": "last evaluated longer ago than --max-age",
     "collector_bug": "a bug in our collector (please report it)",
 }
 """The reasons as a person is told them."""

@@ -32,6 +32,7 @@ from cnamm_scan.model import (
     Tally,
     Verdict,
 )
+from cnamm_scan.model.old import AGE_PART, STALE_PART, read_moment, told
 from cnamm_scan.report.rows import RANK, by_owner, by_rule
 from cnamm_scan.report.story import is_written, made, name_selection, selected_rules, short, story
 from cnamm_scan.report.unseen import unseen
@@ -74,7 +75,7 @@ def report(scan: Scan) -> dict[str, Any]:
     findings, left_out = _findings(scan)
     findings.sort(key=lambda f: (RANK[f["severity"]], f["rule"], f["target"], f["region"], f["resource"]))
     rules = _rules(scan)
-    about = {**scan.scan, "interrupted": scan.interrupted}
+    about = {"max_age": None, **scan.scan, "interrupted": scan.interrupted}
     models = [_model(scan, model, score, rules) for model, score in zip(scan.content.models, scan.models, strict=True)]
     judged = selected_rules(scan)
     name_selection(scan, models, judged)
@@ -97,6 +98,7 @@ def report(scan: Scan) -> dict[str, Any]:
         "unseen": unseen(scan, not_seen, judged),
         "gaps": not_seen,
         "gone": gone(scan),
+        "ages": ages(scan),
         "made": made(scan),
     }
 
@@ -352,9 +354,10 @@ def gaps(scan: Scan) -> list[dict[str, Any]]:
                 "calls": max(line.gaps[reason] for line in lines),
                 "rights": sorted({right for line in lines for right in _rights(scan, line)}),
                 "rules": sorted({rule for table in tables for rule in reading.get(table, ())}),
+                "oldest_at": min((line.oldest_at for line in lines if line.oldest_at), default=""),
             }
         )
-    nothing: dict[str, Any] = {"code": "", "operation": "", "tables": [], "calls": 0, "rights": [], "rules": []}
+    nothing: dict[str, Any] = {"code": "", "operation": "", "tables": [], "calls": 0, "rights": [], "rules": [], "oldest_at": ""}
     found.extend({**nothing, **each} for each in (*_not_asked_for(scan, reading), *_not_said(scan)))
     found.extend(
         {"reason": "excluded", "target": target["id"], "region": region["name"], **nothing}
@@ -384,6 +387,26 @@ def gone(scan: Scan) -> list[dict[str, Any]]:
         {"target": target, "region": region, "operation": operation, "tables": sorted(tables), "count": max(tables.values())}
         for (target, region, operation), tables in sorted(counts.items())
     ]
+
+
+def ages(scan: Scan) -> list[dict[str, Any]]:
+    """How old is what others evaluate at a time of their own, by (target, table), the oldest first. What was too old is a gap too."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for line in scan.coverage:
+        if line.part not in (AGE_PART, STALE_PART):
+            continue
+        row = found.setdefault((line.target, line.table), {"rows": 0, "undated": 0, "stale": 0, "oldest_at": ""})
+        row["oldest_at"] = min(filter(None, (row["oldest_at"], line.oldest_at)), default="")
+        if line.part == AGE_PART:
+            row["rows"] += line.items
+            row["undated"] += line.undated
+        else:
+            row["stale"] += line.items
+    made = [
+        {"target": target, "table": table, **row, "age": told(scan.started_at - read_moment(row["oldest_at"])) if row["oldest_at"] else ""}
+        for (target, table), row in found.items()
+    ]
+    return sorted(made, key=lambda row: (row["oldest_at"] or "~", row["target"], row["table"]))
 
 
 def _not_asked_for(scan: Scan, reading: Mapping[str, set[str]]) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 from cnamm_scan.model import LEVEL_NAMES
 from cnamm_scan.report.story import carries, is_selected
 from cnamm_scan.report.words import (
+    age_line,
     attained,
     by_severity,
     called,
@@ -239,8 +240,7 @@ def _unseen(report: Mapping[str, Any]) -> Iterator[str]:
             yield f"| {where} | {cell(what_of(row))} | {len(row['rules'])} | {cell(row['would_show'])} |"
     else:
         yield "Nothing: every planned call was answered."
-    line = gone_line(report)
-    if line:
+    for line in filter(None, (gone_line(report), age_line(report))):
         yield ""
         yield f"{line}."
 

@@ -128,7 +128,8 @@ def table_lines(content: Content, name: str, depth: int = 1, link: Link = _by_id
 
 
 def _reading(table: Table, depth: int) -> list[str]:
-    lines = [f"Read {HOW_OFTEN[table.once_per]}. Key: `{table.key}`.", "", *_part(depth, "Calls")]
+    dated = f" As of `{table.as_of}`: what is older than `--max-age` is not judged." if table.as_of else ""
+    lines = [f"Read {HOW_OFTEN[table.once_per]}. Key: `{table.key}`.{dated}", "", *_part(depth, "Calls")]
     lines += ["| part | operation | rights | means nothing is configured |", "|---|---|---|---|", _call_row("(list)", table.list)]
     return [*lines, *(_call_row(name, call) for name, call in table.then.items()), ""]
 

@@ -13,6 +13,7 @@ from cnamm_scan.model import LEVEL_NAMES
 from cnamm_scan.report.page import Page
 from cnamm_scan.report.story import carries, is_selected
 from cnamm_scan.report.words import (
+    age_line,
     attained,
     by_severity,
     cause,
@@ -350,10 +351,8 @@ def _unseen(report: Mapping[str, Any], page: Page, only: Collection[str]) -> Lin
         rows = [row for row in rows if row["rules"]]
     overall = report["models"][0]["overall"] if report["models"] else {"coverage": None}
     share = f"  {unseen_share(overall['coverage'])}" if overall["coverage"] is not None and not only else ""
-    if not rows:
-        yield Text.assemble(("Could not be seen", "bold"), "  nothing: every planned call was answered")
-    else:
-        yield Text.assemble(("Could not be seen", "bold"), page.said(share))
+    what = page.said(share) if rows else "  nothing: every planned call was answered"
+    yield from page.sides(Text.assemble(("Could not be seen", "bold"), what), age_line(report), "dim", _INDENT)
     several = len(report["scan"]["targets"]) > 1
     full, short = target_labels(report)
     room = CAUSES if len(rows) <= CAUSES else CAUSES - 1

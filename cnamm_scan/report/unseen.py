@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from cnamm_scan.model import Reason, Verdict
+from cnamm_scan.model.old import enough, read_moment, told
 from cnamm_scan.report.words import NOT_SELECTED, counted, listed
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ _HOW: Mapping[str, str] = {
     Reason.NOT_FOUND: _AGAIN,
     Reason.NOT_IN_MANIFESTS: "scan the cluster, or say with --assume-whole that the manifests are all there is",
     Reason.ONLY_IN_CLUSTER: "scan the cluster",
+    Reason.STALE: "have its source evaluate it again, and scan again",
     Reason.COLLECTOR_BUG: "report it, with this line",
     NOT_SELECTED: "scan without --function and --rule",
 }
@@ -58,6 +61,8 @@ class _Row:
     rights: set[str] = field(default_factory=set)
     rules: set[str] = field(default_factory=set)
     resources: set[str] = field(default_factory=set)
+    oldest: str = ""
+    """When the oldest of it was true, of what was too old to be judged."""
 
     def alike(self) -> tuple[Any, ...]:
         """What two places must share to stand in one row."""
@@ -67,6 +72,7 @@ class _Row:
     def take(self, other: _Row) -> None:
         """Join the same cause in another place."""
         self.places += other.places
+        self.oldest = min(filter(None, (self.oldest, other.oldest)), default="")
         for name in ("codes", "calls", "rights", "rules", "resources"):
             getattr(self, name).update(getattr(other, name))
 
@@ -84,6 +90,7 @@ def unseen(scan: Scan, gaps: Sequence[Mapping[str, Any]], selected: Collection[s
         asked_for = gap["operation"] if gap["operation"].startswith("--") else ""
         row = rows.setdefault((reason, target, region, asked_for), _Row(reason, (reason, target, region) in whole, [(target, region)]))
         row.codes |= {gap["code"]} - {""}
+        row.oldest = min(filter(None, (row.oldest, gap["oldest_at"])), default="")
         row.calls |= {asked_for} if asked_for else set(_calls(gap))
         row.rights.update(gap["rights"] if reason == Reason.DENIED else ())
         row.rules.update(gap["rules"])
@@ -105,6 +112,7 @@ def _told(scan: Scan, row: _Row) -> dict[str, Any]:
     rules = sorted(row.rules)
     titles = [scan.content.rules[name].title for name in rules if name in scan.content.rules]
     named = sorted(row.resources) or (titles if row.reason == Reason.NOT_IN_ANSWER else [])
+    age = scan.started_at - read_moment(row.oldest) if row.oldest else None
     return {
         "reason": row.reason,
         "codes": sorted(row.codes),
@@ -115,20 +123,30 @@ def _told(scan: Scan, row: _Row) -> dict[str, Any]:
         "rules": rules,
         "about": named[:NAMED],
         "about_more": max(0, len(named) - NAMED),
-        "would_show": would_show(row.reason, row.places, sorted(row.calls), sorted(row.rights), whole=row.whole, codes=row.codes),
+        "age": told(age) if age is not None else "",
+        "would_show": would_show(row.reason, row.places, sorted(row.calls), sorted(row.rights), whole=row.whole, codes=row.codes, age=age),
     }
 
 
 def would_show(
-    reason: str, places: Sequence[tuple[str, str]], calls: Sequence[str], rights: Sequence[str], *, whole: bool, codes: Collection[str] = ()
+    reason: str,
+    places: Sequence[tuple[str, str]],
+    calls: Sequence[str],
+    rights: Sequence[str],
+    *,
+    whole: bool,
+    codes: Collection[str] = (),
+    age: timedelta | None = None,
 ) -> str:
-    """What a person would have to do to see it."""
+    """What a person would have to do to see it. `age` is that of the oldest, of what was too old."""
     provider = places[0][0].partition(":")[0]
     regions = sorted({region for _, region in places if region not in ("", "global")})
     if reason == Reason.EXCLUDED:
         if calls and calls[0].startswith("--"):
             return f"scan with {calls[0]}"
         return "".join(["scan without --region", *(f", or with --region {region}" for region in regions[:1])])
+    if reason == Reason.STALE and age is not None:
+        return f"{_HOW[reason]}; or take it as it is: cnamm-scan evaluate BUNDLE --max-age {enough(age)}"
     if reason == Reason.THROTTLED and codes and set(codes) <= _OWN_QUOTA:
         return "scan again later: what is asked there has a quota of its own"
     if reason != Reason.DENIED:

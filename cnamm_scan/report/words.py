@@ -187,6 +187,12 @@ def gone_line(report: Mapping[str, Any]) -> str:
     return f"{number} {'was' if number == 1 else 'were'} gone when asked: {', '.join(services)}" if number else ""
 
 
+def age_line(report: Mapping[str, Any]) -> str:
+    """How old the oldest is of what others evaluated at a time of their own; empty where nothing says so."""
+    oldest = next((each for each in report["ages"] if each["age"]), None)
+    return f"oldest evaluation {oldest['age']} before: {oldest['table']}" if oldest is not None else ""
+
+
 def cause(row: Mapping[str, Any], labels: Mapping[str, str], *, several: bool) -> str:
     """A cause of blindness in a line: `ap-southeast-2: every call denied, 378 rules`."""
     where, what = where_of(row, labels, several=several) if row["reason"] != NOT_SELECTED else "", what_of(row)
@@ -208,6 +214,8 @@ def where_of(row: Mapping[str, Any], labels: Mapping[str, str], *, several: bool
 def what_of(row: Mapping[str, Any]) -> str:
     """What happened there: to which calls, and what it is about."""
     said = "not selected" if row["reason"] == NOT_SELECTED else REASON_WORDS[row["reason"]]
+    if row.get("age"):
+        said = f"last evaluated up to {row['age']} ago, longer than --max-age"
     what = f"every call {said}" if row["every_call"] else f"{_calls(row['calls'])} {said}" if row["calls"] else said
     more = f"; {row['about_more']} more" if row["about_more"] else ""
     return f"{what}: {'; '.join(row['about'])}{more}" if row["about"] else what

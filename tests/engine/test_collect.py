@@ -58,11 +58,13 @@ class Kept:
         keep: paths.Tree | None = None,
         also: Mapping[str, Any] | None = None,
         place: Place | None = None,
+        as_of: str = "",
     ) -> None:
         data = {**paths.project(data, keep), **(also or {})}
         with self.lock:
             where = {"table": table, "target": target, "region": region, "key": key}
-            written = {} if place is None else {"place": (place.file, place.line)}
+            written: dict[str, Any] = {} if place is None else {"place": (place.file, place.line)}
+            written |= {"as_of": as_of} if as_of else {}
             self.facts.append({**where, "data": data, "gaps": dict(gaps), "calls": list(calls), **written})
 
     def coverage(self, line: Coverage) -> None:
@@ -906,6 +908,51 @@ def test_a_reader_answers_as_a_call_does(tmp_path: Path) -> None:
     assert done.shadows("row") == [("global", Reason.TRUNCATED)]
     line = done.line("row", region="global")
     assert (line.operation, line.items, line.code) == ("<iam_credential_report>", 2, "Old")
+
+
+# ---- how old rows are --------------------------------------------------------------------------------------------------------
+
+AGED = """
+    aws.lab.thing:
+      about: Things that somebody else looks at now and then.
+      once_per: account
+      list: {call: ListThings, items: Things, needs: lab:ListThings}
+      key: '{Name}'
+      as_of: info.Seen
+      then: {info: {call: GetInfo, with: {Name: Name}, needs: lab:GetInfo}}
+      columns: {name: {type: text, from: Name}, state: {type: text, from: info.State, absent: none}}
+    aws.lab.part:
+      about: One row for each part of a thing.
+      once_per: account
+      list: {call: ListThings, items: Things, needs: lab:ListThings}
+      each: Parts[]
+      key: '{parent.Name}'
+      as_of: Seen
+      columns: {name: {type: text, from: Id}}
+"""
+
+
+def test_a_row_keeps_when_it_was_true_beside_what_it_says(tmp_path: Path) -> None:
+    """The part that tells it is asked, though no column reads it."""
+    things = [{"Name": "a", "Parts": [{"Id": "p", "Seen": "2026-01-02T03:04:05.6789012Z"}, {"Id": "q"}]}, {"Name": "b", "Parts": []}]
+    info = Answer({"Seen": datetime(2026, 1, 1, tzinfo=UTC)})
+    done = tell(tmp_path, AGED, {"ListThings": listed("Things", *things), "GetInfo": info}, "thing", "part")
+    assert {fact["key"]: fact.get("as_of", "") for fact in done.whole("thing")} == dict.fromkeys("ab", "2026-01-01T00:00:00Z")
+    assert {fact["key"]: fact.get("as_of", "") for fact in done.whole("part")} == {"a#0": "2026-01-02T03:04:05Z", "a#1": ""}
+    assert not [fact for fact in done.kept.facts if "Seen" in str(fact["data"])]
+    line, part = done.line("thing", "age", "global"), done.line("part", "age", "global")
+    assert (line.items, line.undated, line.oldest_at, line.operation) == (2, 0, "2026-01-01T00:00:00Z", "ListThings")
+    assert (line.status, line.complete, line.calls, line.gaps) == ("ok", True, 0, {})
+    assert (part.items, part.undated, part.oldest_at) == (1, 1, "2026-01-02T03:04:05Z")
+
+
+def test_what_is_no_moment_costs_its_row(tmp_path: Path) -> None:
+    """It may be of any age."""
+    things = [{"Name": "a", "Parts": [{"Id": "p", "Seen": "soon"}]}, {"Name": "b", "Parts": [{"Id": "q", "Seen": "2026-01-02"}]}]
+    done = tell(tmp_path, AGED, {"ListThings": listed("Things", *things)}, "part")
+    assert done.ghosts("part") == [("global", Reason.MALFORMED)]
+    assert [fact["key"] for fact in done.whole("part")] == ["b#0"]
+    assert done.line("part", "age", "global").items == 1
 
 
 # ---- what a fact keeps -------------------------------------------------------------------------------------------------------

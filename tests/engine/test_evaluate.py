@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnamm_scan.engine import evaluate
-from cnamm_scan.engine.evaluate import BLOCK, SPOKEN, blocks, compile_rule, count, results, tally
+from cnamm_scan.engine.evaluate import BLOCK, blocks, compile_rule, count, results, tally
+from cnamm_scan.engine.reasons import SPOKEN
 from cnamm_scan.engine.store import Store
 from cnamm_scan.errors import ContentError
 from cnamm_scan.model import Reason, ResultBlock, Rule, Tally, Target, Verdict, fact_id

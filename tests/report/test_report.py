@@ -360,6 +360,7 @@ def test_gaps_say_what_was_not_seen_and_which_rules_suffer(reports: Mapping[str,
         "calls": 1,
         "rights": ["logs:DescribeLogGroups"],
         "rules": ["aws.logs.group_kept"],
+        "oldest_at": "",
     }
     assert (throttled["reason"], throttled["operation"], throttled["calls"]) == ("throttled", "GetBucketVersioning", 1)
     assert "aws.s3.bucket_versioned" in throttled["rules"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from cnamm_scan.engine.schedule import Outcome
 from cnamm_scan.model import Coverage, Reason
+from cnamm_scan.model.old import AGE_PART
 from cnamm_scan.providers.interface import CallFailedError
 
 OUTSIDE_PART = "outside"
@@ -34,6 +35,16 @@ class _Line:
     gone: int = 0
 
 
+@dataclass(slots=True)
+class _Ages:
+    """How old the rows of a table are in one place, while they come."""
+
+    operation: str
+    oldest: str = ""
+    dated: int = 0
+    undated: int = 0
+
+
 class Ledger:
     """Takes the end of every call, from many threads.
 
@@ -42,6 +53,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._lines: dict[tuple[str, str, str, str], _Line] = {}
+        self._ages: dict[tuple[str, str, str], _Ages] = {}
         self._lock = threading.Lock()
 
     def note(
@@ -81,6 +93,16 @@ class Ledger:
         with self._lock:
             self._lines.setdefault((target, region, table, part), _Line(operation)).gone += 1
 
+    def aged(self, target: str, region: str, table: str, operation: str, as_of: str) -> None:
+        """Add a row of a table whose source says when it was true. `as_of` is empty where it does not say so of this row."""
+        with self._lock:
+            ages = self._ages.setdefault((target, region, table), _Ages(operation))
+            if not as_of:
+                ages.undated += 1
+                return
+            ages.dated += 1
+            ages.oldest = min(ages.oldest or as_of, as_of)
+
     def whole(self, target: str, region: str, table: str) -> bool:
         """Whether a table was read whole there, with all its parts."""
         with self._lock:
@@ -110,6 +132,19 @@ class Ledger:
                 gaps=dict(sorted(line.gaps.items())),
                 code=line.code,
                 gone=line.gone,
+            )
+        for (target, region, table), ages in sorted(self._ages.items()):
+            yield Coverage(
+                target=target,
+                region=region,
+                table=table,
+                part=AGE_PART,
+                operation=ages.operation,
+                status="ok",
+                complete=True,
+                items=ages.dated,
+                oldest_at=ages.oldest,
+                undated=ages.undated,
             )
 
     def seen(self) -> Mapping[tuple[str, str], str]:

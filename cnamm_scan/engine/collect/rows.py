@@ -15,6 +15,7 @@ from cnamm_scan.engine.collect.ledger import Ledger
 from cnamm_scan.engine.collect.streams import Stream
 from cnamm_scan.engine.plan import TablePlan
 from cnamm_scan.model import GHOST_PART, OUTSIDE, ROOM, SILENCE_PART, UNREAD, Coverage, Place, Reason, Target
+from cnamm_scan.model.old import moment_of
 from cnamm_scan.providers.interface import CallFailedError, Origin, Request
 
 GLOBAL = "global"
@@ -40,8 +41,9 @@ class FactWriter(Protocol):
         keep: paths.Tree | None = None,
         also: Mapping[str, Json] | None = None,
         place: Place | None = None,
+        as_of: str = "",
     ) -> None:
-        """Redact and store one fact: of `data` what `keep` names, and `also`; `place` stands beside it.
+        """Redact and store one fact: of `data` what `keep` names, and `also`; `place` and `as_of` stand beside it.
 
         Raises MalformedError for data of another shape.
         """
@@ -103,6 +105,8 @@ class Shape:
     """The key's template in pieces: a text, then the path whose value follows it."""
     hops: int
     may_gap: frozenset[str]
+    as_of: paths.Path | None = None
+    """Where a row says when its source found it so."""
 
     @classmethod
     def of(cls, plan: TablePlan, normalisers: Mapping[str, Callable[[Json], Json]]) -> Shape:
@@ -127,6 +131,7 @@ class Shape:
             key=_pieces(table.key),
             hops=table.each.count("[]") if table.each else 0,
             may_gap=frozenset(gaps),
+            as_of=paths.parse(table.as_of) if table.as_of else None,
         )
 
     def gaps(self, found: Mapping[str, Reason]) -> dict[str, Reason]:
@@ -165,7 +170,7 @@ class Rows:
                     failure = CallFailedError(Reason.MALFORMED, "Unreadable")
                     self._ledger.note(item.target.id, item.region, table.id, path.head, stream.operation, outcome=None, failure=failure)
             if not table.each:
-                self._fact(plan, shape, item, document, {**gaps, **item.above}, self._key(shape, document, item))
+                self._fact(plan, shape, stream, item, document, {**gaps, **item.above}, self._key(shape, document, item))
                 return
             each, unread = paths.parse(table.each), {**gaps, **item.above}
             elements = list(_elements(document, each.steps))
@@ -174,7 +179,7 @@ class Rows:
                 return
             lifted = {f"{'parent.' * shape.hops}{name}": reason for name, reason in unread.items()}
             for number, element in enumerate(elements):
-                self._fact(plan, shape, item, element, lifted, f"{self._key(shape, element, item)}#{number}")
+                self._fact(plan, shape, stream, item, element, lifted, f"{self._key(shape, element, item)}#{number}")
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
             # an odd item, or one that our own declarations did not foresee, costs itself, not the scan
             said = f"key has no {error}" if isinstance(error, KeyError) else type(error).__name__
@@ -183,7 +188,10 @@ class Rows:
             self._ledger.note(item.target.id, item.region, table.id, GHOST_PART, stream.operation, outcome=None, failure=failure)
             self.ghost(plan, item.target, item.region, reason, {})
 
-    def _fact(self, plan: TablePlan, shape: Shape, item: Item, document: Mapping[str, Json], gaps: Mapping[str, Reason], key: str) -> None:
+    def _fact(
+        self, plan: TablePlan, shape: Shape, stream: Stream, item: Item, document: Mapping[str, Json], gaps: Mapping[str, Reason], key: str
+    ) -> None:
+        as_of = _moment(document, shape.as_of) if shape.as_of is not None else ""
         also = {name: self._values.variable(name, item.target, item.place) for name in shape.variables} if shape.variables else None
         self._writer.fact(
             table=plan.table.id,
@@ -197,7 +205,10 @@ class Rows:
             calls=item.calls,
             redact=plan.table.redact,
             place=Place(item.origin.file, item.origin.line) if item.origin is not None else None,
+            as_of=as_of,
         )
+        if shape.as_of is not None:
+            self._ledger.aged(item.target.id, item.region, plan.table.id, stream.operation, as_of)
 
     def name(self, plan: TablePlan, document: Mapping[str, Json], target: Target, place: str) -> str | None:
         """The key of an item as it was listed; None where that takes more than the listing says."""
@@ -259,6 +270,15 @@ class Rows:
             calls=(),
             redact=plan.table.redact,
         )
+
+
+def _moment(document: Mapping[str, Json], path: paths.Path) -> str:
+    """When a row was true; empty where its source does not say so. Raises MalformedError for what is no moment: it may be of any age."""
+    said = paths.get(document, path)
+    found = moment_of(said)
+    if said is not None and not found:
+        raise paths.MalformedError(f"no moment at {path.text}")
+    return found
 
 
 def _gap(path: paths.Path) -> str:

@@ -71,6 +71,8 @@ class _Linter:
         for text in re.findall(r"\{([^}]*)\}", table.key):
             if not text.startswith("$"):
                 yield from self._path(table, item, text, "key")
+        if table.as_of:
+            yield from self._path(table, item, table.as_of, "as_of")
         for name, asked, why in silences.taken_for_an_answer(self.content, table):
             yield table.id, f"column '{name}': the silence of {asked} says nothing ({why})", "remove its absent: or ask where it is shown"
         for call in table.then.values():

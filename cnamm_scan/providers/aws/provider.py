@@ -221,7 +221,7 @@ class AwsProvider(Defaults):
         return Answer(list(readers[name](request)))
 
     def _credential_report(self, request: Request) -> Iterator[Mapping[str, Any]]:
-        """Rows of the credential report by its own column names; what AWS marks as not known is left out.
+        """Rows of the credential report by its own column names, each with when it was made; what AWS marks as not known is left out.
 
         The report is made when it is asked for and AWS makes it at most every four hours: ask, then wait for it.
         """
@@ -231,10 +231,12 @@ class AwsProvider(Defaults):
             if time.monotonic() > patience:
                 raise CallFailedError(Reason.TIMED_OUT, "ReportInProgress")
             time.sleep(0.5)
-        content = self.call(get).data.get("Content", b"")
+        report = self.call(get).data
+        content, made_at = report.get("Content", b""), report.get("GeneratedTime")
         text = content.decode() if isinstance(content, bytes) else str(content)
         for row in csv.DictReader(io.StringIO(text)):
-            yield {name: value for name, value in row.items() if value not in ("N/A", "no_information", "not_supported", "")}
+            told = {name: value for name, value in row.items() if value not in ("N/A", "no_information", "not_supported", "")}
+            yield {**told, "GeneratedTime": made_at} if made_at is not None else told
 
     # ---- around a scan -----------------------------------------------------------------------------------------------
 

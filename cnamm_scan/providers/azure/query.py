@@ -91,7 +91,8 @@ def _read(content: Content, table: Table) -> Iterator[str]:
 def _own(table: Table, above: int) -> Iterator[str]:
     """What columns and keys say of an item that is so many steps above them."""
     keys = (piece.partition("}")[0] for piece in table.key.split("{")[1:])
-    for text in (*(column.path for column in table.columns.values() if column.path), *keys):
+    dated = [table.as_of] if table.as_of else []
+    for text in (*(column.path for column in table.columns.values() if column.path), *keys, *dated):
         if text.startswith(_ABOVE * above) and not text.removeprefix(_ABOVE * above).startswith(_ABOVE):
             yield text.removeprefix(_ABOVE * above)
 

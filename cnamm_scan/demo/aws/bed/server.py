@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib import import_module
 from importlib.util import find_spec
@@ -172,6 +173,7 @@ def serve(port: int, answers: Answers | None = None) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _load_policies_once()
     _tell_policies_in_use()
+    _date_reports()
     app = _dispatcher(app_module)(app_module.create_backend_app)
     server = serving.make_server("127.0.0.1", port, app, threaded=True, request_handler=_handler(app_module, answers))
     server.daemon_threads = True
@@ -201,6 +203,19 @@ def _tell_policies_in_use() -> None:
         return {**said, "managed_policies": own}
 
     backend.get_account_authorization_details = told
+
+
+def _date_reports() -> None:
+    """Moto says of each credential report that it was made in 2015; here it is made whenever it is asked for."""
+    responses = import_module("moto.iam.responses").IamResponse
+    give = responses.get_credential_report
+
+    def dated(self: Any) -> Any:
+        answer = give(self)
+        answer.result["GeneratedTime"] = datetime.now(UTC)
+        return answer
+
+    responses.get_credential_report = dated
 
 
 def _dispatcher(app_module: Any) -> Any:
