@@ -86,7 +86,7 @@ def put(sources: Sequence[Source], content: Content) -> None:
     columns = _columns(content.tables.values(), content.views.values())
     if len(sources) < FEWEST or any(column.absent == cache.NO_VALUE for column in columns):
         return
-    at = {id(source.raw): number for number, source in enumerate(sources)}
+    at = {source.raw: number for number, source in enumerate(sources)}  # by what they hold: a base was read of files of its own
     cache.write(
         _KIND,
         key_of(sources),
@@ -98,7 +98,7 @@ def put(sources: Sequence[Source], content: Content) -> None:
             content.models,
             content.merged,
             content.sha256,
-            {name: at[id(raw)] for name, raw in content.files.items()},
+            {name: at[raw] for name, raw in content.files.items()},
             content.shipped,
             tuple(source.shown for source in sources),
         ),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from xml.parsers import expat
 
+from cnamm_scan.providers.azure import containers
 from cnamm_scan.providers.secrets.names import Says, says
 from cnamm_scan.providers.secrets.verdict import judge
 
@@ -112,6 +113,7 @@ def policy_outline(value: Json) -> Json:
 
 
 NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
+    **containers.NORMALISERS,
     "notifications": notifications,
     "count": count,
     "setting_name": setting_name,
