@@ -422,8 +422,8 @@ def test_whether_the_object_id_of_a_user_is_a_guests_is_unknown() -> None:
 def test_what_installs_the_charts_of_a_distribution_is_its_own(version: str, name: str, more: list[str], counted: bool) -> None:
     who = account("kube-system", f"helm-{name}")
     bindings = [binding("cluster-admin", who, name=each) for each in (f"helm-kube-system-{name}", *more)]
-    server = {"minor": 34, "managed_by": "", "git_version": version}
-    seen = tables([role("cluster-admin", rule("*", "*", "*")), *bindings], **{room.CLUSTER: {"shop": server}})
+    seen = tables([role("cluster-admin", rule("*", "*", "*")), *bindings], minor=34)
+    seen[room.CLUSTER]["shop"]["git_version"] = version
     row = made_by("rbac_subjects", seen)[f"ServiceAccount kube-system/helm-{name}"]
     assert row["is_platforms"] is not counted
     assert made_by("rbac_administrators", seen)["shop"]["at_least"] == int(counted)
