@@ -46,6 +46,16 @@ def test_a_variant_of_a_system_for_devices_is_the_same_system(images: list[str],
 
 
 @pytest.mark.parametrize(
+    ("images", "expected"), [(["202510.19.1", "202511.02.0"], ["pass"]), (["202509.01.0", "202510.19.1", "202511.02.0"], ["fail"])]
+)
+def test_images_of_aks_are_told_apart_though_they_name_one_system(images: list[str], expected: list[str], tmp_path: Path) -> None:
+    labels = {"kubernetes.azure.com/agentpool": "web"}
+    told = [{**labels, "kubernetes.azure.com/node-image-version": f"AKSUbuntu-2204gen2containerd-{each}"} for each in images]
+    made = [node(f"n{i}", each, image="Ubuntu 22.04.5 LTS") for i, each in enumerate(told)]
+    assert judged(tmp_path, "kubernetes.node.pool_is_uniform", *made) == expected
+
+
+@pytest.mark.parametrize(
     ("kernel", "expected"), [("6.1.112+", "fail"), ("6.6.93+", "unknown"), ("6.12.46+", "pass"), ("5.15.146+", "fail")]
 )
 def test_container_optimized_os_is_told_by_its_kernel(kernel: str, expected: str, tmp_path: Path) -> None:

@@ -52,14 +52,9 @@ Truth = bool | None
 
 def is_internal(annotations: Mapping[str, str] | None, balancer_class: str | None, given: Sequence[Mapping[str, Any]] | None) -> Truth:
     """Whether a load balancer stands inside the network: an annotation, its class's default, or the addresses that it got say so."""
-    for each in given or ():
-        if each.get("ip"):
-            try:
-                address = ip_address(str(each["ip"]))
-            except ValueError:
-                continue
-            if judge(addresses([str(address)])) is Openness.PRIVATE:
-                return True
+    places = [_is_private(str(each["ip"])) for each in given or () if each.get("ip")]
+    if True in places:
+        return False not in places  # one of two families may stand outside
     if annotations is None:
         return None
     if any(str(annotations.get(name, "")).strip().lower() in values for name, values in INTERNAL.items()):
@@ -70,6 +65,13 @@ def is_internal(annotations: Mapping[str, str] | None, balancer_class: str | Non
     if by_controller and AWS_SCHEME not in annotations:
         return True  # the AWS Load Balancer Controller keeps a balancer inside unless it is told otherwise
     return None if balancer_class is None and AWS_SCHEME not in annotations else False
+
+
+def _is_private(address: str) -> Truth:
+    try:
+        return judge(addresses([str(ip_address(address))])) is Openness.PRIVATE
+    except ValueError:
+        return None
 
 
 def admitted(ranges: Sequence[str] | None, annotations: Mapping[str, str] | None) -> Openness | None:
