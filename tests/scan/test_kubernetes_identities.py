@@ -86,3 +86,19 @@ def test_rights_of_few_leave_out_what_the_platform_runs_and_its_maker_binds(tmp_
         "User eks:addon-manager": "not_applicable",
         "User anna": "fail",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "bindings", "expected"),
+    [("builder", [], None), ("deployer", [], None), ("builder", ["edit"], "unknown"), ("api", [], "unknown")],
+)
+def test_what_openshift_binds_in_each_project_is_not_asked_for_use(
+    tmp_path: Path, name: str, bindings: list[str], expected: str | None
+) -> None:
+    role_of = {"builder": "system:image-builders", "deployer": "system:deployers"}
+    objects = [
+        {"apiVersion": RBAC, **binding(made, account("shop", name), namespace="shop", name=made)}
+        for made in [role_of.get(name, "edit"), *bindings]
+    ]
+    found = said(tmp_path, SERVER, space("shop"), *objects, rules=["kubernetes.rbac.bound_account_is_used"])
+    assert {resource: answer for (_, resource), (answer, _) in found.items()}.get(f"shop/{name}") == expected

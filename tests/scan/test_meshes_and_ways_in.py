@@ -190,6 +190,15 @@ def test_policies_are_asked_for_where_pods_have_a_network_of_their_own(tmp_path:
     assert found == {"own": "fail", "hosted": "not_applicable"}
 
 
+@pytest.mark.parametrize(("labels", "expected"), [({"app": "a"}, "pass"), ({"app": "gone"}, "fail"), (None, "pass")])
+def test_a_policy_that_selects_no_pod_is_none(tmp_path: Path, labels: Json | None, expected: str) -> None:
+    spec = {"podSelector": {} if labels is None else {"matchLabels": labels}, "policyTypes": ["Ingress"]}
+    wall = thing("NetworkPolicy", "wall", "shop", api="networking.k8s.io/v1", spec=spec)
+    shop = thing("Namespace", "shop", status={"phase": "Active"})
+    found = judged(tmp_path, "networking.namespace_has_network_policy", shop, wall, pod("a", metadata={"labels": {"app": "a"}}))
+    assert found["shop"] == expected
+
+
 # ---- gateways of the API ------------------------------------------------------------------------------------------------
 
 GATEWAY = "gateway.networking.k8s.io/v1"
@@ -254,3 +263,17 @@ def test_a_port_of_the_nodes_may_be_what_a_load_balancer_comes_by(tmp_path: Path
     service = thing("Service", "api", "shop", spec={"type": kind, "selector": {"app": "api"}, "ports": [{"port": 80}]})
     objects = [thing("Ingress", "web", "shop", api=INGRESS, spec=spec), service, shut, pod("api", metadata={"labels": {"app": "api"}})]
     assert judged(tmp_path, "gateway.backend_restricted", *objects)["shop/api"] == expected
+
+
+@pytest.mark.parametrize(
+    ("modes", "expected"), [(["STRICT"], "pass"), (["STRICT", "PERMISSIVE"], "unknown"), (["PERMISSIVE", "PERMISSIVE"], "fail")]
+)
+def test_two_words_for_the_whole_mesh_leave_open_which_holds(tmp_path: Path, modes: list[str], expected: str) -> None:
+    said = [
+        thing("PeerAuthentication", f"p{number}", "istio-system", api=SECURITY, spec={"mtls": {"mode": mode}})
+        for number, mode in enumerate(modes)
+    ]
+    objects = [each for each in mesh() if each.get("kind") != "PeerAuthentication"]
+    root = thing("Namespace", "istio-system", status={"phase": "Active"})
+    shop = thing("Namespace", "shop", metadata={"labels": {"istio-injection": "enabled"}}, status={"phase": "Active"})
+    assert judged(tmp_path, "istio.mutual_tls_required", shop, root, *objects, *said)["shop"] == expected

@@ -364,6 +364,7 @@ def restricted_namespaces(seen: SeenTables) -> Iterable[MadeRow]:
                 "own_pods": None if (dark and not own) or unsure else own,
                 "has_own_pods": True if own else None if dark or unsure else False,
                 "policies": len(restricting) or (0 if hidden is False and not isolating else None),
+                "restricts_pods": _restricts_some(cluster, name, [group.first for group in pods.get(name, ())], more=dark),
                 "denies_ingress": cluster.network.denies(name, Direction.INGRESS, hidden=hidden),
                 "denies_egress": cluster.network.denies(name, Direction.EGRESS, hidden=hidden),
                 "keeps_in": cluster.network.confines(name, Direction.EGRESS, Level.WORLD, hidden=hidden),
@@ -371,6 +372,18 @@ def restricted_namespaces(seen: SeenTables) -> Iterable[MadeRow]:
                 "leaves_by_gateway": _by_gateway(cluster, name),
             }
             yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
+
+
+def _restricts_some(cluster: Cluster, name: str, pods: Sequence[SeenRow], *, more: bool) -> Truth:
+    """Whether policies isolate one of these pods, one way or the other: what selects none of them does not. `more`: others may run."""
+    answers: list[Truth] = [None if more else False]
+    for row in pods:
+        if row.values["host_network"]:
+            continue
+        for direction in Direction:
+            found = cluster.network.reach(cluster.network.pod(name, _labels(row)), direction, hidden=cluster.hidden(name))
+            answers += [found.isolated, found.restricts]
+    return True if True in answers else None if None in answers else False
 
 
 def _reaches_world(cluster: Cluster, name: str, pods: Sequence[SeenRow], worlds: Mapping[str, Truth]) -> Truth:

@@ -40,6 +40,7 @@ NAMESPACE: Mapping[str, Column] = {
     "own_pods": Column("integer", about="How many of them are not on their node's network: policies hold for these alone."),
     "has_own_pods": Column("boolean", about="Whether one of them certainly is not, however many are."),
     "policies": Column("integer", about="How many policies certainly isolate pods in it."),
+    "restricts_pods": Column("boolean", about="Policies isolate at least one of the pods that run in it, one way or the other."),
     "denies_ingress": Column(
         "boolean", about="Every pod in it refuses what no policy names; what holds for all names neither all pods nor the world."
     ),

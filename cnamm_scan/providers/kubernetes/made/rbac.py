@@ -30,9 +30,13 @@ from cnamm_scan.providers.kubernetes.policies.rbac.subjects import (
 from cnamm_scan.providers.one_place import EVERYWHERE
 
 Row = dict[str, Any]
-_MAKERS_OWN = re.compile(r"(system|eks|aks|gke|gce|kubeadm):|aks-cluster-admin-binding$")
+_RANCHERS = r"(k3s|rke2)-cloud-controller-manager"
+"""Whom K3s and RKE2 bind for their own controller, which runs in no pod."""
+_MAKERS_OWN = re.compile(
+    rf"(system|eks|aks|gke|gce|kubeadm):|aks-cluster-admin-binding$|{_RANCHERS}(-auth-delegator|-authentication-reader)?$"
+)
 _MAKERS_NAMES = {
-    USER: re.compile(r"(eks|aks|gke|gce|kubeadm):.+|system:(?!(anonymous$|node:|bootstrap:)).+|clusterAdmin"),
+    USER: re.compile(r"(eks|aks|gke|gce|kubeadm):.+|system:(?!(anonymous$|node:|bootstrap:)).+|clusterAdmin|" + _RANCHERS),
     GROUP: re.compile(r"(eks|aks|gke|gce|kubeadm):.+"),
 }
 """Whom the maker of a cluster names in bindings of its own. Groups of the API server (system:nodes) may be given more by anybody."""
@@ -49,6 +53,9 @@ _BY_MAKERS = frozenset(
         ("cluster-admins", "cluster-admin", USER, "system:admin"),
         ("cluster-readers", "cluster-reader", GROUP, "system:cluster-readers"),
         ("system:node-admins", "system:node-admin", GROUP, "system:node-admins"),
+        # AKS, whose nodes are no more restricted than their role
+        ("system:aks-client-nodes", "system:node", GROUP, "system:nodes"),
+        ("system:aks-client-node-proxier", "system:node-proxier", GROUP, "system:nodes"),
         # GKE: https://github.com/kubernetes/kubernetes/tree/master/cluster/gce/addons/rbac
         ("kubelet-cluster-admin", "system:node", USER, "kubelet"),
         ("kubelet-bootstrap", "system:node-bootstrapper", USER, "kubelet"),
@@ -158,6 +165,11 @@ def _held(bound: Bound, powers: Powers) -> Row:
 def _facts(room: Room, bound: Bound) -> tuple[str, ...]:
     role = room.roles.get(bound.binding.role)
     return (bound.row.fact,) if role is None else (bound.row.fact, role[1].fact)
+
+
+def is_named_by_maker(bound: Bound) -> bool:
+    """Whether a binding is called as the makers of clusters call theirs."""
+    return bool(_MAKERS_OWN.match(bound.binding.name))
 
 
 def is_makers(bound: Bound, subject: Subject) -> Truth:

@@ -116,8 +116,9 @@ SUBJECT: Mapping[str, Column] = {
     ),
     "is_platforms": Column(
         "boolean",
-        about="The same, or the account of a controller that runs in a namespace of the platform, short of one that holds everything"
-        " and is no part of OpenShift itself.",
+        about="The same, or the account of a controller that runs in a namespace of the platform, or that a cloud"
+        " runs with the control plane, short of one that holds everything"
+        " and is no part of OpenShift itself, nor installs a chart that K3s or RKE2 comes with.",
     ),
     **_POWERS,
 }

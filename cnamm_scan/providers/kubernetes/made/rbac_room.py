@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -43,6 +44,8 @@ _LABELS = {
     "oke.oraclecloud.com/pool.name": "oke",
 }
 """Label that a cloud puts on the nodes of a managed cluster -> the name of that service."""
+_PACKAGED = re.compile(r"helm-(traefik|traefik-crd|rke2-.+)")
+"""Accounts that install the charts which K3s and RKE2 come with: https://docs.k3s.io/add-ons/helm"""
 OWN_WRITERS = frozenset({"kube-apiserver", "kube-controller-manager", "clusterrole-aggregation-controller"})
 """Who writes the fields of a role that nobody has changed."""
 
@@ -294,6 +297,22 @@ class Room:
         if account.kind != SERVICE_ACCOUNT or not account.namespace.startswith("openshift-") or not self.is_platforms(account.namespace):
             return False
         return self._is_openshift and self.runs(account) is True
+
+    def is_built_in(self, account: Subject) -> bool:
+        """Whether an account belongs to the distribution itself, which gives it back the rights that somebody takes away."""
+        return self.is_openshifts(account) or self._is_packaged(account)
+
+    def _is_packaged(self, account: Subject) -> bool:
+        """Whether by an account K3s or RKE2 installs a chart of its own, and nobody else has bound it."""
+        if (account.kind, account.namespace) != (SERVICE_ACCOUNT, "kube-system") or not _PACKAGED.fullmatch(account.name):
+            return False
+        row = next(self.rows(CLUSTER), None)
+        version = "" if row is None else row.values.get("git_version") or ""
+        if "+k3s" not in version and "+rke2" not in version:
+            return False
+        own = [each.binding for each in self.bindings if account in (each.binding.subjects or ())]
+        name = f"helm-kube-system-{account.name.removeprefix('helm-')}"
+        return bool(own) and all((each.namespace, each.name) == ("", name) for each in own)
 
     @cached_property
     def _is_openshift(self) -> bool:

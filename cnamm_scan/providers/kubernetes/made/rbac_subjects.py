@@ -13,7 +13,7 @@ from typing import Any
 
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.interface import SeenTables
-from cnamm_scan.providers.kubernetes.made.rbac import Powers, is_makers, who_is
+from cnamm_scan.providers.kubernetes.made.rbac import Powers, is_makers, is_named_by_maker, who_is
 from cnamm_scan.providers.kubernetes.made.rbac_room import CLUSTER, CLUSTER_ROLE_BINDING, ROLE_BINDING, Room, rooms
 from cnamm_scan.providers.kubernetes.policies.admission.values import all_of
 from cnamm_scan.providers.kubernetes.policies.rbac import ways
@@ -277,12 +277,22 @@ def _is_platforms(room: Room, holder: _Holder, held: Row) -> Truth:
     subject, everything = holder.subject, held["holds_everything"]
     if subject.kind != ACCOUNT:
         return holder.is_makers
-    if room.is_openshifts(subject):
+    if room.is_built_in(subject):
         return True
     if subject.name == "default" or not room.is_platforms(subject.namespace) or everything:
         return False
-    runs = room.runs(subject)
+    runs = either([room.runs(subject), _is_of_managed(room, holder)])
     return runs if everything is False else runs and None
+
+
+def _is_of_managed(room: Room, holder: _Holder) -> Truth:
+    """Whether a cloud runs it with the control plane, where no pod shows, and nobody but the cloud and the API server has bound it."""
+    if not room.managed_by or holder.subject.namespace != "kube-system":
+        return False
+    own = [room.standing[each] for each in holder.judge.cluster.bindings_of(holder.caller)]
+    own = [each for each in own if holder.subject in (each.binding.subjects or ())]
+    found = all(holder.subject in each.shipped or is_named_by_maker(each) for each in own)
+    return found if _sees_all(room) else found and None
 
 
 def _held(room: Room, holder: _Holder) -> Row:
@@ -337,7 +347,7 @@ def _emergencies(room: Room) -> tuple[dict[Subject, None], bool]:
 
 def administrators(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each cluster with how many own it: a group counts as one; shipped bindings, the maker's and the first two for emergencies
-    do not, nor do the operators that OpenShift is made of.
+    do not, nor do the operators that OpenShift is made of and what installs the charts that K3s and RKE2 come with.
 
     An identity of AWS counts where none of the users and groups that it comes as does.
     """
@@ -347,7 +357,7 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
             possible = possible or not (room.sees(ROLE_BINDING) and room.sees(CLUSTER_ROLE_BINDING))
             possible = possible or any(each is None for each, _ in room.mapped)
             for holder in _holders(room)[1]:
-                if room.is_openshifts(holder.subject):
+                if room.is_built_in(holder.subject):
                     continue
                 if holder.is_makers is not False:
                     possible = possible or holder.is_makers is None

@@ -197,12 +197,17 @@ def test_whom_the_maker_of_a_cluster_binds_for_itself_is_told_apart_by_binding_a
         binding("cluster-admin", user("system:gcp-controller-manager"), name="system:gcp-controller-manager"),
         binding("cluster-admin", group("system:cluster-admins"), user("system:admin"), name="cluster-admins"),
         binding("system:node", user("kubelet"), name="kubelet-cluster-admin"),
+        binding("k3s-cloud-controller-manager", user("k3s-cloud-controller-manager"), name="k3s-cloud-controller-manager"),
+        binding(
+            "r", user("k3s-cloud-controller-manager"), namespace="kube-system", name="k3s-cloud-controller-manager-authentication-reader"
+        ),
     ]
     by_hand = [
         binding("cluster-admin", user("anna"), name="eks:anna"),
         binding("cluster-admin", user("eks:pod-identity"), name="extra"),
         binding("cluster-admin", group("system:nodes"), name="system:more-for-nodes"),
         binding("cluster-admin", user("system:anonymous"), name="system:open"),
+        binding("cluster-admin", user("rke2-cloud-controller-manager"), name="rke2-cloud-controller-manager-admin"),
     ]
     found = subjects(*admin, *by_hand)
     assert {name for name, row in found.items() if row["is_makers"]} == {
@@ -215,9 +220,13 @@ def test_whom_the_maker_of_a_cluster_binds_for_itself_is_told_apart_by_binding_a
         "Group system:cluster-admins",
         "User system:admin",
         "User kubelet",
+        "User k3s-cloud-controller-manager",
     }
     counted = made_by("rbac_administrators", tables([*admin, *by_hand]))["shop"]
-    assert counted["names"] == ["Group system:nodes", "User anna", "User eks:pod-identity", "User system:anonymous"]
+    ours = ["Group system:nodes", "User anna", "User eks:pod-identity", "User rke2-cloud-controller-manager", "User system:anonymous"]
+    assert counted["names"] == ours
+    nodes = binding("system:node", group("system:nodes"), name="system:aks-client-nodes")
+    assert subjects(nodes)["Group system:nodes"]["is_makers"] is True
     more = subjects(*admin, binding("view", user("eks:addon-manager"), name="extra"))
     assert more["User eks:addon-manager"]["is_makers"] is False
     dark = subjects(*admin, missing={room.ROLE_BINDING: "denied"})
@@ -398,6 +407,41 @@ def test_whether_the_object_id_of_a_user_is_a_guests_is_unknown() -> None:
     names = [user(known), user("pat@gmail.com"), user("pat@acme.io"), group(known)]
     found = made_by("rbac_binding_subjects", tables([*R, binding("view", *names, name="x")]))
     assert [row["is_outsider"] for key, row in found.items() if key.startswith("ClusterRoleBinding x")] == [None, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("version", "name", "more", "counted"),
+    [
+        ("v1.34.1+rke2r1", "rke2-canal", [], False),
+        ("v1.34.1+k3s1", "traefik-crd", [], False),
+        ("v1.34.1", "rke2-canal", [], True),
+        ("v1.34.1+k3s1", "ours", [], True),
+        ("v1.34.1+k3s1", "traefik", ["ours"], True),
+    ],
+)
+def test_what_installs_the_charts_of_a_distribution_is_its_own(version: str, name: str, more: list[str], counted: bool) -> None:
+    who = account("kube-system", f"helm-{name}")
+    bindings = [binding("cluster-admin", who, name=each) for each in (f"helm-kube-system-{name}", *more)]
+    seen = tables([role("cluster-admin", rule("*", "*", "*")), *bindings], minor=34)
+    seen[room.CLUSTER]["shop"]["git_version"] = version
+    row = made_by("rbac_subjects", seen)[f"ServiceAccount kube-system/helm-{name}"]
+    assert row["is_platforms"] is not counted
+    assert made_by("rbac_administrators", seen)["shop"]["at_least"] == int(counted)
+
+
+@pytest.mark.parametrize(
+    ("managed_by", "names", "expected"),
+    [
+        ("aks", ["system:azure-cloud-provider-secret-getter"], True),
+        ("aks", ["system:azure-cloud-provider-secret-getter", "more"], False),
+        ("", ["system:azure-cloud-provider-secret-getter"], False),
+    ],
+)
+def test_what_a_cloud_runs_with_the_control_plane_is_the_platforms(managed_by: str, names: list[str], expected: bool) -> None:
+    who = account("kube-system", "azure-cloud-provider")
+    given = [role("getter", rule("get", "secrets")), *(binding("getter", who, name=each) for each in names)]
+    row = made_by("rbac_subjects", tables(given, managed_by=managed_by))["ServiceAccount kube-system/azure-cloud-provider"]
+    assert (row["is_platforms"], row["reads_secrets"]) == (expected, True)
 
 
 def test_whoever_signed_in_at_openshift_is_everyone() -> None:
