@@ -86,6 +86,8 @@ def test_a_search_domain_that_lets_anonymous_callers_in_does_not_know_its_users(
         (["TeamName"], True),
         (["steam"], False),
         (["kubernetes.io/cluster/owner-x"], False),
+        (["kubernetes.io/cluster/owner"], False),
+        (["kubernetes.io/cluster/shop", "acme.com/owner"], True),
         ([], False),
     ],
 )
