@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from cnamm_scan.demo.azure.bed.server import AzureBed
 from cnamm_scan.providers.azure.made.columns import MAKERS
 from cnamm_scan.providers.interface import SeenRow
+from tests.azures import ONE, beneath, scan, tenant
 from tests.providers.seen import Given
 
 SERVER, RULE = "azure.sql.server", "azure.sql.firewall_rule"
@@ -104,3 +106,24 @@ def test_all_of_azure_may_stand_in_a_list_too() -> None:
     assert _door({"is_filtered": True, "addresses": ["0.0.0.0", "81.2.69.142"]}) == ("bounded", True)
     assert _door({"is_filtered": True, "addresses": ["0.0.0.0/0"]}) == ("world", False)
     assert _door({"is_filtered": True, "addresses": ["2001:500:88::/48"]}) == ("bounded", False)
+
+
+@pytest.mark.parametrize(("service", "kind"), [("eventhub", "EventHub"), ("servicebus", "ServiceBus")])
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ({"defaultAction": "Deny", "ipRules": [], "virtualNetworkRules": []}, "unknown"),  # with no rule at all it may ask nobody
+        ({"defaultAction": "Deny", "ipRules": [{"ipMask": "81.2.69.142", "action": "Allow"}]}, "pass_"),
+        ({"defaultAction": "Deny", "virtualNetworkRules": [{"subnet": {"id": f"/subscriptions/{ONE}/x"}}]}, "pass_"),
+        ({"defaultAction": "Allow", "ipRules": []}, "fail"),
+    ],
+)
+def test_a_namespace_that_refuses_and_names_nobody_is_not_taken_for_closed(
+    service: str, kind: str, said: Mapping[str, Any], verdict: str
+) -> None:
+    id_ = f"/subscriptions/{ONE}/resourceGroups/rg/providers/Microsoft.{kind}/namespaces/orders"
+    space = {"id": id_, "location": "West Europe", "sku": {"name": "Premium"}, "properties": {"publicNetworkAccess": "Enabled"}}
+    rule = f"azure.{service}.namespace_network_is_limited"
+    with AzureBed(tenant(space, beneath(space, "networkRuleSets/default", properties=said))) as bed, scan(bed, rules=[rule]) as done:
+        found = {each: sum(getattr(tally, each) for tally in done.tallies if tally.rule == rule) for each in ("pass_", "fail", "unknown")}
+    assert found == {"pass_": 0, "fail": 0, "unknown": 0, verdict: 1}
