@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +204,20 @@ def test_a_finding_about_a_pod_names_what_made_it() -> None:
     assert len(about) > 30
     named = {name: fail for name, fail in about.items() if {"name", "pod"} & set(placeholders(fail))}
     assert {name: fail for name, fail in named.items() if not owned & set(placeholders(fail))} == {}
+
+
+UNCHOSEN = {"event_name", "type_name", "kind_name", "runtime_name", "region_name"}
+"""Names that a vendor gives."""
+
+
+@pytest.mark.parametrize("provider", ["aws", "azure"])
+def test_a_name_that_somebody_chose_stands_in_quotes(provider: str) -> None:
+    """A function called thumbnails, a statement called open: without quotes a sentence reads on over it."""
+    shipped, bare = reader.load(), []
+    for one in (one for one in shipped.rules.values() if one.id.startswith(f"{provider}.")):
+        named = {name for name in columns_of(shipped, one.for_each) if name in ("name", "sid") or name.endswith("_name")}
+        said = [one.message.fail, one.message.unknown]
+        said += [each.say for saying in one.says.values() for each in ([saying.named] if saying.named else saying.causes)]
+        for text in filter(None, said):
+            bare += [one.id for name in re.findall(r"(?:^|(?<= )(?<!egion ))\{(\w+)\}", text) if name in named - UNCHOSEN]
+    assert bare == []
