@@ -297,3 +297,17 @@ def test_an_alert_and_a_probe_count_where_a_prometheus_loads_them() -> None:
     assert not {rule.id for rule in reader.load().rules.values() if raw.search(rule.pass_)}, (
         "ask kubernetes.monitoring.live_rule and live_probe"
     )
+
+
+def test_actions_of_a_policy_are_compared_in_small_letters_and_by_what_they_list() -> None:
+    """They are kept as they were written, for people; IAM compares them without case, and after NotAction they are what is left out."""
+    content, asked = reader.load(), 0
+    for rule in content.rules.values():
+        said = [text for _, text in rule.asked if re.search(r"\bactions\b", text)]
+        if not said or "actions_are_excepted" not in columns_of(content, rule.for_each):
+            continue
+        asked += 1
+        for text in said:
+            assert "lambda a: lower(a)" in text, rule.id
+            assert "NOT actions_are_excepted" in text, rule.id
+    assert asked
