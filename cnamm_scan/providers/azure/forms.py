@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from xml.parsers import expat
@@ -57,6 +58,11 @@ def automation_value(value: Json) -> Json:
 def count(value: Json) -> Json:
     """How many there are, without who they are."""
     return len(value) if isinstance(value, list) else None
+
+
+def addresses(value: Json) -> Json:
+    """How many addresses a text lists, set apart by semicolons or commas, without who they are."""
+    return sum(1 for each in re.split("[;,]", value) if each.strip()) if isinstance(value, str) else None
 
 
 def log_queries(value: Json) -> Json:
@@ -116,6 +122,7 @@ NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     **containers.NORMALISERS,
     "notifications": notifications,
     "count": count,
+    "addresses": addresses,
     "setting_name": setting_name,
     "automation_value": automation_value,
     "log_queries": log_queries,

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnamm_scan.providers.azure.forms import NORMALISERS, automation_value, count, log_queries, notifications, policy_outline, setting_name
+from cnamm_scan.providers.azure.forms import (
+    NORMALISERS,
+    addresses,
+    automation_value,
+    count,
+    log_queries,
+    notifications,
+    policy_outline,
+    setting_name,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
@@ -47,6 +56,13 @@ def test_a_budget_warns_early_where_somebody_is_told_before_it_is_spent(changes:
     said = notifications({"one": notification(**changes)})
     assert (said["is_early"], said["looks_ahead"]) == (early, ahead)
     assert bool(said["says"]) == (early or changes.get("threshold") == 100)
+
+
+@pytest.mark.parametrize(
+    ("said", "many"), [("", 0), (" ; ", 0), ("a@x.example", 1), ("a@x.example;b@x.example, c@x.example;", 3), (None, None), (7, None)]
+)
+def test_addresses_are_counted_and_not_kept(said: Any, many: int | None) -> None:
+    assert addresses(said) == many
 
 
 def test_nobody_who_is_told_is_named() -> None:
