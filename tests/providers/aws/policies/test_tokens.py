@@ -84,7 +84,11 @@ def _tokens(host: str, condition: Json, *more: Json) -> str:
         ("id.acme.example", {}, "unknown"),
         ("id.acme.example", {"StringEquals": {"aud": "sts.amazonaws.com"}}, "unknown"),
         ("gitlab.acme.example", {"StringEquals": {"aud": "sts.amazonaws.com"}}, "unknown"),
-        ("gitlab.acme.example", {"StringEquals": {"aud": "sts.amazonaws.com", "sub": "project_path:web/shop:ref_type:branch:ref:main"}}, "bound"),
+        (
+            "gitlab.acme.example",
+            {"StringEquals": {"aud": "sts.amazonaws.com", "sub": "project_path:web/shop:ref_type:branch:ref:main"}},
+            "bound",
+        ),
         ("github.acme.example/_services/token", {"StringEquals": {"aud": "sts.amazonaws.com"}}, "unknown"),
         ("id.acme.example", {"StringLike": {"sub": "*"}}, "unknown"),
     ],
