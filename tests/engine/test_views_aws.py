@@ -20,13 +20,14 @@ FOUND = {**HERE, "analyzer_arn": "a", "finding_type": "UnusedIAMRole", "created_
 KEY = {**HERE, "password_enabled": False, "key_1_active": True, "key_1_is_used": True, "key_1_last_used_at": "2026-01-01"}
 
 
-def told(view: str, ask: str, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[tuple[Any, ...]]:
+def told(view: str, ask: str, tables: Mapping[str, Sequence[Mapping[str, Any]]], beneath: Sequence[str] = ()) -> list[tuple[Any, ...]]:
     """What a view says of rows."""
     with Store(CONTENT, {view}, scan_time=NOW) as store:
         store.places = {"aws:1": ("global", "eu-west-1")}
         for table, rows in tables.items():
             store.add_rows(table, rows)
-        make_view(store, view)
+        for each in (*beneath, view):
+            make_view(store, each)
         return list(store.rows(f"SELECT {ask} FROM {quoted(view)} ORDER BY ALL"))
 
 
@@ -40,3 +41,36 @@ def test_a_finding_that_was_archived_counts_neither_for_nor_against_the_speed_of
 def test_the_key_of_the_root_user_is_no_machines() -> None:
     keys = [{**KEY, "key": "k", "user": "builder"}, {**KEY, "key": "r", "user": "<root_account>"}]
     assert told(MACHINES, "name, kind", {"aws.iam.role_trust": [], "aws.iam.credential_report": keys}) == [("builder", "user")]
+
+
+COSTS = "arn:aws:sns:eu-west-1:111122223333:costs"
+MONITOR = {**HERE, "region": "global", "key": "m", "arn": "m", "type": "DIMENSIONAL", "dimension": "SERVICE"}
+SENT = {**HERE, "region": "global", "key": "s", "name": "s", "monitor_arns": ["m"], "subscriber_states": ["CONFIRMED"]}
+AT_ONCE = {**SENT, "frequency": "IMMEDIATE", "addresses": [COSTS]}
+
+
+@pytest.mark.parametrize(
+    ("subscription", "subscribers", "expected"),
+    [
+        ({**SENT, "frequency": "DAILY", "addresses": [""]}, "0", True),
+        ({**SENT, "frequency": "DAILY", "addresses": [""], "subscriber_states": ["DECLINED"]}, "0", False),
+        ({**SENT, "frequency": "WEEKLY", "addresses": [""]}, "1", False),
+        (AT_ONCE, "1", True),
+        (AT_ONCE, "0", False),
+        ({**AT_ONCE, "subscriber_states": []}, "1", False),
+        ({**AT_ONCE, "addresses": ["arn:aws:sns:eu-west-1:444455556666:costs"]}, "1", None),
+        ({**AT_ONCE, "addresses": [COSTS, "arn:aws:sns:eu-west-1:444455556666:costs"]}, "0", None),
+        (AT_ONCE, None, None),
+    ],
+)
+def test_costs_that_are_told_to_a_topic_reach_those_who_listen_to_it(
+    subscription: dict[str, Any], subscribers: str | None, expected: bool | None
+) -> None:
+    topic = {**HERE, "key": COSTS, "arn": COSTS, "subscribers": subscribers}
+    tables = {
+        "aws.ce.anomaly_monitor": [MONITOR],
+        "aws.ce.anomaly_subscription": [subscription],
+        "aws.sns.topic": [topic],
+        "aws.sns.subscription": [],
+    }
+    assert told("aws.ce.anomaly_watch", "reaches_somebody", tables, ["aws.sns.heard_topic"]) == [(expected,)]

@@ -79,6 +79,11 @@ def setting_name(value: Json) -> Json:
     return {"name": value, "saysSecret": says(value) is Says.SECRET} if isinstance(value, str) else None
 
 
+def topic_arn(value: Json) -> Json:
+    """Where a message goes, when that is an ARN; an e-mail address is somebody's own and stands there empty."""
+    return (value if value.startswith("arn:") else "") if isinstance(value, str) else None
+
+
 def codebuild_variable(value: Json) -> Json:
     """A variable of a build as `{name, type, says, byName}`: what its value is, and whether its name says that it is a secret."""
     if not isinstance(value, Mapping):
@@ -100,6 +105,7 @@ NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     "ecs_container": ecs_container,
     "ecs_task_definition": ecs_task_definition,
     "setting_name": setting_name,
+    "topic_arn": topic_arn,
     "codebuild_variable": codebuild_variable,
     "start_script": start_script,
 }

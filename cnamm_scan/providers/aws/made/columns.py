@@ -122,6 +122,7 @@ LISTENER: Mapping[str, Column] = {
     "hears_access_hub": Column("boolean", about="Findings of Access Analyzer in Security Hub."),
     "hears_backups": Column("boolean", about="Backup jobs that failed."),
     "hears_alarms": Column("boolean", about="CloudWatch alarms that go off, whatever their own actions are."),
+    "hears_costs": Column("boolean", about="Anomalies that Cost Anomaly Detection found, of which it tells in one region alone."),
     "picks_calls": Column("boolean", about="Some API calls or sign-ins, and nothing else."),
 }
 

@@ -23,6 +23,7 @@ KINDS = {
     "hears_access_hub": events.ACCESS_HUB,
     "hears_backups": events.BACKUPS,
     "hears_alarms": events.ALARMS,
+    "hears_costs": events.COSTS,
 }
 
 

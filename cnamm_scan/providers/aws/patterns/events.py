@@ -205,6 +205,8 @@ BACKUPS = (
 """https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html"""
 ALARMS = (_event("aws.cloudwatch", "CloudWatch Alarm State Change", {"state": {"...": True, "value": "ALARM"}}),)
 """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html"""
+COSTS = (_event("aws.ce", "Anomaly Detected", {}),)
+"""https://docs.aws.amazon.com/cost-management/latest/userguide/cad-eventbridge.html"""
 CALLS = tuple(
     {"source": OPEN, "detail-type": kind, "detail": {"...": True}, "...": True}
     for kind in ("AWS API Call via CloudTrail", "AWS Console Sign In via CloudTrail", "AWS Service Event via CloudTrail")

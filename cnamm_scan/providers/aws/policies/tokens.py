@@ -170,9 +170,8 @@ ISSUERS: tuple[Issuer, ...] = (
     Issuer("an issuer of one customer", _shape(_TENANT_IN_URL), code=False),
 )
 """Known issuers; the first whose host fits counts."""
-_UNLISTED = Issuer(
-    "an issuer that is not listed", _shape(".*"), shared=True, listed=False, binds={"sub": _shape(rf"[^{END}]"), "aud": _WHOLE}
-)
+_UNLISTED = Issuer("an issuer that is not listed", _shape(".*"), shared=True, listed=False, binds={"sub": _shape(rf"[^{END}]")})
+"""Its audience binds nothing: at code hosts whoever asks for a token chooses it."""
 _CODE_HOSTS = re.compile(
     r"(github|gitlab|bitbucket|terraform|spacelift|circleci|buildkite|dev\.azure|vstoken|pulumi|codefresh|scalr|vercel|jenkins|teamcity|harness)"
 )

@@ -135,6 +135,9 @@ def test_whether_serious_threats_are_heard(pattern: Json, expected: Truth) -> No
         (events.ALARMS, {"source": ["aws.cloudwatch"], "detail": {"state": {"value": ["ALARM"]}}}, YES),
         (events.ALARMS, {"source": ["aws.cloudwatch"], "detail": {"state": {"value": ["OK"]}}}, NO),
         (events.ALARMS, {"source": ["aws.cloudwatch"], "detail": {"alarmName": ["checkout errors"]}}, DOUBT),
+        (events.COSTS, {"source": ["aws.ce"], "detail-type": ["Anomaly Detected"]}, YES),
+        (events.COSTS, {"source": ["aws.ce"], "detail": {"impact": {"totalImpact": [{"numeric": [">", 100]}]}}}, DOUBT),
+        (events.COSTS, {"source": ["aws.budgets"]}, NO),
     ],
 )
 def test_what_else_is_heard(kind: Json, pattern: Json, expected: Truth) -> None:

@@ -82,6 +82,14 @@ def _tokens(host: str, condition: Json, *more: Json) -> str:
         ("graph.facebook.com", {"StringEquals": {"app_id": "1"}}, "open"),
         ("id.acme.example", {"StringEquals": {"sub": "deployer"}}, "bound"),
         ("id.acme.example", {}, "unknown"),
+        ("id.acme.example", {"StringEquals": {"aud": "sts.amazonaws.com"}}, "unknown"),
+        ("gitlab.acme.example", {"StringEquals": {"aud": "sts.amazonaws.com"}}, "unknown"),
+        (
+            "gitlab.acme.example",
+            {"StringEquals": {"aud": "sts.amazonaws.com", "sub": "project_path:web/shop:ref_type:branch:ref:main"}},
+            "bound",
+        ),
+        ("github.acme.example/_services/token", {"StringEquals": {"aud": "sts.amazonaws.com"}}, "unknown"),
         ("id.acme.example", {"StringLike": {"sub": "*"}}, "unknown"),
     ],
 )
