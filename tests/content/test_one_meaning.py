@@ -157,8 +157,6 @@ def test_the_agents_that_enforce_policies_are_the_same_to_the_view_and_to_what_w
 ASKED_ALL_THE_SAME = {
     "aws.ec2.volume_encrypted": "AWS encrypts the disks of what it runs; one in the clear would be worth telling",
     "aws.ec2.no_unattached_volume": "what hangs on nothing is run by nobody",
-    "aws.guardduty.functions_are_watched": "a plan watches all functions of a region",
-    "aws.inspector2.functions_have_a_scanner": "a scanner looks at all functions of a region",
 }
 
 
