@@ -233,7 +233,7 @@ def ingress_ports(seen: SeenTables) -> Iterable[MadeRow]:
                 **{name: values[name] for name in ("namespace", "is_system")},
                 "ingress": values["name"],
                 "service": service,
-                "addresses": sorted({address for address, backend in _written(values) if _service(backend).get("name") == service}),
+                "addresses": None if None in (values["rules"], values["backend"]) else _addresses(values, service),
             }
             if found is not None:
                 held = _joined([behind(found, pods, only) for only in asked])
@@ -264,6 +264,10 @@ def _backends(values: Mapping[str, Any]) -> dict[str, list[Any]]:
             port = _mapping(service.get("port")) or {}
             made.setdefault(str(service["name"]), []).append(port.get("number") or port.get("name"))
     return made
+
+
+def _addresses(values: Mapping[str, Any], service: str) -> list[str]:
+    return sorted({address for address, backend in _written(values) if _service(backend).get("name") == service})
 
 
 def _service(backend: Any) -> Mapping[str, Any]:
