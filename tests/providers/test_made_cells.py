@@ -33,6 +33,7 @@ AT_LEAST = {
     "administers_beneath",
     "admits",
     "at_least",
+    "exempted",
     "keys",
     "lists",
     "missed",

@@ -204,4 +204,5 @@ def engine_webhooks(seen: SeenTables) -> Iterator[MadeRow]:
             asks_where = any("namespace" in str(mapped(each).get("expression")).lower() for each in listed(values["conditions"]))
             if (cluster.more_places or asks_where or values["conditions"] is None) and not missed:
                 missed = None
-            yield MadeRow(row.target, row.region, row.key, {**told, "missed": missed}, (row.fact,))
+            exempted = None if missed is None else [place.name for place, asked in zip(others, found, strict=True) if asked is False]
+            yield MadeRow(row.target, row.region, row.key, {**told, "missed": missed, "exempted": exempted}, (row.fact,))

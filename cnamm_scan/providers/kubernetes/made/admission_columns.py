@@ -110,6 +110,7 @@ WEBHOOK: Mapping[str, Column] = {
     "missed": Column(
         "integer", about="How many namespaces that were seen, system ones and the engine's own apart, its selector leaves out."
     ),
+    "exempted": Column("list", about="The names of these."),
 }
 
 _later = partial(later, "kubernetes")

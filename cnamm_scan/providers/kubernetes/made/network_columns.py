@@ -87,6 +87,7 @@ BACKEND: Mapping[str, Column] = {
     "ingress": Column("text"),
     "service": Column("text"),
     "is_system": Column("boolean"),
+    "addresses": Column("list", about="Hosts and paths by which the ingress leads to it; * is any host."),
     "ports": Column("list", about="Ports of the pods behind it."),
     **OPENS,
     "lists": Column("list"),

@@ -233,6 +233,7 @@ def ingress_ports(seen: SeenTables) -> Iterable[MadeRow]:
                 **{name: values[name] for name in ("namespace", "is_system")},
                 "ingress": values["name"],
                 "service": service,
+                "addresses": None if None in (values["rules"], values["backend"]) else _addresses(values, service),
             }
             if found is not None:
                 held = _joined([behind(found, pods, only) for only in asked])
@@ -257,19 +258,30 @@ def _joined(each: Sequence[Behind]) -> Behind:
 def _backends(values: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Service -> its ports that an ingress leads to, by number or name."""
     made: dict[str, list[Any]] = {}
-    for backend in _written(values):
-        service = backend.get("service") if isinstance(backend, Mapping) else None
-        if isinstance(service, Mapping) and service.get("name"):
+    for _, backend in _written(values):
+        service = _service(backend)
+        if service.get("name"):
             port = _mapping(service.get("port")) or {}
             made.setdefault(str(service["name"]), []).append(port.get("number") or port.get("name"))
     return made
 
 
-def _written(values: Mapping[str, Any]) -> Iterator[Any]:
-    yield values["backend"]
+def _addresses(values: Mapping[str, Any], service: str) -> list[str]:
+    return sorted({address for address, backend in _written(values) if _service(backend).get("name") == service})
+
+
+def _service(backend: Any) -> Mapping[str, Any]:
+    return _mapping((_mapping(backend) or {}).get("service")) or {}
+
+
+def _written(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The host and path of each backend, and the backend."""
+    yield "*", values["backend"]
     for rule in _list(values["rules"]):
-        for path in _list((_mapping((_mapping(rule) or {}).get("http")) or {}).get("paths")):
-            yield (_mapping(path) or {}).get("backend")
+        asked = _mapping(rule) or {}
+        for each in _list((_mapping(asked.get("http")) or {}).get("paths")):
+            path = _mapping(each) or {}
+            yield f"{asked.get('host') or '*'}{path.get('path') or '/'}", path.get("backend")
 
 
 def _mapping(value: Any) -> Mapping[str, Any] | None:
