@@ -12,10 +12,16 @@ from cnamm_scan.demo.azure.bed.server import AzureBed, Trouble
 from tests.azures import ONE, TWO, scan, tenant
 
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+GIVER = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 CUSTOM = "c0000000-0000-4000-8000-000000000001"
 OWN = f"/subscriptions/{ONE}"
-ROLES = {OWNER: ["*"], READER: ["*/read"], CUSTOM: ["Microsoft.Authorization/roleAssignments/write"]}
+ROLES = {
+    OWNER: ["*"],
+    GIVER: ["*/read", "Microsoft.Authorization/*"],
+    READER: ["*/read"],
+    CUSTOM: ["Microsoft.Authorization/roleAssignments/write"],
+}
 
 
 def role(id_: str, subscription: str = ONE) -> dict[str, Any]:
@@ -108,6 +114,28 @@ def test_who_asks_for_it_administers_for_some_hours() -> None:
         assert {key: row["can_become_administrator"] for key, row in found.items()} == {"kim": False, "lee": False, "ana": True}
         (counted,) = rows(done, "administrators").values()
         assert (counted["at_least"], counted["standing"], counted["eligible"]) == (2, 1, 1)
+
+
+def test_what_may_be_the_service_that_people_ask_is_no_administrator_for_certain() -> None:
+    made = contents(
+        given("boss", OWNER),
+        given("pim", GIVER, kind="ServicePrincipal"),
+        given("pipeline", OWNER, kind="ServicePrincipal"),
+        given("both", GIVER, kind="ServicePrincipal"),
+        given("both", READER, kind="ServicePrincipal"),
+        given("kim", GIVER),
+    )
+    with scanned(made) as done:
+        found = rows(done, "principal_rights")
+        assert all(row["is_administrator"] for row in found.values())
+        assert {key for key, row in found.items() if row["may_be_pim"]} == {"pim"}
+        (counted,) = rows(done, "administrators").values()
+        assert (counted["at_least"], counted["at_most"], counted["standing"]) == (4, 5, 4)
+        assert "ServicePrincipal pim" not in counted["names"]
+        rule = "azure.authorization.application_not_administrator"
+        verdicts = {each.resource.rpartition("/")[2]: each.verdict.value for each in done.results() if each.rule == rule}
+        not_asked = dict.fromkeys(("boss", "kim"), "not_applicable")
+        assert verdicts == {"pim": "unknown", "pipeline": "fail", "both": "fail", **not_asked}
 
 
 def test_a_tenant_without_a_licence_has_nobody_who_asks() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cnamm_scan.providers.azure.policies.roles import USER_ACCESS_ADMINISTRATOR
 from cnamm_scan.providers.interface import SeenRow
 from tests.providers.test_made_cells import MADE, SUBSCRIPTION, Case
 
@@ -35,11 +36,11 @@ def _rule(access: str, priority: int, source: str, port: str) -> dict[str, Any]:
 POOLS: dict[str, dict[str, list[Any]]] = {
     f"{_ROLES}assignment": {
         "scope": SCOPES,
-        "role_id": [f"{OWN}/x/{CUSTOM}", f"{OWN}/x/acdd72a7-3385-48ef-bd42-f606fba81ae7"],
+        "role_id": [f"{OWN}/x/{CUSTOM}", f"{OWN}/x/{USER_ACCESS_ADMINISTRATOR}"],
         "role_name": ["one", "two"],
         "permissions": PERMISSIONS,
         "principal_id": PRINCIPALS,
-        "principal_type": ["User"],
+        "principal_type": ["ServicePrincipal"],
         "condition": CONDITIONS,
     },
     f"{_ROLES}definition": {"role": [CUSTOM], "name": ["mine"], "permissions": PERMISSIONS},
@@ -55,7 +56,7 @@ POOLS: dict[str, dict[str, list[Any]]] = {
         "role_name": ["one", "two"],
         "permissions": PERMISSIONS,
         "principal_id": PRINCIPALS,
-        "principal_type": ["User"],
+        "principal_type": ["ServicePrincipal"],
         "condition": CONDITIONS,
     },
     f"{_ROLES}schedule": {"assignment_id": [f"{_ROLES}assignment 0", "none"], "kind": ["Activated", "Assigned"]},

@@ -8,7 +8,16 @@ from typing import Any
 
 from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.azure.policies.conditions import Truth, both, either
-from cnamm_scan.providers.azure.policies.roles import EVERYTHING, HIDDEN, Assignment, Denial, Rights, applies, permissions_of
+from cnamm_scan.providers.azure.policies.roles import (
+    EVERYTHING,
+    HIDDEN,
+    USER_ACCESS_ADMINISTRATOR,
+    Assignment,
+    Denial,
+    Rights,
+    applies,
+    permissions_of,
+)
 from cnamm_scan.providers.azure.policies.ways import ASSIGN, CERTAIN, DEFINE
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 
@@ -165,7 +174,17 @@ def _principal(subscription: _Subscription, given: _Given) -> Row:
         "is_above": is_above,
         "is_standing_administrator": standing,
         "can_become_administrator": becomes,
+        "may_be_pim": _may_be_pim(given, rights.is_whole),
     }
+
+
+def _may_be_pim(given: _Given, is_whole: bool) -> Truth:
+    """Whether it may be the application of Privileged Identity Management, which gives the roles that people ask for."""
+    roles = [each.values.get("role_id") for each in given.rows]
+    is_another = any(role is not None and not str(role).lower().endswith(f"/{USER_ACCESS_ADMINISTRATOR}") for role in roles)
+    if is_another or given.kind not in (None, "ServicePrincipal") or (is_whole and not roles):
+        return False
+    return True if given.kind is not None and is_whole and None not in roles else None
 
 
 def administrators(seen: SeenTables) -> Iterator[MadeRow]:
@@ -173,14 +192,14 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
     for subscription in _subscriptions(seen):
         target = subscription.target
         rows = [(given, _principal(subscription, given)) for given in subscription.principals()]
-        sure = [given for given, row in rows if row["is_administrator"] is True]
-        maybe = [given for given, row in rows if row["is_administrator"] is None]
+        sure = [given for given, row in rows if row["is_administrator"] is True and row["may_be_pim"] is False]
+        possible = [given for given, row in rows if row["is_administrator"] is not False]
         whole = subscription.is_whole and not subscription.has_nameless
-        standing = [row["is_standing_administrator"] for _, row in rows]
+        standing = [both(row["is_standing_administrator"], None if (pim := row["may_be_pim"]) is None else not pim) for _, row in rows]
         eligible = [row["can_become_administrator"] for _, row in rows]
         values: Row = {
             "at_least": len(sure),
-            "at_most": len(sure) + len(maybe) if whole else None,
+            "at_most": len(possible) if whole else None,
             "standing": standing.count(True) if whole and None not in standing else None,
             "eligible": eligible.count(True) if whole and subscription.knows_eligible and None not in eligible else None,
             "names": [f"{given.kind} {given.principal}" for given in sure if given.kind],

@@ -44,13 +44,20 @@ PRINCIPAL: Mapping[str, Column] = {
         "boolean", about="Is an administrator without having asked for it for some hours (Privileged Identity Management)."
     ),
     "can_become_administrator": Column("boolean", about="Is none, and may become one by asking for it: eligible."),
+    "may_be_pim": Column(
+        "boolean",
+        about="An application that holds User Access Administrator and nothing else, as that of Privileged Identity Management does. "
+        "Whose it is, is not read.",
+    ),
 }
 ADMINISTRATORS: Mapping[str, Column] = {
-    "at_least": Column("integer", about="Principals that certainly are administrators of the subscription."),
+    "at_least": Column(
+        "integer", about="Principals that certainly are administrators of the subscription, and not Privileged Identity Management."
+    ),
     "at_most": Column(
         "integer", about="Those of which it cannot be ruled out; unknown where more roles may have been given than were read."
     ),
-    "standing": Column("integer", about="Those that are without having asked for it."),
+    "standing": Column("integer", about="Those that are without having asked for it, without what may be Privileged Identity Management."),
     "eligible": Column("integer", about="Those that may become one."),
     "names": Column("list", about="Those that certainly are, as TYPE ID."),
 }
