@@ -526,3 +526,27 @@ def test_a_template_that_only_bears_the_name_proves_nothing(tmp_path: Path) -> N
         template("K8sPSPPrivilegedContainer", REGO),
     ]
     assert said(tmp_path, *GATEKEEPER_CRDS, SERVER, *objects)["privileged_pods_refused", "denied"][0] == "unknown"
+
+
+def test_only_what_looks_at_objects_and_is_enforced_nowhere_is_a_trial(tmp_path: Path) -> None:
+    checked = {"validationActions": ["Audit"], "matchConstraints": rule(), "validations": [{"expression": SAFE}]}
+    kinds = {"trial": {}, "for-a-proxy": {"evaluation": {"mode": "Envoy"}}, "for-documents": {"evaluation": {"mode": "JSON"}}}
+    audit = {"validationActions": ["Audit"]}
+    objects = [
+        *(thing("ValidatingPolicy", name, api="policies.kyverno.io/v1", spec={**checked, **more}) for name, more in kinds.items()),
+        *(constrained(name, **scoped(point)) for name, point in (("made-policy", "vap.k8s.io"), ("audited", "audit.gatekeeper.sh"))),
+        *(each for name in ("machine-configuration-guards", "ours") for each in bound(name, binding=audit)),
+        template("K8sPSPPrivilegedContainer", WHOLE_REGO),
+    ]
+    old = [{**each, "metadata": {**each["metadata"], "creationTimestamp": "2020-01-01T00:00:00Z"}} for each in objects]
+    crds = [*KYVERNO_CRDS, *GATEKEEPER_CRDS]
+    rules = ["kubernetes.admission.audit_only_policies_end"]
+    found = said(tmp_path, *crds, SERVER, KYVERNO, webhook("gatekeeper", "validation.gatekeeper.sh"), space("shop"), *old, rules=rules)
+    told = {
+        name: verdict
+        for name in ("trial", "for-a-proxy", "for-documents", "made-policy", "audited", "machine-configuration-guards", "ours")
+        for (_, key), (verdict, _) in found.items()
+        if name in key
+    }
+    expected = {"trial": "fail", "made-policy": "unknown", "audited": "fail", "ours": "fail"}
+    assert told == {**expected, "machine-configuration-guards": "not_applicable"}

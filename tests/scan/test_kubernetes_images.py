@@ -107,7 +107,18 @@ def test_what_is_asked_of_all_images_is_asked_of_all(tmp_path: Path, check: Json
 
 
 @pytest.mark.parametrize(
-    ("keyless", "verdict"), [({"issuer": "https://accounts.google.com"}, "fail"), ({"subject": "https://github.com/acme/*"}, "pass")]
+    ("keyless", "verdict"),
+    [
+        ({"issuer": "https://accounts.google.com"}, "fail"),
+        ({"subject": "https://github.com/acme/*"}, "pass"),
+        ({"subjectRegExp": "https://github.com/acme/*"}, "fail"),
+        ({"subjectRegExp": "https://github.com/acme"}, "fail"),
+        ({"subjectRegExp": r"^https:\/\/github\.com\/.*$"}, "fail"),
+        ({"subjectRegExp": "^(https://github.com/.*)$"}, "fail"),
+        ({"subjectRegExp": "(?i)https://buildkite.com/.*"}, "fail"),
+        ({"subjectRegExp": "https://github.com/acme/"}, "pass"),
+        ({"subjectRegExp": r"^https://github\.com/acme/shop/.*$"}, "pass"),
+    ],
 )
 def test_a_keyless_signer_without_a_subject_is_anybody(tmp_path: Path, keyless: Json, verdict: str) -> None:
     policy = kyverno(attestors=[{"entries": [{"keyless": keyless}]}])

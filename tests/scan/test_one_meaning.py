@@ -107,6 +107,31 @@ def test_a_network_policy_is_a_text_where_the_network_heeds_none(tmp_path: Path,
     assert found[("namespace_denies_ingress", "shop")] == verdict
 
 
+@pytest.mark.parametrize(
+    ("version", "agents", "verdict"),
+    [
+        ("v1.34.1-eks-1234567", (), "unknown"),
+        ("v1.34.1-eks-1234567", (agent("kube-proxy"),), "unknown"),
+        ("v1.34.1-gke.1829001", (), "unknown"),
+        ("v1.34.1-gke.1829001", (agent("anetd"),), "pass"),
+        ("v1.34.1-eks-1234567", (agent("aws-node", "--enable-network-policy=true"),), "pass"),
+        ("v1.34.1-eks-1234567", (agent("calico-node"),), "pass"),
+        ("v1.34.1+k3s1", (), "pass"),
+    ],
+)
+def test_a_managed_cluster_heeds_policies_where_what_heeds_them_is_seen(
+    tmp_path: Path, version: str, agents: tuple[Document, ...], verdict: str
+) -> None:
+    deny = thing("NetworkPolicy", "deny", "shop", api="networking.k8s.io/v1", spec={"podSelector": {}, "policyTypes": ["Ingress"]})
+    spaces = (thing("Namespace", name, status={"phase": "Active"}) for name in ("shop", "kube-system"))
+    made = Cluster()
+    made.add(*spaces, deny, pod("web", "shop"), *agents)
+    told = {"major": "1", "minor": "34", "gitVersion": version}
+    with ClusterBed(made, version=told) as bed, scan(bed, tmp_path, rules=["kubernetes.networking.namespace_denies_ingress"]) as done:
+        found = verdicts(done)
+    assert found["namespace_denies_ingress", "shop"][0] == verdict
+
+
 def test_a_policy_of_no_mesh_passes_nothing_and_a_weak_one_fails(tmp_path: Path) -> None:
     weak = {**STRICT, "spec": {"mtls": {"mode": "PERMISSIVE"}}}
     assert one(tmp_path, "kubernetes.istio.peer_authentication_strict", STRICT) == "unknown"

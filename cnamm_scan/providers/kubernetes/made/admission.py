@@ -20,8 +20,13 @@ from cnamm_scan.providers.kubernetes.policies.admission.requests import Place, R
 from cnamm_scan.providers.kubernetes.policies.admission.values import all_of, any_of
 from cnamm_scan.providers.kubernetes.policies.admission.webhooks import gatekeeper_hook, kyverno_hook
 
-_PROVIDERS = re.compile(r"(aks-managed|gke-|eks-|openshift-).*|.*[.-](k8s|x-k8s|istio)[.]io")
-"""Policies of a managed cluster, and those that a product brings for its own kinds, such as Gateway API's and Istio's."""
+_PROVIDERS = re.compile(
+    r"(aks-managed|gke-|eks-|openshift-).*|.*[.-](k8s|x-k8s|istio)[.]io"
+    r"|machine-configuration-guards|custom-machine-config-pool-selector|(osimagestream|networkpolicy)-deletion-guard|kubevirt-.*policy"
+)
+"""Policies of a managed cluster, and those that a product brings for its own kinds, such as Gateway API's, OpenShift's and KubeVirt's."""
+_MAKERS = re.compile(r"cluster-version-operator|machine-config-.*|virt-operator")
+"""Under which names such products write their policies."""
 _TWISTS = 30
 """How many exceptions of a guard are tried to see whether it judges some pods at all."""
 _NEWER = ("host_probes",)
@@ -176,6 +181,8 @@ def _is_providers(unit: Unit) -> bool:
     if _PROVIDERS.fullmatch(unit.policy) or (unit.engine == "pod_security" and unit.row.values["is_system"]):
         return True
     wrote = unit.row.values["managers"] or ()
+    if unit.engine == "validating_admission_policy" and any(_MAKERS.fullmatch(each) for each in wrote):
+        return True
     return unit.engine == "pod_security" and unit.is_enforcing is False and any("label-synchronization" in each for each in wrote)
 
 

@@ -306,6 +306,8 @@ class _Reader:
                 if spec is None:
                     self._lose(f"{kind} {row.key}", row)
                     continue
+                if mapped(spec.get("evaluation")).get("mode") not in (None, "Kubernetes"):
+                    continue  # it judges calls of a proxy, or other documents: no objects of the cluster
                 name, namespace = str(row.values["name"]), str(row.values["namespace"] or "")
                 own = [*spared, CelExcepted([name], (), narrowed=True)] if self.dark(CEL_EXCEPTION) else spared
                 guard = ValidatingPolicy(name, namespace, spec, engine, own)
@@ -331,7 +333,8 @@ class _Reader:
                 continue
             guard = Constraint(str(row.values["kind"]), spec, settings)
             name = f"{row.values['kind']}/{row.values['name']}"
-            yield Unit(f"Gatekeeper {row.key}", "gatekeeper", name, name, row, guard.looks, guard, enforces(spec), engine.fails_closed())
+            denies = enforces(spec) or (None if row.values["is_enforcing"] else False)  # at a policy made of it, which is not judged
+            yield Unit(f"Gatekeeper {row.key}", "gatekeeper", name, name, row, guard.looks, guard, denies, engine.fails_closed())
 
 
 def webhook_of(row: SeenRow) -> Webhook:

@@ -65,6 +65,7 @@ ENFORCES = re.compile(
 )
 """Daemon sets of which any enforces the API's own policies; kubernetes.networking.policy_engine tells them by the same names."""
 NAMESPACE, POD, DAEMON_SET = "kubernetes.core.namespace", "kubernetes.core.pod", "kubernetes.apps.daemon_set"
+CLUSTER = "kubernetes.cluster.cluster"
 EGRESS_GATEWAY = "kubernetes.cilium.egress_gateway_policy"
 
 
@@ -124,7 +125,8 @@ class Cluster:
     def _policies(self) -> Iterator[Policy]:
         running = self.listed(DAEMON_SET)
         agents = {AGENTS[str(row.values["name"])] for row in running if row.values["name"] in AGENTS}
-        heeded = () if _heeds_none(running) else ("networking", "network_policy_api")
+        is_managed = any(row.values["managed_by"] for row in self.listed(CLUSTER))
+        heeded = () if _heeds_none(running, is_managed=is_managed) else ("networking", "network_policy_api")
         admins, tiers = any(self.listed(table) for table in ADMINS), self._tiers()
         for table, kind in KINDS.items():
             product = table.split(".")[1]
@@ -144,13 +146,14 @@ def _opaque(key: str, kind: str, namespace: str = "") -> Policy:
     return replace(made, sides={direction: made.sides[direction] for direction in told})
 
 
-def _heeds_none(agents: Sequence[SeenRow]) -> bool:
+def _heeds_none(agents: Sequence[SeenRow], *, is_managed: bool) -> bool:
     """Whether the network is one that enforces no policy, or of which that was not seen, with nothing beside it that does.
 
-    Then policies are texts.
+    Then policies are texts. A managed cluster of EKS, GKE or AKS enforces none unless it is told to, and may hide what runs on its nodes:
+    there something that enforces them has to be seen. An own cluster may have it inside of another program, as K3s has.
     """
     told = [_enforces(row) for row in agents]
-    return True not in told and False in told
+    return True not in told and (is_managed or False in told)
 
 
 def _enforces(agent: SeenRow) -> Truth:

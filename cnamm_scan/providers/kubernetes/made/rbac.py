@@ -67,7 +67,8 @@ _BY_MAKERS = frozenset(
 """What a cluster comes with that bears no maker's prefix: name of the binding, of its role, and whom it binds."""
 _COMPONENT = re.compile(r"(system|eks|aks|gke):")
 _OUTSIDER = re.compile(
-    r"@(gmail|googlemail|outlook|hotmail|live|msn|yahoo|ymail|icloud|gmx|proton|protonmail|tutanota|aol|yandex|fastmail|zoho|zohomail)[.]"
+    r"@(gmail|googlemail|outlook|hotmail|msn|yahoo|ymail|icloud|gmx|protonmail|tutanota|aol|yandex|fastmail|zohomail)[.]"
+    r"|@(live([.]com?)?[.][a-z]{2,3}|proton[.](me|ch)|zoho[.](com|eu|in)|(naver|comcast|rediffmail|duck)[.](com|net)|(free|laposte)[.](fr|net)|seznam[.]cz)$"
     r"|@((me|mac|mail|qq|163|126|hey)[.]com|mail[.]ru|pm[.]me|web[.]de|t-online[.]de|orange[.]fr|libero[.]it|tuta[.]io)$|#ext#"
 )
 _OAUTH = "system:authenticated:oauth"

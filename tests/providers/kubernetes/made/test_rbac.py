@@ -394,6 +394,26 @@ def test_emergencies_that_were_not_seen_whole_leave_open_how_many_administrators
         assert counted("abd", maybe) == (4, None)
 
 
+@pytest.mark.parametrize(
+    ("name", "is_private"),
+    [
+        ("pat@live.com", True),
+        ("pat@live.co.uk", True),
+        ("pat@proton.me", True),
+        ("pat@naver.com", True),
+        ("pat@free.fr", True),
+        ("pat@rediffmail.com", True),
+        ("pat@live.acme.io", False),
+        ("pat@proton.acme.io", False),
+        ("pat@zoho.acme.com", False),
+        ("pat@duck.acme.com", False),
+    ],
+)
+def test_an_address_is_private_by_the_whole_of_its_host(name: str, is_private: bool) -> None:
+    found = made_by("rbac_binding_subjects", tables([*R, binding("view", user(name), name="x")]))
+    assert [row["is_outsider"] for key, row in found.items() if key.startswith("ClusterRoleBinding x")] == [is_private]
+
+
 @pytest.mark.parametrize(("minor", "enters"), [(34, True), (35, None), (None, None)])
 def test_get_alone_enters_pods_until_create_is_asked_too(minor: int | None, enters: bool | None) -> None:
     given = tables([role("a", rule("get", "pods/exec")), role("b", rule("create", "pods/exec"))], minor=minor)
