@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnamm_scan import content as reader
 from cnamm_scan.doing import doing
+from cnamm_scan.engine.dated import as_age
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.errors import CnammError, UsageError, did_you_mean
 from cnamm_scan.evidence.bundle import Bundle, BundleWriter, open_bundle
@@ -25,7 +26,7 @@ from cnamm_scan.judged.places import are_written
 from cnamm_scan.judged.scan import Scan, facts_of, max_age_of, of_bundle
 from cnamm_scan.judged.scoring import scored, unselected
 from cnamm_scan.model import ASSUME_WHOLE, JUDGING_MODEL, Region, Result, ResultBlock, Severity, Tally, Target, Verdict
-from cnamm_scan.model.old import DEFAULT_MAX_AGE, LONGEST, STALE_PART, read_age, seconds
+from cnamm_scan.model.old import DEFAULT_MAX_AGE, STALE_PART, seconds
 from cnamm_scan.providers.catalog import KINDS, TargetOptions, connect, kind_of, makers, refuse_foreign
 from cnamm_scan.providers.interface import CallFailedError
 from cnamm_scan.stopping import Stopping
@@ -67,7 +68,7 @@ def scan(
     from cnamm_scan.judged.sealing import about, judge_and_seal
 
     targets, rules, functions, regions = map(_names, (targets, rules, functions, regions))
-    age = _age(max_age)
+    age = as_age(max_age)
     if not targets:
         raise UsageError("no target", do="name one, such as aws or aws:PROFILE")
     options = options or TargetOptions(connections=limits.concurrency if limits else 16)
@@ -178,10 +179,11 @@ def evaluate(
     from cnamm_scan.judged.unfinished import method, own_method, refuse_unknown_rules, sealed
 
     rules, functions = _names(rules), _names(functions)
+    asked = None if max_age is None else as_age(max_age)
     bundle = open_bundle(sealed(Path(path)))
     whole = method(bundle.method(), bundle.path) if content is None else reader.load(_packs(content))
     targets, account = _taken_as(bundle, whole=assume_whole)
-    age = _age(max_age) if max_age is not None else max_age_of(bundle.scan) or DEFAULT_MAX_AGE
+    age = asked or max_age_of(bundle.scan) or DEFAULT_MAX_AGE
     selected = Selection(tuple(rules), tuple(functions), parameters or {})
     if not rules and not functions and content is None:
         refuse_unknown_rules(bundle, whole, bundle.manifest["plan"]["rules"])
@@ -203,14 +205,6 @@ def evaluate(
     found.compiled = plan.rules
     readings.keep(whole)
     return found
-
-
-def _age(said: timedelta | str) -> timedelta:
-    """An age as somebody said it. Raises UsageError for what is none."""
-    age = read_age(said) if isinstance(said, str) else said
-    if age is None or not timedelta(0) < age <= LONGEST:
-        raise UsageError(f"'{said}' is no age", where="--max-age", do="write days or hours, from 1h to 36500d, such as 8d")
-    return age
 
 
 def _names(said: str | Sequence[str]) -> tuple[str, ...]:

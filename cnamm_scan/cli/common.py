@@ -40,14 +40,11 @@ class Number(click.FloatRange):
         return made
 
 
-def as_age(context: click.Context, parameter: click.Parameter, said: str | None) -> timedelta | None:
-    """An age as people write it, `8d` or `36h`, out of an option; None where nothing was said."""
-    from cnamm_scan.model.old import read_age
+def as_age(_: click.Context, __: click.Parameter, said: str | None) -> timedelta | None:
+    """An age out of an option; None where nothing was said. Raises UsageError."""
+    from cnamm_scan.engine import dated
 
-    age = None if said is None else read_age(said)
-    if said is not None and age is None:
-        raise click.BadParameter(f"'{said}' is no age: write days or hours, from 1h to 36500d, such as 8d", context, parameter)
-    return age
+    return None if said is None else dated.as_age(said)
 
 
 BUNDLE = click.argument("bundle", type=click.Path(path_type=Path), shell_complete=completion.bundles)

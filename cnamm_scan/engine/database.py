@@ -101,13 +101,11 @@ class Database:
         except (duckdb.Error, MemoryError) as error:
             raise _translated(error, tables) from error
 
-    def check(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
-        """Plan the SQL without running it. Raises StoreError for what does not bind: a type, a function, a name."""
-        self.lock()
-        self.run(f"EXPLAIN {sql}", dict(parameters) if parameters else None)
-
     def types(self, sql: str, parameters: Mapping[str, Any] | None = None) -> dict[str, str]:
-        """The columns of one SELECT with their types, without planning or running it. Raises StoreError for what does not bind."""
+        """The columns of one SELECT with their types; it is neither planned nor run.
+
+        Raises StoreError for what does not bind: a type, a function, a name.
+        """
         return {row[0]: row[1] for row in self.rows(f"DESCRIBE {sql}", parameters)}
 
     def run(self, sql: str, parameters: Any = None) -> None:

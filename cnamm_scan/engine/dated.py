@@ -14,9 +14,9 @@ from cnamm_scan.content import key_paths
 from cnamm_scan.engine.extract import literal
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import read_expression
-from cnamm_scan.errors import ContentError
+from cnamm_scan.errors import ContentError, UsageError
 from cnamm_scan.model import GHOST_PART, REST_PART, Content, Reason, Rule, Table
-from cnamm_scan.model.old import read_moment, told, written
+from cnamm_scan.model.old import LONGEST, read_age, read_moment, told, written
 
 _NAMED, _MOMENT = "@key", "@as_of"
 """Names beside a row's gaps that no part of an answer can have."""
@@ -26,6 +26,14 @@ AS_OF = f"_gaps['{_MOMENT}']"
 """SQL of when it was true."""
 IS_STALE = f"g['{_NAMED}'] IS NOT NULL"
 """SQL of whether a row is too old, while it is loaded."""
+
+
+def as_age(said: timedelta | str) -> timedelta:
+    """A bound on ages as somebody said it. Raises UsageError for what is none."""
+    age = read_age(said) if isinstance(said, str) else said
+    if age is None or not timedelta(0) < age <= LONGEST:
+        raise UsageError(f"'{said}' is no age", where="--max-age", do="write days or hours, from 1h to 36500d, such as 8d")
+    return age
 
 
 def gaps_by_age(gaps: str, oldest: str) -> str:

@@ -230,7 +230,7 @@ def _table_plan(content: Content, table: Table, columns: Iterable[str], also: It
             asked |= _parts_of(table, column.path)
     if table.each:
         asked |= _parts_of(table, table.each)
-    for text in (*key_heads(table), *([table.as_of] if table.as_of else [])):
+    for text in _always_read(table):
         asked |= _parts_of(table, text)
     while True:
         more = {part for name in asked for text in table.then[name].with_.values() for part in _parts_of(table, text)} - asked
@@ -243,11 +243,13 @@ def _table_plan(content: Content, table: Table, columns: Iterable[str], also: It
     return TablePlan(table, parts, tuple(sorted(kept)))
 
 
-def key_heads(table: Table) -> list[str]:
-    """The paths that a table's key is made of."""
+def _always_read(table: Table) -> Iterator[str]:
+    """The paths that a row needs whatever is asked of it: those of its key, and to when it was true."""
     from cnamm_scan.content import key_paths
 
-    return [text for text in key_paths(table.key) if not text.startswith("$")]
+    yield from key_paths(table.key)
+    if table.as_of is not None:
+        yield table.as_of
 
 
 def _parts_of(table: Table, text: str) -> set[str]:
@@ -272,7 +274,7 @@ def _add_parents(content: Content, tables: dict[str, TablePlan]) -> None:
         if parent_id is None:
             continue
         parent = content.tables[parent_id]
-        reach = [*plan.kept, *plan.table.list.with_.values(), *key_heads(plan.table), *([plan.table.as_of] if plan.table.as_of else [])]
+        reach = [*plan.kept, *plan.table.list.with_.values(), *_always_read(plan.table)]
         reach += [text for part in plan.parts for text in plan.table.then[part].with_.values()]
         hops = plan.table.each.count("[]") if plan.table.each else 0
         heads: set[str] = set()

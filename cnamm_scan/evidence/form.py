@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from cnamm_scan import __version__
 from cnamm_scan.errors import BundleError
-from cnamm_scan.model import FIRST_JUDGING, Severity, Verdict
+from cnamm_scan.model import FIRST_JUDGING, Severity, Target, Verdict
 from cnamm_scan.model.old import LONGEST
 
 FORMAT = 3
@@ -110,6 +110,11 @@ class TargetForm(Struct):
     regions: list[RegionForm] = []
     calls: Count = 0
     retries: Count = 0
+
+    @property
+    def target(self) -> Target:
+        """The target itself."""
+        return Target(self.id, self.provider, self.name, self.identity, self.scope, self.label)
 
 
 class NamedForm(Struct):

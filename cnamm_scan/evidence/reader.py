@@ -62,7 +62,7 @@ class Bundle:
 
     def targets(self) -> list[Target]:
         """The targets of the scan."""
-        return [Target(each.id, each.provider, each.name, each.identity, each.scope, each.label) for each in self.form.scan.targets]
+        return [each.target for each in self.form.scan.targets]
 
     def regions(self) -> dict[str, list[Region]]:
         """Target id -> its regions."""

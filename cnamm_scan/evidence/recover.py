@@ -136,7 +136,7 @@ class Partial:
 
     def targets(self) -> list[Target]:
         """The targets of the scan, those that it did not come to as well."""
-        return [Target(each.id, each.provider, each.name, each.identity, each.scope, each.label) for each in self.begun.scan.targets]
+        return [each.target for each in self.begun.scan.targets]
 
     def method(self) -> dict[str, bytes]:
         """The content that the scan was to be judged by. Raises BundleError."""

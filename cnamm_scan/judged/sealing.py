@@ -39,10 +39,11 @@ def judge_and_seal(
     of_targets = [each for done in collected for each in done.targets]
     targets = [each.target for each in of_targets]
     regions = {each.target.id: each.regions for each in of_targets}
+    asked = plan.describe()
     with open_store(
         plan.content,
         plan.read_tables,
-        Facts(started, writer.settle(), plan.describe(), regions, targets, max_age),
+        Facts(started, writer.settle(), asked, regions, targets, max_age),
         Makers(makers(), targets, writer.made),
     ) as store:
         tallies, done = judge_and_write(plan.content, store, plan.rules, targets, writer, wanted=lambda: stopping.wanted and not before)
@@ -62,7 +63,7 @@ def judge_and_seal(
             "tool": tool(),
             **({"owner_tags": list(writer.owner_tags.keys)} if writer.owner_tags.keys else {}),
         }
-        for table, told in plan.describe().items():
+        for table, told in asked.items():
             writer.entry("asked", table, told)
         path = writer.finish(plan.content, {"scan": account, "plan": {"rules": done}})
     # the store held only what the rules read; a query loads every table of the bundle
@@ -80,17 +81,7 @@ def about(scan: str, started: datetime, plan: Plan, targets: Sequence[Target], s
         "scan": {
             "id": scan,
             "started_at": utc(started),
-            "targets": [
-                {
-                    "id": each.id,
-                    "provider": each.provider,
-                    "name": each.name,
-                    "identity": each.identity,
-                    "scope": dict(each.scope),
-                    **({"label": each.label} if each.label else {}),
-                }
-                for each in targets
-            ],
+            "targets": [_named(each) for each in targets],
             "content": {"version": plan.content.version, "sha256": plan.content.sha256},
             "judging": JUDGING_MODEL,
             "method": SCORING_MODEL,
@@ -102,7 +93,16 @@ def about(scan: str, started: datetime, plan: Plan, targets: Sequence[Target], s
 
 def _target(done: TargetCollected) -> dict[str, Any]:
     """What a manifest says of a target."""
-    target = done.target
+    return {
+        **_named(done.target),
+        "regions": [{"name": r.name, "state": r.state, "seen": r.seen, "opt_in": r.opt_in} for r in done.regions],
+        "calls": done.calls,
+        "retries": done.retries,
+    }
+
+
+def _named(target: Target) -> dict[str, Any]:
+    """Which target it is: all that is known of it when a scan begins."""
     return {
         "id": target.id,
         "provider": target.provider,
@@ -110,9 +110,6 @@ def _target(done: TargetCollected) -> dict[str, Any]:
         "identity": target.identity,
         **({"scope": dict(target.scope)} if target.scope else {}),
         **({"label": target.label} if target.label else {}),
-        "regions": [{"name": r.name, "state": r.state, "seen": r.seen, "opt_in": r.opt_in} for r in done.regions],
-        "calls": done.calls,
-        "retries": done.retries,
     }
 
 

@@ -652,10 +652,10 @@ def test_what_does_not_work_is_a_store_error(locked: Store, sql: str) -> None:
 
 
 def test_check_binds_without_running(locked: Store) -> None:
-    locked.check("SELECT error('ran')")
-    locked.check(f"SELECT name FROM {BOX} WHERE size > $x", {"x": 1})
+    locked.types("SELECT error('ran')")
+    locked.types(f"SELECT name FROM {BOX} WHERE size > $x", {"x": 1})
     with pytest.raises(StoreError):
-        locked.check(f"SELECT colour FROM {BOX}")
+        locked.types(f"SELECT colour FROM {BOX}")
 
 
 def test_every_row_has_the_scan_time(locked: Store) -> None:
