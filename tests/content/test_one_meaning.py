@@ -309,3 +309,16 @@ def test_actions_of_a_policy_are_compared_in_small_letters_and_by_what_they_list
             assert "lambda a: lower(a)" in text, rule.id
             assert "NOT actions_are_excepted" in text, rule.id
     assert asked
+
+
+def test_no_tag_of_a_stage_is_taken_for_one_of_a_product() -> None:
+    """`production` is the commonest value of a stage, and a key of its own where somebody tags by flags."""
+    keys = {
+        f"{rule.id}.{name}": parameter.default
+        for rule in reader.load().rules.values()
+        for name, parameter in rule.parameters.items()
+        if name.endswith("keys") and "product" in str(parameter.default) and "regexp_full_match" not in rule.pass_
+    }
+    assert len(keys) >= 6
+    assert [where for where, text in keys.items() if re.search(text, "[production]")] == []  # as a list is written as text
+    assert [where for where, text in keys.items() if not re.search(text, "[product]")] == []
