@@ -26,17 +26,17 @@ def notifications(value: Json) -> Json:
     """
     if not isinstance(value, Mapping):
         return None
-    says, early, ahead = [], False, False
+    told, early, ahead = [], False, False
     for each in value.values():
         if not isinstance(each, Mapping) or not isinstance(each.get("threshold"), int | float) or not isinstance(each.get("enabled"), bool):
             return None
         if not each["enabled"] or not any(each.get(key) for key in _CONTACTS):
             continue
         kind = each.get("thresholdType") or "Actual"
-        says.append(f"{kind} {each['threshold']:g}")
+        told.append(f"{kind} {each['threshold']:g}")
         ahead = ahead or kind == "Forecasted"
         early = early or kind == "Forecasted" or each["threshold"] < 100
-    return {"says": sorted(says), "is_early": early, "looks_ahead": ahead}
+    return {"says": sorted(told), "is_early": early, "looks_ahead": ahead}
 
 
 def setting_name(value: Json) -> Json:
