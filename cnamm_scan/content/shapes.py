@@ -59,7 +59,7 @@ class _File(BaseModel):
 class CallFile(_File):
     """`list:` or one part under `then:`."""
 
-    call: str | None = Field(None, pattern=r"^([A-Za-z0-9_.,/-]+:)?([A-Za-z0-9_./]+|\*)$")
+    call: str | None = Field(None, pattern=r"^([A-Za-z0-9_.,/-]+:)?([A-Za-z0-9_./-]+(:[A-Za-z]+)?|\*)$")
     read: str | None = None
     needs: Texts = ()
     with_: dict[str, str] = Field({}, alias="with")

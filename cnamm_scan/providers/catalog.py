@@ -10,13 +10,14 @@ from cnamm_scan.errors import UsageError, did_you_mean
 from cnamm_scan.model import Column
 from cnamm_scan.providers.aws.kind import KIND as AWS
 from cnamm_scan.providers.azure.kind import KIND as AZURE
+from cnamm_scan.providers.gcp.kind import KIND as GCP
 from cnamm_scan.providers.kind import Kind, Operations, Option, Reached
 from cnamm_scan.providers.kubernetes.kind import KIND as KUBERNETES
 
 if TYPE_CHECKING:
     from cnamm_scan.providers.interface import Maker, Provider
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (AWS, AZURE, KUBERNETES)}
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (AWS, AZURE, GCP, KUBERNETES)}
 
 REGION_COLUMNS: Mapping[str, Column] = {
     "name": Column("text", "name"),

@@ -1,0 +1,11 @@
+"""Forms into which collectors bring what no path can say: a room of its own, since each drops what should not be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Json = Any
+
+NORMALISERS: Mapping[str, Callable[[Json], Json]] = {}
+"""What `normalise:` of a collector may name."""

@@ -1,0 +1,65 @@
+"""What Google Cloud is to the rest of the house: projects, one or all beneath a folder or an organisation, reached over gRPC and REST."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cnamm_scan.providers.gcp import needs
+from cnamm_scan.providers.gcp.forms import NORMALISERS
+from cnamm_scan.providers.gcp.made.columns import MAKERS
+from cnamm_scan.providers.gcp.scopes import scope_problem
+from cnamm_scan.providers.kind import Kind, Option, Reached
+from cnamm_scan.providers.rights import Document, Rights
+
+if TYPE_CHECKING:
+    from cnamm_scan.providers.interface import Provider
+
+
+def _connect(name: str, reached: Reached) -> Provider:
+    from cnamm_scan.providers.gcp.provider import Options, connect
+
+    return connect(name, Options(call_timeout=reached.call_timeout, connections=reached.connections, **reached.said))
+
+
+def _role(rights: Sequence[str]) -> Document:
+    """A custom role with exactly these, as `gcloud iam roles create --file` takes it."""
+    return {
+        "title": "cnamm-scan",
+        "description": "Reads configuration, and nothing else",
+        "stage": "GA",
+        "includedPermissions": list(rights),
+    }
+
+
+KIND = Kind(
+    name="gcp",
+    label="Google Cloud",
+    noun="project",
+    targets="gcp (the project of the credentials), gcp:PROJECT, gcp:folders/NUMBER, gcp:organizations/NUMBER (all projects beneath it)",
+    connect=_connect,
+    name_problem=scope_problem,
+    # which projects there are is asked of Asset Inventory
+    rights=Rights(("cloudasset.assets.listResource",), _role),
+    options=(
+        Option(
+            "quota_project",
+            "--quota-project",
+            "whose quota and enabled APIs are used (also GOOGLE_CLOUD_QUOTA_PROJECT).",
+            "PROJECT",
+            environment="GOOGLE_CLOUD_QUOTA_PROJECT",
+        ),
+        Option("impersonate_service_account", "--impersonate-service-account", "act as this service account, by its address.", "EMAIL"),
+        Option("api_endpoint", "--api-endpoint", "what answers in place of googleapis.com.", "URL"),
+    ),
+    normalisers=NORMALISERS,
+    makers=MAKERS,
+    # what resources are given when they are made, and hold ever after where nobody took care
+    secret_keys=frozenset(
+        "rootPassword password secretKey privateKey privateKeyData serverCa clientKey sharedSecret secretAccessKey authString keyString"
+        " startup-script windows-startup-script-ps1 ssh-keys sshKeys user-data kube-env".split()
+    ),
+    needs=needs.needs,
+    call_problem=needs.problem,
+    command_line="gcloud",
+)

@@ -1,0 +1,145 @@
+"""How collectors name Google's APIs: assets of one type, or a path of a service's REST API, and the permission that each needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cnamm_scan.model import Call
+
+CONTENTS: Mapping[str, tuple[str, str]] = {
+    "asset": ("RESOURCE", "cloudasset.assets.listResource"),
+    "iam_policy": ("IAM_POLICY", "cloudasset.assets.listIamPolicy"),
+    "org_policy": ("ORG_POLICY", "cloudasset.assets.listOrgPolicy"),
+    "access_policy": ("ACCESS_POLICY", "cloudasset.assets.listAccessPolicy"),
+    "os_inventory": ("OS_INVENTORY", "cloudasset.assets.listOSInventories"),
+}
+"""Clients of collectors that ask Asset Inventory -> the content that is asked, and its permission. Any other is a service and its version."""
+ANY = "*"
+"""The operation that asks for assets of every type."""
+SCOPE = "scope"
+"""The parameter that says beneath which resource a path begins; without it: the target."""
+AT = "at"
+"""The parameter that says which targets have such a thing: projects, folders, organizations. In others there is none of it."""
+LEVELS = ("projects", "folders", "organizations")
+BODY = "body"
+"""The parameter that holds what is sent with one of `POSTS`."""
+POSTS = frozenset({("logging/v2", "/entries:list")})
+"""Questions that are asked by POST, and change nothing. No other POST is ever sent."""
+ITSELF = "."
+"""The path of the scope itself."""
+
+_TYPE = re.compile(r"[a-z][a-z0-9.-]*\.googleapis\.com/[A-Z]\w*|[a-z][a-z0-9.]*\.[a-z0-9]+\.io/[A-Z]\w*")
+_SERVICE = re.compile(r"[a-z][a-z0-9-]*/v\d+(?:(?:alpha|beta|p)\d+)*")
+_SEGMENT = re.compile(r"-|[A-Za-z][A-Za-z0-9_.-]*(?::[A-Za-z]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    """Assets of one type, or of every, with one content."""
+
+    content: str
+    type: str
+    """As Asset Inventory spells it: storage.googleapis.com/Bucket; `*` for every."""
+    right: str
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A path of a service's REST API, beneath the target, beneath a resource, or at the top."""
+
+    service: str
+    """The first word of its host: logging of logging.googleapis.com."""
+    version: str
+    text: str
+    is_post: bool = False
+
+    @property
+    def is_absolute(self) -> bool:
+        """Whether it begins at the top, and not beneath the target or a resource."""
+        return self.text.startswith("/")
+
+    def beneath(self, scope: str) -> str:
+        """The path beneath a scope: `projects/ID`, or the name of a resource."""
+        if self.is_absolute:
+            return f"{self.version}{self.text}"
+        if self.text == ITSELF:
+            return f"{self.version}/{scope}"
+        return f"{self.version}/{scope}{'' if self.text.startswith(':') else '/'}{self.text}"
+
+
+@lru_cache(maxsize=1024)
+def asked(client: str, operation: str) -> Assets | Path:
+    """What a call means. Raises ValueError for what is not written so, with (what is wrong, what to do)."""
+    if client in CONTENTS:
+        content, right = CONTENTS[client]
+        if operation == ANY and client == "asset":
+            raise ValueError("the resources of every type are far more than anybody reads", "name the type: storage.googleapis.com/Bucket")
+        if operation != ANY and not _TYPE.fullmatch(operation):
+            raise ValueError(f"'{operation}' is no type of asset", "write one such as storage.googleapis.com/Bucket")
+        return Assets(content, operation, right)
+    if not _SERVICE.fullmatch(client):
+        known = ", ".join(CONTENTS)
+        raise ValueError(f"client '{client}' is neither {known} nor a service and its version", "write asset, or one such as logging/v2")
+    if operation != ITSELF and not all(map(_SEGMENT.fullmatch, operation.removeprefix("/").split("/"))):
+        raise ValueError(f"'{operation}' is no path", "write sinks, locations/-/services, or . for the thing itself")
+    service, _, version = client.partition("/")
+    return Path(service, version, operation, (client, operation) in POSTS)
+
+
+def split(call: Call, client: str) -> tuple[str, str]:
+    """(client, operation) of a call; one that names no client has its file's. A path may end with a verb, and has a colon then too."""
+    named, colon, operation = (call.call or "").partition(":")
+    return (named, operation) if colon else (client, named)
+
+
+def needs(call: Call, client: str) -> tuple[str, ...]:
+    """The permission that a call to Asset Inventory needs; a service's own stands in the collector."""
+    try:
+        meant = asked(*split(call, client))
+    except ValueError:
+        return ()
+    return (meant.right,) if isinstance(meant, Assets) else ()
+
+
+def problem(call: Call, client: str) -> tuple[str, str] | None:
+    """What is wrong with how a call is written; None when nothing is."""
+    if call.call is None:
+        return None
+    try:
+        meant = asked(*split(call, client))
+    except ValueError as error:
+        what, do = error.args
+        return what, do
+    said = {*call.with_, *call.fixed}
+    if isinstance(meant, Assets):
+        return _problem_of_assets(call, said)
+    if call.items is None and AT in said:
+        return "a part is asked of its own item", f"leave {AT}: out"
+    if call.fixed.get(AT) is not None and not set(_texts(call.fixed[AT])) <= set(LEVELS):
+        return f"'{call.fixed[AT]}' names no level of the hierarchy", f"write {AT}: some of {', '.join(LEVELS)}"
+    if meant.is_absolute and SCOPE in said:
+        return f"'{meant.text}' begins at the top, beneath nothing", "leave out with: {scope: …}"
+    if SCOPE in call.fixed:
+        return "the scope of a path is an item's name", "write with: {scope: name}"
+    if meant.is_post != (BODY in call.fixed):
+        return "what is sent is a question's, and a question has one", f"write fixed: {{{BODY}: …}} for {', '.join(map(':'.join, sorted(POSTS)))}"
+    if not call.needs:
+        return "a service's own API says nowhere which permission it wants", "name it under needs:, such as logging.sinks.list"
+    return None
+
+
+def _problem_of_assets(call: Call, said: set[str]) -> tuple[str, str] | None:
+    if call.items is None:
+        return "Asset Inventory is asked for many at once", "ask it under list:"
+    if call.target != "project" or call.items != "assets":
+        return "assets stand under assets, each with its project", "write items: assets, target: project"
+    if said:
+        return f"Asset Inventory takes no '{min(said)}'", "leave it out"
+    return None
+
+
+def _texts(value: object) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list | tuple) else [str(value)]
