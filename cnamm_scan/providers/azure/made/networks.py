@@ -1,4 +1,4 @@
-"""What the world reaches: of each network security group, and of each interface with a public address through all that guards it."""
+"""What the world reaches of each interface with a public address, through all that guards it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,6 @@ SUBNET = "azure.network.subnet"
 INTERFACE = "azure.network.interface"
 ADDRESS = "azure.network.public_ip"
 _MAYBE_ALL: Pieces = ((ALL_PORTS, Through(NO_ADDRESSES, EVERYWHERE)),)
-
-
-def security_group_access(seen: SeenTables) -> Iterator[MadeRow]:
-    """A row for each network security group: what it would open to the world, whatever it guards."""
-    for row in seen.rows(GROUP):
-        rules = _rules(row)
-        azure = None if rules is None else any(each.allows and each.admits_azure for each in rules)
-        carried = {name: row.values.get(name) for name in ("name", "group", "subnets", "interfaces")}
-        made = {**carried, **_opened(UNREAD if rules is None else pieces_of(rules)), "admits_azure": azure}
-        yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
 
 
 def interface_exposure(seen: SeenTables) -> Iterator[MadeRow]:
