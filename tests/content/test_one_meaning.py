@@ -185,7 +185,7 @@ NOT_IN_A_GROUP = {
     "azure.defender.account_check": "accounts, and what they may do in the subscription",
     "azure.defender.rights_check": "the same, of each identity",
     "azure.networkwatcher.flow_log": "stands with the watcher of its region; the customer made it, whichever network it is of",
-    "azure.tags": "a group, which says itself that a service made it",
+    "azure.resource.group": "a group, which says itself that a service made it",
     "azure.consumption": "a budget is the subscription's",
     "azure.network.interface_exposure": "a machine that the world may sign in to is worth telling, whoever runs it",
 }

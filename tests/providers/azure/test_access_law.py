@@ -68,16 +68,16 @@ POOLS: dict[str, dict[str, list[Any]]] = {
         "interfaces": [[], ["i"]],
         "rules": [[], [_rule("Allow", 300, "*", "22")], [_rule("Deny", 200, "*", "*"), _rule("Allow", 300, "Internet", "20-30")]],
     },
-    "azure.network.subnet": {"group_id": ["", "azure.network.security_group 0"]},
+    "azure.virtualnetwork.subnet": {"nsg_id": ["", "azure.network.security_group 0"]},
     "azure.network.interface": {
         "name": ["i"],
         "group": ["rg"],
         "machine": [""],
-        "group_id": ["", "azure.network.security_group 0", "azure.network.security_group 1"],
-        "subnets": [["azure.network.subnet 0"], ["azure.network.subnet 0", "azure.network.subnet 1"]],
-        "public_ips": [[], ["azure.network.public_ip 0"]],
+        "nsg_id": ["", "azure.network.security_group 0", "azure.network.security_group 1"],
+        "subnets": [["azure.virtualnetwork.subnet 0"], ["azure.virtualnetwork.subnet 0", "azure.virtualnetwork.subnet 1"]],
+        "public_ips": [[], ["azure.virtualnetwork.public_ip 0"]],
     },
-    "azure.network.public_ip": {"sku": ["Basic", "Standard"]},
+    "azure.virtualnetwork.public_ip": {"sku": ["Basic", "Standard"]},
 }
 _DOOR: dict[str, list[Any]] = {
     "name": ["x"],
