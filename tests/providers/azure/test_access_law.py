@@ -82,6 +82,7 @@ POOLS: dict[str, dict[str, list[Any]]] = {
 _DOOR: dict[str, list[Any]] = {
     "name": ["x"],
     "group": ["rg"],
+    "group_id": ["/rg"],
     "is_public": [True, False],
     "is_filtered": [True, False],
     "addresses": [[], ["198.51.100.7"], ["0.0.0.0/1", "128.0.0.0/1"], ["4.0.0.0/6"], ["0.0.0.0"], ["AzureCloud"]],

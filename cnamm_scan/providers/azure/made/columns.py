@@ -13,6 +13,7 @@ DOOR: Mapping[str, Column] = {
     "id": Column("text", about="Its id."),
     "name": Column("text"),
     "group": Column("text", about="The resource group that it is in."),
+    "group_id": Column("text", about="The id of that group."),
     "openness": Column("text", about="How much of the internet may reach it: none, private, bounded, wide or world."),
     "admits_azure": Column("boolean", about="Admits every machine in Azure, those of other customers too."),
 }
