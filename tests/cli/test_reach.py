@@ -96,7 +96,7 @@ def test_every_option_reaches_the_provider(monkeypatch: pytest.MonkeyPatch, tmp_
     assert set(asked["options"].said) == {option.name for option in options()} - replaced, "an option that nobody can say"
     assert _asked(monkeypatch, "azure", "--cloud", "usgov")["options"].said == {"cloud": "usgov"}
     assert replaced == {"cloud"}
-    assert asked["targets"] == ("aws", "azure", "kubernetes:prod")
+    assert asked["targets"] == ("aws", "azure", "gcp", "kubernetes:prod")
     assert asked["regions"] == ("eu-west-1", "us-east-1")
     assert asked["options"].opted == {"secret_metadata", "kubelet_config"}
     assert (asked["limits"].concurrency, asked["limits"].deadline) == (3, 60.0)
