@@ -59,7 +59,7 @@ class Inventory:
         size = min(asked.page_size or USUAL, self.page)
         response = self.response()
         response.read_time.FromDatetime(read.replace(tzinfo=None))
-        response.assets.extend(self._told(asset, content) for asset in found[start : start + size])
+        response.assets.extend(self.told(asset, content) for asset in found[start : start + size])
         if start + size < len(found):
             response.next_page_token = _token(asked, start + size)
         return response
@@ -90,7 +90,7 @@ class Inventory:
             if above in asset["ancestors"] and any(member in asset for member in members)
         ]
 
-    def _told(self, asset: Asset, content: str) -> Any:
+    def told(self, asset: Asset, content: str) -> Any:
         """The message of an asset, made once."""
         from google.protobuf.json_format import ParseDict
 
