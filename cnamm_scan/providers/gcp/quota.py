@@ -1,0 +1,67 @@
+"""The calls that Asset Inventory takes in a minute: kept, so that a scan waits where it would be refused."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+
+from cnamm_scan.providers.gcp.answers import RefusedError
+from cnamm_scan.providers.interface import CallFailedError, NotYetError
+
+CALLS = 100
+"""ListAssets in a minute for the project that pays, where nobody asked Google for more. An organization's 800 are above that."""
+SECONDS = 61.0
+"""A minute, and what calls may lie further apart here than they come in there."""
+ROUNDS = 3
+"""So often all are refused, and none is answered, before a refusal is taken for a call's end."""
+_SPENT = "QuotaSpent"
+
+
+class Quota:
+    """Calls of the last minute, from many threads. The project's others spend the same quota: what it refuses is heard."""
+
+    def __init__(self, calls: int = CALLS, seconds: float = SECONDS) -> None:
+        self._most = calls
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._sent: deque[float] = deque()
+        self._closed_until = 0.0
+        self._closed_at = 0.0
+        self._rounds = 0
+
+    def take(self) -> float:
+        """When a call is sent. Raises NotYetError while there is none left: it would be refused."""
+        with self._lock:
+            now = time.monotonic()
+            while self._sent and self._sent[0] <= now - self._seconds:
+                self._sent.popleft()
+            opens = self._closed_until
+            if len(self._sent) >= self._most:
+                opens = max(opens, self._sent[-self._most] + self._seconds)
+            if opens > now:
+                raise NotYetError(_SPENT, opens - now)
+            self._sent.append(now)
+            return now
+
+    def answered(self) -> None:
+        """A call was let in."""
+        with self._lock:
+            self._rounds = 0
+
+    def refused(self, failure: CallFailedError, sent: float) -> CallFailedError:
+        """What is to be said of a call that the quota refused: as if it had not been sent, until that was so too often."""
+        facts = failure.facts if isinstance(failure, RefusedError) else {}
+        with self._lock:
+            now = time.monotonic()
+            if sent in self._sent:
+                self._sent.remove(sent)  # what is refused is not counted
+            if sent >= self._closed_at:  # else it went out beside one that was heard before
+                self._rounds += 1
+                self._closed_at = now
+                self._closed_until = now + min(failure.after or self._seconds, self._seconds)
+                limit = facts.get("quota_limit_value", "")
+                self._most = min(self._most, max(1, int(limit))) if limit.isascii() and limit.isdigit() and len(limit) < 9 else self._most
+            if self._rounds > ROUNDS:
+                return CallFailedError(failure.reason, failure.code, failure.message)
+            return NotYetError(failure.code, max(0.05, self._closed_until - now))
