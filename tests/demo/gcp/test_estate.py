@@ -24,7 +24,7 @@ def _names(cloud: Cloud) -> list[str]:
 
 def test_the_estate_is_the_same_for_the_same_moment_and_has_no_fixed_date() -> None:
     assert (shop(NOW).assets, shop(NOW).answers) == (shop(NOW).assets, shop(NOW).answers)
-    assert 120 <= shop(NOW).size <= 200
+    assert 120 <= shop(NOW).size <= 220
     assert _names(shop(NOW)) == _names(shop())
 
 
