@@ -23,6 +23,8 @@ NO_SCOPE = frozenset({"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "insufficientPermission
 MOVED = "Redirected"
 """The code of an answer that sends elsewhere."""
 TOO_LARGE = "TooLarge"
+NOT_THERE = frozenset({Reason.NOT_FOUND, Reason.UNSUPPORTED, Reason.COLLECTOR_BUG})
+"""Reasons that say that there is no such thing to ask for."""
 _THROTTLED = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "RATE_LIMIT_EXCEEDED"})
 _NEVER_USED = re.compile(r"has not been used in project|requires a quota project|it is disabled", re.IGNORECASE)
 _STATUS = {
@@ -99,6 +101,11 @@ def refusal(said: Said) -> RefusedError:
     if status in ("UNIMPLEMENTED", "FAILED_PRECONDITION"):
         return RefusedError(said, Reason.UNSUPPORTED, status)
     return RefusedError(said, Reason.COLLECTOR_BUG, status)
+
+
+def page_refused(failure: CallFailedError) -> CallFailedError:
+    """What `NOT_THERE` means of a page after the first: what came before has been read, and the listing is neither whole nor empty."""
+    return CallFailedError(Reason.TRUNCATED, "PageRefused", failure.message)
 
 
 # ---- REST ------------------------------------------------------------------------------------------------------------

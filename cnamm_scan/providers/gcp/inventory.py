@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from cnamm_scan.model import Reason
 from cnamm_scan.providers.bounds import Bounds
-from cnamm_scan.providers.gcp.answers import TOO_LARGE, of_grpc
+from cnamm_scan.providers.gcp.answers import NOT_THERE, TOO_LARGE, of_grpc, page_refused
 from cnamm_scan.providers.gcp.assets import Documents, Whose, is_truncated
 from cnamm_scan.providers.gcp.needs import ANY, Assets
 from cnamm_scan.providers.gcp.quota import Quota
@@ -32,7 +32,7 @@ class Page:
     """Where a listing goes on."""
 
     token: str = ""
-    size: int = PAGE
+    size: int = field(default_factory=lambda: PAGE)
 
     @property
     def asked(self) -> tuple[str, int]:
@@ -91,10 +91,10 @@ class Inventory:
             if failure.code == TOO_LARGE and page.size > SMALLEST_PAGE:
                 smaller = replace(page, size=page.size // 10)
                 return Answer({"assets": []}, next_page=smaller, token=smaller.asked, note="SmallerPages")
-            if failure.reason is Reason.COLLECTOR_BUG and failure.code == "INVALID_ARGUMENT":
-                # a question is the same for every type but for its name; what comes later has a token that is no longer taken
-                reason, code = (Reason.TRUNCATED, "PageTokenRefused") if page.token else (Reason.UNSUPPORTED, failure.code)
-                raise CallFailedError(reason, code, failure.message) from failure
+            if page.token and failure.reason in NOT_THERE:
+                raise page_refused(failure) from failure
+            if failure.code == "INVALID_ARGUMENT":  # a question is the same for every type but for its name
+                raise CallFailedError(Reason.UNSUPPORTED, failure.code, failure.message) from failure
             raise
         return self._answer(assets, page, response)
 

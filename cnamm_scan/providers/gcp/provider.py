@@ -12,6 +12,7 @@ from typing import Any
 from cnamm_scan.model import Reason, Target
 from cnamm_scan.providers.bounds import BOUNDS, Bounds
 from cnamm_scan.providers.gcp import unsigned
+from cnamm_scan.providers.gcp.answers import NOT_THERE, page_refused
 from cnamm_scan.providers.gcp.assets import Whose
 from cnamm_scan.providers.gcp.door import Project, chosen, projects_in
 from cnamm_scan.providers.gcp.forms import NORMALISERS
@@ -39,7 +40,6 @@ TRIAL = Page(size=1)
 """What is asked to see whether assets may be read at all."""
 _SCOPE = re.compile(r"[^/?#\\\s]+(?:/[^/?#\\\s]+)*", re.ASCII)
 _TOKEN = "nextPageToken"
-_GONE = (Reason.NOT_FOUND, Reason.UNSUPPORTED, Reason.COLLECTOR_BUG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +208,8 @@ class GcpProvider(OnePlace):
             else:
                 answer = self._link.get(path, scope, {**said, **page}, request.target)
         except CallFailedError as failure:
-            if page and failure.reason in _GONE:  # what came before has been read: it is not whole, and not empty
-                raise CallFailedError(Reason.TRUNCATED, "PageTokenRefused", failure.message) from failure
+            if page and failure.reason in NOT_THERE:
+                raise page_refused(failure) from failure
             raise
         following = answer.get(_TOKEN)
         return Answer(answer, next_page=str(following) if following else None)

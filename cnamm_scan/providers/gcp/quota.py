@@ -21,9 +21,9 @@ _SPENT = "QuotaSpent"
 class Quota:
     """Calls of the last minute, from many threads. The project's others spend the same quota: what it refuses is heard."""
 
-    def __init__(self, calls: int = CALLS, seconds: float = SECONDS) -> None:
-        self._most = calls
-        self._seconds = seconds
+    def __init__(self) -> None:
+        self._most = CALLS
+        self._seconds = SECONDS
         self._lock = threading.Lock()
         self._sent: deque[float] = deque()
         self._closed_until = 0.0

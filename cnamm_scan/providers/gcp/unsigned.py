@@ -153,7 +153,7 @@ def _not_answered(failure: CallFailedError, scope: str) -> tuple[str, str]:
         return f"Asset Inventory asks to wait: throttled ({code})", "try again in a minute, or name another project with --quota-project"
     if reason is Reason.SERVER_ERROR:
         return f"Asset Inventory fails when asked for the projects in {scope} ({code})", "try again in a few minutes"
-    if code == "PageTokenRefused":
+    if code == "PageRefused":
         return f"Asset Inventory broke off the list of projects in {scope} ({code})", "try again"
     if reason in (Reason.MALFORMED, Reason.TRUNCATED):
         return f"the answer is not of Asset Inventory ({code})", "check --api-endpoint, and what answers in its place, such as a proxy"
