@@ -1,21 +1,49 @@
-"""The demo's organization: the same for the same moment, and in the form in which Asset Inventory gives it."""
+"""The demo's organization: the same for the same moment, in the form in which Google gives it, and a scan of it that gives nothing away."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from cnamm_scan import api
 from cnamm_scan.demo.gcp.bed.contents import CONTENTS, Cloud, load
 from cnamm_scan.demo.gcp.bed.inventory import Inventory
+from cnamm_scan.demo.gcp.bed.server import LIST_ASSETS, GcpBed, Seen
 from cnamm_scan.demo.gcp.shop import ESTATE, ORGANIZATION, shop
 from cnamm_scan.demo.planted import planted
 from cnamm_scan.errors import UsageError
+from cnamm_scan.report.markdown import render
+from tests.gcps import scan
+from tests.unpacked import written
 
 NOW = datetime(2026, 3, 9, 11, 42, 7, tzinfo=UTC)
 HEAD = "organization: 9\nprojects: {shop-prod: {number: 111}}\n"
+
+
+@dataclass
+class Whole:
+    """A scan of the estate, all that it asked, and all that it wrote."""
+
+    scan: api.Scan
+    asked: list[Seen]
+    folder: Path
+    secrets: list[str]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
+    folder = tmp_path_factory.mktemp("bundles")
+    with GcpBed(shop()) as bed, scan(bed, ORGANIZATION, output=folder) as done:
+        (folder / "report.md").write_text(render(done.report()))
+        (folder / "report.json").write_text(json.dumps(done.report(), default=str))
+        key = json.loads(bed.key_file.read_text())["private_key"]
+        yield Whole(done, list(bed.requests), folder, [*bed.signing.tokens, key.splitlines()[1]])
 
 
 def _names(cloud: Cloud) -> list[str]:
@@ -24,7 +52,7 @@ def _names(cloud: Cloud) -> list[str]:
 
 def test_the_estate_is_the_same_for_the_same_moment_and_has_no_fixed_date() -> None:
     assert (shop(NOW).assets, shop(NOW).answers) == (shop(NOW).assets, shop(NOW).answers)
-    assert 120 <= shop(NOW).size <= 220
+    assert 120 <= shop(NOW).size <= 260
     assert _names(shop(NOW)) == _names(shop())
 
 
@@ -49,6 +77,46 @@ def test_every_answer_has_a_path_of_a_service() -> None:
 
 def test_secrets_are_planted_where_people_leave_them() -> None:
     assert planted(ESTATE).keys() >= {"startup-script", "instance-ssh", "project-ssh", "function-variable", "run-variable", "label"}
+
+
+def test_there_is_a_target_for_each_project_and_one_for_the_organization(whole: Whole) -> None:
+    assert [target.name for target in whole.scan.targets] == ["shop-dev", "shop-prod", "shop-sandbox", ORGANIZATION]
+
+
+def test_every_rule_has_a_verdict_and_none_an_error(whole: Whole) -> None:
+    own = [tally for tally in whole.scan.tallies if tally.rule.startswith("gcp.")]
+    assert [tally.rule for tally in own if tally.error] == []
+    told = {tally.rule for tally in own if tally.pass_ or tally.fail or tally.unknown or tally.not_applicable}
+    assert {tally.rule for tally in own} - told == set(), "a rule of which the estate shows nothing"
+
+
+def test_everything_that_is_asked_is_understood(whole: Whole) -> None:
+    assert [(each.table, each.code) for each in whole.scan.coverage if each.gaps.keys() & {"collector_bug", "malformed"}] == []
+
+
+def test_it_is_only_read_and_nothing_that_is_secret_is_asked_for(whole: Whole) -> None:
+    """Every request that was made: GETs of configuration, listings of assets, questions to the logs, and signing in."""
+    posts = {seen.path for seen in whole.asked if seen.method == "POST"}
+    assert posts <= {"token", "logging/v2/entries:list"}
+    assert {seen.method for seen in whole.asked} <= {"GET", "POST", LIST_ASSETS}
+    for seen in whole.asked:
+        assert not any(word in f"{seen.path} {seen.query}".lower() for word in (":access", "getkeystring", ":sign", "alt=media")), seen
+    # which projects there are is asked at the door too, and a billing account for each project that it pays for
+    rest = [(*seen[:3], seen.body) for seen in whole.asked if "/Project" not in seen.query and "/billingAccounts/" not in seen.path]
+    assert len(set(rest)) == len(rest), "no request twice"
+
+
+@pytest.mark.parametrize("name", sorted(planted(ESTATE)))
+def test_what_was_planted_is_nowhere_in_what_is_written(whole: Whole, name: str) -> None:
+    canary = planted(ESTATE)[name].encode()
+    assert [file for file, data in written(whole.folder) if canary in data] == []
+
+
+def test_neither_token_nor_key_is_written(whole: Whole) -> None:
+    files = list(written(whole.folder))
+    assert len(files) > 3
+    for secret in whole.secrets:
+        assert [file for file, data in files if secret.encode() in data] == []
 
 
 @pytest.mark.parametrize(
