@@ -148,7 +148,7 @@ def _said(number: int, headers: Mapping[str, str], body: bytes) -> Said | None:
     if not isinstance(error, dict) or number < 400:
         return None
     status = error.get("status")
-    if status not in _KNOWN:  # older services give none
+    if not isinstance(status, str) or status not in _KNOWN:  # older services give none
         status = _STATUS.get(number, "INTERNAL" if number >= 500 else "OUT_OF_RANGE")
     details = [*_objects(error.get("details"))]
     info: Mapping[str, Json] = next((each for each in details if _is(each, "ErrorInfo")), {})

@@ -10,7 +10,7 @@ from cnamm_scan.providers.gcp.forms import NORMALISERS
 from cnamm_scan.providers.gcp.hosts import endpoint_problem
 from cnamm_scan.providers.gcp.made.columns import MAKERS
 from cnamm_scan.providers.gcp.scopes import account_problem, project_problem, scope_problem
-from cnamm_scan.providers.kind import Kind, Option, Reached
+from cnamm_scan.providers.kind import Kind, Option, Pace, Reached
 from cnamm_scan.providers.rights import Document, Rights
 
 if TYPE_CHECKING:
@@ -70,5 +70,6 @@ KIND = Kind(
     ),
     needs=needs.needs,
     call_problem=needs.problem,
+    pace=Pace("listings of Asset Inventory", needs.A_MINUTE, needs.CONTENTS.__contains__, "each 1,000 assets of a type"),
     command_line="gcloud",
 )

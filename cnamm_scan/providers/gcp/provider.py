@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from cnamm_scan.model import Reason, Target
 from cnamm_scan.providers.bounds import BOUNDS, Bounds
@@ -22,7 +22,7 @@ from cnamm_scan.providers.gcp.link import AGENT, Link
 from cnamm_scan.providers.gcp.needs import AT, BODY, SCOPE, Assets, Path, asked
 from cnamm_scan.providers.gcp.quota import Quota
 from cnamm_scan.providers.gcp.scopes import parent_of
-from cnamm_scan.providers.gcp.signin import Found, Signed, find, of_google_auth
+from cnamm_scan.providers.gcp.signin import Signed, find, of_google_auth
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, Trial, code_matches
 from cnamm_scan.providers.one_place import OnePlace
 from cnamm_scan.providers.reading import Within
@@ -33,6 +33,7 @@ from cnamm_scan.providers.trust import trusted
 from cnamm_scan.text import safe
 
 Json = Any
+Result = TypeVar("Result")
 
 NOT_HERE = "NotAtThisLevel"
 """The code of what a target of this level has none of: an answer, not a gap."""
@@ -72,7 +73,7 @@ def connect(name: str, options: Options) -> GcpProvider:
         wire = Wire(trusted=authorities, call_timeout=options.call_timeout, connections=options.connections, bounds=options.bounds)
         opened.callback(wire.close)
         signing_in = SigningIn(wire, sent.one_signing_in)
-        found = _found(signing_in, where, options)
+        found = _signed_in(lambda: find(signing_in), where, options)
         name = name.removeprefix("projects/") or found.project
         if not name:
             raise unsigned.no_project(where)
@@ -81,6 +82,7 @@ def connect(name: str, options: Options) -> GcpProvider:
         except ValueError as error:
             raise unsigned.broken_universe(where) from error
         signed = Signed(found, signing_in, hosts, as_account=options.impersonate_service_account, quota_project=options.quota_project)
+        _signed_in(signed.token, where, options)
         scope = parent_of(name)
         inventory = Inventory(
             hosts.inventory,
@@ -105,12 +107,13 @@ def connect(name: str, options: Options) -> GcpProvider:
     return GcpProvider(link, name, read, gone, sent, options)
 
 
-def _found(signing_in: Any, where: str, options: Options) -> Found:
+def _signed_in(step: Callable[[], Result], where: str, options: Options) -> Result:
+    """What a step of signing in gives. Raises CredentialsError or ProviderError."""
     try:
         with Translated(of_google_auth), Within(options.bounds, None):
-            return find(signing_in)
+            return step()
     except CallFailedError as failure:
-        raise unsigned.no_credentials(where, failure) from failure
+        raise unsigned.no_credentials(where, failure, options.impersonate_service_account) from failure
 
 
 class GcpProvider(OnePlace):

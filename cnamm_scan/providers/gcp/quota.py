@@ -7,10 +7,10 @@ import time
 from collections import deque
 
 from cnamm_scan.providers.gcp.answers import RefusedError
+from cnamm_scan.providers.gcp.needs import A_MINUTE
 from cnamm_scan.providers.interface import CallFailedError, NotYetError
 
-CALLS = 100
-"""ListAssets in a minute for the project that pays, where nobody asked Google for more. An organization's 800 are above that."""
+CALLS = A_MINUTE
 SECONDS = 61.0
 """A minute, and what calls may lie further apart here than they come in there."""
 ROUNDS = 3

@@ -94,7 +94,7 @@ def of_google_auth(error: BaseException) -> CallFailedError | None:
     # the last four: it takes what answers for what was meant to
     if not isinstance(error, exceptions.GoogleAuthError | OSError | ValueError | TypeError | LookupError | AttributeError):
         return None
-    code, message = type(error).__name__, str(error.args[0]) if error.args else ""
+    code, message = type(error).__name__, " ".join(map(str, error.args))
     if getattr(error, "retryable", False):
         return CallFailedError(Reason.SERVER_ERROR, code, message, retry=True)
     if isinstance(error, exceptions.TransportError):

@@ -35,7 +35,7 @@ _KNOWN = (
 """(what google-auth says, what is said of it, what to do); the first that fits is the one."""
 
 
-def no_credentials(where: str, failure: CallFailedError, hosts: Hosts | None = None, account: str | None = None) -> CnammError:
+def no_credentials(where: str, failure: CallFailedError, account: str | None = None) -> CnammError:
     """Why there is no token: what was tried, what went wrong, and what to do about it."""
     words = failure.message
     if failure.code == "DefaultCredentialsError" and not _file() and not re.search(r"file|json", words, re.IGNORECASE):
@@ -104,7 +104,7 @@ def refused(failure: CallFailedError, scope: str, where: str, hosts: Hosts, acco
     paid_by = f" ({safe(payer)})" if payer else ""
     if reason is Reason.CREDENTIALS:
         if code in _GOOGLE_AUTH:
-            return no_credentials(where, failure, hosts, account)
+            return no_credentials(where, failure, account)
         return CredentialsError(f"Google Cloud does not accept the credentials ({code})", where=where, do=_AGAIN)
     if reason is Reason.API_DISABLED:
         named = f" --project {safe(payer)}" if payer else ""
