@@ -6,7 +6,7 @@ import pytest
 
 from cnamm_scan.demo.gcp.bed.filters import passing
 
-ITEM = {"state": "ACTIVE", "mute": "MUTED", "deep": {"kind": "BUILD"}}
+ITEM = {"state": "ACTIVE", "mute": "MUTED", "deep": {"kind": "BUILD"}, "findingClass": "THREAT"}
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,7 @@ ITEM = {"state": "ACTIVE", "mute": "MUTED", "deep": {"kind": "BUILD"}}
         ('state="INACTIVE" OR deep.kind="BUILD"', True),
         ('state="ACTIVE" AND (mute="UNMUTED" OR deep.kind="VULNERABILITY")', False),
         ('state="INACTIVE" AND mute="MUTED" OR mute="MUTED"', True),
+        ('finding_class="THREAT"', True),
         ("severity>=ERROR", True),
         ('state="INACTIVE" AND when>3', True),
         ('(state="INACTIVE"', True),

@@ -80,11 +80,16 @@ def _and(one: Test, other: Test) -> Test:
     return lambda item: one(item) and other(item)
 
 
+def _camel(name: str) -> str:
+    """A filter says finding_class of what JSON calls findingClass."""
+    return re.sub(r"_([a-z])", lambda found: found[1].upper(), name)
+
+
 def _equal(path: list[str], value: str) -> Test:
     def test(item: Json) -> bool:
         found = item.get("finding", item)  # Security Command Center asks of the finding, and lists it beside its resource
         for step in path:
-            found = found.get(step) if isinstance(found, Mapping) else None
+            found = found.get(_camel(step)) if isinstance(found, Mapping) else None
         return bool(found == value)
 
     return test

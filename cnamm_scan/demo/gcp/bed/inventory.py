@@ -39,6 +39,8 @@ class Inventory:
         self.cloud = cloud
         self.page = page
         """How many assets a page has at most, whatever is asked."""
+        self._snapshots: dict[str, list[Asset]] = {}
+        """What a question found at its first page."""
         self._made: dict[tuple[int, str], Any] = {}
         self._lock = threading.Lock()
 
@@ -55,7 +57,10 @@ class Inventory:
         if not now - OLDEST <= read <= now + timedelta(seconds=1):
             raise Refusal("INVALID_ARGUMENT", "Request contains an invalid argument: read_time.")
         start = self._start(asked)
-        found = self._found(list(asked.asset_types), content, place.numbered)
+        snapshot = json.dumps(_question(asked))
+        found = self._snapshots.get(snapshot) if start else None
+        if found is None:
+            found = self._snapshots[snapshot] = self._found(list(asked.asset_types), content, place.numbered)
         size = min(asked.page_size or USUAL, self.page)
         response = self.response()
         response.read_time.FromDatetime(read.replace(tzinfo=None))
