@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -41,8 +40,6 @@ class Inventory:
         """How many assets a page has at most, whatever is asked."""
         self._snapshots: dict[str, list[Asset]] = {}
         """What a question found at its first page."""
-        self._made: dict[tuple[int, str], Any] = {}
-        self._lock = threading.Lock()
 
     def answer(self, asked: Any) -> Any:
         """A ListAssetsResponse for a ListAssetsRequest. Raises Refusal."""
@@ -96,15 +93,11 @@ class Inventory:
         ]
 
     def told(self, asset: Asset, content: str) -> Any:
-        """The message of an asset, made once."""
+        """The message of an asset with one content."""
         from google.protobuf.json_format import ParseDict
 
-        key = (id(asset), content)
-        with self._lock:
-            if key not in self._made:
-                members = ("name", "assetType", "updateTime", "ancestors", *CONTENTS.get(content, ()))
-                self._made[key] = ParseDict({name: asset[name] for name in members if name in asset}, self._message())
-            return self._made[key]
+        members = ("name", "assetType", "updateTime", "ancestors", *CONTENTS.get(content, ()))
+        return ParseDict({name: asset[name] for name in members if name in asset}, self._message())
 
 
 def content_of(asked: Any) -> str:
