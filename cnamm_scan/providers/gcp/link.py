@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -13,6 +14,7 @@ from cnamm_scan.providers.gcp.answers import document_of, of_rest
 from cnamm_scan.providers.gcp.hosts import Hosts
 from cnamm_scan.providers.gcp.inventory import Inventory, Page
 from cnamm_scan.providers.gcp.needs import Assets, Path
+from cnamm_scan.providers.gcp.quota import Quota, is_of_minutes
 from cnamm_scan.providers.gcp.signin import Signed
 from cnamm_scan.providers.interface import Answer
 from cnamm_scan.providers.renewing import Renewing
@@ -36,6 +38,9 @@ class Link:
         self._wire = wire
         self._sent = sent
         self._renewing = Renewing(self._forgotten)
+        self._lock = threading.Lock()
+        self._quotas: dict[str, Quota] = {}
+        """Of services, as their refusals tell them: many projects are asked one after another, and one project pays for all."""
 
     def assets(self, assets: Assets, page: Page, ends: float | None, target: str = "") -> Answer:
         """A page of assets. Raises CallFailedError."""
@@ -56,6 +61,8 @@ class Link:
         headers = {**dict(self._metadata()), "accept": "application/json", "accept-encoding": "gzip", "user-agent": f"{AGENT} (gzip)"}
         if body is not None:
             headers["content-type"] = "application/json"
+        quota = self._quota(path.service)
+        at = quota.take()
         self._sent.whose(target)
         self._sent.one()
         came = self._wire.send(
@@ -65,8 +72,14 @@ class Link:
             None if body is None else msgspec.json.encode(body),
         )
         if came.status != 200:
-            raise of_rest(came.status, came.headers, came.data)
+            failure = of_rest(came.status, came.headers, came.data)
+            raise quota.refused(failure, at) if is_of_minutes(failure) else failure
+        quota.answered()
         return document_of(came.data)
+
+    def _quota(self, service: str) -> Quota:
+        with self._lock:
+            return self._quotas.setdefault(service, Quota())
 
     def _metadata(self) -> list[tuple[str, str]]:
         """What is sent with each request: who asks, and who pays."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from cnamm_scan.model import Reason, Target
 from cnamm_scan.providers.bounds import BOUNDS, Bounds
-from cnamm_scan.providers.gcp import unsigned
+from cnamm_scan.providers.gcp import quota, unsigned
 from cnamm_scan.providers.gcp.answers import NOT_THERE, page_refused
 from cnamm_scan.providers.gcp.assets import Whose
 from cnamm_scan.providers.gcp.door import Project, chosen, projects_in
@@ -20,7 +20,6 @@ from cnamm_scan.providers.gcp.hosts import Hosts
 from cnamm_scan.providers.gcp.inventory import Inventory, Page
 from cnamm_scan.providers.gcp.link import AGENT, Link
 from cnamm_scan.providers.gcp.needs import AT, BODY, SCOPE, Assets, Path, asked
-from cnamm_scan.providers.gcp.quota import Quota
 from cnamm_scan.providers.gcp.scopes import parent_of
 from cnamm_scan.providers.gcp.signin import Signed, find, of_google_auth
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, Trial, code_matches
@@ -91,7 +90,7 @@ def connect(name: str, options: Options) -> GcpProvider:
             agent=AGENT,
             call_timeout=options.call_timeout,
             bounds=options.bounds,
-            quota=Quota(),
+            quota=quota.Quota(quota.CALLS),
         )
         link = Link(hosts, signed, wire, inventory, sent)
         opened.pop_all()

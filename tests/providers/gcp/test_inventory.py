@@ -308,8 +308,7 @@ def test_when_to_ask_again_is_heard() -> None:
 
 def test_a_call_that_would_be_refused_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota, "SECONDS", 0.2)
-    monkeypatch.setattr(quota, "CALLS", 2)
-    one = Quota()
+    one = Quota(2)
     one.take()
     one.take()
     with pytest.raises(NotYetError) as caught:

@@ -112,6 +112,16 @@ def test_a_quota_is_kept_without_a_refusal(monkeypatch: pytest.MonkeyPatch) -> N
         assert [each.code for each in bed.requests if each.method == "ListAssets"] == ["OK", "OK"]
 
 
+def test_the_quota_of_a_service_is_waited_for_once_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three places are asked for their sinks, one project pays for all, and it has two calls in a moment."""
+    monkeypatch.setattr("cnamm_scan.providers.gcp.quota.SECONDS", 0.6)
+    with GcpBed(planted(), quota=(2, 0.5)) as bed:
+        with scan(bed, ORGANIZATION, limits=Limits(attempts=2, deadline=20)) as done:
+            assert [line for line in done.coverage if not line.complete] == []
+        said = [each.code for each in bed.requests if each.path.endswith("sinks")]
+        assert sorted(said) == ["OK", "OK", "OK", "RESOURCE_EXHAUSTED"]
+
+
 def test_a_plan_says_what_the_quota_makes_of_it(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(["plan", "gcp"]) == 0
     said = re.sub(r"\s+", " ", capsys.readouterr().out)
