@@ -23,7 +23,7 @@ TOPICS = frozenset(
 )
 BENCHMARKS = frozenset(
     """
-    cis-aws cis-azure cis-eks cis-kubernetes aws-fsbp aws-well-architected mcsb nsa-cisa pod-security-standards owasp-kubernetes slsa
+    cis-aws cis-azure cis-eks cis-gcp cis-kubernetes aws-fsbp aws-well-architected mcsb nsa-cisa pod-security-standards owasp-kubernetes slsa
     """.split()
 )
 """Which of them asks for what a rule asks for; under which number, say its references."""
