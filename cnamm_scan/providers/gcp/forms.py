@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cnamm_scan.providers.gcp import settings
+
 Json = Any
 
-NORMALISERS: Mapping[str, Callable[[Json], Json]] = {}
+NORMALISERS: Mapping[str, Callable[[Json], Json]] = {**settings.NORMALISERS}
 """What `normalise:` of a collector may name."""
