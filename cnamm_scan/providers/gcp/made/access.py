@@ -234,15 +234,11 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
                 possible.append(member)
                 if kind(member) in ("user", "group"):
                     standing.append(judged["is_standing_administrator"])
-        kinds = [kind(each) for each in sure]
         values: Row = {
             "at_least": len(sure),
             "at_most": len(possible) if whole else None,
-            "people": kinds.count("user"),
-            "groups": kinds.count("group"),
-            "accounts": [each.removeprefix("serviceAccount:") for each in sure if kind(each) == "serviceAccount"],
             "standing": standing.count(True) if whole and None not in standing else None,
-            "knows_above": estate.hierarchy.shows_all(BINDING, estate.line(target)),
+            "names": sorted(map(key_of, sure)),
         }
         yield MadeRow(target.id, EVERYWHERE, target.name, values, tuple(dict.fromkeys(facts)))
 
@@ -300,7 +296,7 @@ def _users(estate: _Estate, rows: Sequence[SeenRow], project: str, is_read: bool
     foreign = any_of(both(may, _is_of_another(member, project)) for member, may in found.items())
     return {
         "is_public": public if public is True or is_read else None,
-        "used_by": sorted({key_of(each) for each, may in found.items() if may is True}),
+        "names": sorted({key_of(each) for each, may in found.items() if may is True}),
         "is_used_from_another_project": foreign if foreign is True or is_read else None,
     }
 

@@ -37,11 +37,8 @@ ADMINISTRATORS: Mapping[str, Column] = {
     "at_most": Column(
         "integer", about="Those of which it cannot be ruled out; unknown where more may have been given above than was seen."
     ),
-    "people": Column("integer", about="How many of the certain ones are users."),
-    "groups": Column("integer", about="How many of the certain ones are groups, of whatever size."),
-    "accounts": Column("list", about="The certain ones that are service accounts."),
     "standing": Column("integer", about="Users and groups that are at all times, without a condition that ends it."),
-    "knows_above": Column("boolean", about="Everything that may be inherited was seen."),
+    "names": Column("list", about="The certain ones; people and groups by what stands for their address."),
 }
 ACCOUNT: Mapping[str, Column] = {
     "email": Column("text"),
@@ -50,7 +47,7 @@ ACCOUNT: Mapping[str, Column] = {
     **RAISING,
     "holds_editor": Column("boolean", about="Editor or Owner of the project, or above it."),
     "is_public": Column("boolean", about="Anybody may act as it."),
-    "used_by": Column("list", about="Who certainly may act as it by a binding on it; people and groups by what stands for their address."),
+    "names": Column("list", about="Who certainly may act as it by a binding on it; people and groups by what stands for their address."),
     "is_used_from_another_project": Column("boolean", about="A service account of another project may act as it."),
 }
 POOL: Mapping[str, Column] = {
@@ -60,7 +57,7 @@ POOL: Mapping[str, Column] = {
     "is_disabled": Column("boolean"),
     "is_shared": Column("boolean", about="Its issuer signs for strangers too; unknown of one that nobody has listed."),
     "condition_binds": Column("boolean", about="Its condition lets in the tokens of one tenant alone."),
-    "strange_grants": Column("integer", about="Bindings that certainly let in other tenants, as far as they were seen."),
+    "has_strange_grant": Column("boolean", about="A binding names the pool in a way that lets in other tenants."),
     "is_bound": Column(
         "boolean", about="Whoever comes by it is of one tenant: by its issuer, its condition, or each binding that names the pool."
     ),
@@ -88,7 +85,6 @@ NETWORK: Mapping[str, Column] = {
     "name": Column("text"),
     **OPENED,
     **SSH_OR_RDP,
-    "knows_above": Column("boolean", about="The hierarchical firewall policies that hold for it were seen."),
 }
 INTERFACE: Mapping[str, Column] = {
     "machine": Column("text"),
@@ -110,6 +106,7 @@ CONSTRAINT: Mapping[str, Column] = {
     "denied": Column("list", about="Of a list: the values that are denied."),
     "set_on": Column("text", about="Where the policy that decides is set; empty where none is, and Google's default holds."),
     "is_tried": Column("boolean", about="A dry run of it is set here or above."),
+    "is_seen": Column("boolean", about="Every policy here and above was seen; else it is unknown what more there is."),
 }
 MAKERS: Mapping[str, Maker] = {
     "principal_rights": Maker(later("gcp", "access", "principal_rights"), PRINCIPAL),

@@ -49,6 +49,10 @@ class Policies:
         found = any_of(row.values["has_dry_run"] for row in self.rows(constraint, line))
         return found if found is True or all(self._step(constraint, each) is not None for each in line) else None
 
+    def sees_all(self, line: Sequence[Level] | None) -> bool:
+        """Whether every policy on these levels was seen."""
+        return self.hierarchy.shows_all(POLICY, line) and not any(each.target in self._nameless for each in line or ())
+
     def _step(self, constraint: str, level: Level) -> Step | str:
         row = self._set.get((level.name, constraint))
         if row is not None:
@@ -80,5 +84,6 @@ def _rows(policies: Policies, target: Target) -> Iterator[MadeRow]:
             "denied": None if found.denied is None else list(found.denied),
             "set_on": found.set_on,
             "is_tried": policies.is_tried(constraint, line),
+            "is_seen": policies.sees_all(line) or None,
         }
         yield MadeRow(target.id, EVERYWHERE, constraint, values, tuple(row.fact for row in policies.rows(constraint, line)))

@@ -31,29 +31,21 @@ def pool_trust(seen: SeenTables) -> Iterator[MadeRow]:
 
 def _judged(row: SeenRow, grants: Sequence[tuple[str, SeenRow]], is_whole: bool) -> MadeRow:
     issuer, mapping, condition = (row.values[each] for each in ("issuer", "mapping", "condition"))
-    carried = {name: row.values[name] for name in ("name", "pool", "issuer", "is_disabled")}
     shared: Truth = None if issuer is None else False if issuer == "" else is_shared(issuer)
     known = issuer_of(issuer) if issuer else None
     binds: Truth = None
-    strange: Sequence[Truth] = ()
-    if known is not None and condition is not None:
-        provider = Provider(
-            known, {str(name): str(said) for name, said in mapping.items()} if isinstance(mapping, Mapping) else {}, condition
-        )
-        binds = provider.condition_binds if isinstance(mapping, Mapping) or "attribute." not in condition else None
-        strange = [provider.admits_strangers(member) for member, _ in grants] if isinstance(mapping, Mapping) else [None for _ in grants]
-    each_binds = negated(any_of(strange)) if known is not None and condition is not None else None
-    if each_binds is True and not is_whole:
-        each_binds = None
-    if not isinstance(mapping, Mapping) and each_binds is not True:
-        each_binds = None
-    bound = True if shared is False else None if shared is None else either(binds, each_binds)
+    strange: Truth = None
+    if known is not None and condition is not None and isinstance(mapping, Mapping):
+        provider = Provider(known, {str(name): str(said) for name, said in mapping.items()}, condition)
+        binds = provider.condition_binds
+        strange = any_of(provider.admits_strangers(member) for member, _ in grants)
+        strange = False if binds is True else strange if strange is True or is_whole else None
     values = {
-        **carried,
+        **{name: row.values[name] for name in ("name", "pool", "issuer", "is_disabled")},
         "is_shared": shared,
         "condition_binds": binds,
-        "strange_grants": sum(each is True for each in strange),
-        "is_bound": bound,
+        "has_strange_grant": strange,
+        "is_bound": True if shared is False else None if shared is None else either(binds, negated(strange)),
     }
     return MadeRow(row.target, row.region, row.key, values, (row.fact, *dict.fromkeys(each.fact for _, each in grants)))
 

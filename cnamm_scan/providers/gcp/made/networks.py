@@ -101,10 +101,6 @@ class _Networks:
             made += [_tier(each.values["rules"], machine) for each in attached.get(level.name, ())]
         return made
 
-    def knows_above(self, row: SeenRow) -> bool:
-        """Whether the hierarchical policies of a network were seen."""
-        return None not in self.above(row, Machine())
-
     def _of_network(self, row: SeenRow, machine: Machine) -> Sequence[Tier]:
         told = row.values["effective"]
         if isinstance(told, list):
@@ -118,12 +114,14 @@ class _Networks:
         if self.seen.dark(table, row.target) or any(each.target == row.target for each in self.policies[table].get("", ())):
             return (None,)
         found = self.policies[table].get(str(row.values["id"]), ())
-        return [_tier(each.values["rules"], machine) for each in found if table == GLOBAL or _region(each) in (region, "")]
+        if table == REGIONAL and any(each.values["place"] is None for each in found):
+            return (None,)
+        return [_tier(each.values["rules"], machine) for each in found if table == GLOBAL or _region(each) == region]
 
     def regions(self, network: str) -> Sequence[str]:
         """Regions where a policy of their own is attached to a network, and one for all others."""
         found = {_region(each) for each in self.policies[REGIONAL].get(network, ())}
-        return ["-", *sorted(found - {""})]
+        return ["", *sorted(found - {""})]
 
     def machines(self, network: str) -> Sequence[Machine]:
         """A machine that no rule names, and one for each tag and account that a rule lets something in to."""
@@ -155,9 +153,8 @@ def network_exposure(seen: SeenTables) -> Iterator[MadeRow]:
                 found += networks.pieces(network, machine, region)
         if not found:
             found = list(pieces_of((None,)))
-        carried = {"name": row.values["name"], "knows_above": networks.knows_above(row)}
         facts = (row.fact, *(each.fact for each in networks.rules.get(network, ())))
-        yield MadeRow(row.target, row.region, row.key, {**carried, **_opened(found)}, tuple(dict.fromkeys(facts)))
+        yield MadeRow(row.target, row.region, row.key, {"name": row.values["name"], **_opened(found)}, tuple(dict.fromkeys(facts)))
 
 
 def interface_exposure(seen: SeenTables) -> Iterator[MadeRow]:

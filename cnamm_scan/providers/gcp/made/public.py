@@ -15,6 +15,7 @@ BINDING = "gcp.iam.binding"
 BUCKET = "gcp.storageaccess.bucket"
 DATASET = "gcp.storageaccess.dataset"
 RUN = "gcp.iam.run_service"
+EFFECTIVE = "gcp.storageaccess.prevention"
 PREVENTION = "storage.publicAccessPrevention"
 
 
@@ -40,14 +41,22 @@ class _Given:
     def to(self, target: str, resource: str) -> Truth:
         """Whether strangers are given something on a resource."""
         found = any_of(self.holds(row) for row in self.rows.get((target, resource), ()))
-        is_whole = not self._seen.dark(BINDING, target) and (target, resource) not in self._unread
-        return found if is_whole or found is True else None
+        return found if found is True or self.is_whole(target, resource) else None
+
+    def is_whole(self, target: str, resource: str) -> bool:
+        """Whether all that is given on a resource was seen."""
+        return not self._seen.dark(BINDING, target) and (target, resource) not in self._unread
 
     def roles(self, target: str, resource: str) -> list[str] | None:
         """What strangers are given."""
         rows = self.rows.get((target, resource), ())
         found = [row.values["role"] for row in rows]
-        return None if None in found else sorted({*found})
+        return sorted({*found}) if None not in found and self.is_whole(target, resource) else None
+
+    def anonymous(self, target: str, resource: str) -> Truth:
+        """Whether it is given to who has no login either."""
+        found = any("allUsers" in row.values["members"] for row in self.rows.get((target, resource), ()))
+        return found if found or self.is_whole(target, resource) else None
 
     def facts(self, target: str, resource: str) -> tuple[str, ...]:
         """The bindings that name them."""
@@ -70,7 +79,7 @@ def public_access(seen: SeenTables) -> Iterator[MadeRow]:
             "resource_id": first["resource_id"],
             "resource_type": first["resource_type"],
             "roles": given.roles(target, resource),
-            "is_anonymous": any("allUsers" in row.values["members"] for row in rows),
+            "is_anonymous": given.anonymous(target, resource),
             "is_public": is_public,
         }
         yield MadeRow(target, rows[0].region, resource, values, given.facts(target, resource))
@@ -85,11 +94,13 @@ def _prevented(seen: SeenTables) -> Mapping[tuple[str, str], Truth]:
     """(target, bucket) -> whether public access prevention holds for it."""
     policies = Policies(seen)
     targets: Mapping[str, Target] = {each.id: each for each in seen.targets}
+    told = {row.target: row.values["is_enforced"] for row in seen.rows(EFFECTIVE)}
     by_target: dict[str, Truth] = {}
     found: dict[tuple[str, str], Truth] = {}
     for row in seen.rows(BUCKET):
         if row.target not in by_target:
-            by_target[row.target] = policies.effect(PREVENTION, policies.hierarchy.above(targets[row.target])).is_enforced
+            made = policies.effect(PREVENTION, policies.hierarchy.above(targets[row.target])).is_enforced
+            by_target[row.target] = told.get(row.target) if made is None else made
         found[row.target, row.key] = is_prevented(row.values["prevention"], by_target[row.target])
     return found
 
