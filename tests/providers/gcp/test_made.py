@@ -19,13 +19,13 @@ BOTH = (PROJECT, ORGANIZATION)
 LINE = ["projects/1", "folders/5", "organizations/9"]
 NETWORK = "projects/shop-prod/global/networks/n"
 _LEVEL = "cloudresourcemanager.googleapis.com/"
-HIERARCHY = {
+HIERARCHY: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "gcp.project.project": [{"ancestors": LINE}],
     "gcp.iam.folder": [{"@": ORGANIZATION.id, "id": "folders/5", "ancestors": LINE[1:]}],
     "gcp.iam.organization": [{"@": ORGANIZATION.id, "id": "organizations/9", "domain": "shop.example"}],
 }
-OPEN = {"priority": 1000, "direction": "INGRESS", "is_disabled": False, "denied": [], "source_ranges": ["0.0.0.0/0"]}
-SSH = {**OPEN, "allowed": [{"IPProtocol": "tcp", "ports": ["22"]}], "network": NETWORK}
+OPEN: dict[str, Any] = {"priority": 1000, "direction": "INGRESS", "is_disabled": False, "denied": [], "source_ranges": ["0.0.0.0/0"]}
+SSH: dict[str, Any] = {**OPEN, "allowed": [{"IPProtocol": "tcp", "ports": ["22"]}], "network": NETWORK}
 SSH |= {name: [] for name in ("source_tags", "source_accounts", "destination_ranges", "target_tags", "target_accounts")}
 KEEPS_OUT = {
     "priority": 1,
@@ -33,8 +33,13 @@ KEEPS_OUT = {
     "direction": "INGRESS",
     "match": {"srcIpRanges": ["0.0.0.0/0", "::/0"], "layer4Configs": [{"ipProtocol": "all"}]},
 }
-VPC = {"id": NETWORK, "name": "n", "order": "AFTER_CLASSIC_FIREWALL", "effective": None}
-CARD = {"machine": "web", "machine_id": "projects/shop-prod/zones/europe-west1-b/instances/web", "name": "nic0", "network": NETWORK}
+VPC: dict[str, Any] = {"id": NETWORK, "name": "n", "order": "AFTER_CLASSIC_FIREWALL", "effective": None}
+CARD: dict[str, Any] = {
+    "machine": "web",
+    "machine_id": "projects/shop-prod/zones/europe-west1-b/instances/web",
+    "name": "nic0",
+    "network": NETWORK,
+}
 CARD |= {"tags": [], "accounts": [], "has_address": True, "has_address6": False, "is_node": False}
 
 
@@ -122,7 +127,7 @@ def test_administrators_are_counted_without_google_and_at_most_where_all_is_seen
 
 
 def test_who_may_act_as_an_account() -> None:
-    account = {
+    account: dict[str, Any] = {
         "email": CI.partition(":")[2],
         "unique_id": "11",
         "is_disabled": False,
@@ -215,7 +220,7 @@ def test_a_network_is_told_by_the_machine_that_is_most_open() -> None:
 
 def policy(constraint: str, on: str, *rules: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     said = {
-        "constraint": constraint,
+        "name": constraint,
         "resource_id": on,
         "rules": list(rules),
         "inherits": False,
@@ -230,7 +235,7 @@ PREVENTS = "storage.publicAccessPrevention"
 
 
 def test_a_bucket_is_open_unless_it_is_prevented_there_or_above() -> None:
-    bucket = {"#": "//storage.googleapis.com/a", "name": "a", "prevention": "inherited", "is_uniform": True}
+    bucket: dict[str, Any] = {"#": "//storage.googleapis.com/a", "name": "a", "prevention": "inherited", "is_uniform": True}
     given = {**binding("roles/storage.objectViewer", "allUsers"), "resource": bucket["#"], "resource_type": "storage.googleapis.com/Bucket"}
     told = {"gcp.storageaccess.bucket": [bucket], "gcp.iam.binding": [given]}
     above = {"gcp.orgpolicy.policy": [policy(PREVENTS, "organizations/9", {"enforce": True})]}
@@ -274,11 +279,11 @@ def test_a_constraint_is_what_the_nearest_policy_says() -> None:
         ([], (PROJECT,), None),
         ([policy(keys, "projects/1", {"enforce": True})], (PROJECT,), True),
     ):
-        found = of("gcp.orgpolicy.constraint", {"gcp.orgpolicy.policy": policies}, keys, targets=targets)
+        found = of("gcp.orgpolicy.effective_policy", {"gcp.orgpolicy.policy": policies}, keys, targets=targets)
         assert found["is_enforced"] is answer
         assert found["is_seen"] is (True if targets == BOTH else None)
     tried = policy(keys, "organizations/9", has_spec=False, has_dry_run=True)
-    found = of("gcp.orgpolicy.constraint", {"gcp.orgpolicy.policy": [tried]}, keys)
+    found = of("gcp.orgpolicy.effective_policy", {"gcp.orgpolicy.policy": [tried]}, keys)
     assert (found["is_enforced"], found["is_tried"]) == (False, True)
 
 
@@ -287,7 +292,7 @@ def test_a_constraint_is_what_the_nearest_policy_says() -> None:
 
 def test_a_pool_is_bound_by_its_condition_or_by_every_grant() -> None:
     pool = "projects/1/locations/global/workloadIdentityPools/ci"
-    provider = {
+    provider: dict[str, Any] = {
         "name": "github",
         "pool": pool,
         "issuer": "https://token.actions.githubusercontent.com",

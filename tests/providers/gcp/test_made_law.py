@@ -138,7 +138,7 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
         level = LINE[number % 3]
         target = PROJECT.id if number % 3 == 0 else ORGANIZATION.id
         constraint = random.choice(["storage.publicAccessPrevention", "gcp.resourceLocations", "custom.odd"])
-        said = {"resource_id": level, "constraint": constraint}
+        said = {"resource_id": level, "name": constraint}
     elif table == "gcp.iam.folder":
         target, said = ORGANIZATION.id, {"id": "folders/5", "ancestors": LINE[1:]}
     elif table == "gcp.iam.organization":

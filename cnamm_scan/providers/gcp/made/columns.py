@@ -96,10 +96,11 @@ INTERFACE: Mapping[str, Column] = {
     **SSH_OR_RDP,
 }
 CONSTRAINT: Mapping[str, Column] = {
-    "constraint": Column("text", about="Without constraints/ before it."),
+    "name": Column("text", about="Its constraint, without constraints/ before it."),
     "is_enforced": Column(
         "boolean", about="It holds for everything here: a boolean constraint enforces, a list constraint bounds its values."
     ),
+    "is_covered": Column("boolean", about="It holds, or the managed constraint does that refuses the same."),
     "is_partly": Column("boolean", about="A condition on tags makes an exception."),
     "denies_all": Column("boolean", about="Of a list: no value is allowed."),
     "allowed": Column("list", about="Of a list: the values that are allowed."),

@@ -7,8 +7,8 @@ from typing import Any
 
 from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.gcp.made.hierarchy import Hierarchy, Level
-from cnamm_scan.providers.gcp.policies.constraints import BOOLEAN, LISTS, UNKNOWN, Effect, Policy, Step, effect
-from cnamm_scan.providers.gcp.policies.truths import Truth, any_of
+from cnamm_scan.providers.gcp.policies.constraints import BOOLEAN, LISTS, TWINS, UNKNOWN, Effect, Policy, Step, effect
+from cnamm_scan.providers.gcp.policies.truths import Truth, any_of, either
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 
 POLICY = "gcp.orgpolicy.policy"
@@ -24,8 +24,8 @@ class Policies:
         self._set: dict[tuple[str, str], SeenRow] = {}
         self._nameless: set[str] = set()
         for row in seen.rows(POLICY):
-            if row.values["resource_id"] and row.values["constraint"]:
-                self._set[self.hierarchy.place(row.values["resource_id"], row.target), row.values["constraint"]] = row
+            if row.values["resource_id"] and row.values["name"]:
+                self._set[self.hierarchy.place(row.values["resource_id"], row.target), row.values["name"]] = row
             else:
                 self._nameless.add(row.target)
 
@@ -74,10 +74,11 @@ def constraints(seen: SeenTables) -> Iterator[MadeRow]:
 def _rows(policies: Policies, target: Target) -> Iterator[MadeRow]:
     line = policies.hierarchy.above(target)
     for constraint in sorted(BOOLEAN | LISTS | policies.named(line)):
-        found = policies.effect(constraint, line)
+        found, twin = policies.effect(constraint, line), TWINS.get(constraint)
         values = {
-            "constraint": constraint,
+            "name": constraint,
             "is_enforced": found.is_enforced,
+            "is_covered": either(found.is_enforced, policies.effect(twin, line).is_enforced) if twin else found.is_enforced,
             "is_partly": found.is_partly,
             "denies_all": found.denies_all,
             "allowed": None if found.allowed is None else list(found.allowed),

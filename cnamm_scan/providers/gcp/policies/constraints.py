@@ -41,6 +41,16 @@ LISTS = frozenset(
 )
 """Constraints that bound values, and bound none where nobody set them."""
 
+TWINS: Mapping[str, str] = {
+    "compute.disableSerialPortAccess": "compute.managed.disableSerialPortAccess",
+    "compute.requireOsLogin": "compute.managed.requireOsLogin",
+    "iam.allowedPolicyMemberDomains": "iam.managed.allowedPolicyMembers",
+    "iam.automaticIamGrantsForDefaultServiceAccounts": "iam.managed.preventPrivilegedBasicRolesForDefaultServiceAccounts",
+    "iam.disableServiceAccountKeyCreation": "iam.managed.disableServiceAccountKeyCreation",
+    "iam.disableServiceAccountKeyUpload": "iam.managed.disableServiceAccountKeyUpload",
+}
+"""Constraints of old -> the managed ones that refuse the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cnamm_scan.providers.gcp.policies.constraints import BOOLEAN, LISTS, Policy, effect
+from cnamm_scan.providers.gcp.policies.constraints import BOOLEAN, LISTS, TWINS, Policy, effect
 
 KEYS = "iam.disableServiceAccountKeyCreation"
 PLACES = "gcp.resourceLocations"
@@ -90,3 +90,8 @@ def test_of_a_constraint_that_is_not_listed_the_default_is_not_known() -> None:
 def test_a_list_that_denies_all_says_so() -> None:
     assert effect("compute.vmExternalIpAccess", [NONE, Policy("folders/5", ({"denyAll": True},))]).denies_all is True
     assert effect("compute.vmExternalIpAccess", [NONE, NONE]).denies_all is False
+
+
+def test_what_is_said_by_two_names_is_one() -> None:
+    assert set(TWINS) <= BOOLEAN | LISTS
+    assert set(TWINS.values()) <= BOOLEAN
