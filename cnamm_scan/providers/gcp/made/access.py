@@ -10,7 +10,7 @@ from typing import Any
 from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.gcp.made.hierarchy import Hierarchy, Level, kind_of
 from cnamm_scan.providers.gcp.policies.rights import Grant, Rights
-from cnamm_scan.providers.gcp.policies.roles import BASIC, EDITORS, OWNERS
+from cnamm_scan.providers.gcp.policies.roles import BASIC, EDITORS, OWNERS, spelled
 from cnamm_scan.providers.gcp.policies.truths import Truth, any_of, both, either
 from cnamm_scan.providers.gcp.policies.ways import ACT_AS, IMPERSONATING
 from cnamm_scan.providers.interface import SeenRow, SeenTables
@@ -101,7 +101,7 @@ def _custom(seen: SeenTables) -> Mapping[str, Collection[str] | None]:
             found[name] = frozenset()
         else:
             held = row.values["permissions"]
-            found[name] = None if held is None or ((off is None or stage is None) and held) else frozenset(held)
+            found[name] = None if held is None or ((off is None or stage is None) and held) else frozenset(map(spelled, held))
     return found
 
 

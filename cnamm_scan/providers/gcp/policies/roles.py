@@ -1,6 +1,6 @@
 """What roles hold of the permissions that matter: of custom roles as they were read, of Google's own by a small table.
 
-Google's roles are no assets. The table says what each holds of `ways.KNOWN`, as Google's reference of roles lists them in November 2026
+Google's roles are no assets. The table says what each holds of `ways.KNOWN`, by Google's reference of roles
 (https://docs.cloud.google.com/iam/docs/roles-permissions); of one that is not in it nothing is known, unless its name says that it reads.
 """
 
@@ -42,7 +42,7 @@ _EDITS = frozenset(
         "run.jobs.create",
         "run.services.create",
         "run.services.update",
-        "serviceusage.apiKeys.create",
+        "apikeys.keys.create",
         "storage.hmacKeys.create",
     }
 )
@@ -53,11 +53,13 @@ _MACHINES = frozenset(
         "compute.instances.create",
         "compute.instances.setMetadata",
         "compute.instances.setServiceAccount",
+        "compute.instances.osAdminLogin",
         "compute.projects.setCommonInstanceMetadata",
     }
 )
-_FUNCTIONS = frozenset(each for each in KNOWN if each.startswith("cloudfunctions."))
 _RUN = frozenset(each for each in KNOWN if each.startswith("run."))
+_FUNCTIONS = frozenset(each for each in KNOWN if each.startswith(("cloudfunctions.", "run.services.")))
+_OPENS_CALLS = frozenset({"cloudfunctions.functions.setIamPolicy", "run.services.setIamPolicy"})
 _PODS = frozenset(each for each in KNOWN if each.startswith("container."))
 STRONG: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(OWNERS, KNOWN),
@@ -82,13 +84,13 @@ STRONG: Mapping[str, frozenset[str]] = {
     "roles/iam.workloadIdentityPoolAdmin": frozenset(each for each in KNOWN if each.startswith("iam.workloadIdentityPoolProviders.")),
     "roles/orgpolicy.policyAdmin": frozenset({"orgpolicy.policy.set"}),
     "roles/privilegedaccessmanager.admin": frozenset({"privilegedaccessmanager.entitlements.create"}),
-    "roles/compute.admin": _MACHINES | {"compute.instances.osAdminLogin"},
+    "roles/compute.admin": _MACHINES,
     "roles/compute.instanceAdmin.v1": _MACHINES,
     "roles/compute.osAdminLogin": frozenset({"compute.instances.osAdminLogin"}),
     "roles/cloudfunctions.admin": _FUNCTIONS,
-    "roles/cloudfunctions.developer": _FUNCTIONS - {"cloudfunctions.functions.setIamPolicy"},
+    "roles/cloudfunctions.developer": _FUNCTIONS - _OPENS_CALLS,
     "roles/run.admin": _RUN,
-    "roles/run.developer": _RUN - {"run.services.setIamPolicy"},
+    "roles/run.developer": _RUN - _OPENS_CALLS,
     "roles/cloudscheduler.admin": frozenset({"cloudscheduler.jobs.create"}),
     "roles/workflows.admin": frozenset({"workflows.workflows.create", "workflows.workflows.update"}),
     "roles/workflows.editor": frozenset({"workflows.workflows.create", "workflows.workflows.update"}),
@@ -97,9 +99,8 @@ STRONG: Mapping[str, frozenset[str]] = {
     "roles/deploymentmanager.editor": frozenset(each for each in KNOWN if each.startswith("deploymentmanager.")),
     "roles/container.admin": _PODS,
     "roles/container.developer": _PODS - {"container.clusterRoleBindings.create"},
-    "roles/storage.admin": frozenset({"storage.hmacKeys.create"}),
     "roles/storage.hmacKeyAdmin": frozenset({"storage.hmacKeys.create"}),
-    "roles/serviceusage.apiKeysAdmin": frozenset({"serviceusage.apiKeys.create"}),
+    "roles/serviceusage.apiKeysAdmin": frozenset({"apikeys.keys.create"}),
 }
 """Google's role -> what it holds of `ways.KNOWN`."""
 _WEAK = """
@@ -112,11 +113,16 @@ _WEAK = """
     iap.httpsResourceAccessor iap.tunnelResourceAccessor logging.bucketWriter logging.logWriter logging.privateLogViewer
     logging.viewer monitoring.metricWriter monitoring.viewer pubsub.publisher pubsub.subscriber pubsub.viewer run.invoker
     secretmanager.secretAccessor secretmanager.secretVersionAdder secretmanager.viewer serviceusage.serviceUsageConsumer
-    spanner.databaseReader spanner.databaseUser spanner.viewer stackdriver.resourceMetadata.writer storage.objectAdmin
+    spanner.databaseReader spanner.databaseUser spanner.viewer stackdriver.resourceMetadata.writer storage.admin storage.objectAdmin
     storage.objectCreator storage.objectUser storage.objectViewer vpcaccess.user
 """
 WEAK = VIEWERS | {f"roles/{each}" for each in _WEAK.split()}
 """Google's roles that hold nothing of it."""
+
+
+def spelled(permission: str) -> str:
+    """A permission as most services write it: those of pools are written with their service's host."""
+    return permission.replace(".googleapis.com/", ".", 1)
 
 
 def held_by(role: str, custom: Mapping[str, Collection[str] | None]) -> Collection[str] | None:

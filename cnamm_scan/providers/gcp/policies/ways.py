@@ -73,7 +73,7 @@ _BORROWED = (
     "container.pods.create",
     "container.pods.exec",
     "container.clusterRoleBindings.create",
-    "serviceusage.apiKeys.create",
+    "apikeys.keys.create",
     "cloudfunctions.functions.setIamPolicy",
     "run.services.setIamPolicy",
     "resourcemanager.tagValueBindings.create",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cnamm_scan.providers.gcp.policies.conditions import Ask, allows
 from cnamm_scan.providers.gcp.policies.rights import EVERYBODY, Denial, Grant, Rights, among
-from cnamm_scan.providers.gcp.policies.roles import STRONG, WEAK, held_by
+from cnamm_scan.providers.gcp.policies.roles import STRONG, WEAK, held_by, spelled
 from cnamm_scan.providers.gcp.policies.ways import KNOWN
 from tests import examples
 
@@ -209,3 +209,8 @@ def test_the_table_of_roles_names_permissions_that_matter() -> None:
     assert held_by("roles/editor", {}) is not None
     assert "resourcemanager.projects.setIamPolicy" not in STRONG["roles/editor"]
     assert held_by("roles/gkehub.gatewayAdmin", {}) is None
+
+
+def test_a_permission_that_is_written_with_its_host_is_the_same() -> None:
+    assert spelled("iam.googleapis.com/workloadIdentityPoolProviders.update") == "iam.workloadIdentityPoolProviders.update"
+    assert spelled("iam.roles.update") == "iam.roles.update"
