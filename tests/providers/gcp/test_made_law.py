@@ -148,17 +148,17 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
     elif table == "gcp.network.network":
         # what it tells of policies is not lost here: it says the same as the tables that stand in for it
         told = [None, [], [{"type": "HIERARCHY", "rules": _POLICIES[1]}], [{"type": "HIERARCHY", "rules": _POLICIES[2]}]]
-        said = {"id": NETWORK, "name": "n", "effective": random.choice(told)}
+        said = {"id": NETWORK, "name": "n", "project": "shop-prod", "effective": random.choice(told)}
     elif table == "gcp.network.firewall":
         said = {"network": NETWORK}
     elif table == "gcp.network.interface":
-        said = {"machine": "m", "name": "nic0", "machine_id": "projects/shop-prod/zones/europe-west1-b/instances/m"}
+        said = {"machine": "m", "project": "shop-prod", "name": "nic0", "machine_id": "projects/shop-prod/zones/europe-west1-b/instances/m"}
     elif table == "gcp.iam.service_account":
         said = {"email": "ci@shop-prod.iam.gserviceaccount.com", "unique_id": "11"}
     elif table == "gcp.iam.pool_provider":
         said = {"name": "p", "pool": POOL}
     elif table in ("gcp.storageaccess.bucket", "gcp.storageaccess.dataset"):
-        said = {"name": "x"}
+        said = {"name": "x", "project": "shop-prod"}
     return target, key, said
 
 

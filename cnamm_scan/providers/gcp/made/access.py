@@ -151,6 +151,7 @@ def principal_rights(seen: SeenTables) -> Iterator[MadeRow]:
                 continue
             values = {
                 **estate.judged(target, held, is_whole=whole),
+                "place": target.name,
                 **_named(member, held, whole),
                 "is_inherited": _is_inherited(estate.line(target), held, whole),
                 "is_outside": _is_outside(member, domains.get(_organization(estate, target) or "")),
@@ -164,6 +165,7 @@ def _named(member: str, held: Sequence[Held], whole: bool) -> Row:
     return {
         "member": member,
         "kind": kind(member),
+        "account": member.partition(":")[2] if kind(member) == "serviceAccount" else "",
         "roles": sorted({*roles}) if knows else None,
         "holds_owner": _has(roles, OWNERS, knows),
         "holds_editor": _has(roles, EDITORS, knows),
@@ -262,6 +264,7 @@ def service_account_access(seen: SeenTables) -> Iterator[MadeRow]:
         is_read = is_named and not seen.dark(BINDING, account.target) and all(row.values["members"] is not None for row in on)
         values = {
             "email": email,
+            "project": targets[account.target].name,
             "is_disabled": account.values["is_disabled"],
             "is_default": None if email is None else is_default(f"serviceAccount:{email}"),
             **_own(estate, targets[account.target], held, wholes[account.target] and email is not None),

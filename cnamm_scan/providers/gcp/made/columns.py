@@ -15,6 +15,8 @@ RAISING: Mapping[str, Column] = {
 }
 PRINCIPAL: Mapping[str, Column] = {
     "member": Column("text", about="As allow policies name it."),
+    "place": Column("text", about="The id of the project, or folders/N or organizations/N."),
+    "account": Column("text", about="The address of a service account; empty for all else."),
     "kind": Column("text", about="user, serviceAccount, group, domain, principal, principalSet, allUsers or allAuthenticatedUsers."),
     "roles": Column("list", about="What it was given here and above, once each."),
     **RAISING,
@@ -42,6 +44,7 @@ ADMINISTRATORS: Mapping[str, Column] = {
 }
 ACCOUNT: Mapping[str, Column] = {
     "email": Column("text"),
+    "project": Column("text"),
     "is_disabled": Column("boolean"),
     "is_default": Column("boolean", about="The default service account of Compute Engine or App Engine."),
     **RAISING,
@@ -78,16 +81,19 @@ BUCKET: Mapping[str, Column] = {
 }
 DATASET: Mapping[str, Column] = {
     "name": Column("text"),
+    "project": Column("text"),
     "is_public": Column("boolean", about="Strangers, or whoever has a Google account, get in by its own list or by IAM."),
 }
 SSH_OR_RDP: Mapping[str, Column] = {"opens_ssh_or_rdp": Column("boolean", about="The world gets to port 22, or to 3389 by TCP or UDP.")}
 NETWORK: Mapping[str, Column] = {
     "name": Column("text"),
+    "project": Column("text"),
     **OPENED,
     **SSH_OR_RDP,
 }
 INTERFACE: Mapping[str, Column] = {
     "machine": Column("text"),
+    "project": Column("text"),
     "name": Column("text"),
     "network": Column("text"),
     "has_address": Column("boolean", about="Has an external address, of IPv4 or IPv6."),

@@ -153,8 +153,9 @@ def network_exposure(seen: SeenTables) -> Iterator[MadeRow]:
                 found += networks.pieces(network, machine, region)
         if not found:
             found = list(pieces_of((None,)))
+        carried = {name: row.values[name] for name in ("name", "project")}
         facts = (row.fact, *(each.fact for each in networks.rules.get(network, ())))
-        yield MadeRow(row.target, row.region, row.key, {"name": row.values["name"], **_opened(found)}, tuple(dict.fromkeys(facts)))
+        yield MadeRow(row.target, row.region, row.key, {**carried, **_opened(found)}, tuple(dict.fromkeys(facts)))
 
 
 def interface_exposure(seen: SeenTables) -> Iterator[MadeRow]:
@@ -169,7 +170,7 @@ def interface_exposure(seen: SeenTables) -> Iterator[MadeRow]:
         machine = Machine(_set(row.values["tags"]), _set(row.values["accounts"]), network or "")
         pieces = networks.pieces(network or "", machine, _place(str(row.values["machine_id"] or "")))
         pieces = [(at, each.within(_families(address, address6))) for at, each in pieces]
-        carried = {name: row.values[name] for name in ("machine", "name", "network", "is_node")}
+        carried = {name: row.values[name] for name in ("machine", "project", "name", "network", "is_node")}
         facts = (row.fact, *(each.fact for each in networks.rules.get(network or "", ())))
         yield MadeRow(
             row.target, row.region, row.key, {**carried, "has_address": is_outside, **_opened(pieces)}, tuple(dict.fromkeys(facts))

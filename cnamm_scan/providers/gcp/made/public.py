@@ -128,5 +128,5 @@ def dataset_access(seen: SeenTables) -> Iterator[MadeRow]:
         access: Sequence[Mapping[str, object]] | None = row.values["access"]
         is_list = isinstance(access, list) and all(isinstance(each, Mapping) for each in access)
         opened = either(is_dataset_open(access if is_list else None), given.to(row.target, row.key))
-        values = {"name": row.values["name"], "is_public": opened}
+        values = {"name": row.values["name"], "project": row.values["project"], "is_public": opened}
         yield MadeRow(row.target, row.region, row.key, values, (row.fact, *given.facts(row.target, row.key)))
