@@ -34,20 +34,20 @@ _AT_START = ("startup-script", "windows-startup-script-", "user-data", "sysprep-
 _PUBLIC = frozenset({"ssh-keys", "sshKeys", "windows-keys", "created-by", "instance-template"})
 """Keys of people, which are public, and what Google writes itself."""
 _OF_GKE = re.compile(r"kube-|cluster-|kubelet-|kubeconfig$|configure-sh$|containerd-configure-sh$|gci-|k8s-")
-_MANAGER = re.compile(r"projects/[^/]+/(?:zones|regions)/[^/]+/instanceGroupManagers/(?P<name>[^/]+)")
+_MANAGER = re.compile(r"projects/[^/]+/(?:zones|regions)/[^/]+/instanceGroupManagers/[^/]+")
 
 
 def metadata(value: Json) -> Json:
     """Metadata as its switches (on, off, odd; left out where not set), `names`, and `{holding, unsure}`: keys by what their values are.
 
-    Also `hasStartupScript`, `sshKeys` (how many), and `manager`: the instance group manager that made the machine. `{}` of a project
+    Also `hasStartupScript`, `sshKeys` (how many), and `manager`: the id of the instance group manager that made it. `{}` of a project
     that has none; of another shape: None.
     """
     pairs = _pairs(value)
     if pairs is None:
         return None
     said: dict[str, Json] = {told: _switch(pairs[key]) for key, told in _SWITCHES.items() if key in pairs}
-    made = _MANAGER.fullmatch(pairs.get("created-by") or "")
+    made = pairs.get("created-by") or ""
     ours = {key: text for key, text in pairs.items() if key not in _PUBLIC and not (_OF_GKE.match(key) and "kube-env" in pairs)}
     texts = {key: text for key, text in ours.items() if text is not None}
     packed = {key: texts.pop(key) for key in tuple(texts) if f"{key}-encoding" in pairs}
@@ -56,7 +56,7 @@ def metadata(value: Json) -> Json:
         "names": sorted(pairs),
         "hasStartupScript": any(key.startswith(_AT_START) for key in pairs),
         "sshKeys": sum(_lines(pairs.get(key)) for key in ("ssh-keys", "sshKeys")),
-        "manager": made["name"] if made else "",
+        "manager": made if _MANAGER.fullmatch(made) else "",
         "holding": found.holding,
         "unsure": sorted({*found.unsure, *hidden.unsure, *(key for key, text in ours.items() if text is None and key in _SCRIPTS)}),
     }
