@@ -40,7 +40,7 @@ _MANAGER = re.compile(r"projects/[^/]+/(?:zones|regions)/[^/]+/instanceGroupMana
 def metadata(value: Json) -> Json:
     """Metadata as its switches (on, off, odd; left out where not set), `names`, and `{holding, unsure}`: keys by what their values are.
 
-    Also `hasStartupScript`, `sshKeys` (how many), and `manager`: the id of the instance group manager that made it. `{}` of a project
+    Also `hasStartupScript`, `keysOfPeople` (how many), and `manager`: the id of the instance group manager that made it. `{}` of a project
     that has none; of another shape: None.
     """
     pairs = _pairs(value)
@@ -55,7 +55,7 @@ def metadata(value: Json) -> Json:
     return said | {
         "names": sorted(pairs),
         "hasStartupScript": any(key.startswith(_AT_START) for key in pairs),
-        "sshKeys": sum(_lines(pairs.get(key)) for key in ("ssh-keys", "sshKeys")),
+        "keysOfPeople": sum(_lines(pairs.get(key)) for key in ("ssh-keys", "sshKeys")),
         "manager": made if _MANAGER.fullmatch(made) else "",
         "holding": found.holding,
         "unsure": sorted({*found.unsure, *hidden.unsure, *(key for key, text in ours.items() if text is None and key in _SCRIPTS)}),

@@ -24,12 +24,12 @@ class Seen(Given):
 
     def __post_init__(self) -> None:
         self.over = (CLUSTER,)
-        self.reads = {CLUSTER: ["id", "name", "place", "is_public", "is_filtered", "networks", "networks_before"]}
+        self.reads = {CLUSTER: ["id", "project", "name", "place", "is_public", "is_filtered", "networks", "networks_before"]}
 
     def rows(self, _: str) -> Sequence[SeenRow]:
         """That cluster."""
         said = {"is_public": True, "is_filtered": True, "networks": [], "networks_before": []}
-        return [SeenRow("gcp:shop", "global", ID, "f0", {"id": ID, "name": "web", "place": "europe-west1", **said, **self.cluster})]
+        return [SeenRow("gcp:shop", "global", ID, "f0", {"id": ID, "project": "shop", "name": "web", "place": "europe-west1", **said, **self.cluster})]
 
 
 @pytest.mark.parametrize(

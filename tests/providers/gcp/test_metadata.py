@@ -58,7 +58,7 @@ def test_what_nobody_sees_is_not_plain() -> None:
 
 def test_keys_of_people_are_counted() -> None:
     said = _of(ssh_keys="a:ssh-ed25519 AAAA a@b\n# old\n\nb:ssh-rsa BBBB b@c", created_by="projects/1/zones/z-a/instanceGroupManagers/web")
-    assert (said["sshKeys"], said["manager"], said["holding"]) == (2, "projects/1/zones/z-a/instanceGroupManagers/web", [])
+    assert (said["keysOfPeople"], said["manager"], said["holding"]) == (2, "projects/1/zones/z-a/instanceGroupManagers/web", [])
     assert "a@b" not in json.dumps(said)
 
 

@@ -10,6 +10,7 @@ from cnamm_scan.providers.makers import later
 
 CONTROL_PLANE: Mapping[str, Column] = {
     "id": Column("text", about="The id of the cluster."),
+    "project": Column("text"),
     "name": Column("text"),
     "place": Column("text", about="Its region or zone."),
     "openness": Column("text", about="How much of the internet may reach it: none, private, bounded, wide or world."),

@@ -9,7 +9,7 @@ from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.interface import SeenTables
 from cnamm_scan.providers.openness import NO_ADDRESSES, Openness, addresses, judge
 
-OWN = ("id", "name", "place")
+OWN = ("id", "project", "name", "place")
 """Columns that a row carries over from its cluster."""
 
 
