@@ -14,6 +14,13 @@ DOOR: Mapping[str, Column] = {
     "name": Column("text"),
     "openness": Column("text", about="How much of the internet its authorized networks admit: none, private, bounded, wide or world."),
 }
+CONTROL_PLANE: Mapping[str, Column] = {
+    "id": Column("text", about="The id of the cluster."),
+    "project": Column("text"),
+    "name": Column("text"),
+    "place": Column("text", about="Its region or zone."),
+    "openness": Column("text", about="How much of the internet may reach it: none, private, bounded, wide or world."),
+}
 RAISING: Mapping[str, Column] = {
     "is_administrator": Column("boolean", about="Is Owner, or gives roles here or above, and no condition bounds it."),
     "can_raise": Column("boolean", about="Comes to all rights by a way of its own; unknown where it hangs on what may be borrowed."),
@@ -121,7 +128,8 @@ CONSTRAINT: Mapping[str, Column] = {
     "is_seen": Column("boolean", about="Every policy here and above was seen; else it is unknown what more there is."),
 }
 MAKERS: Mapping[str, Maker] = {
-    "doors": Maker(later("gcp", "doors", "doors"), DOOR),
+    "doors": Maker(later("gcp", "doors", "databases"), DOOR),
+    "control_planes": Maker(later("gcp", "doors", "control_planes"), CONTROL_PLANE),
     "principal_rights": Maker(later("gcp", "access", "principal_rights"), PRINCIPAL),
     "administrators": Maker(later("gcp", "access", "administrators"), ADMINISTRATORS),
     "service_account_access": Maker(later("gcp", "access", "service_account_access"), ACCOUNT),
