@@ -218,14 +218,14 @@ def test_heavy_libraries_have_an_owner(library: str) -> None:
 def test_the_beds_of_the_demo_know_no_estate_and_none_of_the_other_bed() -> None:
     """A bed is told by name what stands in it, so the tests of providers can fill one with something else."""
     rooms = {each.file: tuple(each.file.split("/")[1:3]) for each in _found() if each.file.startswith("demo/") and each.file.count("/") > 1}
-    assert {*rooms.values()} >= {("aws", "bed"), ("aws", "estate"), ("azure", "bed"), ("cluster", "bed")}
+    assert {*rooms.values()} >= {("aws", "bed"), ("aws", "estate"), ("azure", "bed"), ("gcp", "bed"), ("cluster", "bed")}
     wrong = []
     for each in _found():
         if each.file not in rooms or not each.module.startswith(f"{ROOT}.demo."):
             continue
         side, room = rooms[each.file]
         reached = each.module.split(".")[2:4]
-        if reached[0] in ("aws", "azure", "cluster") and (reached[0] != side or (room == "bed" and reached[1] != "bed")):
+        if reached[0] in ("aws", "azure", "gcp", "cluster") and (reached[0] != side or (room == "bed" and reached[1] != "bed")):
             wrong.append(each.where)
     assert wrong == []
 

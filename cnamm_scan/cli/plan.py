@@ -149,8 +149,22 @@ def _described(plan: Plan, provider: str, regions: int) -> dict[str, Any]:
         "regions": regions or None,
         "has_regions": KINDS[provider].region_table is not None,
         "services": [services[name] for name in sorted(services)],
+        **_paced(plan, provider),
         "needs": plan.needs(provider),
     }
+
+
+def _paced(plan: Plan, provider: str) -> dict[str, Any]:
+    """How many of the calls are of a quota that is kept, at least, and how long that takes."""
+    from cnamm_scan.engine.plan import split_operation
+    from cnamm_scan.providers.catalog import KINDS
+
+    pace = KINDS[provider].pace
+    if pace is None:
+        return {}
+    asked = {split_operation(root.call, root.client) for root in plan.sources.get(provider, ()) if root.call.call}
+    calls = sum(pace.counts(client) for client, _ in asked)
+    return {"paced": {"what": pace.what, "calls": calls, "a_minute": pace.a_minute, "pages": pace.pages}}
 
 
 def _count(source: Source, services: dict[str, dict[str, Any]]) -> None:
@@ -202,7 +216,16 @@ def _print(context: click.Context, described: dict[str, Any]) -> None:
         f"\n{described['rules']} rules read {tables} tables of {len(described['services'])} services: at least {once} calls{more},"
         " and those for items; pages add to them"
     )
+    if "paced" in described:
+        out.print(_told_pace(described["paced"]))
     out.print(f"{len(described['needs'])} rights: cnamm-scan plan {described['provider']} --permissions")
+
+
+def _told_pace(paced: dict[str, Any]) -> str:
+    minutes = max(0, paced["calls"] - 1) // paced["a_minute"]
+    waits = f"they take {minutes} minute{'s' if minutes > 1 else ''} at least" if minutes else "none of them waits"
+    more = f"{paced['pages']} takes one more"
+    return f"{paced['calls']} of them are {paced['what']}, of which a minute takes {paced['a_minute']}: {waits}; {more}"
 
 
 def _preflight(context: click.Context, plan: Plan, specs: Sequence[str], options: Any, out_format: str) -> None:

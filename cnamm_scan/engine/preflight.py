@@ -116,18 +116,18 @@ def _of_kinds(provider: Provider, roots: Sequence[Source], rests: _Rests, values
     found: list[Tried] = []
     for (client, operation), sources in sorted(alike.items()):
         told = partial(_tried, rests, sources, f"{client}:{operation}")
+        own = tuple(sorted({right for source in sources for right in source.call.needs}))
         for target in provider.targets:
             try:
                 trials = provider.trials(_request(provider, sources[0], values, target))
             except CallFailedError as failure:
-                needs = tuple(sorted({right for source in sources for right in source.call.needs}))
-                found.append(told(target, _failed(provider, sources[0], failure, NOT_INSTALLED), needs))
+                found.append(told(target, _failed(provider, sources[0], failure, NOT_INSTALLED), own))
             else:
                 if trials is None:
                     break
                 for trial in trials:
                     status, _ = _asked(provider, sources[0], trial.request, NOT_INSTALLED)
-                    found.append(told(target, status, (trial.needs,)))
+                    found.append(told(target, status, (trial.needs,) if trial.needs else own))
             done |= set(map(id, sources))
     return done, found
 

@@ -178,7 +178,7 @@ class Trial:
     """One small request in place of a listing."""
 
     needs: str
-    """The right that it takes, as the provider spells rights, and where it takes it: what somebody would have to grant."""
+    """The right that it takes, as the provider spells rights, and where it takes it: what must be granted. Empty: as the collector says."""
     request: Request
 
 

@@ -66,6 +66,19 @@ Connect = Callable[[str, Reached], "Provider"]
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """A quota that a provider keeps for itself: calls beyond it wait."""
+
+    what: str
+    """The calls that it is of, in words: listings of Asset Inventory."""
+    a_minute: int
+    counts: Callable[[str], bool]
+    """Whether it is of the calls of a client."""
+    pages: str = ""
+    """What takes another call: each 1,000 assets of a type."""
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of target."""
 
@@ -111,6 +124,8 @@ class Kind:
     """What is wrong with what follows the colon of a TARGET, as it is written: (what, what to do)."""
     is_asked: Callable[[str], bool] = lambda name: True
     """Whether a target is asked over a network, by what follows the colon of its TARGET."""
+    pace: Pace | None = None
+    """How many calls there may be in a minute, where that decides how long a scan takes."""
     command_line: str = ""
     """What the vendor's commands begin with."""
     region_flag: str = ""

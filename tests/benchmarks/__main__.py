@@ -1,4 +1,4 @@
-"""Speed and size on the same work: `make bench`, or `python -m tests.benchmarks [scan] [judge] [million] [cluster] [azure] [cli]`.
+"""Speed and size on the same work: `make bench`, or `python -m tests.benchmarks [scan] [judge] [million] [cluster] [azure] [gcp] [cli]`.
 
 Nothing here asserts a time; it prints what was measured and on what.
 """
@@ -7,9 +7,17 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import azure, cli, cluster, judge, scan
+from tests.benchmarks import azure, cli, cluster, gcp, judge, scan
 
-PARTS = {"scan": scan.main, "judge": judge.main, "million": judge.million, "cluster": cluster.main, "azure": azure.main, "cli": cli.main}
+PARTS = {
+    "scan": scan.main,
+    "judge": judge.main,
+    "million": judge.million,
+    "cluster": cluster.main,
+    "azure": azure.main,
+    "gcp": gcp.main,
+    "cli": cli.main,
+}
 
 
 def main(names: list[str]) -> None:

@@ -61,9 +61,12 @@ def test_every_option_reaches_the_provider(monkeypatch: pytest.MonkeyPatch, tmp_
         "--authority": ["https://login.example"],
         "--audience": ["https://aud.example"],
         "--ca-bundle": [str(tmp_path / "ca.pem")],
+        "--quota-project": ["shop-pays"],
+        "--impersonate-service-account": ["scanner@shop-pays.iam.gserviceaccount.com"],
+        "--api-endpoint": ["https://apis.example"],
     }
     arguments = [part for option, values in said.items() for value in values for part in (option, value)]
-    asked = _asked(monkeypatch, "aws", "azure", "kubernetes:prod", *arguments, *FLAGS)
+    asked = _asked(monkeypatch, "aws", "azure", "gcp", "kubernetes:prod", *arguments, *FLAGS)
     assert asked["options"] == TargetOptions(
         role_arn="arn:aws:iam::111122223333:role/audit",
         external_id="42",
@@ -84,13 +87,16 @@ def test_every_option_reaches_the_provider(monkeypatch: pytest.MonkeyPatch, tmp_
         authority="https://login.example",
         audience="https://aud.example",
         ca_bundle=str(tmp_path / "ca.pem"),
+        quota_project="shop-pays",
+        impersonate_service_account="scanner@shop-pays.iam.gserviceaccount.com",
+        api_endpoint="https://apis.example",
         disable_instance_discovery=True,
     )
     replaced = {option.name for option in options() if option.replaced_by}  # which would do nothing beside all others
     assert set(asked["options"].said) == {option.name for option in options()} - replaced, "an option that nobody can say"
     assert _asked(monkeypatch, "azure", "--cloud", "usgov")["options"].said == {"cloud": "usgov"}
     assert replaced == {"cloud"}
-    assert asked["targets"] == ("aws", "azure", "kubernetes:prod")
+    assert asked["targets"] == ("aws", "azure", "gcp", "kubernetes:prod")
     assert asked["regions"] == ("eu-west-1", "us-east-1")
     assert asked["options"].opted == {"secret_metadata", "kubelet_config"}
     assert (asked["limits"].concurrency, asked["limits"].deadline) == (3, 60.0)

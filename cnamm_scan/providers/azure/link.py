@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +17,7 @@ from cnamm_scan.providers.bounds import Bounds
 from cnamm_scan.providers.interface import CallFailedError
 from cnamm_scan.providers.reading import read_body
 from cnamm_scan.providers.renewing import Renewing
+from cnamm_scan.providers.sent import Sent
 from cnamm_scan.providers.transport import Translated
 
 AGENT = f"cnamm-scan/{__version__}"
@@ -35,34 +34,6 @@ class Reply:
     def request_id(self) -> str:
         """By which Microsoft finds the request."""
         return self.headers.get("x-ms-request-id", "") or self.headers.get("x-ms-correlation-request-id", "")
-
-
-class Sent:
-    """Requests that were sent, by whom they were for."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._here = threading.local()
-        self._counts: Counter[str] = Counter()
-
-    def whose(self, target: str) -> None:
-        """What this thread sends from now on is for this target."""
-        self._here.target = target
-
-    def one(self) -> None:
-        """One more."""
-        with self._lock:
-            self._counts[getattr(self._here, "target", "")] += 1
-
-    def one_signing_in(self) -> None:
-        """One more, of signing in: for whoever it was, it was for all."""
-        with self._lock:
-            self._counts[""] += 1
-
-    def all(self) -> Mapping[str, int]:
-        """By target; "" for the whole connection."""
-        with self._lock:
-            return dict(self._counts)
 
 
 class Link:

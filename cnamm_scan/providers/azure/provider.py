@@ -15,15 +15,16 @@ from cnamm_scan.providers.azure.clouds import CLOUDS, cloud_of
 from cnamm_scan.providers.azure.door import Subscription, subscriptions_of
 from cnamm_scan.providers.azure.forms import NORMALISERS
 from cnamm_scan.providers.azure.graph import Graph
-from cnamm_scan.providers.azure.link import Link, Reply, Sent
+from cnamm_scan.providers.azure.link import Link, Reply
 from cnamm_scan.providers.azure.needs import SCOPE, Path, Rows, asked
 from cnamm_scan.providers.azure.signin import credential_of
-from cnamm_scan.providers.azure.trust import trusted
 from cnamm_scan.providers.bounds import BOUNDS, Bounds
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, Trial, code_matches
 from cnamm_scan.providers.one_place import OnePlace
 from cnamm_scan.providers.reading import Within
 from cnamm_scan.providers.sdk import need
+from cnamm_scan.providers.sent import Sent
+from cnamm_scan.providers.trust import trusted
 from cnamm_scan.text import safe
 
 Json = Any

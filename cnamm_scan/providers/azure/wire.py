@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Self
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import certifi
 import requests
@@ -27,10 +25,10 @@ from urllib3 import Retry
 from cnamm_scan.errors import UsageError
 from cnamm_scan.providers.azure.clouds import url_problem
 from cnamm_scan.providers.azure.signin import Signed
+from cnamm_scan.providers.proxies import proxy_for
 from cnamm_scan.providers.reading import bounded
 
 logging.getLogger("azure").addHandler(logging.NullHandler())  # else what it warns of goes to stderr, past whoever reports
-_HOST = re.compile(r"[\w.:-]+", re.ASCII)
 logging.getLogger("msal").addHandler(logging.NullHandler())
 
 
@@ -119,21 +117,6 @@ class Bearer(BearerTokenCredentialPolicy):  # type: ignore[misc]
         request.http_request.headers["Authorization"] = f"Bearer {token.token}"
 
 
-def _proxy() -> str | None:
-    """The proxy that the environment names for https. Raises UsageError for what is none: urllib3 has many words for it."""
-    said = getproxies().get("https")
-    if not said:
-        return None
-    url = said if "://" in said else f"http://{said}"
-    try:
-        parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and _HOST.fullmatch(parts.hostname or "") and parts.port != 0:
-            return url
-    except ValueError:
-        pass
-    raise UsageError("the proxy is none that speaks http", where="HTTPS_PROXY", do="write http://HOST:PORT, or leave it out")
-
-
 class Direct(HttpTransport):  # type: ignore[misc]
     """One host over TLS, through a proxy where the environment names one. Raises UsageError for an endpoint that is not https."""
 
@@ -145,7 +128,7 @@ class Direct(HttpTransport):  # type: ignore[misc]
         if problem is not None:  # a pool without TLS would send each token as it is
             raise UsageError(problem[0], where="--arm-endpoint", do=problem[1])
         host = urlsplit(endpoint).hostname or ""
-        proxy = None if proxy_bypass(host) else _proxy()
+        proxy = proxy_for(host)
         self._manager: Any = urllib3.ProxyManager(proxy, **how) if proxy else urllib3.PoolManager(**how)
         self._manager.pool_classes_by_scheme = bounded(self._manager.pool_classes_by_scheme)
         self._pool = self._manager.connection_from_url(endpoint)

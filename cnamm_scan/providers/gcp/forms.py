@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cnamm_scan.providers.gcp import metadata
+from cnamm_scan.providers.gcp import metadata, settings
 
 Json = Any
 
@@ -37,6 +37,7 @@ def waf_expression(value: Json) -> Json:
 
 NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     **metadata.NORMALISERS,
+    **settings.NORMALISERS,
     "open_bindings": open_bindings,
     "waf_expression": waf_expression,
 }

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from cnamm_scan.providers.gcp import needs
 from cnamm_scan.providers.gcp.forms import NORMALISERS
+from cnamm_scan.providers.gcp.hosts import endpoint_problem
 from cnamm_scan.providers.gcp.made.columns import MAKERS
-from cnamm_scan.providers.gcp.scopes import scope_problem
-from cnamm_scan.providers.kind import Kind, Option, Reached
+from cnamm_scan.providers.gcp.scopes import account_problem, project_problem, scope_problem
+from cnamm_scan.providers.kind import Kind, Option, Pace, Reached
 from cnamm_scan.providers.rights import Document, Rights
 
 if TYPE_CHECKING:
@@ -47,10 +48,18 @@ KIND = Kind(
             "--quota-project",
             "whose quota and enabled APIs are used (also GOOGLE_CLOUD_QUOTA_PROJECT).",
             "PROJECT",
+            problem=project_problem,
             environment="GOOGLE_CLOUD_QUOTA_PROJECT",
         ),
-        Option("impersonate_service_account", "--impersonate-service-account", "act as this service account, by its address.", "EMAIL"),
-        Option("api_endpoint", "--api-endpoint", "what answers in place of googleapis.com.", "URL"),
+        Option(
+            "impersonate_service_account",
+            "--impersonate-service-account",
+            "act as this service account, by its address.",
+            "EMAIL",
+            problem=account_problem,
+        ),
+        Option("api_endpoint", "--api-endpoint", "what answers in place of googleapis.com.", "URL", problem=endpoint_problem),
+        Option("ca_bundle", "--ca-bundle", "trust the authorities in this file, as PEM, and no others.", "FILE"),
     ),
     normalisers=NORMALISERS,
     makers=MAKERS,
@@ -61,5 +70,6 @@ KIND = Kind(
     ),
     needs=needs.needs,
     call_problem=needs.problem,
+    pace=Pace("listings of Asset Inventory", needs.A_MINUTE, needs.CONTENTS.__contains__, "each 1,000 assets of a type"),
     command_line="gcloud",
 )

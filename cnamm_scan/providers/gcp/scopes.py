@@ -8,12 +8,24 @@ _PROJECT = re.compile(r"(?:[a-z0-9][a-z0-9.-]{0,99}:)?[a-z][a-z0-9-]{4,28}[a-z0-
 """A project's id, with the domain of old ones before it, or its number."""
 _ABOVE = re.compile(r"(?:folders|organizations)/\d{1,20}", re.ASCII)
 
+_ACCOUNT = re.compile(r"[a-z0-9][a-z0-9.-]{0,127}@[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.ASCII)
+
 
 def scope_problem(name: str) -> tuple[str, str] | None:
     """What is wrong with what follows the colon of a TARGET."""
     if not name or _PROJECT.fullmatch(name.removeprefix("projects/")) or _ABOVE.fullmatch(name):
         return None
     return "neither a project nor what is above one", "write gcp:PROJECT, gcp:folders/NUMBER or gcp:organizations/NUMBER"
+
+
+def project_problem(said: str) -> tuple[str, str] | None:
+    """What is wrong with the project that is to pay."""
+    return None if _PROJECT.fullmatch(said) else ("it is no project", "write a project's id or number")
+
+
+def account_problem(said: str) -> tuple[str, str] | None:
+    """What is wrong with the address of a service account."""
+    return None if _ACCOUNT.fullmatch(said) else ("it is no address of a service account", "write NAME@PROJECT.iam.gserviceaccount.com")
 
 
 def parent_of(name: str) -> str:

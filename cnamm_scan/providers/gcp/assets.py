@@ -1,0 +1,119 @@
+"""Assets as documents: Google's messages, spelled as its REST reference spells them, each with the target that it belongs to.
+
+The object of a service stands in a protobuf Struct. It is unpacked here by hand: protobuf's own way to JSON takes twice as long, and
+proto-plus four times.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Json = Any
+
+_PROJECT = re.compile(r"projects/([^/]+)")
+
+
+class Whose:
+    """To which target an asset belongs: assets name projects by their numbers, and people know them by their ids."""
+
+    def __init__(self, scope: str, ids: Mapping[str, str]) -> None:
+        self._scope = scope
+        """What is listed: `projects/shop-prod`, `organizations/9`."""
+        self._ids = {**ids, **{id_: id_ for id_ in ids.values()}}
+
+    def of(self, ancestors: Iterable[str], name: str) -> str | None:
+        """The name of a target; of what is nobody's here, what it belongs to instead; None where nothing tells."""
+        above = list(ancestors)
+        for each in above:
+            if each.startswith("projects/"):
+                number = each.removeprefix("projects/")
+                return self._ids.get(number, number)
+        if above:
+            return self._scope if self._scope in above else above[0]
+        for found in _PROJECT.finditer(name):
+            if found[1] in self._ids:
+                return self._ids[found[1]]
+        # what is listed beneath a project is the project's
+        return self._ids.get(self._scope.removeprefix("projects/")) if self._scope.startswith("projects/") else None
+
+
+class Documents:
+    """Makes documents of the assets of one page."""
+
+    def __init__(self, whose: Whose, content: str, seen_at: str) -> None:
+        self._whose = whose
+        self._is_resource = content == "RESOURCE"
+        self._seen_at = seen_at
+
+    def of(self, asset: Any) -> dict[str, Json]:
+        """An asset as a document. Raises ValueError for one without a name."""
+        name, ancestors = asset.name, list(asset.ancestors)
+        if not name:
+            raise ValueError("an asset without a name")
+        made: dict[str, Json] = {} if self._is_resource else _spelled(asset)
+        made["name"] = name
+        made["assetType"] = asset.asset_type
+        made["ancestors"] = ancestors
+        if asset.HasField("update_time"):
+            made["updateTime"] = asset.update_time.ToJsonString()
+        if self._is_resource:
+            made["resource"] = _resource(asset.resource)
+        made["project"] = self._whose.of(ancestors, name)
+        made["id"] = name.removeprefix("//").partition("/")[2]
+        if self._seen_at:
+            made["seenAt"] = self._seen_at
+        return made
+
+    def target_of(self, asset: Any) -> str | None:
+        """To which target an asset belongs."""
+        return self._whose.of(asset.ancestors, asset.name)
+
+
+def _resource(resource: Any) -> dict[str, Json]:
+    made: dict[str, Json] = {}
+    if resource.version:
+        made["version"] = resource.version
+    if resource.discovery_name:
+        made["discoveryName"] = resource.discovery_name
+    if resource.parent:
+        made["parent"] = resource.parent
+    if resource.location:
+        made["location"] = resource.location
+    if resource.HasField("data"):
+        made["data"] = {name: _value(value) for name, value in resource.data.fields.items()}
+    return made
+
+
+def _value(value: Any) -> Json:
+    kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        return value.string_value
+    if kind == "struct_value":
+        return {name: _value(each) for name, each in value.struct_value.fields.items()}
+    if kind == "list_value":
+        return [_value(each) for each in value.list_value.values]
+    if kind == "bool_value":
+        return value.bool_value
+    if kind == "number_value":
+        number = value.number_value
+        return int(number) if number.is_integer() else number
+    return None
+
+
+def _spelled(asset: Any) -> dict[str, Json]:
+    """A policy or an inventory: messages of many kinds, none of them a Struct."""
+    from google.protobuf.json_format import MessageToDict
+
+    made: dict[str, Json] = MessageToDict(asset)
+    return made
+
+
+def is_truncated(asset: Any, unknown: Any) -> bool:
+    """Whether Asset Inventory says that it has left out a part of an asset.
+
+    Its API has `assetExceptions` for it, which Google's library does not know yet: the field then stands among the unknown ones, as a
+    message whose first field holds 1, TRUNCATION.
+    """
+    return any(field.wire_type == 2 and field.data[:2] == b"\x08\x01" for field in unknown(asset))

@@ -1,0 +1,102 @@
+"""Who asks: Application Default Credentials, as another service account where one is named. A token is kept until it runs out."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+from cnamm_scan.model import Reason
+from cnamm_scan.providers.gcp.hosts import Hosts
+from cnamm_scan.providers.interface import CallFailedError
+from cnamm_scan.providers.transport import Translated
+
+SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+"""The one that Asset Inventory takes. What may be read is a matter of roles."""
+_UNIVERSE = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Credentials as they were found, and the project that they, or the environment, name."""
+
+    credentials: Any
+    project: str = ""
+
+    @property
+    def universe(self) -> str:
+        """The domain of Google's hosts that these are for: another in a cloud of its own. Raises ValueError for what is none."""
+        said = str(getattr(self.credentials, "universe_domain", None) or "googleapis.com")
+        if not _UNIVERSE.fullmatch(said):
+            raise ValueError("universe_domain is no domain")
+        return said
+
+
+def find(request: Any) -> Found:
+    """Application Default Credentials. Raises what google-auth raises, and ValueError."""
+    import google.auth
+
+    logging.getLogger("google").addHandler(logging.NullHandler())  # else what it warns of goes to stderr, past whoever reports
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of user credentials without a quota project: the API's own refusal says it better
+        credentials, project = google.auth.default(scopes=SCOPES, request=request)
+    return Found(credentials, str(project or ""))
+
+
+class Signed:
+    """Credentials whose token is asked for once by however many threads."""
+
+    def __init__(self, found: Found, request: Any, hosts: Hosts, *, as_account: str | None, quota_project: str | None) -> None:
+        self._own = found.credentials
+        self._credentials = _as(self._own, as_account, hosts) if as_account else self._own
+        self._request = request
+        self._lock = threading.Lock()
+        self.quota_project = quota_project or str(getattr(found.credentials, "quota_project_id", None) or "")
+        """Whose quota and enabled APIs are used; empty: as the credentials have it."""
+
+    def token(self) -> str:
+        """The token, a new one where the kept one ends soon. Raises CallFailedError."""
+        with self._lock, Translated(of_google_auth):
+            if not self._credentials.valid:
+                self._credentials.refresh(self._request)
+            return str(self._credentials.token)
+
+    def forget(self) -> None:
+        """Let the next request ask for a new token."""
+        with self._lock:
+            self._own.token = self._credentials.token = None
+
+    @property
+    def identity(self) -> str:
+        """The service account that asks; empty for a person, whose address nobody needs."""
+        said = str(getattr(self._credentials, "service_account_email", None) or "")
+        return said if "@" in said else ""
+
+
+def _as(credentials: Any, account: str, hosts: Hosts) -> Any:
+    from google.auth import impersonated_credentials
+
+    return impersonated_credentials.Credentials(
+        source_credentials=credentials,
+        target_principal=account,
+        target_scopes=list(SCOPES),
+        iam_endpoint_override=hosts.url("iamcredentials", f"v1/projects/-/serviceAccounts/{account}:generateAccessToken"),
+    )
+
+
+def of_google_auth(error: BaseException) -> CallFailedError | None:
+    """An error of google-auth as one of our reasons; None for another's. Its words are matched, and never stored."""
+    from google.auth import exceptions
+
+    # the last four: it takes what answers for what was meant to
+    if not isinstance(error, exceptions.GoogleAuthError | OSError | ValueError | TypeError | LookupError | AttributeError):
+        return None
+    code, message = type(error).__name__, " ".join(map(str, error.args))
+    if getattr(error, "retryable", False):
+        return CallFailedError(Reason.SERVER_ERROR, code, message, retry=True)
+    if isinstance(error, exceptions.TransportError):
+        return CallFailedError(Reason.UNREACHABLE, code, message, retry=True)
+    return CallFailedError(Reason.CREDENTIALS, code, message)
