@@ -29,7 +29,15 @@ class Seen(Given):
     def rows(self, _: str) -> Sequence[SeenRow]:
         """That cluster."""
         said = {"is_public": True, "is_filtered": True, "networks": [], "networks_before": []}
-        return [SeenRow("gcp:shop", "global", ID, "f0", {"id": ID, "project": "shop", "name": "web", "place": "europe-west1", **said, **self.cluster})]
+        return [
+            SeenRow(
+                "gcp:shop",
+                "global",
+                ID,
+                "f0",
+                {"id": ID, "project": "shop", "name": "web", "place": "europe-west1", **said, **self.cluster},
+            )
+        ]
 
 
 @pytest.mark.parametrize(
