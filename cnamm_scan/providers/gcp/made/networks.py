@@ -14,6 +14,7 @@ from cnamm_scan.providers.gcp.policies.firewall import (
     Pieces,
     Rule,
     Tier,
+    gathered,
     ordered,
     pieces_of,
     policy_rule,
@@ -21,7 +22,7 @@ from cnamm_scan.providers.gcp.policies.firewall import (
 )
 from cnamm_scan.providers.gcp.policies.truths import Truth, either
 from cnamm_scan.providers.interface import SeenRow, SeenTables
-from cnamm_scan.providers.openness import EVERYWHERE, Addresses
+from cnamm_scan.providers.openness import EVERYWHERE, PUBLIC, Addresses, addresses
 
 Row = dict[str, Any]
 Json = Any
@@ -51,6 +52,7 @@ class _Networks:
             else:
                 self.homeless[row.target] = True  # a rule of which it was not read where it holds
         self.policies = {table: self._attached(table) for table in (HIERARCHICAL, GLOBAL, REGIONAL)}
+        self._opened: dict[tuple[Machine, str, Truth, Truth], Row] = {}
         self._pieces: dict[tuple[str, Machine, str], Pieces] = {}
 
     def _attached(self, table: str) -> Mapping[str, Sequence[SeenRow]]:
@@ -67,6 +69,14 @@ class _Networks:
         if which not in self._pieces:
             self._pieces[which] = pieces_of(self._tiers(network, machine, region))
         return self._pieces[which]
+
+    def opened(self, machine: Machine, region: str, address: Truth, address6: Truth) -> Row:
+        """What the world reaches of a machine with external addresses of these kinds."""
+        which = (machine, region, address, address6)
+        if which not in self._opened:
+            pieces = [(at, each.within(_families(address, address6))) for at, each in self.pieces(machine.network, machine, region)]
+            self._opened[which] = _opened(pieces)
+        return self._opened[which]
 
     def _tiers(self, network: str, machine: Machine, region: str) -> Sequence[Tier]:
         row = self.networks.get(network)
@@ -125,8 +135,9 @@ class _Networks:
 
     def machines(self, network: str) -> Sequence[Machine]:
         """A machine that no rule names, and one for each tag and account that a rule lets something in to."""
-        tags = {tag for row in self.rules.get(network, ()) for tag in row.values["target_tags"] or ()}
-        accounts = {each for row in self.rules.get(network, ()) for each in row.values["target_accounts"] or ()}
+        opening = [row.values for row in self.rules.get(network, ()) if _may_open(row.values)]
+        tags = {each for rule in opening for each in rule["target_tags"] or ()}
+        accounts = {each for rule in opening for each in rule["target_accounts"] or ()}
         accounts |= set(self._named_accounts(network))
         named = [Machine(frozenset({each}), frozenset(), network) for each in sorted(tags)]
         named += [Machine(frozenset(), frozenset({each}), network) for each in sorted(accounts)]
@@ -142,6 +153,16 @@ class _Networks:
                 yield from (str(each) for each in rule.get("targetServiceAccounts") or ())
 
 
+def _may_open(rule: Mapping[str, Any]) -> bool:
+    """Whether a rule may let in somebody of the internet."""
+    if rule["allowed"] == [] or rule["is_disabled"] or rule["direction"] == "EGRESS":
+        return False
+    try:
+        return not rule["source_ranges"] or not addresses(rule["source_ranges"]).within(PUBLIC).is_empty
+    except ValueError:
+        return True
+
+
 def network_exposure(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each VPC network: what the world would reach on some machine in it that has an external address."""
     networks = _Networks(seen)
@@ -151,8 +172,7 @@ def network_exposure(seen: SeenTables) -> Iterator[MadeRow]:
         for machine in networks.machines(network) if network in networks.networks else ():
             for region in networks.regions(network):
                 found += networks.pieces(network, machine, region)
-        if not found:
-            found = list(pieces_of((None,)))
+        found = [*gathered(found or pieces_of((None,)))]
         carried = {name: row.values[name] for name in ("name", "project")}
         facts = (row.fact, *(each.fact for each in networks.rules.get(network, ())))
         yield MadeRow(row.target, row.region, row.key, {**carried, **_opened(found)}, tuple(dict.fromkeys(facts)))
@@ -168,13 +188,10 @@ def interface_exposure(seen: SeenTables) -> Iterator[MadeRow]:
             continue
         network = row.values["network"]
         machine = Machine(_set(row.values["tags"]), _set(row.values["accounts"]), network or "")
-        pieces = networks.pieces(network or "", machine, _place(str(row.values["machine_id"] or "")))
-        pieces = [(at, each.within(_families(address, address6))) for at, each in pieces]
+        opened = networks.opened(machine, _place(str(row.values["machine_id"] or "")), address, address6)
         carried = {name: row.values[name] for name in ("machine", "project", "name", "network", "is_node")}
         facts = (row.fact, *(each.fact for each in networks.rules.get(network or "", ())))
-        yield MadeRow(
-            row.target, row.region, row.key, {**carried, "has_address": is_outside, **_opened(pieces)}, tuple(dict.fromkeys(facts))
-        )
+        yield MadeRow(row.target, row.region, row.key, {**carried, "has_address": is_outside, **opened}, tuple(dict.fromkeys(facts)))
 
 
 def _families(address: Truth, address6: Truth) -> Through:
