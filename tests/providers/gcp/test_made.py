@@ -312,3 +312,19 @@ def test_a_pool_is_bound_by_its_condition_or_by_every_grant() -> None:
         assert row.values["is_bound"] is answer
     (row,) = made("gcp.iam.pool_trust", {"gcp.iam.pool_provider": [{**provider, "issuer": ""}]})
     assert row.values["is_bound"] is True
+
+
+def test_what_a_custom_role_comes_to() -> None:
+    role = {"#": "r", "name": "projects/shop-prod/roles/mine", "title": "Mine", "stage": "GA", "is_deleted": False}
+    held = binding("projects/shop-prod/roles/mine", KIM)
+    for permissions, administers, raises in (
+        (["resourcemanager.projects.setIamPolicy"], True, True),
+        (["iam.serviceAccountKeys.create"], False, True),
+        (["cloudbuild.builds.create"], False, None),
+        (["storage.objects.get"], False, False),
+    ):
+        found = of("gcp.iam.custom_role_rights", {"gcp.iam.role": [{**role, "permissions": permissions}], "gcp.iam.binding": [held]}, "r")
+        assert (found["is_administrator"], found["can_raise"], found["is_granted"]) == (administers, raises, True)
+    off = {**role, "permissions": ["resourcemanager.projects.setIamPolicy"], "stage": "DISABLED"}
+    found = of("gcp.iam.custom_role_rights", {"gcp.iam.role": [off], "gcp.iam.binding": []}, "r")
+    assert (found["is_administrator"], found["can_raise"], found["is_granted"]) == (False, False, False)

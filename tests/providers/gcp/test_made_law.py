@@ -56,6 +56,7 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
     },
     "gcp.iam.role": {
         "name": [ROLE],
+        "title": ["Mine"],
         "permissions": [[], ["resourcemanager.projects.setIamPolicy"], ["iam.serviceAccounts.actAs", "run.services.create"]],
         "stage": ["GA", "DISABLED"],
         "is_deleted": [False, True],

@@ -245,6 +245,31 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
         yield MadeRow(target.id, EVERYWHERE, target.name, values, tuple(dict.fromkeys(facts)))
 
 
+def custom_role_rights(seen: SeenTables) -> Iterator[MadeRow]:
+    """One row for each custom role: what it comes to for whoever holds it where it can be granted."""
+    custom = _custom(seen)
+    for row in seen.rows(ROLE):
+        name = row.values["name"]
+        level = "organizations" if str(name).startswith("organizations/") else "projects"
+        judged = _judged(Rights("", (Grant(level, name),), seen.now, level, custom))
+        values = {
+            "name": name,
+            "title": row.values["title"],
+            **{each: judged[each] for each in ("is_administrator", "can_raise", "ways", "possible_ways")},
+            "is_granted": _is_granted(seen, name),
+        }
+        yield MadeRow(row.target, row.region, row.key, values, (row.fact,))
+
+
+def _is_granted(seen: SeenTables, role: str | None) -> Truth:
+    """Whether somebody was given a role, in whatever was scanned."""
+    found: Truth = None if role is None or any(seen.dark(BINDING, each.id) for each in seen.targets) else False
+    for row in seen.rows(BINDING):
+        is_it = None if role is None or row.values["role"] is None else row.values["role"] == role
+        found = either(found, both(is_it, None if row.values["members"] is None else bool(row.values["members"])))
+    return found
+
+
 def service_account_access(seen: SeenTables) -> Iterator[MadeRow]:
     """One row for each service account: what it comes to itself, and who may act as it by a binding on it."""
     estate = _Estate(seen)
