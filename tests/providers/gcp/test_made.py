@@ -328,3 +328,22 @@ def test_what_a_custom_role_comes_to() -> None:
     off = {**role, "permissions": ["resourcemanager.projects.setIamPolicy"], "stage": "DISABLED"}
     found = of("gcp.iam.custom_role_rights", {"gcp.iam.role": [off], "gcp.iam.binding": []}, "r")
     assert (found["is_administrator"], found["can_raise"], found["is_granted"]) == (False, False, False)
+
+
+def test_a_dataset_is_told_by_its_list_or_by_its_allow_policy() -> None:
+    dataset = {"#": "//bigquery.googleapis.com/d", "name": "d", "project": "shop-prod"}
+    type_ = "bigquery.googleapis.com/Dataset"
+    own, world = (
+        {**binding("roles/bigquery.dataOwner", each), "resource": dataset["#"], "resource_type": type_}
+        for each in (KIM, "allAuthenticatedUsers")
+    )
+    for access, bindings, answer in (
+        (None, [own], False),
+        (None, [own, world], True),
+        (None, [], None),  # no dataset is without a policy: it was not told
+        ([], [], False),
+        ([{"specialGroup": "allAuthenticatedUsers"}], [], True),
+        ("odd", [own], None),
+    ):
+        told = {"gcp.storageaccess.dataset": [{**dataset, "access": access}], "gcp.iam.binding": bindings}
+        assert of("gcp.storageaccess.dataset_access", told, dataset["#"])["is_public"] is answer

@@ -247,7 +247,7 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
 
 def custom_role_rights(seen: SeenTables) -> Iterator[MadeRow]:
     """One row for each custom role: what it comes to for whoever holds it where it can be granted."""
-    custom = _custom(seen)
+    custom, granted = _custom(seen), _Granted(seen)
     for row in seen.rows(ROLE):
         name = row.values["name"]
         level = "organizations" if str(name).startswith("organizations/") else "projects"
@@ -256,18 +256,25 @@ def custom_role_rights(seen: SeenTables) -> Iterator[MadeRow]:
             "name": name,
             "title": row.values["title"],
             **{each: judged[each] for each in ("is_administrator", "can_raise", "ways", "possible_ways")},
-            "is_granted": _is_granted(seen, name),
+            "is_granted": granted.has(name),
         }
         yield MadeRow(row.target, row.region, row.key, values, (row.fact,))
 
 
-def _is_granted(seen: SeenTables, role: str | None) -> Truth:
-    """Whether somebody was given a role, in whatever was scanned."""
-    found: Truth = None if role is None or any(seen.dark(BINDING, each.id) for each in seen.targets) else False
-    for row in seen.rows(BINDING):
-        is_it = None if role is None or row.values["role"] is None else row.values["role"] == role
-        found = either(found, both(is_it, None if row.values["members"] is None else bool(row.values["members"])))
-    return found
+class _Granted:
+    """Which roles somebody was given, in whatever was scanned."""
+
+    def __init__(self, seen: SeenTables) -> None:
+        rows = [row.values for row in seen.rows(BINDING)]
+        self._roles = {row["role"] for row in rows if row["members"]}
+        self._perhaps = {row["role"] for row in rows if row["members"] is None}
+        self._is_whole = not any(seen.dark(BINDING, each.id) for each in seen.targets) and None not in self._roles | self._perhaps
+
+    def has(self, role: str | None) -> Truth:
+        """Whether it is one of them."""
+        if role is not None and role in self._roles:
+            return True
+        return False if self._is_whole and role is not None and role not in self._perhaps else None
 
 
 def service_account_access(seen: SeenTables) -> Iterator[MadeRow]:
