@@ -347,3 +347,25 @@ def test_a_dataset_is_told_by_its_list_or_by_its_allow_policy() -> None:
     ):
         told = {"gcp.storageaccess.dataset": [{**dataset, "access": access}], "gcp.iam.binding": bindings}
         assert of("gcp.storageaccess.dataset_access", told, dataset["#"])["is_public"] is answer
+
+
+def test_in_which_order_a_network_tells_hierarchical_policies_is_not_known() -> None:
+    lets_in = {**KEEPS_OUT, "action": "allow"}
+
+    def told(*rules: Mapping[str, Any], kind: str = "HIERARCHY") -> bool | None:
+        effective = [{"type": kind, "rules": [each]} for each in rules]
+        return exposure({"gcp.network.network": [{**VPC, "effective": effective}], "gcp.network.firewall": []})
+
+    assert told(lets_in) is True
+    assert told(lets_in, KEEPS_OUT) is None
+    assert told(KEEPS_OUT, KEEPS_OUT) is False
+    assert told({**KEEPS_OUT, "action": "goto_next"}, lets_in) is True
+    assert told(lets_in, kind="SYSTEM") is True
+    assert told(lets_in, kind="SOMETHING_NEW") is None
+    assert told(lets_in, KEEPS_OUT, kind="NETWORK") is True
+
+
+def test_several_policies_of_one_network_are_asked_in_an_order_that_is_not_read() -> None:
+    two = [{"attached_to": [NETWORK], "rules": [each]} for each in (KEEPS_OUT, {**KEEPS_OUT, "action": "allow"})]
+    assert exposure({"gcp.network.network_policy": two}) is None
+    assert exposure({"gcp.network.network_policy": two[:1]}) is False

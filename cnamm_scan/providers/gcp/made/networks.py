@@ -15,6 +15,7 @@ from cnamm_scan.providers.gcp.policies.firewall import (
     Rule,
     Tier,
     gathered,
+    in_doubt,
     ordered,
     pieces_of,
     policy_rule,
@@ -33,6 +34,8 @@ HIERARCHICAL = "gcp.network.firewall_policy"
 GLOBAL = "gcp.network.network_policy"
 REGIONAL = "gcp.network.regional_policy"
 INTERFACE = "gcp.network.interface"
+USUAL = 1000
+"""The priority of an association that names none."""
 BEFORE = "BEFORE_CLASSIC_FIREWALL"
 
 
@@ -67,8 +70,18 @@ class _Networks:
         """Whom a machine of a network lets in; of one in a region, by what is attached there too."""
         which = (network, machine, region)
         if which not in self._pieces:
-            self._pieces[which] = pieces_of(self._tiers(network, machine, region))
+            self._pieces[which] = self._judged(network, machine, region)
         return self._pieces[which]
+
+    def _judged(self, network: str, machine: Machine, region: str) -> Pieces:
+        row = self.networks.get(network)
+        if row is None:
+            return pieces_of((None,))  # of a project that is not scanned, or none of these was read
+        above, beneath = self._above(row, machine), self._beneath(row, machine, region)
+        found = pieces_of((*above, *beneath))
+        if len(above) > 1 and isinstance(row.values["effective"], list):  # nowhere is it written in which order a network tells them
+            found = in_doubt(found, pieces_of((*reversed(above), *beneath)))
+        return found
 
     def opened(self, machine: Machine, region: str, address: Truth, address6: Truth) -> Row:
         """What the world reaches of a machine with external addresses of these kinds."""
@@ -78,47 +91,50 @@ class _Networks:
             self._opened[which] = _opened(pieces)
         return self._opened[which]
 
-    def _tiers(self, network: str, machine: Machine, region: str) -> Sequence[Tier]:
-        row = self.networks.get(network)
-        if row is None:
-            return (None,)  # of a project that is not scanned, or none of these was read
+    def _beneath(self, row: SeenRow, machine: Machine, region: str) -> Sequence[Tier]:
+        """What stands beneath the hierarchical policies: rules of the network, and policies of its own after them or before."""
         vpc = self._vpc(row, machine)
-        own = (*self._of_network(row, machine), *self._of_region(row, machine, region))
+        own = (*self._of_network(row, machine), *self._attached_to(REGIONAL, row, machine, region))
         order = row.values["order"]
-        above = self.above(row, machine)
         if order is None and (vpc is None or any(each is None or each for each in own)):
-            return (*above, None)
-        return (*above, *own, vpc) if order == BEFORE else (*above, vpc, *own)
+            return (None,)
+        return (*self._system(row, machine), *((*own, vpc) if order == BEFORE else (vpc, *own)))
+
+    def _system(self, row: SeenRow, machine: Machine) -> Sequence[Tier]:
+        """Policies of Google's own services, and what the network tells of a kind that is not known here."""
+        told = row.values["effective"]
+        kinds = [each.get("type") for each in told] if isinstance(told, list) else []
+        odd: Sequence[Tier] = (None,) if not {*kinds} <= {"HIERARCHY", "NETWORK", "SYSTEM"} else ()
+        return (*odd, *(_tier(each.get("rules", []), machine) for each, kind in zip(told or (), kinds, strict=False) if kind == "SYSTEM"))
 
     def _vpc(self, row: SeenRow, machine: Machine) -> Tier:
         if self.seen.dark(FIREWALL, row.target) or self.homeless.get(row.target):
             return None
         return ordered(vpc_rule(each.values, machine) for each in self.rules.get(str(row.values["id"]), ()))
 
-    def above(self, row: SeenRow, machine: Machine) -> Sequence[Tier]:
+    def _above(self, row: SeenRow, machine: Machine) -> Sequence[Tier]:
         """The hierarchical policies of a network, from the top; as the network itself tells, else as they are attached above it."""
         told = row.values["effective"]
         if isinstance(told, list):
-            return [_tier(each.get("rules"), machine) for each in told if each.get("type") == "HIERARCHY"]
+            return [_tier(each.get("rules", []), machine) for each in told if each.get("type") == "HIERARCHY"]
         line = self.hierarchy.above(self.targets[row.target])
         if line is None:
             return (None,)
         attached = self.policies[HIERARCHICAL]
         made: list[Tier] = []
         for level in reversed(line[1:]):
-            if not self.hierarchy.shows(HIERARCHICAL, level) or "" in attached:
+            here = attached.get(level.name, ())
+            if not self.hierarchy.shows(HIERARCHICAL, level) or "" in attached or len(here) > 1:
                 made.append(None)
-            made += [_tier(each.values["rules"], machine) for each in attached.get(level.name, ())]
+            made += [_tier(each.values["rules"], machine) for each in here]
         return made
 
     def _of_network(self, row: SeenRow, machine: Machine) -> Sequence[Tier]:
         told = row.values["effective"]
-        if isinstance(told, list):
-            return [_tier(each.get("rules"), machine) for each in told if each.get("type") == "NETWORK"]
-        return self._attached_to(GLOBAL, row, machine, "")
-
-    def _of_region(self, row: SeenRow, machine: Machine, region: str) -> Sequence[Tier]:
-        return self._attached_to(REGIONAL, row, machine, region)
+        if not isinstance(told, list):
+            return self._attached_to(GLOBAL, row, machine, "")
+        own = sorted((each for each in told if each.get("type") == "NETWORK"), key=lambda each: int(each.get("priority", USUAL)))
+        return [_tier(each.get("rules", []), machine) for each in own]
 
     def _attached_to(self, table: str, row: SeenRow, machine: Machine, region: str) -> Sequence[Tier]:
         if self.seen.dark(table, row.target) or any(each.target == row.target for each in self.policies[table].get("", ())):
@@ -126,7 +142,9 @@ class _Networks:
         found = self.policies[table].get(str(row.values["id"]), ())
         if table == REGIONAL and any(each.values["place"] is None for each in found):
             return (None,)
-        return [_tier(each.values["rules"], machine) for each in found if table == GLOBAL or _region(each) == region]
+        here = [each for each in found if table == GLOBAL or _region(each) == region]
+        # of several the priority of their associations decides, which is not read
+        return (None,) if len(here) > 1 else [_tier(each.values["rules"], machine) for each in here]
 
     def regions(self, network: str) -> Sequence[str]:
         """Regions where a policy of their own is attached to a network, and one for all others."""

@@ -95,6 +95,12 @@ def gathered(pieces: Iterable[tuple[Ports, Through]]) -> Pieces:
     return [(joined(held), each) for each, held in found.items()]
 
 
+def in_doubt(one: Pieces, other: Pieces) -> Pieces:
+    """What is let in for certain, and at most, where it is not known which of two it is."""
+    pairs = ((a.within(b), Through(x.sure.within(y.sure), x.possible.joined(y.possible))) for a, x in one for b, y in other)
+    return gathered((at, each) for at, each in pairs if not at.is_empty)
+
+
 def _through(tiers: Iterable[Tier]) -> Through:
     """Whom tiers let in where all of their rules are for the same port."""
     sure, possible = NO_ADDRESSES, NO_ADDRESSES
