@@ -312,3 +312,60 @@ def test_a_pool_is_bound_by_its_condition_or_by_every_grant() -> None:
         assert row.values["is_bound"] is answer
     (row,) = made("gcp.iam.pool_trust", {"gcp.iam.pool_provider": [{**provider, "issuer": ""}]})
     assert row.values["is_bound"] is True
+
+
+def test_what_a_custom_role_comes_to() -> None:
+    role = {"#": "r", "name": "projects/shop-prod/roles/mine", "title": "Mine", "stage": "GA", "is_deleted": False}
+    held = binding("projects/shop-prod/roles/mine", KIM)
+    for permissions, administers, raises in (
+        (["resourcemanager.projects.setIamPolicy"], True, True),
+        (["iam.serviceAccountKeys.create"], False, True),
+        (["cloudbuild.builds.create"], False, None),
+        (["storage.objects.get"], False, False),
+    ):
+        found = of("gcp.iam.custom_role_rights", {"gcp.iam.role": [{**role, "permissions": permissions}], "gcp.iam.binding": [held]}, "r")
+        assert (found["is_administrator"], found["can_raise"], found["is_granted"]) == (administers, raises, True)
+    off = {**role, "permissions": ["resourcemanager.projects.setIamPolicy"], "stage": "DISABLED"}
+    found = of("gcp.iam.custom_role_rights", {"gcp.iam.role": [off], "gcp.iam.binding": []}, "r")
+    assert (found["is_administrator"], found["can_raise"], found["is_granted"]) == (False, False, False)
+
+
+def test_a_dataset_is_told_by_its_list_or_by_its_allow_policy() -> None:
+    dataset = {"#": "//bigquery.googleapis.com/d", "name": "d", "project": "shop-prod"}
+    type_ = "bigquery.googleapis.com/Dataset"
+    own, world = (
+        {**binding("roles/bigquery.dataOwner", each), "resource": dataset["#"], "resource_type": type_}
+        for each in (KIM, "allAuthenticatedUsers")
+    )
+    for access, bindings, answer in (
+        (None, [own], False),
+        (None, [own, world], True),
+        (None, [], None),  # no dataset is without a policy: it was not told
+        ([], [], False),
+        ([{"specialGroup": "allAuthenticatedUsers"}], [], True),
+        ("odd", [own], None),
+    ):
+        told = {"gcp.storageaccess.dataset": [{**dataset, "access": access}], "gcp.iam.binding": bindings}
+        assert of("gcp.storageaccess.dataset_access", told, dataset["#"])["is_public"] is answer
+
+
+def test_in_which_order_a_network_tells_hierarchical_policies_is_not_known() -> None:
+    lets_in = {**KEEPS_OUT, "action": "allow"}
+
+    def told(*rules: Mapping[str, Any], kind: str = "HIERARCHY") -> bool | None:
+        effective = [{"type": kind, "rules": [each]} for each in rules]
+        return exposure({"gcp.network.network": [{**VPC, "effective": effective}], "gcp.network.firewall": []})
+
+    assert told(lets_in) is True
+    assert told(lets_in, KEEPS_OUT) is None
+    assert told(KEEPS_OUT, KEEPS_OUT) is False
+    assert told({**KEEPS_OUT, "action": "goto_next"}, lets_in) is True
+    assert told(lets_in, kind="SYSTEM") is True
+    assert told(lets_in, kind="SOMETHING_NEW") is None
+    assert told(lets_in, KEEPS_OUT, kind="NETWORK") is True
+
+
+def test_several_policies_of_one_network_are_asked_in_an_order_that_is_not_read() -> None:
+    two = [{"attached_to": [NETWORK], "rules": [each]} for each in (KEEPS_OUT, {**KEEPS_OUT, "action": "allow"})]
+    assert exposure({"gcp.network.network_policy": two}) is None
+    assert exposure({"gcp.network.network_policy": two[:1]}) is False

@@ -56,6 +56,7 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
     },
     "gcp.iam.role": {
         "name": [ROLE],
+        "title": ["Mine"],
         "permissions": [[], ["resourcemanager.projects.setIamPolicy"], ["iam.serviceAccounts.actAs", "run.services.create"]],
         "stage": ["GA", "DISABLED"],
         "is_deleted": [False, True],
@@ -84,7 +85,6 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
         "has_dry_run": [False, True],
     },
     "gcp.storageaccess.bucket": {"prevention": ["inherited", "enforced"], "is_uniform": [True, False]},
-    "gcp.storageaccess.dataset": {"access": [[], [{"iamMember": "allUsers"}], [{"domain": "shop.example"}]]},
     "gcp.network.network": {
         "order": ["AFTER_CLASSIC_FIREWALL", "BEFORE_CLASSIC_FIREWALL"],
     },
@@ -157,8 +157,11 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
         said = {"email": "ci@shop-prod.iam.gserviceaccount.com", "unique_id": "11"}
     elif table == "gcp.iam.pool_provider":
         said = {"name": "p", "pool": POOL}
-    elif table in ("gcp.storageaccess.bucket", "gcp.storageaccess.dataset"):
-        said = {"name": "x", "project": "shop-prod"}
+    elif table == "gcp.storageaccess.bucket":
+        said = {"name": "x"}
+    elif table == "gcp.storageaccess.dataset":
+        # its list is not lost here: where there is none, the allow policy tells the same
+        said = {"name": "x", "project": "shop-prod", "access": random.choice([None, [], [{"iamMember": "allUsers"}], [{"domain": "x"}]])}
     return target, key, said
 
 

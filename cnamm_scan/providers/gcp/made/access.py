@@ -245,6 +245,38 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
         yield MadeRow(target.id, EVERYWHERE, target.name, values, tuple(dict.fromkeys(facts)))
 
 
+def custom_role_rights(seen: SeenTables) -> Iterator[MadeRow]:
+    """One row for each custom role: what it comes to for whoever holds it where it can be granted."""
+    custom, granted = _custom(seen), _Granted(seen)
+    for row in seen.rows(ROLE):
+        name = row.values["name"]
+        level = "organizations" if str(name).startswith("organizations/") else "projects"
+        judged = _judged(Rights("", (Grant(level, name),), seen.now, level, custom))
+        values = {
+            "name": name,
+            "title": row.values["title"],
+            **{each: judged[each] for each in ("is_administrator", "can_raise", "ways", "possible_ways")},
+            "is_granted": granted.has(name),
+        }
+        yield MadeRow(row.target, row.region, row.key, values, (row.fact,))
+
+
+class _Granted:
+    """Which roles somebody was given, in whatever was scanned."""
+
+    def __init__(self, seen: SeenTables) -> None:
+        rows = [row.values for row in seen.rows(BINDING)]
+        self._roles = {row["role"] for row in rows if row["members"]}
+        self._perhaps = {row["role"] for row in rows if row["members"] is None}
+        self._is_whole = not any(seen.dark(BINDING, each.id) for each in seen.targets) and None not in self._roles | self._perhaps
+
+    def has(self, role: str | None) -> Truth:
+        """Whether it is one of them."""
+        if role is not None and role in self._roles:
+            return True
+        return False if self._is_whole and role is not None and role not in self._perhaps else None
+
+
 def service_account_access(seen: SeenTables) -> Iterator[MadeRow]:
     """One row for each service account: what it comes to itself, and who may act as it by a binding on it."""
     estate = _Estate(seen)

@@ -54,6 +54,14 @@ ADMINISTRATORS: Mapping[str, Column] = {
     "standing": Column("integer", about="Users and groups that are at all times, without a condition that ends it."),
     "names": Column("list", about="The certain ones; people and groups by what stands for their address."),
 }
+ROLE: Mapping[str, Column] = {
+    "name": Column("text"),
+    "title": Column("text"),
+    **RAISING,
+    "ways": Column("list", about="The permissions by which it certainly leads to all rights."),
+    "possible_ways": Column("list", about="Those that are as good as what they lead to."),
+    "is_granted": Column("boolean", about="Somebody was given it, on whatever resource."),
+}
 ACCOUNT: Mapping[str, Column] = {
     "email": Column("text"),
     "project": Column("text"),
@@ -132,6 +140,7 @@ MAKERS: Mapping[str, Maker] = {
     "control_planes": Maker(later("gcp", "doors", "control_planes"), CONTROL_PLANE),
     "principal_rights": Maker(later("gcp", "access", "principal_rights"), PRINCIPAL),
     "administrators": Maker(later("gcp", "access", "administrators"), ADMINISTRATORS),
+    "custom_role_rights": Maker(later("gcp", "access", "custom_role_rights"), ROLE),
     "service_account_access": Maker(later("gcp", "access", "service_account_access"), ACCOUNT),
     "pool_trust": Maker(later("gcp", "federation", "pool_trust"), POOL),
     "public_access": Maker(later("gcp", "public", "public_access"), PUBLIC),

@@ -14,6 +14,8 @@ from cnamm_scan.providers.gcp.policies.firewall import (
     Pieces,
     Rule,
     Tier,
+    gathered,
+    in_doubt,
     ordered,
     pieces_of,
     policy_rule,
@@ -21,7 +23,7 @@ from cnamm_scan.providers.gcp.policies.firewall import (
 )
 from cnamm_scan.providers.gcp.policies.truths import Truth, either
 from cnamm_scan.providers.interface import SeenRow, SeenTables
-from cnamm_scan.providers.openness import EVERYWHERE, Addresses
+from cnamm_scan.providers.openness import EVERYWHERE, PUBLIC, Addresses, addresses
 
 Row = dict[str, Any]
 Json = Any
@@ -32,6 +34,8 @@ HIERARCHICAL = "gcp.network.firewall_policy"
 GLOBAL = "gcp.network.network_policy"
 REGIONAL = "gcp.network.regional_policy"
 INTERFACE = "gcp.network.interface"
+USUAL = 1000
+"""The priority of an association that names none."""
 BEFORE = "BEFORE_CLASSIC_FIREWALL"
 
 
@@ -51,6 +55,7 @@ class _Networks:
             else:
                 self.homeless[row.target] = True  # a rule of which it was not read where it holds
         self.policies = {table: self._attached(table) for table in (HIERARCHICAL, GLOBAL, REGIONAL)}
+        self._opened: dict[tuple[Machine, str, Truth, Truth], Row] = {}
         self._pieces: dict[tuple[str, Machine, str], Pieces] = {}
 
     def _attached(self, table: str) -> Mapping[str, Sequence[SeenRow]]:
@@ -65,50 +70,71 @@ class _Networks:
         """Whom a machine of a network lets in; of one in a region, by what is attached there too."""
         which = (network, machine, region)
         if which not in self._pieces:
-            self._pieces[which] = pieces_of(self._tiers(network, machine, region))
+            self._pieces[which] = self._judged(network, machine, region)
         return self._pieces[which]
 
-    def _tiers(self, network: str, machine: Machine, region: str) -> Sequence[Tier]:
+    def _judged(self, network: str, machine: Machine, region: str) -> Pieces:
         row = self.networks.get(network)
         if row is None:
-            return (None,)  # of a project that is not scanned, or none of these was read
+            return pieces_of((None,))  # of a project that is not scanned, or none of these was read
+        above, beneath = self._above(row, machine), self._beneath(row, machine, region)
+        found = pieces_of((*above, *beneath))
+        if len(above) > 1 and isinstance(row.values["effective"], list):  # nowhere is it written in which order a network tells them
+            found = in_doubt(found, pieces_of((*reversed(above), *beneath)))
+        return found
+
+    def opened(self, machine: Machine, region: str, address: Truth, address6: Truth) -> Row:
+        """What the world reaches of a machine with external addresses of these kinds."""
+        which = (machine, region, address, address6)
+        if which not in self._opened:
+            pieces = [(at, each.within(_families(address, address6))) for at, each in self.pieces(machine.network, machine, region)]
+            self._opened[which] = _opened(pieces)
+        return self._opened[which]
+
+    def _beneath(self, row: SeenRow, machine: Machine, region: str) -> Sequence[Tier]:
+        """What stands beneath the hierarchical policies: rules of the network, and policies of its own after them or before."""
         vpc = self._vpc(row, machine)
-        own = (*self._of_network(row, machine), *self._of_region(row, machine, region))
+        own = (*self._of_network(row, machine), *self._attached_to(REGIONAL, row, machine, region))
         order = row.values["order"]
-        above = self.above(row, machine)
         if order is None and (vpc is None or any(each is None or each for each in own)):
-            return (*above, None)
-        return (*above, *own, vpc) if order == BEFORE else (*above, vpc, *own)
+            return (None,)
+        return (*self._system(row, machine), *((*own, vpc) if order == BEFORE else (vpc, *own)))
+
+    def _system(self, row: SeenRow, machine: Machine) -> Sequence[Tier]:
+        """Policies of Google's own services, and what the network tells of a kind that is not known here."""
+        told = row.values["effective"]
+        kinds = [each.get("type") for each in told] if isinstance(told, list) else []
+        odd: Sequence[Tier] = (None,) if not {*kinds} <= {"HIERARCHY", "NETWORK", "SYSTEM"} else ()
+        return (*odd, *(_tier(each.get("rules", []), machine) for each, kind in zip(told or (), kinds, strict=False) if kind == "SYSTEM"))
 
     def _vpc(self, row: SeenRow, machine: Machine) -> Tier:
         if self.seen.dark(FIREWALL, row.target) or self.homeless.get(row.target):
             return None
         return ordered(vpc_rule(each.values, machine) for each in self.rules.get(str(row.values["id"]), ()))
 
-    def above(self, row: SeenRow, machine: Machine) -> Sequence[Tier]:
+    def _above(self, row: SeenRow, machine: Machine) -> Sequence[Tier]:
         """The hierarchical policies of a network, from the top; as the network itself tells, else as they are attached above it."""
         told = row.values["effective"]
         if isinstance(told, list):
-            return [_tier(each.get("rules"), machine) for each in told if each.get("type") == "HIERARCHY"]
+            return [_tier(each.get("rules", []), machine) for each in told if each.get("type") == "HIERARCHY"]
         line = self.hierarchy.above(self.targets[row.target])
         if line is None:
             return (None,)
         attached = self.policies[HIERARCHICAL]
         made: list[Tier] = []
         for level in reversed(line[1:]):
-            if not self.hierarchy.shows(HIERARCHICAL, level) or "" in attached:
+            here = attached.get(level.name, ())
+            if not self.hierarchy.shows(HIERARCHICAL, level) or "" in attached or len(here) > 1:
                 made.append(None)
-            made += [_tier(each.values["rules"], machine) for each in attached.get(level.name, ())]
+            made += [_tier(each.values["rules"], machine) for each in here]
         return made
 
     def _of_network(self, row: SeenRow, machine: Machine) -> Sequence[Tier]:
         told = row.values["effective"]
-        if isinstance(told, list):
-            return [_tier(each.get("rules"), machine) for each in told if each.get("type") == "NETWORK"]
-        return self._attached_to(GLOBAL, row, machine, "")
-
-    def _of_region(self, row: SeenRow, machine: Machine, region: str) -> Sequence[Tier]:
-        return self._attached_to(REGIONAL, row, machine, region)
+        if not isinstance(told, list):
+            return self._attached_to(GLOBAL, row, machine, "")
+        own = sorted((each for each in told if each.get("type") == "NETWORK"), key=lambda each: int(each.get("priority", USUAL)))
+        return [_tier(each.get("rules", []), machine) for each in own]
 
     def _attached_to(self, table: str, row: SeenRow, machine: Machine, region: str) -> Sequence[Tier]:
         if self.seen.dark(table, row.target) or any(each.target == row.target for each in self.policies[table].get("", ())):
@@ -116,7 +142,9 @@ class _Networks:
         found = self.policies[table].get(str(row.values["id"]), ())
         if table == REGIONAL and any(each.values["place"] is None for each in found):
             return (None,)
-        return [_tier(each.values["rules"], machine) for each in found if table == GLOBAL or _region(each) == region]
+        here = [each for each in found if table == GLOBAL or _region(each) == region]
+        # of several the priority of their associations decides, which is not read
+        return (None,) if len(here) > 1 else [_tier(each.values["rules"], machine) for each in here]
 
     def regions(self, network: str) -> Sequence[str]:
         """Regions where a policy of their own is attached to a network, and one for all others."""
@@ -125,8 +153,9 @@ class _Networks:
 
     def machines(self, network: str) -> Sequence[Machine]:
         """A machine that no rule names, and one for each tag and account that a rule lets something in to."""
-        tags = {tag for row in self.rules.get(network, ()) for tag in row.values["target_tags"] or ()}
-        accounts = {each for row in self.rules.get(network, ()) for each in row.values["target_accounts"] or ()}
+        opening = [row.values for row in self.rules.get(network, ()) if _may_open(row.values)]
+        tags = {each for rule in opening for each in rule["target_tags"] or ()}
+        accounts = {each for rule in opening for each in rule["target_accounts"] or ()}
         accounts |= set(self._named_accounts(network))
         named = [Machine(frozenset({each}), frozenset(), network) for each in sorted(tags)]
         named += [Machine(frozenset(), frozenset({each}), network) for each in sorted(accounts)]
@@ -142,6 +171,16 @@ class _Networks:
                 yield from (str(each) for each in rule.get("targetServiceAccounts") or ())
 
 
+def _may_open(rule: Mapping[str, Any]) -> bool:
+    """Whether a rule may let in somebody of the internet."""
+    if rule["allowed"] == [] or rule["is_disabled"] or rule["direction"] == "EGRESS":
+        return False
+    try:
+        return not rule["source_ranges"] or not addresses(rule["source_ranges"]).within(PUBLIC).is_empty
+    except ValueError:
+        return True
+
+
 def network_exposure(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each VPC network: what the world would reach on some machine in it that has an external address."""
     networks = _Networks(seen)
@@ -151,8 +190,7 @@ def network_exposure(seen: SeenTables) -> Iterator[MadeRow]:
         for machine in networks.machines(network) if network in networks.networks else ():
             for region in networks.regions(network):
                 found += networks.pieces(network, machine, region)
-        if not found:
-            found = list(pieces_of((None,)))
+        found = [*gathered(found or pieces_of((None,)))]
         carried = {name: row.values[name] for name in ("name", "project")}
         facts = (row.fact, *(each.fact for each in networks.rules.get(network, ())))
         yield MadeRow(row.target, row.region, row.key, {**carried, **_opened(found)}, tuple(dict.fromkeys(facts)))
@@ -168,13 +206,10 @@ def interface_exposure(seen: SeenTables) -> Iterator[MadeRow]:
             continue
         network = row.values["network"]
         machine = Machine(_set(row.values["tags"]), _set(row.values["accounts"]), network or "")
-        pieces = networks.pieces(network or "", machine, _place(str(row.values["machine_id"] or "")))
-        pieces = [(at, each.within(_families(address, address6))) for at, each in pieces]
+        opened = networks.opened(machine, _place(str(row.values["machine_id"] or "")), address, address6)
         carried = {name: row.values[name] for name in ("machine", "project", "name", "network", "is_node")}
         facts = (row.fact, *(each.fact for each in networks.rules.get(network or "", ())))
-        yield MadeRow(
-            row.target, row.region, row.key, {**carried, "has_address": is_outside, **_opened(pieces)}, tuple(dict.fromkeys(facts))
-        )
+        yield MadeRow(row.target, row.region, row.key, {**carried, "has_address": is_outside, **opened}, tuple(dict.fromkeys(facts)))
 
 
 def _families(address: Truth, address6: Truth) -> Through:

@@ -26,8 +26,11 @@ class _Given:
         self._seen = seen
         self.rows: dict[tuple[str, str], list[SeenRow]] = {}
         self._unread: set[tuple[str, str]] = set()
+        self.told: set[tuple[str, str]] = set()
+        """Resources of which a binding was seen, whomever it names."""
         for row in seen.rows(BINDING):
             place = (row.target, str(row.values["resource"]))
+            self.told.add(place)
             if row.values["members"] is None:
                 self._unread.add(place)
             elif ANYBODY.intersection(row.values["members"]):
@@ -122,11 +125,12 @@ def bucket_access(seen: SeenTables) -> Iterator[MadeRow]:
 
 
 def dataset_access(seen: SeenTables) -> Iterator[MadeRow]:
-    """One row for each dataset: whether strangers get in."""
+    """One row for each dataset: whether strangers get in. Its own list is its allow policy too, and no dataset is without one."""
     given = _Given(seen)
     for row in seen.rows(DATASET):
         access: Sequence[Mapping[str, object]] | None = row.values["access"]
         is_list = isinstance(access, list) and all(isinstance(each, Mapping) for each in access)
-        opened = either(is_dataset_open(access if is_list else None), given.to(row.target, row.key))
+        is_told = access is None and (row.target, row.key) in given.told
+        opened = either(False if is_told else is_dataset_open(access if is_list else None), given.to(row.target, row.key))
         values = {"name": row.values["name"], "project": row.values["project"], "is_public": opened}
         yield MadeRow(row.target, row.region, row.key, values, (row.fact, *given.facts(row.target, row.key)))

@@ -6,7 +6,7 @@ network may have its policies stand before its VPC rules. https://docs.cloud.goo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,17 +63,42 @@ UNREAD_RULE = Rule(0, None, ALL_PORTS, NO_ADDRESSES, EVERYWHERE)
 
 def pieces_of(tiers: Sequence[Tier]) -> Pieces:
     """Whom the tiers let in, port by port; what none decides is refused."""
-    spans = [rule.ports for tier in tiers for rule in tier or ()]
+    asked = [[] if tier is None else tier for tier in tiers]
     made: list[tuple[Ports, Through]] = []
     known: dict[tuple[int, ...], Through] = {}
     for protocol in PROTOCOLS:
-        for first, last in atoms(each.of(protocol) for each in spans):
-            at = ports(protocol, first, last)
-            met = tuple(n for n, each in enumerate(spans) if each.meets(at))
+        spans = [rule.ports.of(protocol) for rules in asked for rule in rules]
+        for first, last in atoms(spans):
+            met = tuple(n for n, held in enumerate(spans) if any(a <= first and last <= b for a, b in held))
             if met not in known:
-                known[met] = _through([None if tier is None else [rule for rule in tier if rule.ports.meets(at)] for tier in tiers])
-            made.append((at, known[met]))
-    return made
+                known[met] = _through(_of(tiers, set(met)))
+            made.append((ports(protocol, first, last), known[met]))
+    return gathered(made)
+
+
+def _of(tiers: Sequence[Tier], met: Set[int]) -> Iterator[Tier]:
+    """The tiers with those of their rules alone whose numbers, counted through all of them, are among these."""
+    number = 0
+    for tier in tiers:
+        if tier is None:
+            yield None
+        else:
+            yield [rule for n, rule in enumerate(tier, number) if n in met]
+            number += len(tier)
+
+
+def gathered(pieces: Iterable[tuple[Ports, Through]]) -> Pieces:
+    """The same with one piece for all ports on which the same is let in: what it opens is then asked once."""
+    found: dict[Through, list[Ports]] = {}
+    for at, each in pieces:
+        found.setdefault(each, []).append(at)
+    return [(joined(held), each) for each, held in found.items()]
+
+
+def in_doubt(one: Pieces, other: Pieces) -> Pieces:
+    """What is let in for certain, and at most, where it is not known which of two it is."""
+    pairs = ((a.within(b), Through(x.sure.within(y.sure), x.possible.joined(y.possible))) for a, x in one for b, y in other)
+    return gathered((at, each) for at, each in pairs if not at.is_empty)
 
 
 def _through(tiers: Iterable[Tier]) -> Through:
