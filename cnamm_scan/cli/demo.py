@@ -18,6 +18,7 @@ QUERIES = (
     "SELECT name, versioning FROM aws.s3.bucket",
     "SELECT namespace, pod, image FROM kubernetes.core.container WHERE privileged",
     "SELECT principal_type, roles, is_administrator FROM azure.authorization.principal_rights",
+    "SELECT name, zone, ssh_keys, secrets_written FROM gcp.compute.instance",
 )
 """What a person may ask the facts first."""
 _NOT_OURS = frozenset(

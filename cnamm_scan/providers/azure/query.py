@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cnamm_scan import paths
-from cnamm_scan.model import Content, Table
+from cnamm_scan.model import Content
 from cnamm_scan.providers.azure.needs import GRAPH, WHERE, Rows, split
+from cnamm_scan.providers.reads import read_of
 
 Json = Any
 
@@ -17,7 +18,6 @@ ALWAYS = ("id", "subscriptionId", "type")
 """What is asked of every row: Resource Graph goes on to a next page only where it sees the id."""
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DEEP = "properties"
-_ABOVE = "parent."
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,32 +69,8 @@ def shown_by(content: Content) -> dict[tuple[str, str], Shown]:
         client, operation = split(table.list, table.client)
         if client != GRAPH:
             continue
-        read.setdefault((operation, str(table.list.fixed.get(WHERE, ""))), set()).update(_read(content, table))
+        read.setdefault((operation, str(table.list.fixed.get(WHERE, ""))), set()).update(read_of(content, table))
     return {key: _shown(found) for key, found in read.items()}
-
-
-def _read(content: Content, table: Table) -> Iterator[str]:
-    """The paths into an item that a table, and the tables listed for each of its items, read."""
-    own = [*_own(table, table.each.count("[]") if table.each else 0), *([table.each] if table.each else [])]
-    for call in table.then.values():
-        own += [*call.with_.values(), *call.many.values()]
-    own += [text for text in (table.list.in_region, table.list.target) if text]
-    for child in content.tables.values():
-        if child.list.for_ == table.id:
-            own += [text.removeprefix(_ABOVE) for text in child.list.with_.values() if text.startswith(_ABOVE)]
-            own += _own(child, 1 + (child.each.count("[]") if child.each else 0))
-            for call in child.then.values():
-                own += [text.removeprefix(_ABOVE) for text in call.with_.values() if text.startswith(_ABOVE)]
-    yield from (text for text in own if not text.startswith("$") and paths.parse(text).head not in table.then)
-
-
-def _own(table: Table, above: int) -> Iterator[str]:
-    """What columns and keys say of an item that is so many steps above them."""
-    keys = (piece.partition("}")[0] for piece in table.key.split("{")[1:])
-    dated = [table.as_of] if table.as_of else []
-    for text in (*(column.path for column in table.columns.values() if column.path), *keys, *dated):
-        if text.startswith(_ABOVE * above) and not text.removeprefix(_ABOVE * above).startswith(_ABOVE):
-            yield text.removeprefix(_ABOVE * above)
 
 
 def _shown(texts: Iterable[str]) -> Shown:

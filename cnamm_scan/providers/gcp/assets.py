@@ -7,8 +7,13 @@ proto-plus four times.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from cnamm_scan import paths
+from cnamm_scan.model import Content
+from cnamm_scan.providers.gcp.needs import Assets, asked, split
+from cnamm_scan.providers.reads import read_of
 
 Json = Any
 
@@ -42,8 +47,10 @@ class Whose:
 class Documents:
     """Makes documents of the assets of one page."""
 
-    def __init__(self, whose: Whose, content: str, seen_at: str) -> None:
+    def __init__(self, whose: Whose, content: str, seen_at: str, members: Sequence[str] | None = None) -> None:
+        """`members`: those of a service's object that are unpacked; None: all."""
         self._whose = whose
+        self._members = members
         self._is_resource = content == "RESOURCE"
         self._seen_at = seen_at
 
@@ -59,11 +66,27 @@ class Documents:
         if asset.HasField("update_time"):
             made["updateTime"] = asset.update_time.ToJsonString()
         if self._is_resource:
-            made["resource"] = _resource(asset.resource)
+            made["resource"] = self._resource(asset.resource)
         made["project"] = self._whose.of(ancestors, name)
         made["id"] = name.removeprefix("//").partition("/")[2]
         if self._seen_at:
             made["seenAt"] = self._seen_at
+        return made
+
+    def _resource(self, resource: Any) -> dict[str, Json]:
+        made: dict[str, Json] = {}
+        if resource.version:
+            made["version"] = resource.version
+        if resource.discovery_name:
+            made["discoveryName"] = resource.discovery_name
+        if resource.parent:
+            made["parent"] = resource.parent
+        if resource.location:
+            made["location"] = resource.location
+        if resource.HasField("data"):
+            fields = resource.data.fields
+            names = fields if self._members is None else (name for name in self._members if name in fields)
+            made["data"] = {name: _value(fields[name]) for name in names}
         return made
 
     def target_of(self, asset: Any) -> str | None:
@@ -71,27 +94,13 @@ class Documents:
         return self._whose.of(asset.ancestors, asset.name)
 
 
-def _resource(resource: Any) -> dict[str, Json]:
-    made: dict[str, Json] = {}
-    if resource.version:
-        made["version"] = resource.version
-    if resource.discovery_name:
-        made["discoveryName"] = resource.discovery_name
-    if resource.parent:
-        made["parent"] = resource.parent
-    if resource.location:
-        made["location"] = resource.location
-    if resource.HasField("data"):
-        made["data"] = {name: _value(value) for name, value in resource.data.fields.items()}
-    return made
-
-
 def _value(value: Any) -> Json:
     kind = value.WhichOneof("kind")
     if kind == "string_value":
         return value.string_value
     if kind == "struct_value":
-        return {name: _value(each) for name, each in value.struct_value.fields.items()}
+        fields = value.struct_value.fields
+        return {name: _value(fields[name]) for name in fields}
     if kind == "list_value":
         return [_value(each) for each in value.list_value.values]
     if kind == "bool_value":
@@ -117,3 +126,28 @@ def is_truncated(asset: Any, unknown: Any) -> bool:
     message whose first field holds 1, TRUNCATION.
     """
     return any(field.wire_type == 2 and field.data[:2] == b"\x08\x01" for field in unknown(asset))
+
+
+def members_by(content: Content) -> dict[str, tuple[str, ...] | None]:
+    """Type -> the members of its service's object that collectors read; None: all of it."""
+    read: dict[str, set[str]] = {}
+    for table in content.tables.values():
+        if table.provider != "gcp" or table.list.call is None:
+            continue
+        meant = asked(*split(table.list, table.client))
+        if isinstance(meant, Assets) and meant.content == "RESOURCE":
+            read.setdefault(meant.type, set()).update(map(_member, read_of(content, table)))
+    return {kind: None if _ALL in found else tuple(sorted(found - {""})) for kind, found in read.items()}
+
+
+_ALL = "*"
+
+
+def _member(text: str) -> str:
+    """The member of a service's object that a path leads through; nothing where it leads elsewhere."""
+    if text == paths.SELF:
+        return _ALL
+    steps = paths.parse(text).steps
+    if steps[:2] == ("resource", "data") and len(steps) > 2 and isinstance(steps[2], str) and steps[2] != paths.EACH:
+        return steps[2]
+    return _ALL if steps[:2] in (("resource", "data"), ("resource",)) else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ class Inventory:
 
         self.scope = scope
         self.whose = Whose(scope, {})
+        self.members: Mapping[str, Sequence[str] | None] = {}
+        """Type -> what is unpacked of its objects; of others all."""
         self._request: Any = ListAssetsRequest.pb()
         self._response: Any = ListAssetsResponse.pb()
         self._contents: Any = ContentType
@@ -119,7 +121,8 @@ class Inventory:
             raise CallFailedError(Reason.MALFORMED, "MalformedBody", retry=True) from error
 
     def _answer(self, assets: Assets, page: Page, response: Any) -> Answer:
-        documents = Documents(self.whose, assets.content, response.read_time.ToJsonString() if response.HasField("read_time") else "")
+        seen_at = response.read_time.ToJsonString() if response.HasField("read_time") else ""
+        documents = Documents(self.whose, assets.content, seen_at, self.members.get(assets.type))
         found, dark, is_anybodys = [], {}, False
         cut = CallFailedError(Reason.TRUNCATED, "AssetTruncated")
         for asset in response.assets:

@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from cnamm_scan.model import Reason, Target
+from cnamm_scan.model import Content, Reason, Target
 from cnamm_scan.providers.bounds import BOUNDS, Bounds
 from cnamm_scan.providers.gcp import quota, unsigned
 from cnamm_scan.providers.gcp.answers import NOT_THERE, page_refused
-from cnamm_scan.providers.gcp.assets import Whose
+from cnamm_scan.providers.gcp.assets import Whose, members_by
 from cnamm_scan.providers.gcp.door import Project, chosen, projects_in
 from cnamm_scan.providers.gcp.forms import NORMALISERS
 from cnamm_scan.providers.gcp.hosts import Hosts
@@ -138,6 +138,10 @@ class GcpProvider(OnePlace):
     def targets(self) -> Sequence[Target]:
         """The projects in order of their ids, then the folder or organization above them."""
         return self._targets
+
+    def hear(self, content: Content) -> None:
+        """Told which tables there are: of an object no more is unpacked than they read."""
+        self._link.inventory.members = members_by(content)
 
     def sent(self) -> Mapping[str, int]:
         """Requests that were sent."""

@@ -30,6 +30,7 @@ from cnamm_scan.demo.cluster.bed.groups import built_in
 from cnamm_scan.demo.cluster.bed.server import ClusterBed
 from cnamm_scan.demo.cluster.shop import CONTEXT, ESTATE, served, shop
 from cnamm_scan.demo.planted import planted
+from cnamm_scan.providers.gcp import quota
 from tests.unpacked import written
 
 Thing = dict[str, Any]
@@ -283,12 +284,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
 
     def without_account(targets: list[str], **more: Any) -> api.Scan:
         asked.extend(targets)
-        others = {"endpoint_url", "arm_endpoint", "authority", "disable_instance_discovery", "ca_bundle"}  # the account's and the tenant's
+        # the account's, the tenant's and the organization's
+        others = {"endpoint_url", "arm_endpoint", "authority", "disable_instance_discovery", "api_endpoint", "ca_bundle"}
         named = {name: value for name, value in more["options"].named.items() if name not in others}
         kubeconfig = Path(named["kubeconfig"])
         assert kubeconfig.is_relative_to(temporary)
         assert kubeconfig.stat().st_mode & 0o777 == 0o600
-        return scan(targets[2:], **more | {"options": api.TargetOptions(**named)})
+        return scan(targets[3:], **more | {"options": api.TargetOptions(**named)})
 
     Kept.made.clear()
     with pytest.MonkeyPatch.context() as patch:
@@ -299,6 +301,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
         patch.setenv("AWS_SESSION_TOKEN", "testing")  # the command takes it away, and other tests want it back
         for name in ("TOKEN_CREDENTIALS", "TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"):
             patch.setenv(f"AZURE_{name}", "nobody's")  # and these it sets
+        for name in ("APPLICATION_CREDENTIALS", "CLOUD_PROJECT"):
+            patch.setenv(f"GOOGLE_{name}", "nobody's")
+        patch.setattr(quota, "CALLS", quota.CALLS)
         patch.setenv("NO_PROXY", "")
         patch.setattr(server, "MotoServer", Still)
         patch.setattr(proxy, "FaultProxy", Still)
@@ -319,9 +324,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
 
 def test_it_says_what_is_up_and_what_to_ask(whole: Whole) -> None:
     assert whole.code == 0, whole.err
-    assert whole.asked == ["aws", "azure", "kubernetes:shop"]
+    assert whole.asked == ["aws", "azure", "gcp:organizations/4711", "kubernetes:shop"]
     said = " ".join(whole.err.split())
     assert "an embedded AWS account of 269 resources in us-east-1 and eu-west-1, a subscription of Azure of" in said
+    assert "an organization of Google Cloud of" in said
     assert f"and a Kubernetes cluster of {shop().size} objects are up" in said
     assert "Do first" in whole.out
     assert f"open the report: {whole.folder / 'report.md'}" in whole.err

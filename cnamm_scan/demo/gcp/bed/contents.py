@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from cnamm_scan.demo.dated import Clock, Document, clock, documents
 from cnamm_scan.errors import UsageError
@@ -106,7 +107,7 @@ class Cloud:
 
     def answer(self, path: str, said: Listed | Json) -> None:
         """Say what a path answers. Raises ValueError when that is said already."""
-        own = self.canonical(path)
+        own = self.canonical(unquote(path))
         if own in self.answers:
             raise ValueError(f"{own} is answered already")
         self.answers[own] = said
