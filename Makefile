@@ -7,7 +7,7 @@ CNAMM := $(BIN)/cnamm-scan
 .PHONY: demo test test-all check lint docs bench clean help
 
 help:
-	@echo "make demo   scan an embedded AWS account, a subscription of Azure and a Kubernetes cluster: a score, a roadmap, a bundle"
+	@echo "make demo   scan an embedded AWS account, Azure subscription, Google Cloud organization and Kubernetes cluster: a score, a roadmap, a bundle"
 	@echo "make test   run the tests that take a moment each"
 	@echo "make test-all  those, the fuzzes and the large matrices, and every law with all its examples"
 	@echo "make check  lint, format, types, content lint, generated docs, all tests"

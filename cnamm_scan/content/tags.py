@@ -23,7 +23,8 @@ TOPICS = frozenset(
 )
 BENCHMARKS = frozenset(
     """
-    cis-aws cis-azure cis-eks cis-kubernetes aws-fsbp aws-well-architected mcsb nsa-cisa pod-security-standards owasp-kubernetes slsa
+    aws-fsbp aws-well-architected cis-aws cis-azure cis-eks cis-gcp cis-kubernetes mcsb nsa-cisa owasp-kubernetes
+    pod-security-standards slsa
     """.split()
 )
 """Which of them asks for what a rule asks for; under which number, say its references."""

@@ -210,12 +210,12 @@ UNCHOSEN = {"event_name", "type_name", "kind_name", "runtime_name", "region_name
 """Names that a vendor gives."""
 
 
-@pytest.mark.parametrize("provider", ["aws", "azure"])
+@pytest.mark.parametrize("provider", ["aws", "azure", "kubernetes"])
 def test_a_name_that_somebody_chose_stands_in_quotes(provider: str) -> None:
     """A function called thumbnails, a statement called open: without quotes a sentence reads on over it."""
     shipped, bare = reader.load(), []
     for one in (one for one in shipped.rules.values() if one.id.startswith(f"{provider}.")):
-        named = {name for name in columns_of(shipped, one.for_each) if name in ("name", "sid") or name.endswith("_name")}
+        named = {name for name in columns_of(shipped, one.for_each) if name in ("name", "namespace", "sid") or name.endswith("_name")}
         said = [one.message.fail, one.message.unknown]
         said += [each.say for saying in one.says.values() for each in ([saying.named] if saying.named else saying.causes)]
         for text in filter(None, said):

@@ -114,6 +114,26 @@ def test_a_patch_assessment_of_azure(age: timedelta, verdict: tuple[str, str]) -
             assert lines(done, "azure.compute.patch_assessment")["age"].items == 1
 
 
+@pytest.mark.parametrize(("age", "verdict"), [(HOURS, ("pass", "")), (NINE_DAYS, ("unknown", "stale"))])
+def test_a_configuration_of_a_machine_of_azure(age: timedelta, verdict: tuple[str, str]) -> None:
+    """What a machine that reports no more said last is no news of how it is now."""
+    machine = f"/subscriptions/{ONE}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/web"
+    assignment = {
+        "id": f"{machine}/providers/Microsoft.GuestConfiguration/guestConfigurationAssignments/AzureLinuxBaseline",
+        TABLE: "guestconfigurationresources",
+        "properties": {
+            "guestConfiguration": {"name": "AzureLinuxBaseline"},
+            "complianceStatus": "Compliant",
+            "lastComplianceStatusChecked": at(age),
+        },
+    }
+    group = {"id": f"/subscriptions/{ONE}/resourceGroups/rg", "location": "westeurope"}
+    with AzureBed(tenant(group, assignment)) as bed, environment(bed):
+        options = api.TargetOptions(**bed.options())
+        with api.scan([f"azure:{ONE}"], rules="azure.guestconfiguration.baseline_is_met", options=options, limits=QUICK) as done:
+            assert [(found.verdict.value, found.reason) for found in done.results()] == [verdict]
+
+
 class Shown(NamedTuple):
     """What a command said."""
 

@@ -32,7 +32,7 @@ class Seen(Given):
     def rows(self, table: str) -> Sequence[SeenRow]:
         """The server, or its ranges and one of another server."""
         if table == SERVER:
-            values = {"id": ID, "name": "orders", "group": "g", "is_public": True, **self.server}
+            values = {"id": ID, "name": "orders", "group": "g", "group_id": "/s/g", "is_public": True, **self.server}
             return [SeenRow("azure:s", "westeurope", ID, "f0", values)]
         own: list[dict[str, Any]] = [{"owner_id": ID, "first": first, "last": last} for first, last in self.ranges or ()]
         rows = [*own, {"owner_id": f"{ID}2", "first": "0.0.0.0", "last": "255.255.255.255"}]

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cnamm_scan.demo.dated import Clock, clock, documents
+from cnamm_scan.demo.dated import Clock, Document, clock, documents
 from cnamm_scan.errors import UsageError
 
 Json = Any
@@ -25,6 +25,7 @@ CONTENTS = {
     "OS_INVENTORY": ("osInventory",),
 }
 """Content that can be asked for -> the members of an asset that hold it."""
+_COMPUTE = "https://www.googleapis.com/compute/v1/"
 _LEVELS = {"projects": "Project", "folders": "Folder", "organizations": "Organization"}
 _ASSET = frozenset("type name in at data parent iam audit org access level perimeter os changed".split())
 _ANSWER = frozenset("get items list is".split())
@@ -207,11 +208,29 @@ def load(folder: Path, now: datetime | None = None) -> Cloud:
         if each is heads[0]:
             continue
         try:
-            _take(cloud, seen.aged(each.data, each.where, _written), names, seen)
+            _take(cloud, _aged(each, seen), names, seen)
         except (ValueError, KeyError, AttributeError) as error:
             raise UsageError(str(error), where=each.where, do="write an asset (type, name, in) or an answer (get)") from error
     cloud.close(seen.now)
     return cloud
+
+
+def _aged(document: Document, seen: Clock) -> Json:
+    """A document with times for its ages, and links for `$compute`."""
+    write = _millis if str(document.data.get("type")).startswith("bigquery.") else _written
+    return _linked(seen.aged(document.data, document.where, write))
+
+
+def _linked(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {key: _linked(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_linked(each) for each in value]
+    return value.replace("$compute/", _COMPUTE) if isinstance(value, str) else value
+
+
+def _millis(at: datetime) -> str:
+    return str(int(at.timestamp() * 1000))
 
 
 def _written(at: datetime) -> str:

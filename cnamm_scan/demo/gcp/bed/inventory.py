@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,8 +38,8 @@ class Inventory:
         self.cloud = cloud
         self.page = page
         """How many assets a page has at most, whatever is asked."""
-        self._made: dict[tuple[int, str], Any] = {}
-        self._lock = threading.Lock()
+        self._snapshots: dict[str, list[Asset]] = {}
+        """What a question found at its first page."""
 
     def answer(self, asked: Any) -> Any:
         """A ListAssetsResponse for a ListAssetsRequest. Raises Refusal."""
@@ -55,11 +54,14 @@ class Inventory:
         if not now - OLDEST <= read <= now + timedelta(seconds=1):
             raise Refusal("INVALID_ARGUMENT", "Request contains an invalid argument: read_time.")
         start = self._start(asked)
-        found = self._found(list(asked.asset_types), content, place.numbered)
+        snapshot = json.dumps(_question(asked))
+        found = self._snapshots.get(snapshot) if start else None
+        if found is None:
+            found = self._snapshots[snapshot] = self._found(list(asked.asset_types), content, place.numbered)
         size = min(asked.page_size or USUAL, self.page)
         response = self.response()
         response.read_time.FromDatetime(read.replace(tzinfo=None))
-        response.assets.extend(self._told(asset, content) for asset in found[start : start + size])
+        response.assets.extend(self.told(asset, content) for asset in found[start : start + size])
         if start + size < len(found):
             response.next_page_token = _token(asked, start + size)
         return response
@@ -90,16 +92,12 @@ class Inventory:
             if above in asset["ancestors"] and any(member in asset for member in members)
         ]
 
-    def _told(self, asset: Asset, content: str) -> Any:
-        """The message of an asset, made once."""
+    def told(self, asset: Asset, content: str) -> Any:
+        """The message of an asset with one content."""
         from google.protobuf.json_format import ParseDict
 
-        key = (id(asset), content)
-        with self._lock:
-            if key not in self._made:
-                members = ("name", "assetType", "updateTime", "ancestors", *CONTENTS.get(content, ()))
-                self._made[key] = ParseDict({name: asset[name] for name in members if name in asset}, self._message())
-            return self._made[key]
+        members = ("name", "assetType", "updateTime", "ancestors", *CONTENTS.get(content, ()))
+        return ParseDict({name: asset[name] for name in members if name in asset}, self._message())
 
 
 def content_of(asked: Any) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnamm_scan.demo.gcp.bed.contents import Cloud, Listed, Place
+from cnamm_scan.demo.gcp.bed.filters import passing
 from cnamm_scan.demo.gcp.bed.refusals import Refusal, denied
 
 Json = Any
@@ -58,9 +59,10 @@ class Services:
         except ValueError as error:
             raise Refusal("INVALID_ARGUMENT", "The page token is invalid.") from error
         size = min((int(query[name]) for name in _SIZES if query.get(name)), default=self.page)
-        page = list(said.each[start : start + size])
+        found = list(filter(passing(query.get("filter", "")), said.each))
+        page = found[start : start + size]
         answer: dict[str, Json] = {said.items: page} if page else {}
-        if start + size < len(said.each):
+        if start + size < len(found):
             answer["nextPageToken"] = base64.b64encode(str(start + size).encode()).decode()
         return json.loads(json.dumps(answer))
 

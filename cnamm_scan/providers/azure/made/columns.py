@@ -13,6 +13,7 @@ DOOR: Mapping[str, Column] = {
     "id": Column("text", about="Its id."),
     "name": Column("text"),
     "group": Column("text", about="The resource group that it is in."),
+    "group_id": Column("text", about="The id of that group."),
     "openness": Column("text", about="How much of the internet may reach it: none, private, bounded, wide or world."),
     "admits_azure": Column("boolean", about="Admits every machine in Azure, those of other customers too."),
 }
@@ -67,17 +68,6 @@ ROLE: Mapping[str, Column] = {
     **RAISING,
 }
 SSH_OR_RDP: Mapping[str, Column] = {"opens_ssh_or_rdp": Column("boolean", about="The world gets to port 22, or to 3389 by TCP or UDP.")}
-GROUP: Mapping[str, Column] = {
-    "name": Column("text"),
-    "group": Column("text", about="Its resource group."),
-    "subnets": Column("list", about="Subnets that it guards."),
-    "interfaces": Column("list", about="Interfaces that it guards."),
-    **OPENED,
-    **SSH_OR_RDP,
-    "admits_azure": Column(
-        "boolean", about="Lets in the machines of every customer of Azure (AzureCloud): strangers, though not the world."
-    ),
-}
 INTERFACE: Mapping[str, Column] = {
     "name": Column("text"),
     "group": Column("text", about="Its resource group."),
@@ -92,7 +82,6 @@ MAKERS: Mapping[str, Maker] = {
     "doors_open_by_default": Maker(later("azure", "doors", "doors", True), DOOR),  # without a rule of its firewall it admits everybody
     "principal_rights": Maker(later("azure", "access", "principal_rights"), PRINCIPAL),
     "administrators": Maker(later("azure", "access", "administrators"), ADMINISTRATORS),
-    "security_group_access": Maker(later("azure", "networks", "security_group_access"), GROUP),
     "interface_exposure": Maker(later("azure", "networks", "interface_exposure"), INTERFACE),
     "custom_role_rights": Maker(later("azure", "access", "custom_role_rights"), ROLE),
 }

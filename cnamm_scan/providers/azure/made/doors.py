@@ -11,7 +11,7 @@ from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.openness import NO_ADDRESSES, Addresses, Openness, addresses, judge, merge
 
-OWN = ("id", "name", "group")
+OWN = ("id", "name", "group", "group_id")
 """Columns that a door carries over from what it belongs to."""
 ALL_OF_AZURE = (0, 0)
 """0.0.0.0 to 0.0.0.0, and 0.0.0.0 in a list, is no address but every machine in Azure, other customers' too.

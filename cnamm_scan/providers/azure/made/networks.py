@@ -1,4 +1,4 @@
-"""What the world reaches: of each network security group, and of each interface with a public address through all that guards it."""
+"""What the world reaches of each interface with a public address, through all that guards it."""
 
 from __future__ import annotations
 
@@ -15,26 +15,16 @@ from cnamm_scan.providers.ports import ALL_PORTS, Ports
 Row = dict[str, Any]
 
 GROUP = "azure.network.security_group"
-SUBNET = "azure.network.subnet"
+SUBNET = "azure.virtualnetwork.subnet"
 INTERFACE = "azure.network.interface"
-ADDRESS = "azure.network.public_ip"
+ADDRESS = "azure.virtualnetwork.public_ip"
 _MAYBE_ALL: Pieces = ((ALL_PORTS, Through(NO_ADDRESSES, EVERYWHERE)),)
-
-
-def security_group_access(seen: SeenTables) -> Iterator[MadeRow]:
-    """A row for each network security group: what it would open to the world, whatever it guards."""
-    for row in seen.rows(GROUP):
-        rules = _rules(row)
-        azure = None if rules is None else any(each.allows and each.admits_azure for each in rules)
-        carried = {name: row.values.get(name) for name in ("name", "group", "subnets", "interfaces")}
-        made = {**carried, **_opened(UNREAD if rules is None else pieces_of(rules)), "admits_azure": azure}
-        yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
 
 
 def interface_exposure(seen: SeenTables) -> Iterator[MadeRow]:
     """A row for each interface that has a public address, or may have: what the world reaches of it through the groups of both."""
     groups = {(row.target, row.key): _pieces(row) for row in seen.rows(GROUP)}
-    subnets = {(row.target, row.key): row.values.get("group_id") for row in seen.rows(SUBNET)}
+    subnets = {(row.target, row.key): row.values.get("nsg_id") for row in seen.rows(SUBNET)}
     kinds = {(row.target, row.key): row.values.get("sku") for row in seen.rows(ADDRESS)}
     for row in seen.rows(INTERFACE):
         public = row.values.get("public_ips")
@@ -57,7 +47,7 @@ def interface_exposure(seen: SeenTables) -> Iterator[MadeRow]:
 
 def _guards(row: SeenRow, subnets: dict[tuple[str, str], str | None]) -> list[str | None]:
     """The groups that stand before an interface; None for one of which it was not read whether it is there."""
-    own, behind = row.values.get("group_id"), row.values.get("subnets")
+    own, behind = row.values.get("nsg_id"), row.values.get("subnets")
     found: list[str | None] = [] if own == "" else [own]
     if behind is None:
         return [*found, None]

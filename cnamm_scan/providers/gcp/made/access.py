@@ -1,0 +1,321 @@
+"""What members of allow policies hold on a project, folder or organization, out of every binding there and above."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from cnamm_scan.model import MadeRow, Target
+from cnamm_scan.providers.gcp.made.hierarchy import Hierarchy, Level, kind_of
+from cnamm_scan.providers.gcp.policies.rights import Grant, Rights
+from cnamm_scan.providers.gcp.policies.roles import BASIC, EDITORS, OWNERS, spelled
+from cnamm_scan.providers.gcp.policies.truths import Truth, any_of, both, either
+from cnamm_scan.providers.gcp.policies.ways import ACT_AS, IMPERSONATING
+from cnamm_scan.providers.interface import SeenRow, SeenTables
+
+Row = dict[str, Any]
+Held = tuple[Level, SeenRow]
+"""A binding, and the level that it is set on."""
+
+BINDING = "gcp.iam.binding"
+ROLE = "gcp.iam.role"
+ACCOUNT = "gcp.iam.service_account"
+ORGANIZATION = "gcp.iam.organization"
+EVERYWHERE = "global"
+ANYBODY = frozenset({"allUsers", "allAuthenticatedUsers"})
+_BASICS = ("projectOwner", "projectEditor", "projectViewer")
+"""Whoever holds a basic role on the project: no member by himself."""
+_FREE_MAIL = ("@gmail.com", "@googlemail.com")
+_AGENT = re.compile(
+    r"serviceAccount:(?:\d+@cloudservices\.gserviceaccount\.com"
+    r"|service-(?:\d+|org-\d+|folder-\d+)@(?:gcp-sa-[a-z0-9-]+|gcp-gae-service|gcf-admin-robot|serverless-robot-prod|compute-system|container-engine-robot"
+    r"|containerregistry|dataproc-accounts|dataflow-service-producer-prod|cloud-redis|cloudcomposer-accounts|firebase-rules|service-networking"
+    r"|gs-project-accounts|cloud-filer|cloud-tpu|endpoints-portal|sourcerepo-service-accounts|bigquery-encryption|cloud-ml\.google\.com"
+    r"|gae-api-prod\.google\.com)\.iam\.gserviceaccount\.com)"
+)
+"""Service agents. https://docs.cloud.google.com/iam/docs/service-agents"""
+_LEVEL_TYPES = {
+    "cloudresourcemanager.googleapis.com/Project": "projects",
+    "cloudresourcemanager.googleapis.com/Folder": "folders",
+    "cloudresourcemanager.googleapis.com/Organization": "organizations",
+}
+
+
+class _Estate:
+    """All bindings of a scan, each table gone through once."""
+
+    def __init__(self, seen: SeenTables) -> None:
+        self.seen = seen
+        self.hierarchy = Hierarchy(seen)
+        self.custom = _custom(seen)
+        self._judged: dict[tuple[tuple[Grant, ...], str, bool], Row] = {}
+        self.by_level: dict[str, list[SeenRow]] = {}
+        for row in seen.rows(BINDING):
+            if row.values["resource_type"] in _LEVEL_TYPES:
+                self.by_level.setdefault(self.hierarchy.place(str(row.values["resource_id"]), row.target), []).append(row)
+
+    def line(self, target: Target) -> Sequence[Level] | None:
+        """The levels whose bindings hold on a target; None where they were not read."""
+        return self.hierarchy.above(target)
+
+    def bindings(self, target: Target) -> Iterator[Held]:
+        """Every binding that holds on a target and was seen."""
+        line = self.line(target)
+        if line is None:  # its own at least
+            kind = kind_of(target)
+            for name, rows in self.by_level.items():
+                yield from ((Level(name, target.id), row) for row in rows if row.target == target.id and name.startswith(kind))
+            return
+        for level in line:
+            yield from ((level, row) for row in self.by_level.get(level.name, ()))
+
+    def is_whole(self, target: Target) -> bool:
+        """Whether every binding that holds on a target was seen."""
+        line = self.line(target)
+        return self.hierarchy.shows_all(BINDING, line) and all(row.values["members"] is not None for _, row in self.bindings(target))
+
+    def is_of(self, target: Target, level: Level) -> bool:
+        """Whether what is set on a level is told of a target, and not of another."""
+        line = self.line(target)
+        return line is None or level.name == line[0].name or all(each.name != level.name for each in self.seen.targets)
+
+    def judged(self, target: Target, held: Sequence[Held], *, is_whole: bool) -> Row:
+        """What these bindings come to, once for all who hold the same."""
+        grants = tuple(sorted({Grant(level.kind, row.values["role"], row.values["condition"]) for level, row in held}, key=repr))
+        which = (grants, kind_of(target), is_whole)
+        if which not in self._judged:
+            self._judged[which] = _judged(Rights("", grants, self.seen.now, kind_of(target), self.custom, is_whole=is_whole))
+        return self._judged[which]
+
+
+def _custom(seen: SeenTables) -> Mapping[str, Collection[str] | None]:
+    """What custom roles hold. One that is switched off, or deleted, holds nothing."""
+    found: dict[str, Collection[str] | None] = {}
+    for row in seen.rows(ROLE):
+        name, off, stage = row.values["name"], row.values["is_deleted"], row.values["stage"]
+        if name is None:
+            continue
+        if off is True or stage == "DISABLED":
+            found[name] = frozenset()
+        else:
+            held = row.values["permissions"]
+            found[name] = None if held is None or ((off is None or stage is None) and held) else frozenset(map(spelled, held))
+    return found
+
+
+def _members(estate: _Estate, target: Target) -> dict[str, list[Held]]:
+    """Every member that was given something on a target or above it, with what."""
+    found: dict[str, list[Held]] = {}
+    for level, row in estate.bindings(target):
+        for member in row.values["members"] or ():
+            if not member.startswith("deleted:") and member.partition(":")[0] not in _BASICS:
+                found.setdefault(member, []).append((level, row))
+    return dict(sorted(found.items()))
+
+
+def kind(member: str) -> str:
+    """user, serviceAccount, group, domain, allUsers, principal, principalSet …"""
+    return member.partition(":")[0]
+
+
+def key_of(member: str) -> str:
+    """What a row is called by: service accounts and what is no person by itself, people and groups by what stands for their address."""
+    if kind(member) not in ("user", "group") and not member.startswith(("principal://iam.googleapis.com/locations/global/workforcePools",)):
+        return member
+    return f"{kind(member)}:{hashlib.sha256(member.encode()).hexdigest()[:12]}"
+
+
+def is_googles(member: str) -> bool:
+    """Whether a service account is one that Google runs for a service of its own: nobody else can use it, or take its role."""
+    return bool(_AGENT.fullmatch(member))
+
+
+def is_default(member: str) -> bool:
+    """Whether it is the account of whatever names none: of Compute Engine, or of App Engine."""
+    return kind(member) == "serviceAccount" and member.endswith(("-compute@developer.gserviceaccount.com", "@appspot.gserviceaccount.com"))
+
+
+def principal_rights(seen: SeenTables) -> Iterator[MadeRow]:
+    """One row for each member that was given something on a project, folder or organization.
+
+    What was given above counts, and has its row there; of a folder that is no target by itself, on each project beneath.
+    """
+    estate = _Estate(seen)
+    domains = _domains(seen)
+    for target in seen.targets:
+        whole = estate.is_whole(target)
+        for member, held in _members(estate, target).items():
+            if not any(estate.is_of(target, level) for level, _ in held):
+                continue
+            values = {
+                **estate.judged(target, held, is_whole=whole),
+                "place": target.name,
+                **_named(member, held, whole),
+                "is_inherited": _is_inherited(estate.line(target), held, whole),
+                "is_outside": _is_outside(member, domains.get(_organization(estate, target) or "")),
+            }
+            yield MadeRow(target.id, EVERYWHERE, key_of(member), values, tuple(dict.fromkeys(row.fact for _, row in held)))
+
+
+def _named(member: str, held: Sequence[Held], whole: bool) -> Row:
+    roles = [row.values["role"] for _, row in held]
+    knows = whole and None not in roles
+    return {
+        "member": member,
+        "kind": kind(member),
+        "account": member.partition(":")[2] if kind(member) == "serviceAccount" else "",
+        "roles": sorted({*roles}) if knows else None,
+        "holds_owner": _has(roles, OWNERS, knows),
+        "holds_editor": _has(roles, EDITORS, knows),
+        "holds_basic_role": _has(roles, BASIC, knows),
+        "is_googles": is_googles(member),
+        "is_default_account": is_default(member),
+    }
+
+
+def _has(roles: Sequence[str | None], wanted: Collection[str], knows: bool) -> Truth:
+    return True if any(each in wanted for each in roles) else False if knows else None
+
+
+def _is_inherited(line: Sequence[Level] | None, held: Sequence[Held], whole: bool) -> Truth:
+    if line is not None and any(level.name != line[0].name for level, _ in held):
+        return True
+    return False if whole else None
+
+
+def _organization(estate: _Estate, target: Target) -> str | None:
+    line = estate.line(target)
+    return next((each.name for each in line or () if each.kind == "organizations"), None)
+
+
+def _judged(rights: Rights) -> Row:
+    administrator = rights.is_administrator
+    certain, possible = rights.ways
+    return {
+        "is_administrator": administrator,
+        "can_raise": rights.can_raise,
+        "ways": list(certain),
+        "possible_ways": list(possible) if rights.is_whole else None,
+        "is_standing_administrator": both(administrator, rights.later().is_administrator),
+        "impersonates_all": any_of(rights.holds(each) for each in (ACT_AS, *IMPERSONATING)),
+    }
+
+
+def _domains(seen: SeenTables) -> Mapping[str, str]:
+    return {row.values["id"]: row.values["domain"] for row in seen.rows(ORGANIZATION) if row.values["id"] and row.values["domain"]}
+
+
+def _is_outside(member: str, domain: str | None) -> Truth:
+    """Whether somebody is of another organization. Which domains are one's own the directory alone knows, beside the primary one."""
+    if member in ANYBODY or member.endswith(_FREE_MAIL):
+        return True
+    if kind(member) in ("user", "group") and domain and member.lower().endswith(f"@{domain.lower()}"):
+        return False
+    return False if kind(member) == "domain" and domain and member.lower() == f"domain:{domain.lower()}" else None
+
+
+def administrators(seen: SeenTables) -> Iterator[MadeRow]:
+    """One row for each project, folder and organization: how many administrators it has, Google's own service agents not counted."""
+    estate = _Estate(seen)
+    for target in seen.targets:
+        whole = estate.is_whole(target)
+        sure: list[str] = []
+        possible: list[str] = []
+        standing: list[Truth] = []
+        facts: list[str] = []
+        for member, held in _members(estate, target).items():
+            if is_googles(member):
+                continue
+            judged = estate.judged(target, held, is_whole=whole)
+            if judged["is_administrator"] is True:
+                sure.append(member)
+                facts += [row.fact for _, row in held]
+            if judged["is_administrator"] is not False:
+                possible.append(member)
+                if kind(member) in ("user", "group"):
+                    standing.append(judged["is_standing_administrator"])
+        values: Row = {
+            "at_least": len(sure),
+            "at_most": len(possible) if whole else None,
+            "standing": standing.count(True) if whole and None not in standing else None,
+            "names": sorted(map(key_of, sure)),
+        }
+        yield MadeRow(target.id, EVERYWHERE, target.name, values, tuple(dict.fromkeys(facts)))
+
+
+def service_account_access(seen: SeenTables) -> Iterator[MadeRow]:
+    """One row for each service account: what it comes to itself, and who may act as it by a binding on it."""
+    estate = _Estate(seen)
+    on_accounts: dict[str, list[SeenRow]] = {}
+    for row in seen.rows(BINDING):
+        if row.values["resource_type"] == "iam.googleapis.com/ServiceAccount":
+            on_accounts.setdefault(_last(str(row.values["resource_id"])), []).append(row)
+    targets = {each.id: each for each in seen.targets}
+    members = {each: _members(estate, target) for each, target in targets.items()}
+    wholes = {each: estate.is_whole(target) for each, target in targets.items()}
+    for account in seen.rows(ACCOUNT):
+        email = account.values["email"]
+        held = members[account.target].get(f"serviceAccount:{email}", [])
+        names = {email, account.values["unique_id"], _last(account.key)} - {None}
+        on = [row for each in sorted(names) for row in on_accounts.get(each, ())]
+        is_named = email is not None and account.values["unique_id"] is not None
+        is_read = is_named and not seen.dark(BINDING, account.target) and all(row.values["members"] is not None for row in on)
+        values = {
+            "email": email,
+            "project": targets[account.target].name,
+            "is_disabled": account.values["is_disabled"],
+            "is_default": None if email is None else is_default(f"serviceAccount:{email}"),
+            **_own(estate, targets[account.target], held, wholes[account.target] and email is not None),
+            **_users(estate, on, targets[account.target].name, is_read),
+        }
+        facts = (account.fact, *(row.fact for _, row in held), *(row.fact for row in on))
+        yield MadeRow(account.target, account.region, account.key, values, tuple(dict.fromkeys(facts)))
+
+
+def _own(estate: _Estate, target: Target, held: Sequence[Held], whole: bool) -> Row:
+    """What an account holds itself."""
+    judged = estate.judged(target, held, is_whole=whole)
+    roles = [row.values["role"] for _, row in held]
+    return {
+        "is_administrator": judged["is_administrator"],
+        "can_raise": judged["can_raise"],
+        "holds_editor": _has(roles, EDITORS | OWNERS, whole and None not in roles),
+    }
+
+
+def _users(estate: _Estate, rows: Sequence[SeenRow], project: str, is_read: bool) -> Row:
+    """Who may act as an account by bindings on it, or make its tokens or keys."""
+    found: dict[str, Truth] = {}
+    for row in rows:
+        grant = Grant("projects", row.values["role"], row.values["condition"])
+        rights = Rights("", (grant,), estate.seen.now, custom=estate.custom)
+        may = any_of(rights.holds(each) for each in (ACT_AS, *IMPERSONATING))
+        for member in row.values["members"] or ():
+            if not member.startswith("deleted:"):
+                found[member] = either(found.get(member, False), may)
+    public = any_of(may for member, may in found.items() if member in ANYBODY)
+    foreign = any_of(both(may, _is_of_another(member, project)) for member, may in found.items())
+    return {
+        "is_public": public if public is True or is_read else None,
+        "names": sorted({key_of(each) for each, may in found.items() if may is True}),
+        "is_used_from_another_project": foreign if foreign is True or is_read else None,
+    }
+
+
+def _is_of_another(member: str, project: str) -> Truth:
+    """Whether a member is a service account of another project; of those that are called by a number alone it is not known."""
+    if kind(member) != "serviceAccount" or is_googles(member):
+        return False
+    name, _, domain = member.removeprefix("serviceAccount:").partition("@")
+    organization, _, own = project.rpartition(":")
+    if domain.endswith(".iam.gserviceaccount.com"):
+        return domain != f"{own}{'.' if organization else ''}{organization}.iam.gserviceaccount.com"
+    if ".svc.id.goog[" in name:
+        return name.partition(".svc.id.goog[")[0] != project
+    return name != project if domain == "appspot.gserviceaccount.com" else None
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]

@@ -1,0 +1,225 @@
+"""What the world reaches: on machines of each VPC network, and of each interface with an external address, through all that guards it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cnamm_scan.model import MadeRow, Target
+from cnamm_scan.providers.first_match import Through, opened_by
+from cnamm_scan.providers.gcp.made.hierarchy import Hierarchy
+from cnamm_scan.providers.gcp.policies.firewall import (
+    UNREAD_RULE,
+    Machine,
+    Pieces,
+    Rule,
+    Tier,
+    ordered,
+    pieces_of,
+    policy_rule,
+    vpc_rule,
+)
+from cnamm_scan.providers.gcp.policies.truths import Truth, either
+from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.openness import EVERYWHERE, Addresses
+
+Row = dict[str, Any]
+Json = Any
+
+NETWORK = "gcp.network.network"
+FIREWALL = "gcp.network.firewall"
+HIERARCHICAL = "gcp.network.firewall_policy"
+GLOBAL = "gcp.network.network_policy"
+REGIONAL = "gcp.network.regional_policy"
+INTERFACE = "gcp.network.interface"
+BEFORE = "BEFORE_CLASSIC_FIREWALL"
+
+
+class _Networks:
+    """The firewalls of every network of a scan."""
+
+    def __init__(self, seen: SeenTables) -> None:
+        self.seen = seen
+        self.hierarchy = Hierarchy(seen)
+        self.targets: Mapping[str, Target] = {each.id: each for each in seen.targets}
+        self.networks = {str(row.values["id"]): row for row in seen.rows(NETWORK) if row.values["id"]}
+        self.rules: dict[str, list[SeenRow]] = {}
+        self.homeless: dict[str, bool] = {}
+        for row in seen.rows(FIREWALL):
+            if row.values["network"]:
+                self.rules.setdefault(row.values["network"], []).append(row)
+            else:
+                self.homeless[row.target] = True  # a rule of which it was not read where it holds
+        self.policies = {table: self._attached(table) for table in (HIERARCHICAL, GLOBAL, REGIONAL)}
+        self._pieces: dict[tuple[str, Machine, str], Pieces] = {}
+
+    def _attached(self, table: str) -> Mapping[str, Sequence[SeenRow]]:
+        """What policies are attached to -> the policies; under "" those of which it was not read."""
+        found: dict[str, list[SeenRow]] = {}
+        for row in self.seen.rows(table):
+            for each in ("",) if row.values["attached_to"] is None else row.values["attached_to"]:
+                found.setdefault(_relative(each), []).append(row)
+        return found
+
+    def pieces(self, network: str, machine: Machine, region: str = "") -> Pieces:
+        """Whom a machine of a network lets in; of one in a region, by what is attached there too."""
+        which = (network, machine, region)
+        if which not in self._pieces:
+            self._pieces[which] = pieces_of(self._tiers(network, machine, region))
+        return self._pieces[which]
+
+    def _tiers(self, network: str, machine: Machine, region: str) -> Sequence[Tier]:
+        row = self.networks.get(network)
+        if row is None:
+            return (None,)  # of a project that is not scanned, or none of these was read
+        vpc = self._vpc(row, machine)
+        own = (*self._of_network(row, machine), *self._of_region(row, machine, region))
+        order = row.values["order"]
+        above = self.above(row, machine)
+        if order is None and (vpc is None or any(each is None or each for each in own)):
+            return (*above, None)
+        return (*above, *own, vpc) if order == BEFORE else (*above, vpc, *own)
+
+    def _vpc(self, row: SeenRow, machine: Machine) -> Tier:
+        if self.seen.dark(FIREWALL, row.target) or self.homeless.get(row.target):
+            return None
+        return ordered(vpc_rule(each.values, machine) for each in self.rules.get(str(row.values["id"]), ()))
+
+    def above(self, row: SeenRow, machine: Machine) -> Sequence[Tier]:
+        """The hierarchical policies of a network, from the top; as the network itself tells, else as they are attached above it."""
+        told = row.values["effective"]
+        if isinstance(told, list):
+            return [_tier(each.get("rules"), machine) for each in told if each.get("type") == "HIERARCHY"]
+        line = self.hierarchy.above(self.targets[row.target])
+        if line is None:
+            return (None,)
+        attached = self.policies[HIERARCHICAL]
+        made: list[Tier] = []
+        for level in reversed(line[1:]):
+            if not self.hierarchy.shows(HIERARCHICAL, level) or "" in attached:
+                made.append(None)
+            made += [_tier(each.values["rules"], machine) for each in attached.get(level.name, ())]
+        return made
+
+    def _of_network(self, row: SeenRow, machine: Machine) -> Sequence[Tier]:
+        told = row.values["effective"]
+        if isinstance(told, list):
+            return [_tier(each.get("rules"), machine) for each in told if each.get("type") == "NETWORK"]
+        return self._attached_to(GLOBAL, row, machine, "")
+
+    def _of_region(self, row: SeenRow, machine: Machine, region: str) -> Sequence[Tier]:
+        return self._attached_to(REGIONAL, row, machine, region)
+
+    def _attached_to(self, table: str, row: SeenRow, machine: Machine, region: str) -> Sequence[Tier]:
+        if self.seen.dark(table, row.target) or any(each.target == row.target for each in self.policies[table].get("", ())):
+            return (None,)
+        found = self.policies[table].get(str(row.values["id"]), ())
+        if table == REGIONAL and any(each.values["place"] is None for each in found):
+            return (None,)
+        return [_tier(each.values["rules"], machine) for each in found if table == GLOBAL or _region(each) == region]
+
+    def regions(self, network: str) -> Sequence[str]:
+        """Regions where a policy of their own is attached to a network, and one for all others."""
+        found = {_region(each) for each in self.policies[REGIONAL].get(network, ())}
+        return ["", *sorted(found - {""})]
+
+    def machines(self, network: str) -> Sequence[Machine]:
+        """A machine that no rule names, and one for each tag and account that a rule lets something in to."""
+        tags = {tag for row in self.rules.get(network, ()) for tag in row.values["target_tags"] or ()}
+        accounts = {each for row in self.rules.get(network, ()) for each in row.values["target_accounts"] or ()}
+        accounts |= set(self._named_accounts(network))
+        named = [Machine(frozenset({each}), frozenset(), network) for each in sorted(tags)]
+        named += [Machine(frozenset(), frozenset({each}), network) for each in sorted(accounts)]
+        return [Machine(frozenset(), frozenset(), network), *named]
+
+    def _named_accounts(self, network: str) -> Iterator[str]:
+        """The accounts that rules of policies name."""
+        told = self.networks[network].values["effective"]
+        listed = [each.get("rules") for each in told] if isinstance(told, list) else []
+        listed += [row.values["rules"] for found in self.policies.values() for rows in found.values() for row in rows]
+        for rules in listed:
+            for rule in rules if isinstance(rules, list) else ():
+                yield from (str(each) for each in rule.get("targetServiceAccounts") or ())
+
+
+def network_exposure(seen: SeenTables) -> Iterator[MadeRow]:
+    """A row for each VPC network: what the world would reach on some machine in it that has an external address."""
+    networks = _Networks(seen)
+    for row in seen.rows(NETWORK):
+        network = str(row.values["id"])
+        found: list[Any] = []
+        for machine in networks.machines(network) if network in networks.networks else ():
+            for region in networks.regions(network):
+                found += networks.pieces(network, machine, region)
+        if not found:
+            found = list(pieces_of((None,)))
+        carried = {name: row.values[name] for name in ("name", "project")}
+        facts = (row.fact, *(each.fact for each in networks.rules.get(network, ())))
+        yield MadeRow(row.target, row.region, row.key, {**carried, **_opened(found)}, tuple(dict.fromkeys(facts)))
+
+
+def interface_exposure(seen: SeenTables) -> Iterator[MadeRow]:
+    """A row for each interface that has an external address, or may have: what the world reaches of it."""
+    networks = _Networks(seen)
+    for row in seen.rows(INTERFACE):
+        address, address6 = row.values["has_address"], row.values["has_address6"]
+        is_outside = either(address, address6)
+        if is_outside is False:
+            continue
+        network = row.values["network"]
+        machine = Machine(_set(row.values["tags"]), _set(row.values["accounts"]), network or "")
+        pieces = networks.pieces(network or "", machine, _place(str(row.values["machine_id"] or "")))
+        pieces = [(at, each.within(_families(address, address6))) for at, each in pieces]
+        carried = {name: row.values[name] for name in ("machine", "project", "name", "network", "is_node")}
+        facts = (row.fact, *(each.fact for each in networks.rules.get(network or "", ())))
+        yield MadeRow(
+            row.target, row.region, row.key, {**carried, "has_address": is_outside, **_opened(pieces)}, tuple(dict.fromkeys(facts))
+        )
+
+
+def _families(address: Truth, address6: Truth) -> Through:
+    """The addresses that can come, of the kinds that an interface has itself."""
+    least = Addresses(EVERYWHERE.ipv4 if address else (), EVERYWHERE.ipv6 if address6 else ())
+    most = Addresses(EVERYWHERE.ipv4 if address is not False else (), EVERYWHERE.ipv6 if address6 is not False else ())
+    return Through(least, most)
+
+
+def _set(found: Sequence[str] | None) -> frozenset[str] | None:
+    return None if found is None else frozenset(found)
+
+
+def _tier(said: Json, machine: Machine) -> Tier:
+    """The rules of a policy; None for what is none."""
+    if not isinstance(said, list):
+        return None
+    rules: list[Rule | None] = []
+    for each in said:
+        try:
+            rules.append(policy_rule(each, machine))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            rules.append(UNREAD_RULE)
+    return ordered(rules)
+
+
+def _relative(url: str) -> str:
+    """A target as it is called without its host: organizations/9, projects/P/global/networks/N."""
+    for word in ("projects/", "folders/", "organizations/"):
+        _, found, rest = url.partition(word)
+        if found:
+            return f"{found}{rest}"
+    return url
+
+
+def _region(row: SeenRow) -> str:
+    return str(row.values["place"] or "").rpartition("/")[2]
+
+
+def _place(machine: str) -> str:
+    """The region of a machine, by its zone; nothing where that was not read."""
+    zone = machine.partition("/zones/")[2].partition("/")[0]
+    return zone.rpartition("-")[0]
+
+
+def _opened(pieces: Pieces) -> Row:
+    made, administers = opened_by(pieces)
+    return {**made, "opens_ssh_or_rdp": administers}

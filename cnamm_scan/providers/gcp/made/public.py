@@ -1,0 +1,132 @@
+"""What strangers are given: every resource whose policy names them, and buckets and datasets with what else decides about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from cnamm_scan.model import MadeRow, Target
+from cnamm_scan.providers.gcp.made.constraints import Policies
+from cnamm_scan.providers.gcp.policies.conditions import Ask, allows
+from cnamm_scan.providers.gcp.policies.public import ANYBODY, is_bucket_open, is_dataset_open, is_prevented
+from cnamm_scan.providers.gcp.policies.truths import Truth, any_of, both, either, negated
+from cnamm_scan.providers.interface import SeenRow, SeenTables
+
+BINDING = "gcp.iam.binding"
+BUCKET = "gcp.storageaccess.bucket"
+DATASET = "gcp.storageaccess.dataset"
+RUN = "gcp.iam.run_service"
+EFFECTIVE = "gcp.storageaccess.prevention"
+PREVENTION = "storage.publicAccessPrevention"
+
+
+class _Given:
+    """What bindings give to strangers, resource by resource."""
+
+    def __init__(self, seen: SeenTables) -> None:
+        self._seen = seen
+        self.rows: dict[tuple[str, str], list[SeenRow]] = {}
+        self._unread: set[tuple[str, str]] = set()
+        for row in seen.rows(BINDING):
+            place = (row.target, str(row.values["resource"]))
+            if row.values["members"] is None:
+                self._unread.add(place)
+            elif ANYBODY.intersection(row.values["members"]):
+                self.rows.setdefault(place, []).append(row)
+
+    def holds(self, row: SeenRow) -> Truth:
+        """Whether a binding gives what it says now."""
+        condition = row.values["condition"]
+        return None if condition is None else allows(condition, Ask(self._seen.now))
+
+    def to(self, target: str, resource: str) -> Truth:
+        """Whether strangers are given something on a resource."""
+        found = any_of(self.holds(row) for row in self.rows.get((target, resource), ()))
+        return found if found is True or self.is_whole(target, resource) else None
+
+    def is_whole(self, target: str, resource: str) -> bool:
+        """Whether all that is given on a resource was seen."""
+        return not self._seen.dark(BINDING, target) and (target, resource) not in self._unread
+
+    def roles(self, target: str, resource: str) -> list[str] | None:
+        """What strangers are given."""
+        rows = self.rows.get((target, resource), ())
+        found = [row.values["role"] for row in rows]
+        return sorted({*found}) if None not in found and self.is_whole(target, resource) else None
+
+    def anonymous(self, target: str, resource: str) -> Truth:
+        """Whether it is given to who has no login either."""
+        found = any("allUsers" in row.values["members"] for row in self.rows.get((target, resource), ()))
+        return found if found or self.is_whole(target, resource) else None
+
+    def facts(self, target: str, resource: str) -> tuple[str, ...]:
+        """The bindings that name them."""
+        return tuple(row.fact for row in self.rows.get((target, resource), ()))
+
+
+def public_access(seen: SeenTables) -> Iterator[MadeRow]:
+    """One row for each resource whose policy gives something to anybody."""
+    given = _Given(seen)
+    buckets = _prevented(seen)
+    doors = {(row.target, row.key): row.values["ingress"] for row in seen.rows(RUN)}
+    for (target, resource), rows in given.rows.items():
+        first = rows[0].values
+        is_public = given.to(target, resource)
+        if first["resource_type"] == "storage.googleapis.com/Bucket":
+            is_public = both(is_public, negated(buckets.get((target, resource))))
+        if first["resource_type"] == "run.googleapis.com/Service":
+            is_public = both(is_public, _is_reached(doors.get((target, resource))))
+        values = {
+            "resource_id": first["resource_id"],
+            "resource_type": first["resource_type"],
+            "roles": given.roles(target, resource),
+            "is_anonymous": given.anonymous(target, resource),
+            "is_public": is_public,
+        }
+        yield MadeRow(target, rows[0].region, resource, values, given.facts(target, resource))
+
+
+def _is_reached(ingress: str | None) -> Truth:
+    """Whether the internet reaches a service of Cloud Run: through a load balancer it may too."""
+    return {"all": True, "internal": False}.get(ingress or "")
+
+
+def _prevented(seen: SeenTables) -> Mapping[tuple[str, str], Truth]:
+    """(target, bucket) -> whether public access prevention holds for it."""
+    policies = Policies(seen)
+    targets: Mapping[str, Target] = {each.id: each for each in seen.targets}
+    told = {row.target: row.values["is_enforced"] for row in seen.rows(EFFECTIVE)}
+    by_target: dict[str, Truth] = {}
+    found: dict[tuple[str, str], Truth] = {}
+    for row in seen.rows(BUCKET):
+        if row.target not in by_target:
+            made = policies.effect(PREVENTION, policies.hierarchy.above(targets[row.target])).is_enforced
+            by_target[row.target] = told.get(row.target) if made is None else made
+        found[row.target, row.key] = is_prevented(row.values["prevention"], by_target[row.target])
+    return found
+
+
+def bucket_access(seen: SeenTables) -> Iterator[MadeRow]:
+    """One row for each bucket: whether strangers get in."""
+    given = _Given(seen)
+    prevented = _prevented(seen)
+    for row in seen.rows(BUCKET):
+        stopped, uniform = prevented[row.target, row.key], row.values["is_uniform"]
+        values = {
+            "name": row.values["name"],
+            "is_prevented": stopped,
+            "is_uniform": uniform,
+            "roles": given.roles(row.target, row.key),
+            "is_public": is_bucket_open(given.to(row.target, row.key), is_prevented=stopped, is_uniform=uniform),
+        }
+        yield MadeRow(row.target, row.region, row.key, values, (row.fact, *given.facts(row.target, row.key)))
+
+
+def dataset_access(seen: SeenTables) -> Iterator[MadeRow]:
+    """One row for each dataset: whether strangers get in."""
+    given = _Given(seen)
+    for row in seen.rows(DATASET):
+        access: Sequence[Mapping[str, object]] | None = row.values["access"]
+        is_list = isinstance(access, list) and all(isinstance(each, Mapping) for each in access)
+        opened = either(is_dataset_open(access if is_list else None), given.to(row.target, row.key))
+        values = {"name": row.values["name"], "project": row.values["project"], "is_public": opened}
+        yield MadeRow(row.target, row.region, row.key, values, (row.fact, *given.facts(row.target, row.key)))

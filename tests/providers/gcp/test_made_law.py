@@ -1,0 +1,251 @@
+"""What is made of less of a project's policies is what is made of all of them, as far as it says anything: for every function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+import pytest
+
+from cnamm_scan.model import MadeRow, Target, View
+from cnamm_scan.providers.gcp.made.columns import MAKERS
+from cnamm_scan.providers.interface import SeenRow
+from tests.providers.fillings import CONTENT, Tables
+from tests.providers.test_made_cells import Case, Seen, denied
+
+VIEWS = sorted((view for view in CONTENT.views.values() if view.made is not None and view.provider == "gcp"), key=lambda view: view.id)
+PROJECT = Target("gcp:shop-prod", "gcp", "shop-prod")
+ORGANIZATION = Target("gcp:organizations/9", "gcp", "organizations/9")
+LINE = ["projects/1", "folders/5", "organizations/9"]
+NETWORK = "projects/shop-prod/global/networks/n"
+ROLE = "projects/shop-prod/roles/mine"
+GITHUB = "https://token.actions.githubusercontent.com"
+POOL = "projects/1/locations/global/workloadIdentityPools/ci"
+_LEVEL = "cloudresourcemanager.googleapis.com/"
+MEMBERS = [
+    [],
+    ["user:kim@shop.example"],
+    ["user:kim@shop.example", "serviceAccount:ci@shop-prod.iam.gserviceaccount.com"],
+    ["allUsers"],
+    [f"principalSet://iam.googleapis.com/{POOL}/*"],
+    [f"principalSet://iam.googleapis.com/{POOL}/attribute.repository/shop/site"],
+]
+SSH = [{"IPProtocol": "tcp", "ports": ["22"]}]
+
+
+def _policy(action: str, *sources: str, priority: int = 100, **more: Any) -> dict[str, Any]:
+    match = {"srcIpRanges": list(sources), "layer4Configs": [{"ipProtocol": "tcp"}]}
+    return {"priority": priority, "action": action, "direction": "INGRESS", "match": match, **more}
+
+
+_POLICIES = [
+    [],
+    [_policy("deny", "0.0.0.0/0", "::/0")],
+    [_policy("goto_next", "0.0.0.0/0")],
+    [_policy("allow", "0.0.0.0/1"), _policy("deny", "::/0", priority=50)],
+    [_policy("allow", "0.0.0.0/0", targetSecureTags=[{"name": "tagValues/1"}])],
+]
+_ATTACHED: dict[str, list[Any]] = {"rules": _POLICIES, "attached_to": [[], [NETWORK]]}
+POOLS: Mapping[str, Mapping[str, list[Any]]] = {
+    "gcp.iam.binding": {
+        "role": ["roles/owner", "roles/viewer", "roles/iam.serviceAccountUser", "roles/nobody.knows", ROLE],
+        "members": MEMBERS,
+        "condition": ["", "", "request.time < timestamp('2027-01-01T00:00:00Z')", "request.time < timestamp('2025-01-01T00:00:00Z')", "x"],
+    },
+    "gcp.iam.role": {
+        "name": [ROLE],
+        "permissions": [[], ["resourcemanager.projects.setIamPolicy"], ["iam.serviceAccounts.actAs", "run.services.create"]],
+        "stage": ["GA", "DISABLED"],
+        "is_deleted": [False, True],
+    },
+    "gcp.iam.service_account": {"is_disabled": [False, True]},
+    "gcp.iam.organization": {"domain": ["shop.example"]},
+    "gcp.iam.pool_provider": {
+        "issuer": ["", GITHUB, "https://sso.shop.example"],
+        "condition": [
+            "",
+            "assertion.repository_owner == 'shop'",
+            "assertion.ref == 'main'",
+            "attribute.repository == 'shop/site'",
+            "odd()",
+        ],
+        "mapping": [{}, {"attribute.repository": "assertion.repository"}, {"attribute.repository": "assertion.ref"}],
+        "is_disabled": [False],
+    },
+    "gcp.iam.run_service": {"ingress": ["all", "internal", "internal-and-cloud-load-balancing"]},
+    "gcp.project.project": {"ancestors": [LINE]},
+    "gcp.orgpolicy.policy": {
+        "rules": [[], [{"enforce": True}], [{"enforce": False}], [{"values": {"allowedValues": ["a"]}}]],
+        "inherits": [False, True],
+        "resets": [False, False, True],
+        "has_spec": [True, True, False],
+        "has_dry_run": [False, True],
+    },
+    "gcp.storageaccess.bucket": {"prevention": ["inherited", "enforced"], "is_uniform": [True, False]},
+    "gcp.storageaccess.dataset": {"access": [[], [{"iamMember": "allUsers"}], [{"domain": "shop.example"}]]},
+    "gcp.network.network": {
+        "order": ["AFTER_CLASSIC_FIREWALL", "BEFORE_CLASSIC_FIREWALL"],
+    },
+    "gcp.network.firewall": {
+        "direction": ["INGRESS", "INGRESS", "EGRESS"],
+        "priority": [100, 1000],
+        "is_disabled": [False, False, True],
+        "source_ranges": [[], ["0.0.0.0/0"], ["0.0.0.0/1"], ["198.51.100.7"], ["::/0"]],
+        "source_tags": [[], ["a"]],
+        "source_accounts": [[]],
+        "destination_ranges": [[]],
+        "target_tags": [[], ["a"], ["b"]],
+        "target_accounts": [[]],
+    },
+    "gcp.network.firewall_policy": {"rules": _POLICIES, "attached_to": [[], ["organizations/9"], ["folders/5"]]},
+    "gcp.network.network_policy": _ATTACHED,
+    "gcp.network.regional_policy": {**_ATTACHED, "place": ["europe-west1"]},
+    "gcp.network.interface": {
+        "network": [NETWORK],
+        "tags": [[], ["a"]],
+        "accounts": [[], ["x@p"]],
+        "has_address": [True, False],
+        "has_address6": [True, False],
+        "is_node": [False],
+    },
+}
+"""Table -> column -> what may stand there. What an asset always says of itself is not among them: its name, its type, where it is."""
+ALONE = frozenset({"gcp.project.project", "gcp.iam.organization", "gcp.iam.role", "gcp.network.network"})
+"""Tables of which there is one row."""
+TOGETHER = {"gcp.network.firewall": [{"allowed": SSH, "denied": []}, {"allowed": [], "denied": SSH}]}
+
+
+def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str, Any]]:
+    """(target, key, what a row says of where it is)"""
+    target, key, said = PROJECT.id, f"{table} {number}", dict[str, Any]()
+    if table == "gcp.iam.binding":
+        kind, id_ = random.choice(
+            [("Project", "projects/1"), ("Project", "projects/1"), ("Folder", "folders/5"), ("Organization", "organizations/9"), ("", "")]
+        )
+        target = ORGANIZATION.id if kind in ("Folder", "Organization") else target
+        own = random.choice(
+            [
+                ("storage.googleapis.com/Bucket", "gcp.storageaccess.bucket 0"),
+                ("bigquery.googleapis.com/Dataset", "gcp.storageaccess.dataset 0"),
+                ("run.googleapis.com/Service", "gcp.iam.run_service 0"),
+                ("iam.googleapis.com/ServiceAccount", "projects/shop-prod/serviceAccounts/11"),
+            ]
+        )
+        said = {"resource": id_ or own[1], "resource_id": id_ or own[1], "resource_type": f"{_LEVEL}{kind}" if kind else own[0]}
+    elif table == "gcp.orgpolicy.policy":
+        level = LINE[number % 3]
+        target = PROJECT.id if number % 3 == 0 else ORGANIZATION.id
+        constraint = random.choice(["storage.publicAccessPrevention", "gcp.resourceLocations", "custom.odd"])
+        said = {"resource_id": level, "name": constraint}
+    elif table == "gcp.iam.folder":
+        target, said = ORGANIZATION.id, {"id": "folders/5", "ancestors": LINE[1:]}
+    elif table == "gcp.iam.organization":
+        target, said = ORGANIZATION.id, {"id": "organizations/9"}
+    elif table == "gcp.network.firewall_policy":
+        target = ORGANIZATION.id
+    elif table == "gcp.network.network":
+        # what it tells of policies is not lost here: it says the same as the tables that stand in for it
+        told = [None, [], [{"type": "HIERARCHY", "rules": _POLICIES[1]}], [{"type": "HIERARCHY", "rules": _POLICIES[2]}]]
+        said = {"id": NETWORK, "name": "n", "project": "shop-prod", "effective": random.choice(told)}
+    elif table == "gcp.network.firewall":
+        said = {"network": NETWORK}
+    elif table == "gcp.network.interface":
+        said = {"machine": "m", "project": "shop-prod", "name": "nic0", "machine_id": "projects/shop-prod/zones/europe-west1-b/instances/m"}
+    elif table == "gcp.iam.service_account":
+        said = {"email": "ci@shop-prod.iam.gserviceaccount.com", "unique_id": "11"}
+    elif table == "gcp.iam.pool_provider":
+        said = {"name": "p", "pool": POOL}
+    elif table in ("gcp.storageaccess.bucket", "gcp.storageaccess.dataset"):
+        said = {"name": "x", "project": "shop-prod"}
+    return target, key, said
+
+
+def invented(random: Random, view: View, targets: tuple[Target, ...]) -> dict[str, list[SeenRow]]:
+    """A few rows of each table: names are few, so that rows meet."""
+    assert view.made is not None
+    found: dict[str, list[SeenRow]] = {}
+    for table, columns in view.made.reads.items():
+        many = 1 if table in ALONE or table == "gcp.iam.folder" else random.randrange(4)
+        if table in ("gcp.iam.service_account", "gcp.iam.pool_provider", "gcp.network.interface"):
+            many = 1
+        if table == "gcp.storageaccess.prevention":
+            many = 0  # it tells what the policies tell, where these are not all seen
+        found[table] = []
+        for number in range(many):
+            target, key, said = _always(table, number, random)
+            values = {**{name: random.choice(pool) for name, pool in POOLS.get(table, {}).items()}, **said}
+            values |= random.choice(TOGETHER[table]) if table in TOGETHER else {}
+            if any(each.id == target for each in targets):
+                row = SeenRow(target, "global", key, f"fact {key}", {name: values[name] for name in columns})
+                found[table].append(row)
+    return found
+
+
+@dataclass(frozen=True)
+class OfGoogle(Case):
+    """The same for targets that stand one above the other."""
+
+    targets: tuple[Target, ...] = ()
+
+    @property
+    def problem(self) -> str | None:
+        """What is said of less and is not so."""
+        said = made(self.view, self.less, self.targets, self.unseen)
+        found = (
+            denied(said, made(self.view, every, self.targets), list(MAKERS[self.view.made.by].columns), others=self.others)  # type: ignore[union-attr]
+            for every in self.fillings
+        )
+        return next((each for each in found if each is not None), None)
+
+    def smaller(self) -> Iterator[Case]:
+        """The same with one filling, and then without a row; who has no row has nothing said of him."""
+        yield from (each for each in super().smaller())
+
+
+def made(view: View, tables: Tables, targets: tuple[Target, ...], unseen: frozenset[str] = frozenset()) -> list[MadeRow]:
+    """What the view's function makes of these rows."""
+    assert view.made is not None
+    seen = Seen(tables=tables, unseen=unseen, targets=targets, over=view.made.over, reads=view.made.reads)
+    return list(MAKERS[view.made.by].make(seen))
+
+
+def _changed(tables: dict[str, list[SeenRow]], holes: list[tuple[str, int, str]], random: Random | None) -> dict[str, list[SeenRow]]:
+    """The same with nothing in these cells, or with something that may be there."""
+    found = {table: [*rows] for table, rows in tables.items()}
+    for table, number, name in holes:
+        row = found[table][number]
+        found[table][number] = replace(row, values={**row.values, name: None if random is None else random.choice(POOLS[table][name])})
+    return found
+
+
+@pytest.mark.parametrize("tries", [150, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.id)
+def test_what_is_made_of_a_project_says_nothing_that_the_unseen_could_deny(view: View, tries: int) -> None:
+    assert view.made is not None
+    random = Random(f"{view.id} {tries}")
+    for _ in range(tries):
+        targets = random.choice([(PROJECT,), (PROJECT, ORGANIZATION)])
+        whole = invented(random, view, targets)
+        cells = [
+            (table, number, name)
+            for table, rows in whole.items()
+            for number, row in enumerate(rows)
+            for name in POOLS.get(table, {})
+            if name in row.values
+        ]
+        if cells:
+            holes = random.sample(cells, min(len(cells), random.choice([1, 2, 4])))
+            others = any(name in ("members", "ancestors") for _, _, name in holes)  # who is given something where that was not read
+            fillings = [whole, *(_changed(whole, holes, random) for _ in range(2))]
+            lost = OfGoogle(view, _changed(whole, holes, None), frozenset(), fillings, others=others, targets=targets)
+            assert lost.problem is None, str(lost.smallest())
+        table = random.choice(sorted(whole))
+        kept = [row for row in whole[table] if random.random() < 0.5]
+        dark = OfGoogle(view, {**whole, table: kept}, frozenset({table}), [whole], others=True, targets=targets)
+        assert dark.problem is None, str(dark.smallest())
+
+
+def test_every_function_has_a_view() -> None:
+    assert {view.made.by for view in VIEWS if view.made is not None} == set(MAKERS)
