@@ -46,6 +46,19 @@ def test_what_ships_lints(capsys: pytest.CaptureFixture[str]) -> None:
     assert err.splitlines()[-1].startswith("sound: ")
 
 
+def test_lint_names_what_it_found_first_where_that_is_in_the_way_of_more(
+    capsys: pytest.CaptureFixture[str], pack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path that is none was told without its file, by the first who stumbled over it later."""
+    monkeypatch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: pack)
+    file = pack / "collectors/aws/lab.yaml"
+    file.write_text(file.read_text().replace("from: Size", "from: a.b["))
+    code, _, err = _run(capsys, "lint")
+    assert code == 2
+    assert "path 'a.b[' is not well formed\n  at: " in err
+    assert "collectors/aws/lab.yaml:" in err
+
+
 def test_a_refusal_names_rule_file_and_advice(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     name = "rules/aws/s3/mine.yaml"
     own = rule(id="aws.s3.mine", objective=_objective(), for_each="aws.s3.bucket", message="{name}", fix="mend {name}")
