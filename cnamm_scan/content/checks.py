@@ -22,6 +22,8 @@ VARIABLES = frozenset({"$account", "$region", "$partition", "$target", "$now"})
 
 READS = re.compile(r"(Batch)?(Get|List|Describe|Lookup|Search|Select|Head|Simulate)(?![a-z])")
 """How the operations of an SDK begin that read. A scan asks whatever a pack names, with rights that may be an administrator's."""
+HANDS_OUT = re.compile(r"(Batch)?Get\w*(SecretValue|Credentials?|Token|PasswordData)")
+"""The names of operations that read, and what they read are secrets: these would stand in a bundle."""
 
 Problem = tuple[str, str, tuple[str | int, ...]]
 """(what is wrong, what to do, where in the table)."""
@@ -101,8 +103,10 @@ def provider_problems(table: Table, kind: Kind | None) -> Iterator[Problem]:
 
 
 def _verb_problem(call: Call) -> tuple[str, str] | None:
-    """What is wrong with an operation of an SDK that may do more than read; None when nothing is."""
+    """What is wrong with an operation of an SDK that may do more than read, or reads secrets; None when nothing is."""
     operation = (call.call or "").rpartition(":")[2]
+    if HANDS_OUT.fullmatch(operation):
+        return f"operation '{operation}' hands out secrets", "name one that says how they are kept, not what they are"
     if not operation or READS.match(operation):
         return None
     return f"operation '{operation}' may do more than read", "name one that begins with Get, List, Describe, Lookup, Search or Select"

@@ -191,6 +191,8 @@ BAD_COLLECTORS: list[tuple[Change, str, str]] = [
     (_set(*T, "list", "call", "s3:DeleteBucket"), "operation 'DeleteBucket' may do more than read", "list:"),
     (_set(*T, "list", "call", "Getaway"), "operation 'Getaway' may do more than read", "list:"),
     (_set(*T, "list", "call", "BatchDeleteImage"), "operation 'BatchDeleteImage' may do more than read", "list:"),
+    (_set(*T, "then", "seal", "call", "GetSecretValue"), "operation 'GetSecretValue' hands out secrets", "seal:"),
+    (_set(*T, "list", "call", "sts:GetSessionToken"), "operation 'GetSessionToken' hands out secrets", "list:"),
     (_set(*T, "then", "detail", "call", "sts:AssumeRole"), "operation 'AssumeRole' may do more than read", "detail:"),
     (_set(*T, "list", "read", "iam_credential_report"), "needs either 'call' or 'read'", "list:"),
     (_set(*T, "list", {"read": "tea_leaves", "needs": "lab:Read", "items": "@"}), "no reader 'tea_leaves'", "list:"),
