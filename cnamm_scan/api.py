@@ -251,7 +251,7 @@ def _refuse_twins(connected: Sequence[Provider]) -> None:
     seen: set[str] = set()
     for target in (target for provider in connected for target in provider.targets):
         if target.id in seen:
-            raise UsageError(f"target '{target.id}' is named twice", do="name each account once")
+            raise UsageError(f"target '{target.id}' is named twice", do="name each target once")
         seen.add(target.id)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import click
@@ -58,7 +59,8 @@ def lint_command(packs: tuple[Path, ...]) -> None:
     content = reader.load(packs, problems=problems)
     is_whole = not problems
     doing(f"linting {len(content.rules)} rules")
-    problems += sound.problems(content)
+    with nullcontext() if is_whole else suppress(ContentError):  # what was found already may be in the way of looking further
+        problems += sound.problems(content)
     if is_whole:  # an SDK has nothing to say of half a collector
         doing("comparing calls with the installed SDKs")
         problems += _sdk_problems(content)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from cnamm_scan import __version__
-from cnamm_scan.errors import CnammError, did_you_mean, nameless
+from cnamm_scan.errors import CnammError, UsageError, did_you_mean, nameless
 
 _COLOR: ContextVar[bool | None] = ContextVar("color", default=None)
 """What was asked for, for the errors that are shown when the command's own context is gone."""
@@ -87,6 +87,15 @@ def cli(ctx: click.Context, color: str) -> None:
     ctx.obj = {"color": color}
     ctx.color = True if color == "always" else False if color == "never" or os.environ.get("NO_COLOR") else None
     _COLOR.set(ctx.color)
+    _refuse_nowhere()
+
+
+def _refuse_nowhere() -> None:
+    """Raise UsageError where the current folder was removed: no path can be told from there, and DuckDB does not start."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise UsageError(f"the current folder cannot be used: {error.strerror}", do="change to a folder that is there") from error
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from cnamm_scan.cli.asked import Command, Only, Option, one_of
 from cnamm_scan.cli.common import BUNDLE, Number, as_text, console, written
+from cnamm_scan.errors import UsageError
 
 
 @click.command("query", cls=Command)
@@ -48,7 +52,8 @@ def command(context: click.Context, bundle: Path, sql: str, out_format: str, rec
     with api.load_bundle(bundle) as done:
         names, rows = done.query_table(as_text(sql, "SQL"), timeout)
         if out_format == "jsonl":
-            written(dict(zip(names, row, strict=True)) for row in rows)
+            _refuse_twins(names)
+            written({name: _spelt(value) for name, value in zip(names, row, strict=True)} for row in rows)
         elif out_format == "csv":
             from cnamm_scan.report.tabular import csv_lines
 
@@ -60,3 +65,23 @@ def command(context: click.Context, bundle: Path, sql: str, out_format: str, rec
             found = list(rows)
             show_rows(console(context), names, found, records=record)
             click.echo(f"{len(found)} row{'' if len(found) == 1 else 's'}", err=True)
+
+
+def _refuse_twins(names: Sequence[str]) -> None:
+    """Raise UsageError for two columns of one name: an object of JSON would keep the last alone."""
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(
+                f"two columns are called '{name}'", where="SQL", do="call one of them otherwise with AS, or take another --format"
+            )
+
+
+def _spelt(value: Any) -> Any:
+    """A value as JSON has it: a number that is none or has no end is a text there."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_spelt(each) for each in value]
+    if isinstance(value, Mapping):
+        return {name: _spelt(each) for name, each in value.items()}
+    return value

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from pathlib import Path
 
 import click
@@ -41,17 +43,21 @@ def new_command(kind: str, name: str, into: Path, packs: tuple[Path, ...]) -> No
 
     content = reader.load(packs)
     if kind == "pack":
+        if not name:
+            raise UsageError("the pack's folder is ''", do="name one, such as my-pack; this folder is .")
         into = into / name
     made = _made(content, kind, name)
+    for file in made:
+        _refuse_there(into / file, kind)
     for file, text in made.items():
         headed = f"{line(kind_of(file), file)}{text}" if file.endswith(".yaml") else text
-        _write(into / file, headed)
+        _write(into / file, headed, kind)
         click.echo(str(into / file))
     if not (into / FOLDER).exists():
         for file, text in files(content).items():
-            _write(into / FOLDER / file, text)
+            _write(into / FOLDER / file, text, kind)
         click.echo(f"{into / FOLDER}  (what an editor needs to complete and check these files)", err=True)
-    own = "" if into.resolve() == reader.bundled_pack() else f" --content {into}"
+    own = "" if into.resolve() == reader.bundled_pack() else f" --content {shlex.quote(str(into))}"
     rule = name if kind == "rule" else FIRST if kind == "pack" else ""
     click.echo(
         f"now say it in your own words, then: cnamm-scan content lint{own} && cnamm-scan content test{f' {rule}' if rule else ''}{own}",
@@ -68,8 +74,7 @@ def _made(content: Content, kind: str, name: str) -> dict[str, str]:
     from cnamm_scan.content import starter
 
     if kind == "objective":
-        if name in content.objectives or name in content.merged:
-            raise UsageError(f"objective '{name}' exists already", do="choose another id")
+        _refuse_known(content, kind, name)
         return dict([starter.new_objective(content, name)])
     if kind == "table":
         every: dict[str, Table | View] = {**content.tables, **content.views}
@@ -78,19 +83,41 @@ def _made(content: Content, kind: str, name: str) -> dict[str, str]:
         provider, service, _ = (*name.split("."), "", "")[:3]
         return {f"collectors/{provider}/{service}.yaml": starter.new_table(content, name)}
     rule = FIRST if kind == "pack" else name
-    if kind == "rule" and name in content.rules:
-        raise UsageError(f"rule '{name}' exists already", where=content.rules[name].source, do="choose another id")
+    if kind == "rule":
+        _refuse_known(content, kind, name)
     file = {f"rules/{rule.replace('.', '/')}.yaml": starter.new_rule(content, rule)}
     return {"README.md": starter.README, **file} if kind == "pack" else file
 
 
-def _write(file: Path, text: str) -> None:
+def _refuse_known(content: Content, kind: str, name: str) -> None:
+    """Raise UsageError for the id of a rule or an objective, or one that it had before: people still ask for it by that."""
+    there = content.now_called(name)
+    if there in content.rules or there in content.objectives:
+        where = content.rules[there].source if there in content.rules else ""
+        what = f"{kind} '{name}' exists already" if there == name else f"{kind} '{there}' was called '{name}'"
+        raise UsageError(what, where=where, do="choose another id")
+
+
+_IN_THE_WAY = {
+    "rule": "choose another id, or another --into",
+    "table": "add the table to it, or choose another --into",
+    "objective": "add the objective to it, or choose another --into",
+    "pack": "choose another folder",
+}
+
+
+def _refuse_there(file: Path, kind: str) -> None:
+    """Raise UsageError for a file that is there: nothing is written where one of several is in the way."""
+    if os.path.lexists(file):
+        raise UsageError("the file exists already", where=str(file), do=_IN_THE_WAY[kind])
+
+
+def _write(file: Path, text: str, kind: str) -> None:
     """Write a file that was not there. Raises UsageError or OutputError."""
     try:
         put(file, text.encode(), is_new=True)
     except FileExistsError as error:
-        there = str(error.filename2 or error.filename)
-        raise UsageError("the file exists already", where=there, do="choose another id, or another --into") from error
+        raise UsageError("the file exists already", where=str(error.filename2 or error.filename), do=_IN_THE_WAY[kind]) from error
     except OSError as error:
         raise unwritable(error, file, "choose another --into") from error
 

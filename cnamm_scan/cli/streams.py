@@ -17,6 +17,7 @@ from cnamm_scan.text import safe
 
 ESCAPED = "cnamm-escaped"
 _SEVEN_BITS = "cnamm_ascii"
+_STDERR = 2
 _LOST = frozenset({errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EDQUOT, errno.ECONNRESET, errno.ENXIO})
 """How a write to a stream fails that was open."""
 _WRITERS = frozenset({"click", "rich", __name__})
@@ -26,8 +27,14 @@ _WRITERS = frozenset({"click", "rich", __name__})
 def settle() -> None:
     """Let stdout and stderr take any text: a letter that they have no bytes for is written as JSON would escape it.
 
-    So JSON stays the same JSON, and a name that holds half a character from a file system does not end a report.
+    So JSON stays the same JSON, and a name that holds half a character from a file system does not end a report. One that was closed
+    before we began leads nowhere.
     """
+    _taken()
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     _known()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
@@ -39,6 +46,15 @@ def settle() -> None:
                 reconfigure(encoding=_SEVEN_BITS, errors=ESCAPED)
             else:
                 reconfigure(errors=ESCAPED)
+
+
+def _taken() -> None:
+    """Have the places of the three standard streams taken: the next file to be opened, such as a bundle's, would get that of a closed one,
+    and with it what a library or a child writes to stdout or stderr.
+    """
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        os.set_inheritable(opened, True)
+    os.close(opened)
 
 
 @cache
@@ -67,8 +83,7 @@ def _codec(name: str) -> codecs.CodecInfo | None:
 
 def flushed() -> None:
     """Write out what stdout still holds. Raises OSError."""
-    if sys.stdout is not None:
-        sys.stdout.flush()
+    sys.stdout.flush()
 
 
 def lost(error: OSError) -> CnammError | None:
@@ -101,10 +116,8 @@ def harmless(text: str) -> str:
     return "\n".join(map(safe, text.split("\n")))
 
 
-def _let_go(stream: IO[Any] | None) -> None:
+def _let_go(stream: IO[Any]) -> None:
     """Let what a stream still holds go nowhere, when it cannot be written: Python would try again at its end, and complain."""
-    if stream is None:
-        return
     try:
         stream.flush()
     except (OSError, ValueError):

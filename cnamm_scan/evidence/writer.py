@@ -86,6 +86,10 @@ class BundleWriter:
                 raise BundleError("the bundle exists already", where=str(self.path), do="choose another --output")
             self._made += [] if self.partial.parent.is_dir() else [self.partial.parent]
             self.partial.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            do = "choose another folder with --output, or NAME.cnamm.zip for one file"
+            what = "the bundle cannot be written: a file stands where its folder should be"
+            raise BundleError(what, where=str(error.filename), do=do) from error
         except OSError as error:
             raise self._cannot_write(error) from error
         try:

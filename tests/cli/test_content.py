@@ -13,7 +13,7 @@ from cnamm_scan.engine import sound
 from cnamm_scan.engine.lint import run_tests
 from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Content
-from tests.packs import lab, rule, write
+from tests.packs import lab, rule, table, write
 
 RULE = "rules/aws/lab/r.yaml"
 
@@ -44,6 +44,17 @@ def test_what_ships_lints(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = _run(capsys, "lint")
     assert (code, out) == (0, "")
     assert err.splitlines()[-1].startswith("sound: ")
+
+
+def test_lint_names_what_it_found_first_where_that_is_in_the_way_of_more(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A path that is none was told without its file, by the first who stumbled over it later."""
+    own = table(
+        {"name": {"type": "text", "from": "a.b["}}, list={"call": "ListBuckets", "items": "Buckets", "needs": "s3:ListAllMyBuckets"}
+    )
+    write(tmp_path, {"collectors/aws/s3.yaml": {"service": "s3", "facts": {"aws.s3.ours": own}}})
+    code, _, err = _run(capsys, "lint", "--content", tmp_path)
+    assert code == 2
+    assert f"aws.s3.ours: path 'a.b[' is not well formed\n  at: {tmp_path}/collectors/aws/s3.yaml:" in err
 
 
 def test_a_refusal_names_rule_file_and_advice(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

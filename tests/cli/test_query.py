@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -247,6 +248,22 @@ def test_a_misspelt_name_has_one_advice(bundle: Path, sql: str, what: str, near:
     assert error.value.what.startswith(what)
     assert near in error.value.do
     assert "Did you mean" not in error.value.what
+
+
+def test_lines_of_json_are_json_whatever_was_asked(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A division by nought is no number there, and an object keeps one value of a name."""
+    sql = "SELECT 1 / 0 AS a, ['nan'::DOUBLE, 1.5] AS b, {'c': -1 / 0} AS d"
+    assert run(["query", str(bundle), sql, "--format", "jsonl"]) == 0
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    assert json.loads(capsys.readouterr().out, parse_constant=refuse) == {"a": "inf", "b": ["nan", 1.5], "d": {"c": "-inf"}}
+    assert run(["query", str(bundle), "SELECT 1 AS a, 2 AS a", "--format", "jsonl"]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.splitlines()[-3]) == ("", "error: two columns are called 'a'")
+    assert run(["query", str(bundle), "SELECT 1 AS a, 2 AS a", "--format", "csv"]) == 0
+    assert capsys.readouterr().out.split() == ["a,a", "1,2"]
 
 
 def test_a_row_can_be_shown_as_a_record(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -85,6 +85,9 @@ def test_a_table_of_every_service_can_be_started(shipped: Any, tmp_path: Path) -
     ("arguments", "what", "do"),
     [
         (("table", "aws.s3.bucket"), "table 'aws.s3.bucket' exists already", "choose another id"),
+        (("rule", "aws.ec2.group_instance_image_fresh"), "rule 'aws.ec2.asg_instance_image_fresh' was called 'aws", "choose another id"),
+        (("objective", "data.front-doors-encrypted"), "objective 'data.tls-at-the-edge' was called", "choose another id"),
+        (("pack", ""), "the pack's folder is ''", "name one"),
         (("table", "aws.nothing.x"), "no table of 'aws.nothing'", ""),
         (("table", "../x"), "'../x' is no table id", "write PROVIDER.SERVICE.KIND"),
         (("objective", "identiy.x"), "no function 'identiy'", "did you mean 'identity'"),
@@ -98,6 +101,35 @@ def test_what_cannot_be_started_writes_nothing(capsys: Capsys, tmp_path: Path, a
     assert err.startswith(f"error: {what}")
     assert do in err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "again", "do"),
+    [
+        (("table", "aws.sqs.mine"), ("table", "aws.sqs.other"), "add the table to it, or choose another --into"),
+        (("objective", "data.mine"), ("objective", "data.other"), "add the objective to it, or choose another --into"),
+        (("rule", "aws.s3.mine"), ("rule", "aws.s3.mine"), "choose another id, or another --into"),
+        (("rule", "aws.s3.our_first_rule"), ("pack", "."), "choose another folder"),
+    ],
+)
+def test_a_file_in_the_way_is_told_with_what_helps(
+    capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, str], again: tuple[str, str], do: str
+) -> None:
+    """The id of another objective of the same function names the same file; and of a pack's files none is written."""
+    monkeypatch.chdir(tmp_path)
+    assert _new(capsys, *arguments)[0] == 0
+    before = sorted(tmp_path.rglob("*"))
+    code, out, err = _new(capsys, *again)
+    assert (code, out) == (2, "")
+    assert err.splitlines()[0] == "error: the file exists already"
+    assert err.splitlines()[2] == f"  do: {do}"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_is_to_be_done_next_can_be_pasted(capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    _, _, err = _new(capsys, "pack", "our pack; ls")
+    assert "cnamm-scan content lint --content 'our pack; ls' && " in err
 
 
 # ---- a pack that adds to a function ----------------------------------------------------------------------------------------

@@ -164,12 +164,33 @@ def test_half_a_letter_in_a_name_ends_nothing(capsys: pytest.CaptureFixture[str]
 def test_streams_that_are_closed_or_full(tmp_path: Path, where: str) -> None:
     """In a process of its own: nothing that Python would say at its end is said, and the exit code is the command's."""
     bundle = write_bundle(tmp_path, ALL_GOOD)
-    for arguments, code in (("verify {}", 1 if ">/dev/full 2" in where else 0), ("verify {}x", 1), ("nonsense", 2)):
+    good = 1 if ">/dev/full 2" in where else 0
+    for arguments, code in (("verify {}", good), ("results {}", good), ("verify {}x", 1), ("nonsense", 2)):
         line = f"exec {sys.executable} -m cnamm_scan {arguments.format(bundle)} {where}"
         done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == code, (line, done.stderr)
         assert "Traceback" not in done.stderr
         assert "Exception ignored" not in done.stderr
+
+
+def test_no_file_takes_the_place_of_a_closed_stream(tmp_path: Path) -> None:
+    """What a library or a child writes to stdout would land in it."""
+    script = "import sys; from cnamm_scan.cli import streams; streams.settle(); sys.exit(open(sys.argv[1], 'w').fileno())"
+    line = f'exec {sys.executable} -c "{script}" {tmp_path / "made"} <&- >&- 2>&-'
+    assert subprocess.run(["sh", "-c", line], check=False, timeout=60).returncode > 2
+
+
+def test_a_current_folder_that_is_gone(tmp_path: Path) -> None:
+    """A job whose workspace was cleaned away beneath it."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    line = f"cd {gone} && rmdir {gone} && exec {sys.executable} -m cnamm_scan content list"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-2:] == [
+        "error: the current folder cannot be used: No such file or directory",
+        "  do: change to a folder that is there",
+    ]
 
 
 @pytest.fixture(autouse=True)

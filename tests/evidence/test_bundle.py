@@ -410,5 +410,9 @@ def test_until_the_end_nothing_bears_the_name(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(BundleError, match="cannot be written"):
-        _writer(tmp_path / "file")
+    for output in ("file", "file/below", "file/below/that", "file/x.cnamm.zip"):
+        with pytest.raises(BundleError, match="cannot be written: a file stands where its folder should be") as refused:
+            _writer(tmp_path / output)
+        assert refused.value.where.startswith(str(tmp_path / "file"))
+        assert "NAME.cnamm.zip" in refused.value.do
+    assert (tmp_path / "file").read_text() == "in the way"
