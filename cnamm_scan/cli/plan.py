@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
@@ -163,8 +164,10 @@ def _paced(plan: Plan, provider: str) -> dict[str, Any]:
     if pace is None:
         return {}
     asked = {split_operation(root.call, root.client) for root in plan.sources.get(provider, ()) if root.call.call}
-    calls = sum(pace.counts(client) for client, _ in asked)
-    return {"paced": {"what": pace.what, "calls": calls, "a_minute": pace.a_minute, "pages": pace.pages}}
+    listings = Counter(client for client, _ in asked if pace.counts(client))
+    calls = sum(-(-count // pace.together) for count in listings.values())
+    said = {"what": pace.what, "listings": listings.total(), "calls": calls, "a_minute": pace.a_minute, "pages": pace.pages}
+    return {"paced": said}
 
 
 def _count(source: Source, services: dict[str, dict[str, Any]]) -> None:
@@ -224,8 +227,9 @@ def _print(context: click.Context, described: dict[str, Any]) -> None:
 def _told_pace(paced: dict[str, Any]) -> str:
     minutes = max(0, paced["calls"] - 1) // paced["a_minute"]
     waits = f"they take {minutes} minute{'s' if minutes > 1 else ''} at least" if minutes else "none of them waits"
-    more = f"{paced['pages']} takes one more"
-    return f"{paced['calls']} of them are {paced['what']}, of which a minute takes {paced['a_minute']}: {waits}; {more}"
+    little = f" in {paced['calls']} calls where there is little of each" if paced["calls"] < paced["listings"] else ""
+    most = f"a minute takes {paced['a_minute']} calls, so {waits}"
+    return f"{paced['listings']} of them are {paced['what']}{little}, and {paced['pages']} takes one more: {most}"
 
 
 def _preflight(context: click.Context, plan: Plan, specs: Sequence[str], options: Any, out_format: str) -> None:

@@ -76,6 +76,8 @@ class Pace:
     """Whether it is of the calls of a client."""
     pages: str = ""
     """What takes another call: each 1,000 assets of a type."""
+    together: int = 1
+    """How many of them may be one call, where there is little of each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from cnamm_scan.model import Reason
 from cnamm_scan.providers.bounds import Bounds
 from cnamm_scan.providers.gcp.answers import NOT_THERE, TOO_LARGE, of_grpc, page_refused
 from cnamm_scan.providers.gcp.assets import Documents, Whose, is_truncated
-from cnamm_scan.providers.gcp.needs import ANY, Assets
+from cnamm_scan.providers.gcp.needs import ANY, CONTENTS, TOGETHER, Assets
 from cnamm_scan.providers.gcp.quota import Quota
-from cnamm_scan.providers.interface import Answer, CallFailedError
+from cnamm_scan.providers.interface import Answer, CallFailedError, NotYetError
 
 PAGE = 1000
 """Assets asked at once: as many as there may be."""
@@ -40,6 +41,59 @@ class Page:
         return self.token, self.size
 
 
+class Together:
+    """Types that are asked for in one call, in the hope that there is little of each: most projects have nothing of most types.
+
+    Where all of it fits on one page, that page answers for each of them. Where it does not, or is refused, each is asked by itself, as if
+    nobody had hoped.
+    """
+
+    def __init__(self, types: Sequence[str]) -> None:
+        self.types = tuple(types)
+        self._lock = threading.Lock()
+        self._is_open = True
+        self._found: dict[str, list[Any]] = {}
+        self._seen_at = ""
+
+    def of(self, kind: str, ask: Callable[[Sequence[str]], Any]) -> tuple[list[Any], str] | None:
+        """What there is of a type, once, and when it was read; None: it is to be asked by itself. Raises CallFailedError."""
+        with self._lock:  # whoever comes meanwhile waits: the answer is for him too
+            if self._is_open:
+                try:
+                    response = ask(self.types)
+                except NotYetError:
+                    raise
+                except CallFailedError as failure:
+                    if failure.reason is Reason.CREDENTIALS:
+                        raise
+                else:
+                    self._take(response)
+                self._is_open = False
+            found = self._found.pop(kind, None)
+            return None if found is None else (found, self._seen_at)
+
+    def _take(self, response: Any) -> None:
+        found: dict[str, list[Any]] = {kind: [] for kind in self.types}
+        for asset in response.assets:
+            if asset.asset_type not in found:  # spelled in another way than it was asked for: whose answer is this?
+                return
+            found[asset.asset_type].append(asset)
+        if not response.next_page_token:
+            self._found, self._seen_at = found, _seen_at(response)
+
+
+def together(operations: Mapping[str, Iterable[str]]) -> dict[tuple[str, str], Together]:
+    """Who is asked with whom, of what will be asked: client -> types."""
+    made: dict[tuple[str, str], Together] = {}
+    for client in operations.keys() & CONTENTS.keys():
+        types = sorted({*operations[client]} - {ANY})
+        for start in range(0, len(types), TOGETHER):
+            those = types[start : start + TOGETHER]
+            if len(those) > 1:
+                made |= dict.fromkeys(((CONTENTS[client][0], kind) for kind in those), Together(those))
+    return made
+
+
 class Inventory:
     """Everything beneath one scope."""
 
@@ -55,6 +109,8 @@ class Inventory:
 
         self.scope = scope
         self.whose = Whose(scope, {})
+        self.together: Mapping[tuple[str, str], Together] = {}
+        """(content, type) -> with which others it is asked first."""
         self.members: Mapping[str, Sequence[str] | None] = {}
         """Type -> what is unpacked of its objects; of others all."""
         self._request: Any = ListAssetsRequest.pb()
@@ -80,13 +136,12 @@ class Inventory:
         self, assets: Assets, page: Page, metadata: Callable[[], list[tuple[str, str]]], count: Callable[[], None], ends: float | None
     ) -> Answer:
         """One page of assets of a type; `count` hears of the request. Raises CallFailedError."""
-        request = self._request(
-            parent=self.scope,
-            content_type=self._contents[assets.content].value,
-            asset_types=[] if assets.type == ANY else [assets.type],
-            page_size=page.size,
-            page_token=page.token,
-        )
+        together = self.together.get((assets.content, assets.type)) if page == Page() else None
+        if together is not None:
+            found = together.of(assets.type, lambda types: self._asked(self._question(assets.content, types, page), metadata, count, ends))
+            if found is not None:
+                return self._answer(assets, page, *found, "")
+        request = self._question(assets.content, [] if assets.type == ANY else [assets.type], page)
         try:
             response = self._asked(request, metadata, count, ends)
         except CallFailedError as failure:
@@ -98,7 +153,16 @@ class Inventory:
             if failure.code == "INVALID_ARGUMENT":  # a question is the same for every type but for its name
                 raise CallFailedError(Reason.UNSUPPORTED, failure.code, failure.message) from failure
             raise
-        return self._answer(assets, page, response)
+        return self._answer(assets, page, response.assets, _seen_at(response), response.next_page_token)
+
+    def _question(self, content: str, types: Sequence[str], page: Page) -> Any:
+        return self._request(
+            parent=self.scope,
+            content_type=self._contents[content].value,
+            asset_types=types,
+            page_size=page.size,
+            page_token=page.token,
+        )
 
     def _asked(self, request: Any, metadata: Callable[[], list[tuple[str, str]]], count: Callable[[], None], ends: float | None) -> Any:
         said = [*metadata(), ("x-goog-request-params", f"parent={quote(self.scope, safe='')}")]
@@ -120,19 +184,18 @@ class Inventory:
         except self._broken as error:
             raise CallFailedError(Reason.MALFORMED, "MalformedBody", retry=True) from error
 
-    def _answer(self, assets: Assets, page: Page, response: Any) -> Answer:
-        seen_at = response.read_time.ToJsonString() if response.HasField("read_time") else ""
+    def _answer(self, assets: Assets, page: Page, those: Iterable[Any], seen_at: str, token: str) -> Answer:
+        """Those assets of a response, and how the listing goes on."""
         documents = Documents(self.whose, assets.content, seen_at, self.members.get(assets.type))
         found, dark, is_anybodys = [], {}, False
         cut = CallFailedError(Reason.TRUNCATED, "AssetTruncated")
-        for asset in response.assets:
+        for asset in those:
             if not is_truncated(asset, self._unknown):
                 found.append(asset)
             elif (target := documents.target_of(asset)) is not None:
                 dark[target] = cut
             else:
                 is_anybodys = True
-        token = response.next_page_token
         following = Page(token, page.size) if token else None
         return Answer(
             {"assets": found},
@@ -146,6 +209,10 @@ class Inventory:
     def close(self) -> None:
         """Close the connection."""
         self._channel.close()
+
+
+def _seen_at(response: Any) -> str:
+    return response.read_time.ToJsonString() if response.HasField("read_time") else ""
 
 
 def _authorities(trusted: str | None) -> bytes | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnamm_scan.providers.gcp import needs
 from cnamm_scan.providers.gcp.forms import NORMALISERS
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def _connect(name: str, reached: Reached) -> Provider:
     from cnamm_scan.providers.gcp.provider import Options, connect
 
-    return connect(name, Options(call_timeout=reached.call_timeout, connections=reached.connections, **reached.said))
+    how: dict[str, Any] = {"call_timeout": reached.call_timeout, "connections": reached.connections, "operations": reached.operations}
+    return connect(name, Options(**how, **reached.said))
 
 
 def _role(rights: Sequence[str]) -> Document:
@@ -70,6 +71,6 @@ KIND = Kind(
     ),
     needs=needs.needs,
     call_problem=needs.problem,
-    pace=Pace("listings of Asset Inventory", needs.A_MINUTE, needs.CONTENTS.__contains__, "each 1,000 assets of a type"),
+    pace=Pace("listings of Asset Inventory", needs.A_MINUTE, needs.CONTENTS.__contains__, "each 1,000 assets of a type", needs.TOGETHER),
     command_line="gcloud",
 )

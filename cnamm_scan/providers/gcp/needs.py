@@ -19,6 +19,8 @@ CONTENTS: Mapping[str, tuple[str, str]] = {
 """Clients of collectors that ask Asset Inventory -> the content asked, and its permission. Any other is a service and its version."""
 A_MINUTE = 100
 """Calls of ListAssets in a minute for the project that pays, where nobody asked Google for more. An organization's 800 are above that."""
+TOGETHER = 16
+"""Types that are asked for in one call first, in case there is little of each."""
 ANY = "*"
 """The operation that asks for assets of every type."""
 SCOPE = "scope"

@@ -17,12 +17,13 @@ from cnamm_scan.providers.gcp.assets import Whose, members_by
 from cnamm_scan.providers.gcp.door import Project, chosen, projects_in
 from cnamm_scan.providers.gcp.forms import NORMALISERS
 from cnamm_scan.providers.gcp.hosts import Hosts
-from cnamm_scan.providers.gcp.inventory import Inventory, Page
+from cnamm_scan.providers.gcp.inventory import Inventory, Page, together
 from cnamm_scan.providers.gcp.link import AGENT, Link
 from cnamm_scan.providers.gcp.needs import AT, BODY, SCOPE, Assets, Path, asked
 from cnamm_scan.providers.gcp.scopes import parent_of
 from cnamm_scan.providers.gcp.signin import Signed, find, of_google_auth
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, Trial, code_matches
+from cnamm_scan.providers.kind import Operations
 from cnamm_scan.providers.one_place import OnePlace
 from cnamm_scan.providers.reading import Within
 from cnamm_scan.providers.sdk import need
@@ -54,6 +55,8 @@ class Options:
     """Seconds to wait for one answer."""
     connections: int = 16
     bounds: Bounds = BOUNDS
+    operations: Operations | None = None
+    """Client -> what will be asked of it: of Asset Inventory, types that may be asked for together. None: each by itself."""
 
 
 def connect(name: str, options: Options) -> GcpProvider:
@@ -102,6 +105,7 @@ def connect(name: str, options: Options) -> GcpProvider:
             raise unsigned.refused(failure, scope, where, hosts, account, signed.quota_project) from failure
         read, gone = chosen(projects, name, where)
         inventory.whose = Whose(scope if "/" in name else parent_of(read[0].id), {each.number: each.id for each in read})
+        inventory.together = together(options.operations or {})
         opened.pop_all()
     return GcpProvider(link, name, read, gone, sent, options)
 

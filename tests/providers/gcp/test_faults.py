@@ -230,6 +230,7 @@ def _quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     rules += [rule(name, "gcp.probe.project", passes, service="gcp.probe") for name, passes in LOOKING.items()]
     with shipping(tmp_path_factory.mktemp("pack"), {"gcp/probe": COLLECTOR}, rules), pytest.MonkeyPatch.context() as patch:
         patch.setattr(inventory, "PAGE", 2)
+        patch.setattr(inventory, "TOGETHER", 1)  # each fault has a call of its own
         patch.setattr(quota, "SECONDS", 0.1)
         yield
 

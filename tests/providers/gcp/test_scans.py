@@ -125,13 +125,15 @@ def test_the_quota_of_a_service_is_waited_for_once_it_is_known(monkeypatch: pyte
 def test_a_plan_says_what_the_quota_makes_of_it(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(["plan", "gcp"]) == 0
     said = re.sub(r"\s+", " ", capsys.readouterr().out)
-    assert "1 of them are listings of Asset Inventory, of which a minute takes 100: none of them waits" in said
+    assert "1 of them are listings of Asset Inventory, and each 1,000 assets of a type takes one more" in said
+    assert "a minute takes 100 calls, so none of them waits" in said
     assert run(["plan", "gcp", "--format=json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["paced"]["calls"] == 1
     from cnamm_scan.cli import plan
 
-    many = {"calls": 250, "a_minute": 100, "what": "listings", "pages": "each 1,000"}
-    assert "they take 2 minutes at least" in plan._told_pace(many)
+    many = {"listings": 900, "calls": 250, "a_minute": 100, "what": "listings", "pages": "each 1,000"}
+    told = "900 of them are listings in 250 calls where there is little of each, and each 1,000 takes one more"
+    assert plan._told_pace(many) == f"{told}: a minute takes 100 calls, so they take 2 minutes at least"
 
 
 def test_rights_are_tried_with_one_asset(capsys: pytest.CaptureFixture[str]) -> None:
