@@ -26,7 +26,7 @@ RAISING: Mapping[str, Column] = {
     "can_raise": Column("boolean", about="Comes to all rights by a way of its own; unknown where it hangs on what may be borrowed."),
 }
 PRINCIPAL: Mapping[str, Column] = {
-    "member": Column("text", about="As allow policies name it."),
+    "member": Column("text", about="As allow policies name it. Who is in a group, or of a domain, is not known here."),
     "place": Column("text", about="The id of the project, or folders/N or organizations/N."),
     "account": Column("text", about="The address of a service account; empty for all else."),
     "kind": Column("text", about="user, serviceAccount, group, domain, principal, principalSet, allUsers or allAuthenticatedUsers."),
