@@ -21,8 +21,8 @@ NETWORK = "projects/shop-prod/global/networks/n"
 _LEVEL = "cloudresourcemanager.googleapis.com/"
 HIERARCHY: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "gcp.project.project": [{"ancestors": LINE}],
-    "gcp.iam.folder": [{"@": ORGANIZATION.id, "id": "folders/5", "ancestors": LINE[1:]}],
-    "gcp.iam.organization": [{"@": ORGANIZATION.id, "id": "organizations/9", "domain": "shop.example"}],
+    "gcp.folder.folder": [{"@": ORGANIZATION.id, "id": "folders/5", "ancestors": LINE[1:]}],
+    "gcp.organization.organization": [{"@": ORGANIZATION.id, "id": "organizations/9", "name": "shop.example"}],
 }
 OPEN: dict[str, Any] = {"priority": 1000, "direction": "INGRESS", "is_disabled": False, "denied": [], "source_ranges": ["0.0.0.0/0"]}
 SSH: dict[str, Any] = {**OPEN, "allowed": [{"IPProtocol": "tcp", "ports": ["22"]}], "network": NETWORK}
@@ -164,7 +164,7 @@ def test_who_is_googles() -> None:
 
 
 def exposure(told: Mapping[str, Any], targets: tuple[Target, ...] = BOTH) -> bool | None:
-    (row,) = made("gcp.network.interface_exposure", {"gcp.network.interface": [CARD], "gcp.network.network": [VPC], **told}, targets)
+    (row,) = made("gcp.network.interface_exposure", {"gcp.network.interface": [CARD], "gcp.vpc.network": [VPC], **told}, targets)
     found: bool | None = row.values["opens_ssh_or_rdp"]
     return found
 
@@ -176,9 +176,9 @@ def test_hierarchical_policies_stand_above_what_a_project_shows() -> None:
     assert exposure({**rules, **above}) is False
     assert exposure(rules, (PROJECT,)) is None  # what the organization keeps out was not seen
     assert exposure({}, (PROJECT,)) is None
-    told = {**rules, "gcp.network.network": [{**VPC, "effective": []}]}
+    told = {**rules, "gcp.vpc.network": [{**VPC, "effective": []}]}
     assert exposure(told, (PROJECT,)) is True  # the network itself tells
-    told = {**rules, "gcp.network.network": [{**VPC, "effective": [{"type": "HIERARCHY", "rules": [KEEPS_OUT]}]}]}
+    told = {**rules, "gcp.vpc.network": [{**VPC, "effective": [{"type": "HIERARCHY", "rules": [KEEPS_OUT]}]}]}
     assert exposure(told, (PROJECT,)) is False
 
 
@@ -188,9 +188,9 @@ def test_network_policies_come_after_the_rules_or_before_them() -> None:
         "gcp.network.network_policy": [{"attached_to": [f"https://x/compute/v1/{NETWORK}"], "rules": [KEEPS_OUT]}],
     }
     assert exposure(rules) is True
-    assert exposure({**rules, "gcp.network.network": [{**VPC, "order": "BEFORE_CLASSIC_FIREWALL"}]}) is False
-    assert exposure({**rules, "gcp.network.network": [{**VPC, "order": None}]}) is None
-    before = {"gcp.network.network": [{**VPC, "order": "BEFORE_CLASSIC_FIREWALL"}], "gcp.network.firewall": [SSH]}
+    assert exposure({**rules, "gcp.vpc.network": [{**VPC, "order": "BEFORE_CLASSIC_FIREWALL"}]}) is False
+    assert exposure({**rules, "gcp.vpc.network": [{**VPC, "order": None}]}) is None
+    before = {"gcp.vpc.network": [{**VPC, "order": "BEFORE_CLASSIC_FIREWALL"}], "gcp.network.firewall": [SSH]}
     for place, answer in (("https://x/compute/v1/projects/shop-prod/regions/europe-west1", False), ("regions/us-east1", True)):
         regional = [{"attached_to": [NETWORK], "rules": [KEEPS_OUT], "place": place}]
         assert exposure({**before, "gcp.network.regional_policy": regional}) is answer
@@ -201,9 +201,7 @@ def test_an_interface_is_reached_by_what_it_has_an_address_of() -> None:
     assert exposure(six) is False
     assert exposure({**six, "gcp.network.interface": [{**CARD, "has_address6": True}]}) is True
     assert exposure({**six, "gcp.network.interface": [{**CARD, "has_address6": None}]}) is None
-    assert not made(
-        "gcp.network.interface_exposure", {"gcp.network.interface": [{**CARD, "has_address": False}], "gcp.network.network": [VPC]}
-    )
+    assert not made("gcp.network.interface_exposure", {"gcp.network.interface": [{**CARD, "has_address": False}], "gcp.vpc.network": [VPC]})
     assert (
         exposure({"gcp.network.interface": [{**CARD, "network": "projects/host/global/networks/n"}]}) is None
     )  # of a host that is not scanned
@@ -211,10 +209,10 @@ def test_an_interface_is_reached_by_what_it_has_an_address_of() -> None:
 
 def test_a_network_is_told_by_the_machine_that_is_most_open() -> None:
     for tags, answer in (([], True), (["bastion"], True)):
-        told = {"gcp.network.network": [{**VPC, "effective": []}], "gcp.network.firewall": [{**SSH, "target_tags": tags}]}
+        told = {"gcp.vpc.network": [{**VPC, "effective": []}], "gcp.network.firewall": [{**SSH, "target_tags": tags}]}
         (row,) = made("gcp.network.network_exposure", told)
         assert row.values["opens_ssh_or_rdp"] is answer
-    told = {"gcp.network.network": [{**VPC, "effective": []}], "gcp.network.firewall": []}
+    told = {"gcp.vpc.network": [{**VPC, "effective": []}], "gcp.network.firewall": []}
     assert made("gcp.network.network_exposure", told)[0].values["opens_remote_administration"] is False
 
 
@@ -237,9 +235,9 @@ PREVENTS = "storage.publicAccessPrevention"
 def test_a_bucket_is_open_unless_it_is_prevented_there_or_above() -> None:
     bucket: dict[str, Any] = {"#": "//storage.googleapis.com/a", "name": "a", "prevention": "inherited", "is_uniform": True}
     given = {**binding("roles/storage.objectViewer", "allUsers"), "resource": bucket["#"], "resource_type": "storage.googleapis.com/Bucket"}
-    told = {"gcp.storageaccess.bucket": [bucket], "gcp.iam.binding": [given]}
+    told = {"gcp.storage.bucket": [bucket], "gcp.iam.binding": [given]}
     above = {"gcp.orgpolicy.policy": [policy(PREVENTS, "organizations/9", {"enforce": True})]}
-    for view in ("gcp.storageaccess.bucket_access", "gcp.iam.public_access"):
+    for view in ("gcp.storage.bucket_access", "gcp.iam.public_access"):
 
         def public(told: Mapping[str, Any], targets: tuple[Target, ...] = BOTH, view: str = view) -> Any:
             return of(view, told, str(bucket["#"]), targets=targets)["is_public"]
@@ -247,10 +245,10 @@ def test_a_bucket_is_open_unless_it_is_prevented_there_or_above() -> None:
         assert public(told) is True
         assert public({**told, **above}) is False
         assert public(told, (PROJECT,)) is None
-        assert public({**told, "gcp.storageaccess.prevention": [{"is_enforced": False}]}, (PROJECT,)) is True
-        assert public({**told, "gcp.storageaccess.prevention": [{"is_enforced": True}]}, (PROJECT,)) is False
-        assert public({**told, "gcp.storageaccess.bucket": [{**bucket, "prevention": "enforced"}]}, (PROJECT,)) is False
-    assert of("gcp.storageaccess.bucket_access", {**told, "gcp.iam.binding": []}, str(bucket["#"]))["is_public"] is False
+        assert public({**told, "gcp.storage.prevention": [{"is_enforced": False}]}, (PROJECT,)) is True
+        assert public({**told, "gcp.storage.prevention": [{"is_enforced": True}]}, (PROJECT,)) is False
+        assert public({**told, "gcp.storage.bucket": [{**bucket, "prevention": "enforced"}]}, (PROJECT,)) is False
+    assert of("gcp.storage.bucket_access", {**told, "gcp.iam.binding": []}, str(bucket["#"]))["is_public"] is False
 
 
 def test_a_service_is_open_where_the_internet_reaches_it() -> None:
@@ -260,7 +258,7 @@ def test_a_service_is_open_where_the_internet_reaches_it() -> None:
         "resource_type": "run.googleapis.com/Service",
     }
     for ingress, answer in (("all", True), ("internal", False), ("internal-and-cloud-load-balancing", None), (None, None)):
-        told = {"gcp.iam.binding": [given], "gcp.iam.run_service": [{"#": given["resource"], "ingress": ingress}]}
+        told = {"gcp.iam.binding": [given], "gcp.run.service": [{"#": given["resource"], "ingress": ingress}]}
         assert of("gcp.iam.public_access", told, "//run.googleapis.com/a")["is_public"] is answer
 
 
@@ -345,8 +343,8 @@ def test_a_dataset_is_told_by_its_list_or_by_its_allow_policy() -> None:
         ([{"specialGroup": "allAuthenticatedUsers"}], [], True),
         ("odd", [own], None),
     ):
-        told = {"gcp.storageaccess.dataset": [{**dataset, "access": access}], "gcp.iam.binding": bindings}
-        assert of("gcp.storageaccess.dataset_access", told, dataset["#"])["is_public"] is answer
+        told = {"gcp.bigquery.dataset": [{**dataset, "access": access}], "gcp.iam.binding": bindings}
+        assert of("gcp.bigquery.dataset_access", told, dataset["#"])["is_public"] is answer
 
 
 def test_in_which_order_a_network_tells_hierarchical_policies_is_not_known() -> None:
@@ -354,7 +352,7 @@ def test_in_which_order_a_network_tells_hierarchical_policies_is_not_known() -> 
 
     def told(*rules: Mapping[str, Any], kind: str = "HIERARCHY") -> bool | None:
         effective = [{"type": kind, "rules": [each]} for each in rules]
-        return exposure({"gcp.network.network": [{**VPC, "effective": effective}], "gcp.network.firewall": []})
+        return exposure({"gcp.vpc.network": [{**VPC, "effective": effective}], "gcp.network.firewall": []})
 
     assert told(lets_in) is True
     assert told(lets_in, KEEPS_OUT) is None

@@ -48,6 +48,7 @@ _POLICIES = [
     [_policy("allow", "0.0.0.0/0", targetSecureTags=[{"name": "tagValues/1"}])],
 ]
 _ATTACHED: dict[str, list[Any]] = {"rules": _POLICIES, "attached_to": [[], [NETWORK]]}
+_DOOR: dict[str, list[Any]] = {"has_public_ip": [True, False], "networks": [[], ["198.51.100.0/24"], ["0.0.0.0/0"]]}
 POOLS: Mapping[str, Mapping[str, list[Any]]] = {
     "gcp.iam.binding": {
         "role": ["roles/owner", "roles/viewer", "roles/iam.serviceAccountUser", "roles/nobody.knows", ROLE],
@@ -62,7 +63,7 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
         "is_deleted": [False, True],
     },
     "gcp.iam.service_account": {"is_disabled": [False, True]},
-    "gcp.iam.organization": {"domain": ["shop.example"]},
+    "gcp.organization.organization": {"name": ["shop.example"]},
     "gcp.iam.pool_provider": {
         "issuer": ["", GITHUB, "https://sso.shop.example"],
         "condition": [
@@ -75,7 +76,7 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
         "mapping": [{}, {"attribute.repository": "assertion.repository"}, {"attribute.repository": "assertion.ref"}],
         "is_disabled": [False],
     },
-    "gcp.iam.run_service": {"ingress": ["all", "internal", "internal-and-cloud-load-balancing"]},
+    "gcp.run.service": {"ingress": ["all", "internal", "internal-and-cloud-load-balancing"]},
     "gcp.project.project": {"ancestors": [LINE]},
     "gcp.orgpolicy.policy": {
         "rules": [[], [{"enforce": True}], [{"enforce": False}], [{"values": {"allowedValues": ["a"]}}]],
@@ -84,8 +85,8 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
         "has_spec": [True, True, False],
         "has_dry_run": [False, True],
     },
-    "gcp.storageaccess.bucket": {"prevention": ["inherited", "enforced"], "is_uniform": [True, False]},
-    "gcp.network.network": {
+    "gcp.storage.bucket": {"prevention": ["inherited", "enforced"], "is_uniform": [True, False]},
+    "gcp.vpc.network": {
         "order": ["AFTER_CLASSIC_FIREWALL", "BEFORE_CLASSIC_FIREWALL"],
     },
     "gcp.network.firewall": {
@@ -102,6 +103,14 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
     "gcp.network.firewall_policy": {"rules": _POLICIES, "attached_to": [[], ["organizations/9"], ["folders/5"]]},
     "gcp.network.network_policy": _ATTACHED,
     "gcp.network.regional_policy": {**_ATTACHED, "place": ["europe-west1"]},
+    "gcp.alloydb.instance": _DOOR,
+    "gcp.sqladmin.instance": _DOOR,
+    "gcp.container.cluster": {
+        "is_public": [True, False],
+        "is_filtered": [True, True, False],
+        "networks": [[], ["198.51.100.0/24"]],
+        "networks_before": [[], ["0.0.0.0/0"]],
+    },
     "gcp.network.interface": {
         "network": [NETWORK],
         "tags": [[], ["a"]],
@@ -112,7 +121,7 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
     },
 }
 """Table -> column -> what may stand there. What an asset always says of itself is not among them: its name, its type, where it is."""
-ALONE = frozenset({"gcp.project.project", "gcp.iam.organization", "gcp.iam.role", "gcp.network.network"})
+ALONE = frozenset({"gcp.project.project", "gcp.organization.organization", "gcp.iam.role", "gcp.vpc.network"})
 """Tables of which there is one row."""
 TOGETHER = {"gcp.network.firewall": [{"allowed": SSH, "denied": []}, {"allowed": [], "denied": SSH}]}
 
@@ -127,9 +136,9 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
         target = ORGANIZATION.id if kind in ("Folder", "Organization") else target
         own = random.choice(
             [
-                ("storage.googleapis.com/Bucket", "gcp.storageaccess.bucket 0"),
-                ("bigquery.googleapis.com/Dataset", "gcp.storageaccess.dataset 0"),
-                ("run.googleapis.com/Service", "gcp.iam.run_service 0"),
+                ("storage.googleapis.com/Bucket", "gcp.storage.bucket 0"),
+                ("bigquery.googleapis.com/Dataset", "gcp.bigquery.dataset 0"),
+                ("run.googleapis.com/Service", "gcp.run.service 0"),
                 ("iam.googleapis.com/ServiceAccount", "projects/shop-prod/serviceAccounts/11"),
             ]
         )
@@ -139,13 +148,13 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
         target = PROJECT.id if number % 3 == 0 else ORGANIZATION.id
         constraint = random.choice(["storage.publicAccessPrevention", "gcp.resourceLocations", "custom.odd"])
         said = {"resource_id": level, "name": constraint}
-    elif table == "gcp.iam.folder":
+    elif table == "gcp.folder.folder":
         target, said = ORGANIZATION.id, {"id": "folders/5", "ancestors": LINE[1:]}
-    elif table == "gcp.iam.organization":
+    elif table == "gcp.organization.organization":
         target, said = ORGANIZATION.id, {"id": "organizations/9"}
     elif table == "gcp.network.firewall_policy":
         target = ORGANIZATION.id
-    elif table == "gcp.network.network":
+    elif table == "gcp.vpc.network":
         # what it tells of policies is not lost here: it says the same as the tables that stand in for it
         told = [None, [], [{"type": "HIERARCHY", "rules": _POLICIES[1]}], [{"type": "HIERARCHY", "rules": _POLICIES[2]}]]
         said = {"id": NETWORK, "name": "n", "project": "shop-prod", "effective": random.choice(told)}
@@ -153,13 +162,17 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
         said = {"network": NETWORK}
     elif table == "gcp.network.interface":
         said = {"machine": "m", "project": "shop-prod", "name": "nic0", "machine_id": "projects/shop-prod/zones/europe-west1-b/instances/m"}
+    elif table in ("gcp.alloydb.instance", "gcp.sqladmin.instance"):
+        said = {"id": key, "name": "x"}
+    elif table == "gcp.container.cluster":
+        said = {"id": key, "project": "shop-prod", "name": "x", "place": "europe-west1"}
     elif table == "gcp.iam.service_account":
         said = {"email": "ci@shop-prod.iam.gserviceaccount.com", "unique_id": "11"}
     elif table == "gcp.iam.pool_provider":
         said = {"name": "p", "pool": POOL}
-    elif table == "gcp.storageaccess.bucket":
+    elif table == "gcp.storage.bucket":
         said = {"name": "x"}
-    elif table == "gcp.storageaccess.dataset":
+    elif table == "gcp.bigquery.dataset":
         # its list is not lost here: where there is none, the allow policy tells the same
         said = {"name": "x", "project": "shop-prod", "access": random.choice([None, [], [{"iamMember": "allUsers"}], [{"domain": "x"}]])}
     return target, key, said
@@ -170,10 +183,10 @@ def invented(random: Random, view: View, targets: tuple[Target, ...]) -> dict[st
     assert view.made is not None
     found: dict[str, list[SeenRow]] = {}
     for table, columns in view.made.reads.items():
-        many = 1 if table in ALONE or table == "gcp.iam.folder" else random.randrange(4)
+        many = 1 if table in ALONE or table == "gcp.folder.folder" else random.randrange(4)
         if table in ("gcp.iam.service_account", "gcp.iam.pool_provider", "gcp.network.interface"):
             many = 1
-        if table == "gcp.storageaccess.prevention":
+        if table == "gcp.storage.prevention":
             many = 0  # it tells what the policies tell, where these are not all seen
         found[table] = []
         for number in range(many):

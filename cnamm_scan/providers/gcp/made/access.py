@@ -22,7 +22,7 @@ Held = tuple[Level, SeenRow]
 BINDING = "gcp.iam.binding"
 ROLE = "gcp.iam.role"
 ACCOUNT = "gcp.iam.service_account"
-ORGANIZATION = "gcp.iam.organization"
+ORGANIZATION = "gcp.organization.organization"
 EVERYWHERE = "global"
 ANYBODY = frozenset({"allUsers", "allAuthenticatedUsers"})
 _BASICS = ("projectOwner", "projectEditor", "projectViewer")
@@ -204,7 +204,7 @@ def _judged(rights: Rights) -> Row:
 
 
 def _domains(seen: SeenTables) -> Mapping[str, str]:
-    return {row.values["id"]: row.values["domain"] for row in seen.rows(ORGANIZATION) if row.values["id"] and row.values["domain"]}
+    return {row.values["id"]: row.values["name"] for row in seen.rows(ORGANIZATION) if row.values["id"] and row.values["name"]}
 
 
 def _is_outside(member: str, domain: str | None) -> Truth:

@@ -10,7 +10,7 @@ from cnamm_scan.model import Target
 from cnamm_scan.providers.interface import SeenTables
 
 PROJECT = "gcp.project.project"
-FOLDER = "gcp.iam.folder"
+FOLDER = "gcp.folder.folder"
 LEVELS = ("projects", "folders", "organizations")
 
 

@@ -28,7 +28,7 @@ from cnamm_scan.providers.openness import EVERYWHERE, PUBLIC, Addresses, address
 Row = dict[str, Any]
 Json = Any
 
-NETWORK = "gcp.network.network"
+NETWORK = "gcp.vpc.network"
 FIREWALL = "gcp.network.firewall"
 HIERARCHICAL = "gcp.network.firewall_policy"
 GLOBAL = "gcp.network.network_policy"

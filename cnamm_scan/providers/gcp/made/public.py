@@ -12,10 +12,10 @@ from cnamm_scan.providers.gcp.policies.truths import Truth, any_of, both, either
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 
 BINDING = "gcp.iam.binding"
-BUCKET = "gcp.storageaccess.bucket"
-DATASET = "gcp.storageaccess.dataset"
-RUN = "gcp.iam.run_service"
-EFFECTIVE = "gcp.storageaccess.prevention"
+BUCKET = "gcp.storage.bucket"
+DATASET = "gcp.bigquery.dataset"
+RUN = "gcp.run.service"
+EFFECTIVE = "gcp.storage.prevention"
 PREVENTION = "storage.publicAccessPrevention"
 
 
