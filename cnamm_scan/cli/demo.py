@@ -68,7 +68,6 @@ def command(context: click.Context, output: Path | None) -> None:
     from cnamm_scan.demo.gcp.bed.server import GcpBed
     from cnamm_scan.demo.gcp.shop import ORGANIZATION
     from cnamm_scan.demo.gcp.shop import shop as cloud
-    from cnamm_scan.providers.gcp import quota
     from cnamm_scan.report.markdown import render
 
     tune_process()
@@ -77,7 +76,6 @@ def command(context: click.Context, output: Path | None) -> None:
     os.environ.update(AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing")
     for name in [name for name in os.environ if name.upper() in _NOT_OURS or name.upper().startswith(_NOT_OURS_EITHER)]:
         del os.environ[name]
-    quota.CALLS = 1000  # nobody counts calls here, and there are more types to ask for than Google answers in a minute
     progress = Shown(err)
     with tempfile.TemporaryDirectory(prefix="cnamm-scan-") as private, ThreadPoolExecutor(1) as beside, ExitStack() as stack:
         stack.enter_context(progress)
