@@ -114,6 +114,22 @@ def test_topics_and_benchmarks_are_told_apart() -> None:
     assert not TOPICS & BENCHMARKS
 
 
+@pytest.mark.parametrize(
+    ("name", "tag"),
+    [
+        ("CIS AWS Foundations", "cis-aws"),
+        ("CIS Azure Foundations", "cis-azure"),
+        ("CIS Google Cloud Platform Foundation", "cis-gcp"),
+        ("CIS Kubernetes Benchmark", "cis-kubernetes"),
+    ],
+)
+def test_a_benchmark_that_is_cited_is_a_tag(name: str, tag: str) -> None:
+    """Who selects by the tag gets every rule that its benchmark asks for."""
+    citing = [rule for rule in reader.load().rules.values() if any(each.startswith(f"{name} ") for each in rule.references)]
+    assert len(citing) > 20
+    assert [rule.id for rule in citing if tag not in rule.tags] == []
+
+
 # ---- ids -------------------------------------------------------------------------------------------------------------------------
 
 
@@ -206,11 +222,11 @@ def test_a_finding_about_a_pod_names_what_made_it() -> None:
     assert {name: fail for name, fail in named.items() if not owned & set(placeholders(fail))} == {}
 
 
-UNCHOSEN = {"event_name", "type_name", "kind_name", "runtime_name", "region_name"}
+UNCHOSEN = {"event_name", "type_name", "kind_name", "runtime_name", "region_name", "long_name"}
 """Names that a vendor gives."""
 
 
-@pytest.mark.parametrize("provider", ["aws", "azure", "kubernetes"])
+@pytest.mark.parametrize("provider", ["aws", "azure", "gcp", "kubernetes"])
 def test_a_name_that_somebody_chose_stands_in_quotes(provider: str) -> None:
     """A function called thumbnails, a statement called open: without quotes a sentence reads on over it."""
     shipped, bare = reader.load(), []

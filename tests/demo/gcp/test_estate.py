@@ -39,12 +39,11 @@ class Whole:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     folder = tmp_path_factory.mktemp("bundles")
-    with pytest.MonkeyPatch.context() as patch, GcpBed(shop()) as bed:
-        with scan(bed, ORGANIZATION, output=folder) as done:
-            (folder / "report.md").write_text(render(done.report()))
-            (folder / "report.json").write_text(json.dumps(done.report(), default=str))
-            key = json.loads(bed.key_file.read_text())["private_key"]
-            yield Whole(done, list(bed.requests), folder, [*bed.signing.tokens, key.splitlines()[1]])
+    with GcpBed(shop()) as bed, scan(bed, ORGANIZATION, output=folder) as done:
+        (folder / "report.md").write_text(render(done.report()))
+        (folder / "report.json").write_text(json.dumps(done.report(), default=str))
+        key = json.loads(bed.key_file.read_text())["private_key"]
+        yield Whole(done, list(bed.requests), folder, [*bed.signing.tokens, key.splitlines()[1]])
 
 
 def _names(cloud: Cloud) -> list[str]:
