@@ -48,6 +48,7 @@ _POLICIES = [
     [_policy("allow", "0.0.0.0/0", targetSecureTags=[{"name": "tagValues/1"}])],
 ]
 _ATTACHED: dict[str, list[Any]] = {"rules": _POLICIES, "attached_to": [[], [NETWORK]]}
+_ADMITTED: list[Any] = [[], ["0.0.0.0/0"], ["0.0.0.0/1", "128.0.0.0/1"], ["198.51.100.7"], ["no network"]]
 POOLS: Mapping[str, Mapping[str, list[Any]]] = {
     "gcp.iam.binding": {
         "role": ["roles/owner", "roles/viewer", "roles/iam.serviceAccountUser", "roles/nobody.knows", ROLE],
@@ -83,6 +84,14 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
         "resets": [False, False, True],
         "has_spec": [True, True, False],
         "has_dry_run": [False, True],
+    },
+    "gcp.sqladmin.instance": {"has_public_ip": [True, False], "networks": _ADMITTED},
+    "gcp.alloydb.instance": {"has_public_ip": [True, False], "networks": _ADMITTED},
+    "gcp.container.cluster": {
+        "is_public": [True, False],
+        "is_filtered": [True, False],
+        "networks": _ADMITTED,
+        "networks_before": _ADMITTED,
     },
     "gcp.storageaccess.bucket": {"prevention": ["inherited", "enforced"], "is_uniform": [True, False]},
     "gcp.network.network": {
@@ -157,6 +166,10 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
         said = {"email": "ci@shop-prod.iam.gserviceaccount.com", "unique_id": "11"}
     elif table == "gcp.iam.pool_provider":
         said = {"name": "p", "pool": POOL}
+    elif table in ("gcp.sqladmin.instance", "gcp.alloydb.instance"):
+        said = {"id": "projects/shop-prod/instances/orders", "name": "orders"}
+    elif table == "gcp.container.cluster":
+        said = {"id": "projects/shop-prod/locations/l/clusters/web", "project": "shop-prod", "name": "web", "place": "l"}
     elif table == "gcp.storageaccess.bucket":
         said = {"name": "x"}
     elif table == "gcp.storageaccess.dataset":
