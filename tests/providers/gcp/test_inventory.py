@@ -281,6 +281,7 @@ def test_trials_ask_for_one_asset_and_once_for_each_content() -> None:
         (Said("PERMISSION_DENIED", "IAM_PERMISSION_DENIED"), "denied", "IAM_PERMISSION_DENIED", False),
         (Said("PERMISSION_DENIED", "\x1b[0m; DROP"), "denied", "PERMISSION_DENIED", False),
         (Said("NOT_FOUND", "RESOURCE_NOT_FOUND"), "not_found", "NOT_FOUND", False),
+        (Said("NOT_FOUND", message="Method not found."), "collector_bug", "NoSuchMethod", False),
         (Said("RESOURCE_EXHAUSTED"), "throttled", "RESOURCE_EXHAUSTED", True),
         (Said("UNAUTHENTICATED", "ACCESS_TOKEN_EXPIRED"), "credentials", "ACCESS_TOKEN_EXPIRED", False),
         (Said("FAILED_PRECONDITION"), "unsupported", "FAILED_PRECONDITION", False),

@@ -48,7 +48,7 @@ _POLICIES = [
     [_policy("allow", "0.0.0.0/0", targetSecureTags=[{"name": "tagValues/1"}])],
 ]
 _ATTACHED: dict[str, list[Any]] = {"rules": _POLICIES, "attached_to": [[], [NETWORK]]}
-_DOOR: dict[str, list[Any]] = {"has_public_ip": [True, False], "networks": [[], ["198.51.100.0/24"], ["0.0.0.0/0"]]}
+_ADMITTED: list[Any] = [[], ["0.0.0.0/0"], ["0.0.0.0/1", "128.0.0.0/1"], ["198.51.100.7"], ["no network"]]
 POOLS: Mapping[str, Mapping[str, list[Any]]] = {
     "gcp.iam.binding": {
         "role": ["roles/owner", "roles/viewer", "roles/iam.serviceAccountUser", "roles/nobody.knows", ROLE],
@@ -85,6 +85,14 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
         "has_spec": [True, True, False],
         "has_dry_run": [False, True],
     },
+    "gcp.sqladmin.instance": {"has_public_ip": [True, False], "networks": _ADMITTED},
+    "gcp.alloydb.instance": {"has_public_ip": [True, False], "networks": _ADMITTED},
+    "gcp.container.cluster": {
+        "is_public": [True, False],
+        "is_filtered": [True, False],
+        "networks": _ADMITTED,
+        "networks_before": _ADMITTED,
+    },
     "gcp.storage.bucket": {"prevention": ["inherited", "enforced"], "is_uniform": [True, False]},
     "gcp.vpc.network": {
         "order": ["AFTER_CLASSIC_FIREWALL", "BEFORE_CLASSIC_FIREWALL"],
@@ -103,14 +111,6 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
     "gcp.network.firewall_policy": {"rules": _POLICIES, "attached_to": [[], ["organizations/9"], ["folders/5"]]},
     "gcp.network.network_policy": _ATTACHED,
     "gcp.network.regional_policy": {**_ATTACHED, "place": ["europe-west1"]},
-    "gcp.alloydb.instance": _DOOR,
-    "gcp.sqladmin.instance": _DOOR,
-    "gcp.container.cluster": {
-        "is_public": [True, False],
-        "is_filtered": [True, True, False],
-        "networks": [[], ["198.51.100.0/24"]],
-        "networks_before": [[], ["0.0.0.0/0"]],
-    },
     "gcp.network.interface": {
         "network": [NETWORK],
         "tags": [[], ["a"]],
@@ -162,14 +162,14 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
         said = {"network": NETWORK}
     elif table == "gcp.network.interface":
         said = {"machine": "m", "project": "shop-prod", "name": "nic0", "machine_id": "projects/shop-prod/zones/europe-west1-b/instances/m"}
-    elif table in ("gcp.alloydb.instance", "gcp.sqladmin.instance"):
-        said = {"id": key, "name": "x"}
-    elif table == "gcp.container.cluster":
-        said = {"id": key, "project": "shop-prod", "name": "x", "place": "europe-west1"}
     elif table == "gcp.iam.service_account":
         said = {"email": "ci@shop-prod.iam.gserviceaccount.com", "unique_id": "11"}
     elif table == "gcp.iam.pool_provider":
         said = {"name": "p", "pool": POOL}
+    elif table in ("gcp.sqladmin.instance", "gcp.alloydb.instance"):
+        said = {"id": "projects/shop-prod/instances/orders", "name": "orders"}
+    elif table == "gcp.container.cluster":
+        said = {"id": "projects/shop-prod/locations/l/clusters/web", "project": "shop-prod", "name": "web", "place": "l"}
     elif table == "gcp.storage.bucket":
         said = {"name": "x"}
     elif table == "gcp.bigquery.dataset":
