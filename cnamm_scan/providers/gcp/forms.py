@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,6 +26,46 @@ def open_bindings(value: Json) -> Json:
     ]
 
 
+_PERSON = re.compile(r"(?P<kind>(?:deleted:)?(?:user|group):)(?P<who>[^@]+)(?P<domain>@[^?]*)?")
+_SUBJECT = re.compile(
+    r"(?P<kind>(?:deleted:)?principal://iam\.googleapis\.com/locations/global/workforcePools/[^/]+/subject/)(?P<who>[^?]+)"
+)
+_OF_A_SERVICE = ".gserviceaccount.com"
+
+
+def _stands_for(who: str) -> str:
+    """What stands for somebody: the same for the same address, however it is written."""
+    return hashlib.sha256(who.lower().encode()).hexdigest()[:12]
+
+
+def _address(value: str) -> str:
+    """An address without whose it is. Those of service accounts are no person's."""
+    name, at, domain = value.partition("@")
+    return value if value.endswith(_OF_A_SERVICE) else f"{_stands_for(value)}{at}{domain}" if name else value
+
+
+def _member(value: str) -> str:
+    """A member of a policy: of people and groups the domain is kept, and what stands for the rest."""
+    person = _PERSON.match(value)
+    if person is not None:
+        return f"{person['kind']}{_stands_for(person['who'] + (person['domain'] or ''))}{person['domain'] or ''}"
+    subject = _SUBJECT.match(value)
+    return f"{subject['kind']}{_stands_for(subject['who'])}" if subject is not None else value
+
+
+def members(value: Json) -> Json:
+    """The members of a policy, without the addresses of people and groups."""
+    return [_member(each) for each in value] if isinstance(value, list) and all(isinstance(each, str) for each in value) else None
+
+
+def dataset_access(value: Json) -> Json:
+    """The list of a BigQuery dataset, without the addresses of people and groups."""
+    if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
+        return None
+    told = {"userByEmail": _address, "groupByEmail": _address, "iamMember": _member}
+    return [{name: told[name](said) if name in told and isinstance(said, str) else said for name, said in each.items()} for each in value]
+
+
 _PRECONFIGURED = ("evaluatePreconfiguredWaf(", "evaluatePreconfiguredExpr(")
 
 
@@ -38,6 +80,8 @@ def waf_expression(value: Json) -> Json:
 NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     **metadata.NORMALISERS,
     **settings.NORMALISERS,
+    "dataset_access": dataset_access,
+    "members": members,
     "open_bindings": open_bindings,
     "waf_expression": waf_expression,
 }

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from cnamm_scan.providers.gcp.forms import open_bindings, waf_expression
+from cnamm_scan.providers.gcp.forms import dataset_access, members, open_bindings, waf_expression
+
+WORKFORCE = "principal://iam.googleapis.com/locations/global/workforcePools/staff/subject/"
 
 
 def test_of_members_only_everybody_is_told() -> None:
@@ -38,3 +40,45 @@ def test_bindings_of_another_shape_are_none(odd: Any) -> None:
 def test_an_expression_is_told_by_what_it_asks(expression: str, told: bool) -> None:
     assert waf_expression(expression) == {"isPreconfigured": told}
     assert waf_expression(None) is None
+
+
+def test_members_are_told_without_the_addresses_of_people_and_groups() -> None:
+    kept = [
+        "serviceAccount:ci@shop-prod.iam.gserviceaccount.com",
+        "deleted:serviceAccount:ci@shop-prod.iam.gserviceaccount.com?uid=1",
+        "domain:shop.example",
+        "allUsers",
+        "projectOwner:shop-prod",
+        "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/ci/*",
+    ]
+    assert members(kept) == kept
+    kim, also_kim, deleted, group = members(
+        ["user:kim@shop.example", "user:Kim@Shop.example", "deleted:user:kim@shop.example?uid=1", "group:kim@x.example"]
+    )
+    assert kim.split(":")[1].split("@")[0] == also_kim.split(":")[1].split("@")[0]
+    assert (kim[:5], kim[-13:], deleted[:13], deleted[-13:], group[-10:]) == (
+        "user:",
+        "@shop.example",
+        "deleted:user:",
+        "@shop.example",
+        "@x.example",
+    )
+    (worker,) = members([f"{WORKFORCE}kim@shop.example"])
+    assert worker.startswith(WORKFORCE)
+    assert "kim" not in f"{kim}{also_kim}{deleted}{group}{worker}".lower()
+    assert [members(odd) for odd in ("x", [1], None)] == [None, None, None]
+
+
+def test_the_list_of_a_dataset_is_told_without_the_addresses_of_people() -> None:
+    kept = [
+        {"role": "READER", "specialGroup": "projectReaders"},
+        {"iamMember": "allUsers"},
+        {"userByEmail": "a@p.iam.gserviceaccount.com"},
+        {"view": {"tableId": "t"}},
+    ]
+    assert dataset_access(kept) == kept
+    (told,) = dataset_access([{"role": "OWNER", "userByEmail": "kim@shop.example"}])
+    assert told["role"] == "OWNER"
+    assert told["userByEmail"].endswith("@shop.example")
+    assert "kim" not in told["userByEmail"]
+    assert [dataset_access(odd) for odd in ("x", ["x"], None)] == [None, None, None]
