@@ -212,6 +212,17 @@ def test_what_a_scan_of_google_cloud_asks_is_what_its_page_enables_and_counts() 
     assert int(said[2]) == pytest.approx(len(each), rel=0.1)
 
 
+def test_what_google_cloud_is_said_to_say_at_the_door_it_says() -> None:
+    rooms = ("gcp/unsigned.py", "gcp/door.py", "gcp/answers.py")
+    said = "".join((ROOT / "cnamm_scan/providers" / room).read_text() for room in rooms)
+    table = (ROOT / "docs/gcp.md").read_text().split("| it says | do |\n", 1)[1].split("\n\n", 1)[0]
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \|$", table, re.MULTILINE)
+    assert len(rows) >= 10
+    # of what is put together at the door each part is written somewhere
+    parts = [words.strip() for row in rows for words in re.split(r"[…():]", row) if words.strip()]
+    assert [words for words in parts if words not in said] == []
+
+
 def _parts(source: Source) -> Iterator[Call]:
     for planned in source.tables:
         yield from (planned.table.then[part] for part in planned.parts)
