@@ -336,6 +336,16 @@ def test_rights_are_held_through_a_binding() -> None:
     assert [(one.id, text) for one in rules for text in (one.message.fail, *_sayings(one)) if re.search(by, text)] == []
 
 
+def test_a_rule_that_spares_emergency_access_says_how_it_is_marked() -> None:
+    """A user called break-glass that is told to be none reads like a mistake, until the tag is named that makes it one."""
+    untold = []
+    for one in _of(reader.load(), "aws", "kubernetes"):
+        asked = [one.where, one.pass_, *(each.if_ for saying in one.says.values() for each in (saying.causes or [saying.named]) if each)]
+        if any("is_break_glass" in text for text in filter(None, asked)):
+            untold += [one.id] if "break-glass" not in f"{one.message.fail} {one.fix.advice}" else []
+    assert untold == []
+
+
 LIMITS = (
     r"\b(is|are|was|were) not (read|asked|judged|counted|known|told)\b|\b(not|cannot be) seen here\b|\bcannot be seen( from|[.,;]|$)",
     r"\bno report says\b|\b(is|are|so) unknown\b|: unknown\b|\bnothing (is|can be) known\b|\bdoes not tell\b",
