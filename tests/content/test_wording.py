@@ -286,6 +286,7 @@ BESIDE_THE_FIELD = {
     r"\bdial in\b": "connect, point-to-site",
     r"\bby itself \(": "automatically, or the setting",
     r"\blooks? into TLS\b": "TLS inspection",
+    r"\bis called like\b": "is named like",
 }
 """Words that only we use, and what a console or a benchmark says instead."""
 
