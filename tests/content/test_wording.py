@@ -355,9 +355,15 @@ LIMITS = (
 
 
 def test_why_says_why_and_not_what_is_not_read() -> None:
-    """What a rule cannot see stands in a comment beside its `pass`: whoever mends a finding needs the reason."""
+    """What a rule cannot see stands in its `note`: whoever mends a finding needs the reason."""
     rules = _of(reader.load(), "aws", "azure", "kubernetes")
     assert [(one.id, one.why) for one in rules if re.search("|".join(LIMITS), one.why)] == []
+
+
+def test_a_note_is_a_sentence_of_its_own() -> None:
+    notes = {one.id: one.note for one in reader.load().rules.values() if one.note}
+    assert len(notes) > 300
+    assert [name for name, note in notes.items() if not re.fullmatch(r"[A-Z'\"/{].*[.)]", note)] == []
 
 
 SLOGANS = (
