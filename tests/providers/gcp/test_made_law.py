@@ -75,7 +75,9 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
         "mapping": [{}, {"attribute.repository": "assertion.repository"}, {"attribute.repository": "assertion.ref"}],
         "is_disabled": [False],
     },
-    "gcp.iam.run_service": {"ingress": ["all", "internal", "internal-and-cloud-load-balancing"]},
+    "gcp.iam.run_service": {"ingress": ["all", "internal", "internal-and-cloud-load-balancing"], "skips_iam": [False, False, True]},
+    "gcp.cloudfunctions.first_generation": {"ingress": ["ALLOW_ALL", "ALLOW_INTERNAL_ONLY", "ALLOW_INTERNAL_AND_GCLB"]},
+    "gcp.cloudfunctions.function": {"ingress": ["ALLOW_ALL", "ALLOW_INTERNAL_ONLY"]},
     "gcp.project.project": {"ancestors": [LINE]},
     "gcp.orgpolicy.policy": {
         "rules": [[], [{"enforce": True}], [{"enforce": False}], [{"values": {"allowedValues": ["a"]}}]],
@@ -130,6 +132,7 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
                 ("storage.googleapis.com/Bucket", "gcp.storageaccess.bucket 0"),
                 ("bigquery.googleapis.com/Dataset", "gcp.storageaccess.dataset 0"),
                 ("run.googleapis.com/Service", "gcp.iam.run_service 0"),
+                ("cloudfunctions.googleapis.com/CloudFunction", "gcp.cloudfunctions.first_generation 0"),
                 ("iam.googleapis.com/ServiceAccount", "projects/shop-prod/serviceAccounts/11"),
             ]
         )
@@ -157,6 +160,8 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
         said = {"email": "ci@shop-prod.iam.gserviceaccount.com", "unique_id": "11"}
     elif table == "gcp.iam.pool_provider":
         said = {"name": "p", "pool": POOL}
+    elif table == "gcp.iam.run_service":
+        said = {"id": key}
     elif table == "gcp.storageaccess.bucket":
         said = {"name": "x"}
     elif table == "gcp.storageaccess.dataset":
