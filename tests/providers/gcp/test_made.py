@@ -260,8 +260,22 @@ def test_a_service_is_open_where_the_internet_reaches_it() -> None:
         "resource_type": "run.googleapis.com/Service",
     }
     for ingress, answer in (("all", True), ("internal", False), ("internal-and-cloud-load-balancing", None), (None, None)):
-        told = {"gcp.iam.binding": [given], "gcp.iam.run_service": [{"#": given["resource"], "ingress": ingress}]}
+        service = {"#": given["resource"], "id": "a", "ingress": ingress, "skips_iam": False}
+        told = {"gcp.iam.binding": [given], "gcp.iam.run_service": [service]}
         assert of("gcp.iam.public_access", told, "//run.googleapis.com/a")["is_public"] is answer
+        asks_nobody = {"gcp.iam.binding": [], "gcp.iam.run_service": [{**service, "skips_iam": True}]}
+        assert of("gcp.iam.public_access", asks_nobody, "//run.googleapis.com/a")["is_public"] is answer
+
+
+def test_a_function_is_open_where_the_internet_reaches_it() -> None:
+    given = {
+        **binding("roles/cloudfunctions.invoker", "allUsers"),
+        "resource": "//cloudfunctions.googleapis.com/a",
+        "resource_type": "cloudfunctions.googleapis.com/CloudFunction",
+    }
+    for ingress, answer in (("ALLOW_ALL", True), ("ALLOW_INTERNAL_ONLY", False), ("ALLOW_INTERNAL_AND_GCLB", None), (None, None)):
+        told = {"gcp.iam.binding": [given], "gcp.cloudfunctions.first_generation": [{"#": given["resource"], "ingress": ingress}]}
+        assert of("gcp.iam.public_access", told, "//cloudfunctions.googleapis.com/a")["is_public"] is answer
 
 
 # ---- organization policies ---------------------------------------------------------------------------------------------------

@@ -76,7 +76,9 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
         "mapping": [{}, {"attribute.repository": "assertion.repository"}, {"attribute.repository": "assertion.ref"}],
         "is_disabled": [False],
     },
-    "gcp.iam.run_service": {"ingress": ["all", "internal", "internal-and-cloud-load-balancing"]},
+    "gcp.iam.run_service": {"ingress": ["all", "internal", "internal-and-cloud-load-balancing"], "skips_iam": [False, False, True]},
+    "gcp.cloudfunctions.first_generation": {"ingress": ["ALLOW_ALL", "ALLOW_INTERNAL_ONLY", "ALLOW_INTERNAL_AND_GCLB"]},
+    "gcp.cloudfunctions.function": {"ingress": ["ALLOW_ALL", "ALLOW_INTERNAL_ONLY"]},
     "gcp.project.project": {"ancestors": [LINE]},
     "gcp.orgpolicy.policy": {
         "rules": [[], [{"enforce": True}], [{"enforce": False}], [{"values": {"allowedValues": ["a"]}}]],
@@ -139,6 +141,7 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
                 ("storage.googleapis.com/Bucket", "gcp.storageaccess.bucket 0"),
                 ("bigquery.googleapis.com/Dataset", "gcp.storageaccess.dataset 0"),
                 ("run.googleapis.com/Service", "gcp.iam.run_service 0"),
+                ("cloudfunctions.googleapis.com/CloudFunction", "gcp.cloudfunctions.first_generation 0"),
                 ("iam.googleapis.com/ServiceAccount", "projects/shop-prod/serviceAccounts/11"),
             ]
         )
@@ -170,6 +173,8 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
         said = {"id": "projects/shop-prod/instances/orders", "name": "orders"}
     elif table == "gcp.container.cluster":
         said = {"id": "projects/shop-prod/locations/l/clusters/web", "project": "shop-prod", "name": "web", "place": "l"}
+    elif table == "gcp.iam.run_service":
+        said = {"id": key}
     elif table == "gcp.storageaccess.bucket":
         said = {"name": "x"}
     elif table == "gcp.storageaccess.dataset":

@@ -15,6 +15,9 @@ BINDING = "gcp.iam.binding"
 BUCKET = "gcp.storageaccess.bucket"
 DATASET = "gcp.storageaccess.dataset"
 RUN = "gcp.iam.run_service"
+RUN_TYPE = "run.googleapis.com/Service"
+FUNCTIONS = ("gcp.cloudfunctions.first_generation", "gcp.cloudfunctions.function")
+FUNCTION_TYPES = ("cloudfunctions.googleapis.com/CloudFunction", "cloudfunctions.googleapis.com/Function")
 EFFECTIVE = "gcp.storageaccess.prevention"
 PREVENTION = "storage.publicAccessPrevention"
 
@@ -67,30 +70,52 @@ class _Given:
 
 
 def public_access(seen: SeenTables) -> Iterator[MadeRow]:
-    """One row for each resource whose policy gives something to anybody."""
+    """One row for each resource whose policy gives something to anybody, and each service that asks no caller for a permission."""
     given = _Given(seen)
     buckets = _prevented(seen)
-    doors = {(row.target, row.key): row.values["ingress"] for row in seen.rows(RUN)}
+    services = {(row.target, row.key): row for row in seen.rows(RUN)}
+    functions = {(row.target, row.key): row.values["ingress"] for table in FUNCTIONS for row in seen.rows(table)}
     for (target, resource), rows in given.rows.items():
         first = rows[0].values
-        is_public = given.to(target, resource)
+        is_public, is_anonymous = given.to(target, resource), given.anonymous(target, resource)
+        facts = given.facts(target, resource)
         if first["resource_type"] == "storage.googleapis.com/Bucket":
             is_public = both(is_public, negated(buckets.get((target, resource))))
-        if first["resource_type"] == "run.googleapis.com/Service":
-            is_public = both(is_public, _is_reached(doors.get((target, resource))))
+        if first["resource_type"] == RUN_TYPE:
+            service = services.get((target, resource))
+            skips: Truth = None if service is None else service.values["skips_iam"]
+            is_public = both(either(is_public, skips), None if service is None else _is_reached(service))
+            is_anonymous = either(is_anonymous, skips)
+            facts = facts if service is None else (*facts, service.fact)
+        if first["resource_type"] in FUNCTION_TYPES:
+            is_public = both(is_public, _DOORS.get(functions.get((target, resource)) or ""))
         values = {
             "resource_id": first["resource_id"],
             "resource_type": first["resource_type"],
             "roles": given.roles(target, resource),
-            "is_anonymous": given.anonymous(target, resource),
+            "is_anonymous": is_anonymous,
             "is_public": is_public,
         }
-        yield MadeRow(target, rows[0].region, resource, values, given.facts(target, resource))
+        yield MadeRow(target, rows[0].region, resource, values, facts)
+    for (target, resource), service in services.items():
+        skips = service.values["skips_iam"]
+        if (target, resource) not in given.rows and skips is not False:
+            values = {
+                "resource_id": service.values["id"],
+                "resource_type": RUN_TYPE,
+                "roles": given.roles(target, resource),
+                "is_anonymous": either(skips, given.anonymous(target, resource)),
+                "is_public": both(either(skips, given.to(target, resource)), _is_reached(service)),
+            }
+            yield MadeRow(target, service.region, resource, values, (service.fact,))
 
 
-def _is_reached(ingress: str | None) -> Truth:
-    """Whether the internet reaches a service of Cloud Run: through a load balancer it may too."""
-    return {"all": True, "internal": False}.get(ingress or "")
+_DOORS: Mapping[str, Truth] = {"all": True, "internal": False, "ALLOW_ALL": True, "ALLOW_INTERNAL_ONLY": False}
+"""Ingress of a service or a function -> whether the internet reaches it: through a load balancer it may too."""
+
+
+def _is_reached(service: SeenRow) -> Truth:
+    return _DOORS.get(service.values["ingress"] or "")
 
 
 def _prevented(seen: SeenTables) -> Mapping[tuple[str, str], Truth]:
