@@ -77,6 +77,7 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
     },
     "gcp.iam.run_service": {"ingress": ["all", "internal", "internal-and-cloud-load-balancing"]},
     "gcp.project.project": {"ancestors": [LINE]},
+    "gcp.project.tag_binding": {"parent": ["gcp.storageaccess.bucket 0", "//cloudresourcemanager.googleapis.com/projects/1"]},
     "gcp.orgpolicy.policy": {
         "rules": [[], [{"enforce": True}], [{"enforce": False}], [{"values": {"allowedValues": ["a"]}}]],
         "inherits": [False, True],
