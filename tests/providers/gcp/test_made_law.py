@@ -48,6 +48,7 @@ _POLICIES = [
     [_policy("allow", "0.0.0.0/0", targetSecureTags=[{"name": "tagValues/1"}])],
 ]
 _ATTACHED: dict[str, list[Any]] = {"rules": _POLICIES, "attached_to": [[], [NETWORK]]}
+_ADDRESSES = {"networks": [[], ["0.0.0.0/0"], ["0.0.0.0/1"], ["198.51.100.7"]]}
 POOLS: Mapping[str, Mapping[str, list[Any]]] = {
     "gcp.iam.binding": {
         "role": ["roles/owner", "roles/viewer", "roles/iam.serviceAccountUser", "roles/nobody.knows", ROLE],
@@ -85,6 +86,9 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
         "has_spec": [True, True, False],
         "has_dry_run": [False, True],
     },
+    "gcp.sqladmin.instance": {**_ADDRESSES, "has_public_ip": [True, False]},
+    "gcp.alloydb.instance": {**_ADDRESSES, "has_public_ip": [True, False]},
+    "gcp.container.cluster": {**_ADDRESSES, "networks_before": [[]], "is_public": [True, False], "is_filtered": [True, False]},
     "gcp.storageaccess.bucket": {"prevention": ["inherited", "enforced"], "is_uniform": [True, False]},
     "gcp.network.network": {
         "order": ["AFTER_CLASSIC_FIREWALL", "BEFORE_CLASSIC_FIREWALL"],
@@ -160,6 +164,8 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
         said = {"name": "p", "pool": POOL}
     elif table == "gcp.storageaccess.bucket":
         said = {"name": "x"}
+    elif table in ("gcp.sqladmin.instance", "gcp.alloydb.instance", "gcp.container.cluster"):
+        said = {"id": "x", "name": "x", "project": "shop-prod", "place": "europe-west1"}
     elif table == "gcp.storageaccess.dataset":
         # its list is not lost here: where there is none, the allow policy tells the same
         said = {"name": "x", "project": "shop-prod", "access": random.choice([None, [], [{"iamMember": "allUsers"}], [{"domain": "x"}]])}
