@@ -248,7 +248,12 @@ def test_a_bucket_is_open_unless_it_is_prevented_there_or_above() -> None:
         assert public({**told, **above}) is False
         assert public(told, (PROJECT,)) is None
         assert public({**told, "gcp.storageaccess.prevention": [{"is_enforced": False}]}, (PROJECT,)) is True
-        assert public({**told, "gcp.storageaccess.prevention": [{"is_enforced": True}]}, (PROJECT,)) is False
+        answered = {**told, "gcp.storageaccess.prevention": [{"is_enforced": True}]}
+        assert public(answered, (PROJECT,)) is False
+        assert public({**answered, "gcp.project.tag_binding": [{"parent": bucket["#"]}]}, (PROJECT,)) is None
+        tags = {"expression": "resource.matchTag('9/public', 'yes')"}
+        excepted = policy(PREVENTS, "organizations/9", {"enforce": True}, {"enforce": False, "condition": tags})
+        assert public({**answered, "gcp.orgpolicy.policy": [excepted]}) is None
         assert public({**told, "gcp.storageaccess.bucket": [{**bucket, "prevention": "enforced"}]}, (PROJECT,)) is False
     assert of("gcp.storageaccess.bucket_access", {**told, "gcp.iam.binding": []}, str(bucket["#"]))["is_public"] is False
 

@@ -80,6 +80,7 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
     "gcp.cloudfunctions.first_generation": {"ingress": ["ALLOW_ALL", "ALLOW_INTERNAL_ONLY", "ALLOW_INTERNAL_AND_GCLB"]},
     "gcp.cloudfunctions.function": {"ingress": ["ALLOW_ALL", "ALLOW_INTERNAL_ONLY"]},
     "gcp.project.project": {"ancestors": [LINE]},
+    "gcp.project.tag_binding": {"parent": ["gcp.storageaccess.bucket 0", "//cloudresourcemanager.googleapis.com/projects/1"]},
     "gcp.orgpolicy.policy": {
         "rules": [[], [{"enforce": True}], [{"enforce": False}], [{"values": {"allowedValues": ["a"]}}]],
         "inherits": [False, True],
@@ -177,6 +178,8 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
         said = {"id": key}
     elif table == "gcp.storageaccess.bucket":
         said = {"name": "x"}
+    elif table in ("gcp.sqladmin.instance", "gcp.alloydb.instance", "gcp.container.cluster"):
+        said = {"id": "x", "name": "x", "project": "shop-prod", "place": "europe-west1"}
     elif table == "gcp.storageaccess.dataset":
         # its list is not lost here: where there is none, the allow policy tells the same
         said = {"name": "x", "project": "shop-prod", "access": random.choice([None, [], [{"iamMember": "allUsers"}], [{"domain": "x"}]])}

@@ -19,6 +19,7 @@ RUN_TYPE = "run.googleapis.com/Service"
 FUNCTIONS = ("gcp.cloudfunctions.first_generation", "gcp.cloudfunctions.function")
 FUNCTION_TYPES = ("cloudfunctions.googleapis.com/CloudFunction", "cloudfunctions.googleapis.com/Function")
 EFFECTIVE = "gcp.storageaccess.prevention"
+TAG = "gcp.project.tag_binding"
 PREVENTION = "storage.publicAccessPrevention"
 
 
@@ -119,17 +120,27 @@ def _is_reached(service: SeenRow) -> Truth:
 
 
 def _prevented(seen: SeenTables) -> Mapping[tuple[str, str], Truth]:
-    """(target, bucket) -> whether public access prevention holds for it."""
+    """(target, bucket) -> whether public access prevention holds for it.
+
+    Where policies above were not seen, the project's own answer tells; but it was evaluated for the tags of the project, and a bucket with
+    tags of its own may be an exception.
+    """
     policies = Policies(seen)
     targets: Mapping[str, Target] = {each.id: each for each in seen.targets}
     told = {row.target: row.values["is_enforced"] for row in seen.rows(EFFECTIVE)}
+    tagged = {row.values["parent"] for row in seen.rows(TAG)}
     by_target: dict[str, Truth] = {}
+    answers: dict[str, bool] = {}
     found: dict[tuple[str, str], Truth] = {}
     for row in seen.rows(BUCKET):
         if row.target not in by_target:
-            made = policies.effect(PREVENTION, policies.hierarchy.above(targets[row.target])).is_enforced
-            by_target[row.target] = told.get(row.target) if made is None else made
-        found[row.target, row.key] = is_prevented(row.values["prevention"], by_target[row.target])
+            made = policies.effect(PREVENTION, policies.hierarchy.above(targets[row.target]))
+            answers[row.target] = made.is_enforced is None and not made.is_partly
+            by_target[row.target] = told.get(row.target) if answers[row.target] else made.is_enforced
+        held = by_target[row.target]
+        if answers[row.target] and (row.key in tagged or None in tagged or seen.dark(TAG, row.target)):
+            held = None
+        found[row.target, row.key] = is_prevented(row.values["prevention"], held)
     return found
 
 
