@@ -178,8 +178,6 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
         said = {"id": key}
     elif table == "gcp.storageaccess.bucket":
         said = {"name": "x"}
-    elif table in ("gcp.sqladmin.instance", "gcp.alloydb.instance", "gcp.container.cluster"):
-        said = {"id": "x", "name": "x", "project": "shop-prod", "place": "europe-west1"}
     elif table == "gcp.storageaccess.dataset":
         # its list is not lost here: where there is none, the allow policy tells the same
         said = {"name": "x", "project": "shop-prod", "access": random.choice([None, [], [{"iamMember": "allUsers"}], [{"domain": "x"}]])}
