@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ from cnamm_scan.evidence.bundle import Bundle, BundleWriter, open_bundle
 from cnamm_scan.judged.places import are_written
 from cnamm_scan.judged.scan import Scan, facts_of, max_age_of, of_bundle
 from cnamm_scan.judged.scoring import scored, unselected
-from cnamm_scan.model import ASSUME_WHOLE, JUDGING_MODEL, Region, Result, ResultBlock, Severity, Tally, Target, Verdict
+from cnamm_scan.model import ASSUME_WHOLE, JUDGING_MODEL, Region, Result, Severity, Tally, Target, Verdict
 from cnamm_scan.model.old import DEFAULT_MAX_AGE, STALE_PART, seconds
 from cnamm_scan.providers.catalog import KINDS, TargetOptions, connect, kind_of, makers, refuse_foreign
 from cnamm_scan.providers.interface import CallFailedError
@@ -171,8 +171,7 @@ def evaluate(
     there is. Raises UsageError where it has none. `max_age`: as `scan` takes it, still counted from that scan's begin; None: as it had it.
     """
     from cnamm_scan.engine import readings
-    from cnamm_scan.engine.evaluate import blocks
-    from cnamm_scan.engine.judge import broken, judge, stale
+    from cnamm_scan.engine.judge import Judging, broken, stale
     from cnamm_scan.engine.load import open_store
     from cnamm_scan.engine.made import Makers
     from cnamm_scan.engine.plan import Selection, make_plan
@@ -191,17 +190,12 @@ def evaluate(
     with own_method(bundle.path) if content is None else nullcontext():
         plan = make_plan(whole, selected, {target.provider for target in targets})
     store = open_store(whole, plan.read_tables, facts_of(bundle, targets, age), Makers(makers(), targets))
-    judged = scored(whole, [*judge(store, plan.rules, targets), *unselected(whole, plan.rule_ids, targets)], targets)
+    judging = Judging(store, plan.rules, targets)
+    judged = scored(whole, [*judging.tallies(), *unselected(whole, plan.rule_ids, targets)], targets)
     found = _told(of_bundle(judged, {**account, "judging": JUDGING_MODEL, "max_age": seconds(age)}, bundle))
     found.stack.callback(store.close)
     found.coverage = [*(line for line in found.coverage if line.part != STALE_PART), *broken(store, targets), *stale(store)]
-
-    def judged_blocks(verdicts: frozenset[Verdict], only: str | None, named: bool) -> Iterator[ResultBlock]:
-        for rule in plan.rules:
-            if only in (None, rule.rule.id):
-                yield from (block for block in blocks(store, rule, targets, compact=not named) if not verdicts or block.verdict in verdicts)
-
-    found.judged_blocks = judged_blocks
+    found.judged_blocks = judging.blocks
     found.compiled = plan.rules
     readings.keep(whole)
     return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from re import _constants as op  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any
@@ -21,6 +22,26 @@ class Counted:
     def __init__(self, pattern: re.Pattern[str]) -> None:
         self.items: Items = list(_parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE))
         self.steps = 0
+        self._fitting: dict[int, Callable[[str], bool]] = {}
+        self._lists: dict[int, Items] = {}
+        self._of_branches: dict[tuple[int, bool], list[tuple[Items, Callable[[str], bool] | None]]] = {}
+        """By the ids of parts of the pattern, which lives as long as this does."""
+
+    def _list(self, part: Any) -> Items:
+        """The items of a part of a pattern, which `re` gives one by one."""
+        found = self._lists.get(id(part))
+        if found is None:
+            found = self._lists[id(part)] = list(part)
+        return found
+
+    def _branches(self, parts: list[Any], fold: bool) -> list[tuple[Items, Callable[[str], bool] | None]]:
+        """Each branch with how its first character is tested; None where it begins with no single one."""
+        found = self._of_branches.get((id(parts), fold))
+        if found is None:
+            several = [self._list(part) for part in parts]
+            found = [(items, self._test(*items[0], fold) if items else None) for items in several]
+            self._of_branches[id(parts), fold] = found
+        return found
 
     def search(self, text: str, start: int = 0) -> tuple[int, int] | None:
         """The span of the first match from `start` on."""
@@ -60,15 +81,18 @@ class Counted:
             if _is_at(what, text, at):
                 yield at
         elif kind is op.BRANCH:
-            for branch in what[1]:
-                yield from self._match(list(branch), 0, text, at, fold)
+            for items, test in self._branches(what[1], fold):
+                if test is not None and not (at < len(text) and test(text[at])):
+                    self.steps += 1  # as if it had been tried: most of many end with their first character
+                else:
+                    yield from self._match(items, 0, text, at, fold)
         elif kind is op.SUBPATTERN:
             _, on, _, inner = what
-            yield from self._match(list(inner), 0, text, at, fold or bool(on & re.IGNORECASE))
+            yield from self._match(self._list(inner), 0, text, at, fold or bool(on & re.IGNORECASE))
         elif kind in (op.ASSERT, op.ASSERT_NOT):
             direction, inner = what
             start = at if direction > 0 else at - inner.getwidth()[0]
-            there = start >= 0 and any(direction > 0 or end == at for end in self._match(list(inner), 0, text, start, fold))
+            there = start >= 0 and any(direction > 0 or end == at for end in self._match(self._list(inner), 0, text, start, fold))
             if there is (kind is op.ASSERT):
                 yield at
         elif kind in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
@@ -78,7 +102,7 @@ class Counted:
 
     def _repeat(self, kind: Any, what: Any, text: str, at: int, fold: bool) -> Iterator[int]:
         least, most, inner = what
-        items = list(inner)
+        items = self._list(inner)
         test = self._test(items[0][0], items[0][1], fold) if len(items) == 1 else None
         if test is None:
             if kind is op.MIN_REPEAT:
@@ -125,11 +149,14 @@ class Counted:
         """Whether one character fits; None for what is no single character."""
         if kind is op.LITERAL:
             wanted = chr(what)
-            return lambda char: char == wanted or (fold and char.lower() == wanted.lower())
+            return (lambda char: char.lower() == wanted.lower()) if fold else wanted.__eq__
         if kind is op.NOT_LITERAL:
             return lambda char: char != chr(what)
         if kind is op.IN:
-            return lambda char: _fits(what, char)
+            key = id(what)
+            if key not in self._fitting:
+                self._fitting[key] = cache(partial(_fits, what))
+            return self._fitting[key]
         if kind is op.ANY:
             return lambda char: char != "\n"
         return None

@@ -1,4 +1,4 @@
-"""Judges the rules of a plan over loaded facts: counted alone, or with every result written down as evidence."""
+"""Judges the rules of a plan over loaded facts: for who asks, or with every result written down as evidence."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from cnamm_scan.doing import doing
-from cnamm_scan.engine.evaluate import CompiledRule, blocks, count, population, tally
+from cnamm_scan.engine.evaluate import FEW, CompiledRule, blocks, count, population, tally
 from cnamm_scan.engine.store import Store
-from cnamm_scan.model import Content, Coverage, Reason, ResultBlock, Tally, Target
+from cnamm_scan.model import Content, Coverage, Reason, ResultBlock, Tally, Target, Verdict
 from cnamm_scan.model.old import STALE_PART
 
 
@@ -28,11 +28,45 @@ class ResultWriter(Protocol):
         ...
 
 
-def judge(store: Store, rules: Sequence[CompiledRule], targets: Sequence[Target]) -> Iterator[Tally]:
-    """What each rule counts in each target that it concerns."""
-    doing(f"judging {len(rules)} rules")
-    for rule in rules:
-        yield from tally(store, rule, targets)
+KEPT = 20_000
+"""Results that are held in memory, of all rules together: some megabytes."""
+
+
+class Judging:
+    """The rules of a plan over loaded facts. Who counts, reports and lists asks each rule several times: what it said of few is kept."""
+
+    def __init__(self, store: Store, rules: Sequence[CompiledRule], targets: Sequence[Target]) -> None:
+        self._store = store
+        self._rules = rules
+        self._targets = targets
+        self._kept: dict[str, tuple[ResultBlock, ...]] = {}
+        self._room = KEPT
+
+    def tallies(self) -> Iterator[Tally]:
+        """What each rule counts in each target that it concerns."""
+        doing(f"judging {len(self._rules)} rules")
+        for rule in self._rules:
+            few = self._few(rule)
+            yield from tally(self._store, rule, self._targets) if few is None else count(rule, self._targets, few)
+
+    def blocks(self, verdicts: frozenset[Verdict], only: str | None, named: bool) -> Iterator[ResultBlock]:
+        """What each rule says, or one; all, or some verdicts; without `named` of very many only how many there are."""
+        for rule in self._rules:
+            if only in (None, rule.rule.id):
+                few = self._few(rule)
+                found = blocks(self._store, rule, self._targets, compact=not named) if few is None else few
+                yield from (block for block in found if not verdicts or block.verdict in verdicts)
+
+    def _few(self, rule: CompiledRule) -> tuple[ResultBlock, ...] | None:
+        """All that a rule says where that is little, which has one form only; None where it has to be asked for what is wanted of it."""
+        kept = self._kept.get(rule.rule.id)
+        if kept is None and self._store.size(rule.rule.for_each) <= FEW:
+            kept = tuple(blocks(self._store, rule, self._targets))
+            size = sum(len(block.resources) for block in kept)
+            if size <= self._room:
+                self._room -= size
+                self._kept[rule.rule.id] = kept
+        return kept
 
 
 def judge_and_write(
@@ -44,7 +78,7 @@ def judge_and_write(
     *,
     wanted: Callable[[], bool] = lambda: False,
 ) -> tuple[list[Tally], list[str]]:
-    """As `judge`, with every result stored on its way; and the rules that were judged. It ends early when somebody `wanted` it to."""
+    """The tallies, with every result stored on its way; and the rules that were judged. It ends early when somebody `wanted` it to."""
     for line in (*broken(store, targets), *stale(store)):
         writer.coverage(line)
     tallies: list[Tally] = []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,8 +27,8 @@ class StoredFacts(Protocol):
     size: int
     """Bytes of all, as they are stored."""
 
-    def files(self, table: str, folder: Path) -> Iterator[list[Path]]:
-        """The facts of a table as files of lines in `folder`, a few at a time: each turn removes the last."""
+    def files(self, table: str, folder: Path) -> Generator[list[Path]]:
+        """The facts of a table as files of lines in `folder`, a few at a time: each turn, and closing, removes the last."""
         ...
 
 
@@ -67,7 +68,8 @@ def open_store(content: Content, tables: Iterable[str], facts: Facts, makers: Ma
                     parts = frozenset(said["parts"]) if said is not None else None
                     kept = frozenset(said["paths"]) if said is not None else None
                     hidden = frozenset(said.get("unsupported", ())) if said is not None else frozenset()
-                    store.load(table, Shards(facts.stored.files(table, Path(room)), parts, kept, hidden))
+                    with closing(facts.stored.files(table, Path(room))) as files:  # a table that cannot be loaded leaves none behind
+                        store.load(table, Shards(files, parts, kept, hidden))
                 store.add_ghosts(table, _never_asked(content, table, said is not None, facts.regions, facts.targets))
             doing("putting facts together")
             make_views(store, makers.fill)

@@ -188,18 +188,22 @@ class Store(Sparing):
         for row in rows:
             alike.setdefault(frozenset(derived - row.keys()), []).append(row)
         for computed, group in alike.items():
-            given = {name: column for name, column in columns.items() if name not in computed}
+            named = set().union(*group)  # what no row names stays NULL without being bound: a value takes DuckDB as long as a column
+            given = {name: column for name, column in columns.items() if name in named}
+            unnamed = sorted(expand(self.content, table, computed) - computed - named)
+            nulls = "".join(f", CAST(NULL AS {SQL_TYPES[columns[name].type]}) AS {quoted_key(name)}" for name in unnamed)
             names = [*given, "_fact", "_ghost", "_gap_names", "_gap_reasons"]
             casts = [*(SQL_TYPES[column.type] for column in given.values()), "VARCHAR", "VARCHAR", "VARCHAR[]", "VARCHAR[]"]
             line = "(" + ", ".join(f"CAST(? AS {kind})" for kind in casts) + ")"
             outer = [
                 f"{self._derived(table, name, column)} AS {quoted(name)}" if name in computed else quoted(name)
-                for name, column in self._in_order(table, columns)
+                for name, column in self._in_order(table, {**given, **{name: columns[name] for name in computed}})
             ]
             values = [value for row in group for value in _values(row, given)]
             self.run(
-                f"INSERT INTO {quoted(table)} BY NAME SELECT {', '.join(outer)}, _fact, _ghost, MAP(_gap_names, _gap_reasons) AS _gaps,"
-                f" false AS _shadow FROM (VALUES {', '.join([line] * len(group))}) AS given({', '.join(map(quoted_key, names))})",
+                f"INSERT INTO {quoted(table)} BY NAME SELECT {', '.join([*outer, '_fact', '_ghost'])},"
+                " MAP(_gap_names, _gap_reasons) AS _gaps, false AS _shadow"
+                f" FROM (SELECT *{nulls} FROM (VALUES {', '.join([line] * len(group))}) AS given({', '.join(map(quoted_key, names))}))",
                 values,
             )
 

@@ -6,7 +6,7 @@ What writes a bundle and what reads one find facts in the same way, so that a sc
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,8 +112,11 @@ class Facts:
             if number >= before:
                 yield line
 
-    def files(self, table: str, folder: Path) -> Iterator[list[Path]]:
-        """The facts of a table as files of lines in `folder`, a few at a time: each turn removes the last. Raises BundleError."""
+    def files(self, table: str, folder: Path) -> Generator[list[Path]]:
+        """The facts of a table as files of lines in `folder`, a few at a time: each turn, and closing, removes the last.
+
+        Raises BundleError.
+        """
         for group in _groups(self._parts.get(table, ())):
             made: list[Path] = []
             try:

@@ -54,7 +54,7 @@ def million() -> None:
 
 
 def _inside(made: Path, rules: list[str]) -> str:
-    from cnamm_scan.engine.judge import judge
+    from cnamm_scan.engine.judge import Judging
     from cnamm_scan.engine.load import open_store
     from cnamm_scan.engine.made import Makers
     from cnamm_scan.engine.plan import Selection, make_plan
@@ -69,7 +69,7 @@ def _inside(made: Path, rules: list[str]) -> str:
     started = time.monotonic()
     with open_store(content, plan.read_tables, facts_of(opened, opened.targets()), Makers(makers(), opened.targets())) as store:
         loaded = time.monotonic()
-        tallies = list(judge(store, plan.rules, opened.targets()))
+        tallies = list(Judging(store, plan.rules, opened.targets()).tallies())
         judged = time.monotonic()
     scored(content, tallies, opened.targets())
     ended = time.monotonic()

@@ -202,7 +202,7 @@ def test_verify_says_what_it_checked(cnamm: Cli, bundles: Mapping[str, Path]) ->
         (["evaluate", "{}", "--content", "/no/such/pack"], "is no content pack", "name a folder"),
         (["plan", "asw"], "no provider 'asw'", "did you mean 'aws'?"),
         (["scan", "azur"], "no provider 'azur'", "did you mean 'azure'"),
-        (["scan", "gcp"], "no provider 'gcp'", "known: "),
+        (["scan", "oracle"], "no provider 'oracle'", "known: "),
         (["plan", "aws", "--function", "identiy"], "no function 'identiy'", "did you mean 'identity'"),
         (
             ["plan", "aws", "--rule", "aws.s3.bucket_versionin"],

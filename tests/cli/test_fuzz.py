@@ -115,6 +115,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("cnamm_scan.content.reader.bundled_pack", lambda: pack)
     monkeypatch.chdir(tmp_path)
     settings = {"HOME": tmp_path / "home", "KUBECONFIG": tmp_path / "x.yaml", "TMPDIR": tmp_path}
+    settings["GOOGLE_APPLICATION_CREDENTIALS"] = tmp_path / "x.yaml"
     for name, value in {**settings, "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": 1}.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)

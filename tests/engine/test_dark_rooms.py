@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -43,17 +44,32 @@ def _fill(store: Store, pods: Sequence[Row], services: Sequence[Row], dark: Mapp
             dark_room(store, name, space)
 
 
-def _said(made: Any, pods: Sequence[Row], services: Sequence[Row], dark: Mapping[str, Sequence[str]]) -> dict[str, tuple[Any, ...]]:
-    """Key -> (verdict, and the values of the row), with the tables' namespaces that are dark."""
+@contextmanager
+def _opened(made: Any) -> Iterator[Store]:
+    """A store of both tables and the view, empty."""
     with Store(made, {VIEW}, scan_time=NOW) as store:
         store.places = {A: ("global",)}
-        _fill(store, pods, services, dark)
-        make_views(store)
-        compiled = compile_rule(made, made.rules["aws.lab.r"])
-        judged = {each.resource: each.verdict.value for each in results(store, compiled, [Target(A, "aws", A.split(":")[1])])}
-        names = [*made.views[VIEW].columns]
-        found = store.rows(f"SELECT key, {', '.join(map(quoted, names))} FROM {quoted(VIEW)} WHERE key IS NOT NULL")
-        return {key: (judged.get(key), *values) for key, *values in found}
+        yield store
+
+
+def _said_by(store: Store, pods: Sequence[Row], services: Sequence[Row], dark: Mapping[str, Sequence[str]]) -> dict[str, tuple[Any, ...]]:
+    """Key -> (verdict, and the values of the row), with the tables' namespaces that are dark; of what was there before nothing is left."""
+    made = store.content
+    for name in store.tables & {POD, SERVICE, VIEW}:
+        store.clear(name)
+    _fill(store, pods, services, dark)
+    make_views(store)
+    compiled = compile_rule(made, made.rules["aws.lab.r"])
+    judged = {each.resource: each.verdict.value for each in results(store, compiled, [Target(A, "aws", A.split(":")[1])])}
+    names = [*made.views[VIEW].columns]
+    found = store.rows(f"SELECT key, {', '.join(map(quoted, names))} FROM {quoted(VIEW)} WHERE key IS NOT NULL")
+    return {key: (judged.get(key), *values) for key, *values in found}
+
+
+def _said(made: Any, pods: Sequence[Row], services: Sequence[Row], dark: Mapping[str, Sequence[str]]) -> dict[str, tuple[Any, ...]]:
+    """As `_said_by`, in a store of its own."""
+    with _opened(made) as store:
+        return _said_by(store, pods, services, dark)
 
 
 IN_ROOT = f"""SELECT p.target, p.region, p.key, p.namespace, bool_or(s.port = 80) IS TRUE AS served FROM {POD} p
@@ -155,13 +171,14 @@ def test_of_a_case_only_what_a_row_more_could_turn_is_left_open(said: str) -> No
     ON s.target = p.target AND s.name = p.name"""
     made = _content(select, "served", namespace="text", served="boolean")
     known = set()
-    for port, seen in itertools.product((1, 2, 3), ([], [("shop", "web", 1)], [("shop", "web", 80)], [("shop", "other", 80)])):
-        pods = [("shop", "web", port)]
-        value = _said(made, pods, seen, {SERVICE: ["old"]})["shop/web"][2]
-        more: list[list[Row]] = [[], [("old", "web", 1)], [("old", "web", 80)], [("old", "other", 1)]]
-        there = {_said(made, pods, [*seen, *each], {})["shop/web"][2] for each in more}
-        assert value is None or there == {value}, (said, port, seen)
-        known |= {value} - {None}
+    with _opened(made) as store:
+        for port, seen in itertools.product((1, 2, 3), ([], [("shop", "web", 1)], [("shop", "web", 80)], [("shop", "other", 80)])):
+            pods = [("shop", "web", port)]
+            value = _said_by(store, pods, seen, {SERVICE: ["old"]})["shop/web"][2]
+            more: list[list[Row]] = [[], [("old", "web", 1)], [("old", "web", 80)], [("old", "other", 1)]]
+            there = {_said_by(store, pods, [*seen, *each], {})["shop/web"][2] for each in more}
+            assert value is None or there == {value}, (said, port, seen)
+            known |= {value} - {None}
     assert known == CASES[said]
 
 

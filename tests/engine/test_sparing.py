@@ -16,6 +16,7 @@ import pytest
 
 from cnamm_scan import api
 from cnamm_scan import content as reader
+from cnamm_scan.engine import judge
 from cnamm_scan.engine.bounds import Runner
 from cnamm_scan.engine.evaluate import blocks, tally
 from cnamm_scan.engine.load import Facts, open_store
@@ -134,6 +135,24 @@ def test_a_rule_over_what_was_not_read_asks_nothing(statements: Counter[str], tm
     with api.scan([f"kubernetes:{tmp_path / 'pod.yaml'}"], output=tmp_path / "all"):
         pass
     assert few < statements["all"] / 2
+
+
+def test_what_is_judged_again_is_asked_once(statements: Counter[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where little is said; where that is too much to be kept, it is asked as often as it is wanted, and says the same."""
+    (tmp_path / "pod.yaml").write_text(json.dumps(pod("web")))
+    with api.scan([f"kubernetes:{tmp_path / 'pod.yaml'}"], rules=["kubernetes.core"], output=tmp_path / "o") as done:
+        assert done.path is not None
+    with api.evaluate(done.path) as again:
+        statements.clear()
+        kept, tallies = list(again.results()), again.tallies
+        assert again.report()["findings"]
+        assert statements["all"] == 0
+    monkeypatch.setattr(judge, "KEPT", 0)
+    with api.evaluate(done.path) as again:
+        assert again.tallies == tallies
+        statements.clear()
+        assert list(again.results()) == list(again.results()) == kept
+        assert statements["all"] > 0
 
 
 # ---- what is not known to run is asked ---------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import pytest
 
 from cnamm_scan import content as reader
 from cnamm_scan.aggregator.weights import gaps
-from cnamm_scan.engine.judge import judge
+from cnamm_scan.engine.judge import Judging
 from cnamm_scan.engine.load import Facts, open_store
 from cnamm_scan.engine.made import Makers
 from cnamm_scan.engine.plan import Selection, make_plan
@@ -117,7 +117,7 @@ def empty_account() -> tuple[Tally, ...]:
     facts = Facts(datetime(2026, 1, 1, tzinfo=UTC), stored, plan.describe(), regions, [ACCOUNT])
     store = open_store(shipped(), plan.read_tables, facts, Makers(makers(), [ACCOUNT]))
     try:
-        return tuple(judge(store, plan.rules, [ACCOUNT]))
+        return tuple(Judging(store, plan.rules, [ACCOUNT]).tallies())
     finally:
         store.close()
 

@@ -27,6 +27,7 @@ NOT_THERE = frozenset({Reason.NOT_FOUND, Reason.UNSUPPORTED, Reason.COLLECTOR_BU
 """Reasons that say that there is no such thing to ask for."""
 _THROTTLED = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "RATE_LIMIT_EXCEEDED"})
 _NEVER_USED = re.compile(r"has not been used in project|requires a quota project|it is disabled", re.IGNORECASE)
+_NO_METHOD = re.compile(r"method not found", re.IGNORECASE)
 _STATUS = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -96,6 +97,8 @@ def refusal(said: Said) -> RefusedError:
         return RefusedError(said, Reason.TIMED_OUT, status, retry=True)
     if status in ("UNAVAILABLE", "INTERNAL", "UNKNOWN", "DATA_LOSS", "ABORTED", "CANCELLED"):
         return RefusedError(said, Reason.SERVER_ERROR, status, retry=True)
+    if status == "NOT_FOUND" and _NO_METHOD.match(said.message):  # the path is none of the API: nothing is said of what was asked for
+        return RefusedError(said, Reason.COLLECTOR_BUG, "NoSuchMethod")
     if status == "NOT_FOUND":
         return RefusedError(said, Reason.NOT_FOUND, status)
     if status in ("UNIMPLEMENTED", "FAILED_PRECONDITION"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,15 +25,15 @@ def open_bindings(value: Json) -> Json:
     ]
 
 
-_PRECONFIGURED = ("evaluatePreconfiguredWaf(", "evaluatePreconfiguredExpr(")
+_PRECONFIGURED = re.compile(r"evaluatePreconfigured(?:Waf|Expr)\((?!['\"]sourceiplist-)")
+"""Named lists of addresses are asked for as if they were WAF rules. https://docs.cloud.google.com/armor/docs/armor-named-ip"""
 
 
 def waf_expression(value: Json) -> Json:
     """Of what a rule of Cloud Armor asks whether it asks preconfigured rules, as `{isPreconfigured}`; it may name headers with secrets."""
     if not isinstance(value, str):
         return None
-    told = "".join(value.split())
-    return {"isPreconfigured": any(each in told for each in _PRECONFIGURED)}
+    return {"isPreconfigured": _PRECONFIGURED.search("".join(value.split())) is not None}
 
 
 NORMALISERS: Mapping[str, Callable[[Json], Json]] = {

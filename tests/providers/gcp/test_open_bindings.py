@@ -33,6 +33,8 @@ def test_bindings_of_another_shape_are_none(odd: Any) -> None:
         ("evaluatePreconfiguredWaf('sqli-v33-stable', {'sensitivity': 1})", True),
         ("inIpRange(origin.ip, '10.0.0.0/8') && !evaluatePreconfiguredExpr ('xss-stable')", True),
         ("request.headers['x-key'] == 'hunter2'", False),
+        ("!evaluatePreconfiguredExpr( 'sourceiplist-fastly')", False),
+        ("evaluatePreconfiguredExpr('sourceiplist-fastly') && evaluatePreconfiguredWaf('xss-v33-stable')", True),
     ],
 )
 def test_an_expression_is_told_by_what_it_asks(expression: str, told: bool) -> None:
