@@ -254,6 +254,17 @@ BAD_CALLS = [
     ({"call": "apps:deployments"}, "client 'apps' is no API group and version"),
     ({"call": "pods", "read": "cluster"}, "needs either 'call' or 'read'"),
     ({"read": "tea_leaves", "needs": "get /tea"}, "no reader 'tea_leaves'"),
+    ({"call": "secrets"}, "'secrets' lists secrets with their values"),
+    ({"call": "v1:secrets"}, "'secrets' lists secrets with their values"),
+    ({"call": "v2,v1:secrets", "fixed": {"metadata_only": False}}, "'secrets' lists secrets with their values"),
+    ({"call": "secrets", "fixed": {"metadata_only": "yes"}}, "'secrets' lists secrets with their values"),
+    ({"call": "secrets", "fixed": {"metadata_only": True}, "with": {"metadata_only": "$target"}}, "'metadata_only' comes from an answer"),
+    ({"call": "v1:*"}, "'*' of the core group lists secrets with their values"),
+    ({"call": "namespaces/secrets", "with": {"name": "$target"}}, "'namespaces/secrets' may hand out secrets, or do more than read"),
+    ({"call": "nodes/secrets", "fixed": {"name": ".."}}, "'nodes/secrets' may hand out secrets, or do more than read"),
+    ({"call": "nodes/proxy/pods", "fixed": {"name": "n"}}, "'nodes/proxy/pods' may hand out secrets, or do more than read"),
+    ({"call": "serviceaccounts/token", "fixed": {"name": "n"}}, "'serviceaccounts/token' may hand out secrets, or do more than read"),
+    ({"call": "../v1:secrets"}, "client '../v1' is no API group and version"),
 ]
 
 
@@ -268,6 +279,27 @@ def test_how_a_call_is_written_is_the_provider_s_to_say(tmp_path: Path, call: di
     # a call that cannot be read names no right either
     assert {problem.what.partition(": ")[2] for problem in problems if what not in problem.what} <= {"'needs' is missing"}
     assert {problem.where.partition(CLUSTER)[2] for problem in problems} == {f":{_line(tmp_path / CLUSTER, 'list:')}"}
+
+
+@pytest.mark.parametrize("call", [{"call": "secrets"}, {"call": "namespaces/secrets", "with": {"name": "metadata.name"}}])
+def test_a_part_hands_out_no_secrets_either(tmp_path: Path, call: dict[str, Any]) -> None:
+    columns = {"name": {"type": "text", "from": "metadata.name"}}
+    listed = {"call": "namespaces", "items": "items"}
+    own = table(columns, once_per="target", key="{metadata.name}", list=listed, then={"theirs": call})
+    [problem] = _problems(tmp_path, {**files(), CLUSTER: {"service": "lab", "client": "v1", "facts": {"kubernetes.lab.thing": own}}})
+    assert "secrets" in problem.what
+    assert problem.where.endswith(f":{_line(tmp_path / CLUSTER, 'theirs:')}")
+
+
+def test_secrets_by_name_and_those_of_other_groups_are_listed(tmp_path: Path) -> None:
+    columns = {"name": {"type": "text", "from": "metadata.name"}}
+    calls = [{"call": "secrets", "fixed": {"metadata_only": True}}, {"call": "example.com/v1:secrets"}, {"call": "example.com/v1:*"}]
+    facts = {
+        f"kubernetes.lab.thing{number}": table(columns, once_per="target", key="{metadata.name}", list={"items": "items", **call})
+        for number, call in enumerate(calls)
+    }
+    made = _load(tmp_path, {**files(), CLUSTER: {"service": "lab", "client": "v1", "facts": facts}})
+    assert {name for name in made.tables if name.startswith("kubernetes.lab.")} == set(facts)
 
 
 def test_rights_follow_from_a_call_where_the_provider_says_so(tmp_path: Path) -> None:

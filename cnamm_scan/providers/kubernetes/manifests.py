@@ -148,7 +148,7 @@ class ManifestProvider(OnePlace):
             resource = resource_of(request.client, request.operation)
         except ValueError as error:
             raise CallFailedError(Reason.COLLECTOR_BUG, "NoResource", str(error)) from error
-        if resource.full == "secrets":
+        if resource.full in ("secrets", "*"):
             # the listing of secrets is for what a cluster holds; those in manifests would be read with their values
             raise CallFailedError(Reason.EXCLUDED, "Secrets")
         if resource.sub:

@@ -402,6 +402,7 @@ def test_what_is_not_there_may_be_in_the_cluster(tmp_path: Path) -> None:
 def test_secrets_are_left_alone(tmp_path: Path) -> None:
     provider = of(thing("Secret", "password", "shop", stringData={"p": "hunter2"}), folder=tmp_path)
     assert fails(provider, "v1", "secrets").reason is Reason.EXCLUDED
+    assert fails(provider, "v1", "*").reason is Reason.EXCLUDED
     assert fails(provider, "v1", "nodes/proxy/configz").reason is Reason.ONLY_IN_CLUSTER
     assert fails(provider, "apps", "Nonsense").reason is Reason.COLLECTOR_BUG
 
