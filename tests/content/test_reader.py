@@ -11,7 +11,9 @@ import yaml
 
 from cnamm_scan import content as reader
 from cnamm_scan.errors import ContentError
-from cnamm_scan.model import UNSET, Content, Severity
+from cnamm_scan.model import UNSET, Call, Content, Severity
+from cnamm_scan.providers.aws import calls
+from cnamm_scan.providers.azure import needs as azure_needs
 from tests.packs import ACCOUNT, BOX, LOCK, asked, collector, files, lab, mapping, part, rule, table, write
 
 RULE = "rules/aws/lab/r.yaml"
@@ -193,6 +195,14 @@ BAD_COLLECTORS: list[tuple[Change, str, str]] = [
     (_set(*T, "list", "call", "BatchDeleteImage"), "operation 'BatchDeleteImage' may do more than read", "list:"),
     (_set(*T, "then", "seal", "call", "GetSecretValue"), "operation 'GetSecretValue' hands out secrets", "seal:"),
     (_set(*T, "list", "call", "sts:GetSessionToken"), "operation 'GetSessionToken' hands out secrets", "list:"),
+    (_set(*T, "then", "seal", "call", "redshift:GetClusterCredentialsWithIAM"), "hands out secrets", "seal:"),
+    (_set(*T, "list", "call", "ecr:GetAuthorizationToken"), "'GetAuthorizationToken' hands out secrets", "list:"),
+    (_set(*T, "list", "call", "ec2:GetPasswordData"), "'GetPasswordData' hands out secrets", "list:"),
+    (_set(*T, "list", "call", "apigateway:GetUsagePlanKeys"), "'GetUsagePlanKeys' hands out secrets", "list:"),
+    (_set(*T, "list", "call", "ssm:GetParametersByPath"), "'GetParametersByPath' hands out the values of parameters", "list:"),
+    (_set(*T, "then", "seal", "call", "lambda:GetFunction"), "'GetFunction' hands out a link to code", "seal:"),
+    (_set(*T, "then", "seal", "call", "s3:GetObject"), "'GetObject' hands out what is stored, not how", "seal:"),
+    (_set(*T, "list", "call", "glue:GetConnections"), "'GetConnections' hands out passwords", "list:"),
     (_set(*T, "then", "detail", "call", "sts:AssumeRole"), "operation 'AssumeRole' may do more than read", "detail:"),
     (_set(*T, "list", "read", "iam_credential_report"), "needs either 'call' or 'read'", "list:"),
     (_set(*T, "list", {"read": "tea_leaves", "needs": "lab:Read", "items": "@"}), "no reader 'tea_leaves'", "list:"),
@@ -238,6 +248,47 @@ def test_a_bad_collector(tmp_path: Path, change: Change, what: str, starts: str)
     assert where.endswith(LAB)
     lines = (tmp_path / LAB).read_text().splitlines()
     assert lines[int(line) - 1].strip().startswith(starts)
+
+
+@pytest.mark.parametrize(
+    ("call", "fixed", "problem"),
+    [
+        ("glue:GetConnections", {"HidePassword": True}, None),
+        ("glue:GetConnections", {"HidePassword": False}, "operation 'GetConnections' hands out passwords"),
+        ("apigateway:GetApiKeys", {}, None),
+        ("apigateway:GetApiKeys", {"includeValues": True}, "operation 'GetApiKeys' with 'includeValues' hands out keys"),
+        ("cloudfront:GetFunction", {}, None),
+        ("waf:GetChangeToken", {}, None),
+        ("iam:GetAccountPasswordPolicy", {}, None),
+        ("s3:GetObjectLockConfiguration", {}, None),
+        ("workmail:GetPersonalAccessTokenMetadata", {}, None),
+    ],
+)
+def test_what_an_operation_hands_out_hangs_on_its_service_and_parameters(call: str, fixed: dict[str, Any], problem: str | None) -> None:
+    found = calls.problem(Call(call, fixed=fixed), "lab")
+    assert (found and found[0]) == problem
+
+
+@pytest.mark.parametrize(
+    ("path", "hands_out"),
+    [
+        ("readonlykeys", True),
+        ("sharedkey", True),
+        ("functions/admin/token", True),
+        ("hostruntime/admin/host/systemkeys", True),
+        ("Microsoft.Search/searchServices/listQueryKeys", True),
+        ("agentRegistrationInformation", True),
+        ("keyValues", True),
+        ("keys", False),
+        ("tokens", False),
+        ("secrets", False),
+        ("extensions", False),
+        ("configurations/require_secure_transport", False),
+    ],
+)
+def test_paths_of_azure_that_answer_with_keys(path: str, hands_out: bool) -> None:
+    found = azure_needs.problem(Call(f"2023-01-01:{path}", with_={"scope": "id"}), "")
+    assert (found is not None and "may hand out secrets" in found[0]) is hands_out
 
 
 def test_a_provider_that_nobody_knows(tmp_path: Path) -> None:
