@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from cnamm_scan.errors import UsageError
@@ -110,6 +111,11 @@ class ManifestProvider(OnePlace):
     def absentees(self) -> Sequence[Absent]:
         """Namespaces that alone were to be looked at, and that no object is in. One that is to be left out may have gone already."""
         return self._absent
+
+    def files(self) -> Mapping[str, str]:
+        """Those that objects were read from, by their resolved paths; none of standard input."""
+        named = {each.written.file for each in self._every()} - {files.STDIN}
+        return {str(Path(name).resolve()): name for name in sorted(named)}
 
     def _every(self) -> Iterator[_Object]:
         for _, several in sorted(self._objects.items()):
