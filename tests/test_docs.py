@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
@@ -16,8 +18,9 @@ from cnamm_scan import api
 from cnamm_scan import content as reader
 from cnamm_scan.aggregator.score import Scorer
 from cnamm_scan.cli.main import COMMANDS, run
+from cnamm_scan.engine.plan import Source
 from cnamm_scan.errors import CnammError
-from cnamm_scan.model import Function, Model, Placement, Practice, Reason, Severity, Tally
+from cnamm_scan.model import Call, Function, Model, Placement, Practice, Reason, Severity, Tally
 from cnamm_scan.yamls import CONTENT
 from tests import bundles, scores
 from tests.packs import content, lab, rule, table
@@ -76,6 +79,14 @@ def test_every_rule_and_table_has_a_place_in_the_reference() -> None:
         parts = name.split(".")
         page = ROOT / "docs/reference" / ("/".join(parts[:2] if len(parts) > 2 else parts[:1]) + ".md")
         assert f"### {name}\n" in page.read_text(), name
+
+
+def test_a_rule_says_its_reason_and_its_note_in_the_reference() -> None:
+    from cnamm_scan.report.reference import rule_lines
+
+    made = content(rule(why="It gets lost.", note="What is archived does not count."), collector=lab())
+    lines = rule_lines(made, next(iter(made.rules.values())))
+    assert lines.index("*What is archived does not count.*") == lines.index("It gets lost.") + 2
 
 
 def test_two_things_of_one_name_have_two_anchors() -> None:
@@ -188,6 +199,42 @@ def test_what_a_first_scan_costs_is_what_is_planned() -> None:
         assert int(told.replace(",", "")) == pytest.approx(planned, rel=0.1)
     assert 0 < billed <= 5, "a handful"
     assert "AWS bills a handful, those of Cost Explorer" in text
+
+
+def test_what_a_scan_of_google_cloud_asks_is_what_its_page_enables_and_counts() -> None:
+    from cnamm_scan.engine.plan import Selection, make_plan, split_operation
+    from cnamm_scan.providers.gcp.needs import CONTENTS, TOGETHER
+
+    listings = [source for root in make_plan(reader.load(), Selection(), ["gcp"]).sources["gcp"] for source in root.walk()]
+    asked = {split_operation(call, source.client) for source in listings for call in (source.call, *_parts(source)) if call.call}
+    text = (ROOT / "docs/gcp.md").read_text()
+    enabled = re.findall(r"^gcloud services enable --project PAYS \\\n((?:  .*\n)+)", text, re.MULTILINE)
+    assert all(len(each.replace("\\", "").split()) <= 20 for each in enabled), "it takes twenty at once"
+    services = {client.partition("/")[0] for client, _ in asked if client not in CONTENTS}
+    assert "".join(enabled).replace("\\", "").split() == [f"{service}.googleapis.com" for service in ["cloudasset", *sorted(services)]]
+
+    said = re.search(r"at least (\d+) of Asset Inventory for all targets together, and some (\d+) of services for each", text)
+    assert said
+    types = Counter(client for client, _ in asked if client in CONTENTS)
+    each = [source for source in listings if not source.call.for_ and source.once_per == "target"]
+    assert int(said[1]) == sum(-(-count // TOGETHER) for count in types.values())
+    assert int(said[2]) == pytest.approx(len(each), rel=0.1)
+
+
+def test_what_google_cloud_is_said_to_say_at_the_door_it_says() -> None:
+    rooms = ("gcp/unsigned.py", "gcp/door.py", "gcp/answers.py")
+    said = "".join((ROOT / "cnamm_scan/providers" / room).read_text() for room in rooms)
+    table = (ROOT / "docs/gcp.md").read_text().split("| it says | do |\n", 1)[1].split("\n\n", 1)[0]
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \|$", table, re.MULTILINE)
+    assert len(rows) >= 10
+    # of what is put together at the door each part is written somewhere
+    parts = [words.strip() for row in rows for words in re.split(r"[…():]", row) if words.strip()]
+    assert [words for words in parts if words not in said] == []
+
+
+def _parts(source: Source) -> Iterator[Call]:
+    for planned in source.tables:
+        yield from (planned.table.then[part] for part in planned.parts)
 
 
 def test_the_house_is_as_its_page_says() -> None:

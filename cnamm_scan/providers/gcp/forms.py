@@ -26,7 +26,9 @@ def open_bindings(value: Json) -> Json:
     ]
 
 
-_PERSON = re.compile(r"(?P<kind>(?:deleted:)?(?:user|group):)(?P<who>[^@]+)(?P<domain>@[^?]*)?")
+_PERSON = re.compile(
+    r"(?P<kind>(?:deleted:)?(?:user:|group:|principal://goog/subject/|principalSet://goog/group/))(?P<who>[^@]+)(?P<domain>@[^?]*)?"
+)
 _SUBJECT = re.compile(
     r"(?P<kind>(?:deleted:)?principal://iam\.googleapis\.com/locations/global/workforcePools/[^/]+/subject/)(?P<who>[^?]+)"
 )
@@ -66,15 +68,15 @@ def dataset_access(value: Json) -> Json:
     return [{name: told[name](said) if name in told and isinstance(said, str) else said for name, said in each.items()} for each in value]
 
 
-_PRECONFIGURED = ("evaluatePreconfiguredWaf(", "evaluatePreconfiguredExpr(")
+_PRECONFIGURED = re.compile(r"evaluatePreconfigured(?:Waf|Expr)\((?!['\"]sourceiplist-)")
+"""Named lists of addresses are asked for as if they were WAF rules. https://docs.cloud.google.com/armor/docs/armor-named-ip"""
 
 
 def waf_expression(value: Json) -> Json:
     """Of what a rule of Cloud Armor asks whether it asks preconfigured rules, as `{isPreconfigured}`; it may name headers with secrets."""
     if not isinstance(value, str):
         return None
-    told = "".join(value.split())
-    return {"isPreconfigured": any(each in told for each in _PRECONFIGURED)}
+    return {"isPreconfigured": _PRECONFIGURED.search("".join(value.split())) is not None}
 
 
 NORMALISERS: Mapping[str, Callable[[Json], Json]] = {

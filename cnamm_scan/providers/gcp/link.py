@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -24,8 +24,6 @@ Json = Any
 Result = TypeVar("Result")
 
 AGENT = f"cnamm-scan/{__version__}"
-_SAFE = "/:@-._~!$&'()*+,;="
-"""What stands in a path as it is."""
 
 
 class Link:
@@ -48,7 +46,7 @@ class Link:
         return self._ask(lambda: self.inventory.page(assets, page, self._metadata, self._sent.one, ends))
 
     def get(self, path: Path, scope: str, query: Mapping[str, Json], target: str) -> dict[str, Json]:
-        """What stands at a path of a service's API. Raises CallFailedError."""
+        """What stands at a path of a service's API; `scope` is encoded. Raises CallFailedError."""
         return self._ask(lambda: self._sent_to(path, scope, query, None, target))
 
     def post(self, path: Path, body: Mapping[str, Json], target: str) -> dict[str, Json]:
@@ -56,7 +54,7 @@ class Link:
         return self._ask(lambda: self._sent_to(path, "", {}, body, target))
 
     def _sent_to(self, path: Path, scope: str, query: Mapping[str, Json], body: Mapping[str, Json] | None, target: str) -> dict[str, Json]:
-        url = self.hosts.url(path.service, quote(path.beneath(scope), safe=_SAFE))
+        url = self.hosts.url(path.service, path.beneath(scope))
         asked = urlencode({name: _plain(value) for name, value in query.items()}, doseq=True)
         headers = {**dict(self._metadata()), "accept": "application/json", "accept-encoding": "gzip", "user-agent": f"{AGENT} (gzip)"}
         if body is not None:

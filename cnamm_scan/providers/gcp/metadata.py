@@ -40,8 +40,8 @@ _MANAGER = re.compile(r"projects/[^/]+/(?:zones|regions)/[^/]+/instanceGroupMana
 def metadata(value: Json) -> Json:
     """Metadata as its switches (on, off, odd; left out where not set), `names`, and `{holding, unsure}`: keys by what their values are.
 
-    Also `hasStartupScript`, `keysOfPeople` (how many), and `manager`: the id of the instance group manager that made it. `{}` of a project
-    that has none; of another shape: None.
+    Also `hasStartupScript`, `keysOfPeople` (how many; "hidden" where their text is not shown), and `manager`: the id of the instance group
+    manager that made it. `{}` of a project that has none; of another shape: None.
     """
     pairs = _pairs(value)
     if pairs is None:
@@ -55,7 +55,7 @@ def metadata(value: Json) -> Json:
     return said | {
         "names": sorted(pairs),
         "hasStartupScript": any(key.startswith(_AT_START) for key in pairs),
-        "keysOfPeople": sum(_lines(pairs.get(key)) for key in ("ssh-keys", "sshKeys")),
+        "keysOfPeople": _keys_of_people(pairs),
         "manager": made if _MANAGER.fullmatch(made) else "",
         "holding": found.holding,
         "unsure": sorted({*found.unsure, *hidden.unsure, *(key for key, text in ours.items() if text is None and key in _SCRIPTS)}),
@@ -81,8 +81,14 @@ def _switch(text: str | None) -> str:
     return "on" if word in _ON else "off" if word in _OFF else "odd"
 
 
-def _lines(text: str | None) -> int:
-    return sum(1 for line in (text or "").splitlines() if line.strip() and not line.lstrip().startswith("#"))
+def _keys_of_people(pairs: Mapping[str, str | None]) -> Json:
+    """How many SSH keys there are; "hidden" where a value is not shown."""
+    texts = [pairs[key] for key in ("ssh-keys", "sshKeys") if key in pairs]
+    return "hidden" if None in texts else sum(_lines(text or "") for text in texts)
+
+
+def _lines(text: str) -> int:
+    return sum(1 for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
 
 
 NORMALISERS: Mapping[str, Callable[[Json], Json]] = {"metadata": metadata}

@@ -28,6 +28,10 @@ SCOPE = "scope"
 AT = "at"
 """The parameter that says which targets have such a thing: projects, folders, organizations. In others there is none of it."""
 LEVELS = ("projects", "folders", "organizations")
+ATTACHED = "attached"
+"""The parameter that names a collection of what is attached to things: policies. There the scope is a full name, encoded as one segment."""
+ENCODED = "encoded_scope"
+"""The scope where the API gave its name with such a segment: policies/cloudresourcemanager.googleapis.com%2Fprojects%2F1/denypolicies/a."""
 BODY = "body"
 """The parameter that holds what is sent with one of `POSTS`."""
 POSTS = frozenset({("logging/v2", "/entries:list")})
@@ -37,6 +41,7 @@ ITSELF = "."
 
 _TYPE = re.compile(r"[a-z][a-z0-9.-]*\.googleapis\.com/[A-Z]\w*|[a-z][a-z0-9.]*\.[a-z0-9]+\.io/[A-Z]\w*")
 _SERVICE = re.compile(r"[a-z][a-z0-9-]*/v\d+(?:(?:alpha|beta|p)\d+)*")
+_WORD = re.compile(r"[a-z][A-Za-z]*")
 _SEGMENT = re.compile(r"-|[A-Za-z][A-Za-z0-9_.-]*(?::[A-Za-z]+)?")
 
 
@@ -66,7 +71,7 @@ class Path:
         return self.text.startswith("/")
 
     def beneath(self, scope: str) -> str:
-        """The path beneath a scope: `projects/ID`, or the name of a resource."""
+        """The path beneath a scope, which is encoded: `projects/ID`, or the name of a resource."""
         if self.is_absolute:
             return f"{self.version}{self.text}"
         if self.text == ITSELF:
@@ -124,15 +129,25 @@ def problem(call: Call, client: str) -> tuple[str, str] | None:
         return "a part is asked of its own item", f"leave {AT}: out"
     if call.fixed.get(AT) is not None and not set(_texts(call.fixed[AT])) <= set(LEVELS):
         return f"'{call.fixed[AT]}' names no level of the hierarchy", f"write {AT}: some of {', '.join(LEVELS)}"
-    if meant.is_absolute and SCOPE in said:
-        return f"'{meant.text}' begins at the top, beneath nothing", "leave out with: {scope: …}"
-    if SCOPE in call.fixed:
+    if meant.is_absolute and (named := {SCOPE, ENCODED, ATTACHED} & said):
+        return f"'{meant.text}' begins at the top, beneath nothing", f"leave {min(named)}: out"
+    if call.fixed.keys() & {SCOPE, ENCODED}:
         return "the scope of a path is an item's name", "write with: {scope: name}"
+    if (problem := _problem_of_scope(call, said)) is not None:
+        return problem
     if meant.is_post != (BODY in call.fixed):
         known = ", ".join(map(":".join, sorted(POSTS)))
         return "what is sent is a question's, and a question has one", f"write fixed: {{{BODY}: …}} for {known}"
     if not call.needs:
         return "a service's own API says nowhere which permission it wants", "name it under needs:, such as logging.sinks.list"
+    return None
+
+
+def _problem_of_scope(call: Call, said: set[str]) -> tuple[str, str] | None:
+    if ENCODED in said and said & {SCOPE, ATTACHED}:
+        return f"a name that stands encoded is the whole scope, got {ENCODED} beside {min(said & {SCOPE, ATTACHED})}", "write one of them"
+    if ATTACHED in call.with_ or not _WORD.fullmatch(str(call.fixed.get(ATTACHED, "policies"))):
+        return f"{ATTACHED} names a collection", f"write fixed: {{{ATTACHED}: policies}}"
     return None
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import quote, unquote
 
 from cnamm_scan.model import Content, Reason, Target
 from cnamm_scan.providers.bounds import BOUNDS, Bounds
@@ -19,7 +20,7 @@ from cnamm_scan.providers.gcp.forms import NORMALISERS
 from cnamm_scan.providers.gcp.hosts import Hosts
 from cnamm_scan.providers.gcp.inventory import Inventory, Page, together
 from cnamm_scan.providers.gcp.link import AGENT, Link
-from cnamm_scan.providers.gcp.needs import AT, BODY, SCOPE, Assets, Path, asked
+from cnamm_scan.providers.gcp.needs import AT, ATTACHED, BODY, ENCODED, SCOPE, Assets, Path, asked
 from cnamm_scan.providers.gcp.scopes import parent_of
 from cnamm_scan.providers.gcp.signin import Signed, find, of_google_auth
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, Trial, code_matches
@@ -40,6 +41,10 @@ NOT_HERE = "NotAtThisLevel"
 TRIAL = Page(size=1)
 """What is asked to see whether assets may be read at all."""
 _SCOPE = re.compile(r"[^/?#\\\s]+(?:/[^/?#\\\s]+)*", re.ASCII)
+_SAFE = "/:@-._~!$&'()*+,;="
+"""What stands in a path as it is."""
+_ENCODED = re.compile(r"(?:[\w.~:@-]|%2F)+(?:/(?:[\w.~:@-]|%2F)+)*", re.ASCII)
+_ATTACHABLE = "cloudresourcemanager.googleapis.com"
 _TOKEN = "nextPageToken"
 
 
@@ -207,9 +212,7 @@ class GcpProvider(OnePlace):
         levels = said.pop(AT, None)
         if levels is not None and mine.partition("/")[0] not in ([levels] if isinstance(levels, str) else levels):
             raise CallFailedError(Reason.NOT_FOUND, NOT_HERE)
-        scope = said.pop(SCOPE, mine)
-        if not isinstance(scope, str) or not _SCOPE.fullmatch(scope) or {".", ".."} & {*scope.split("/")}:
-            raise CallFailedError(Reason.MALFORMED, "NoScope")
+        scope = _scope(said, mine)
         page = {"pageToken": request.page} if request.page is not None else {}
         try:
             if path.is_post:
@@ -223,6 +226,18 @@ class GcpProvider(OnePlace):
             raise
         following = answer.get(_TOKEN)
         return Answer(answer, next_page=str(following) if following else None)
+
+
+def _scope(said: dict[str, Json], mine: str) -> str:
+    """Beneath what a path begins, taken out of a call's parameters and encoded once. Raises CallFailedError for what is no name."""
+    encoded, attached = said.pop(ENCODED, None), said.pop(ATTACHED, None)
+    scope = said.pop(SCOPE, mine) if encoded is None else encoded
+    wanted = _SCOPE if encoded is None else _ENCODED
+    if not isinstance(scope, str) or not wanted.fullmatch(scope) or {".", ".."} & {*unquote(scope).split("/"), *scope.split("/")}:
+        raise CallFailedError(Reason.MALFORMED, "NoScope")
+    if encoded is not None:
+        return scope
+    return quote(scope, safe=_SAFE) if attached is None else f"{attached}/{quote(f'{_ATTACHABLE}/{scope}', safe='')}"
 
 
 def _notes(gone: Sequence[Project]) -> Mapping[str, Any]:

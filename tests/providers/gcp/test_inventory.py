@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -17,9 +18,9 @@ from google.protobuf.json_format import ParseDict
 from cnamm_scan.demo.certificate import certificate
 from cnamm_scan.demo.gcp.bed.contents import Listed
 from cnamm_scan.demo.gcp.bed.server import GcpBed, Trouble
-from cnamm_scan.model import Reason
+from cnamm_scan.model import Call, Reason
 from cnamm_scan.providers.bounds import BOUNDS
-from cnamm_scan.providers.gcp import quota
+from cnamm_scan.providers.gcp import needs, quota
 from cnamm_scan.providers.gcp.answers import RefusedError, Said, of_rest, refusal
 from cnamm_scan.providers.gcp.assets import Documents, Whose
 from cnamm_scan.providers.gcp.inventory import METHOD, Inventory, Page
@@ -248,6 +249,31 @@ def test_a_scope_that_is_no_name_is_not_asked(scope: Any) -> None:
         assert (caught.value.reason, caught.value.code, len(bed.requests)) == (Reason.MALFORMED, "NoScope", before)
 
 
+ATTACHED = "policies/cloudresourcemanager.googleapis.com%2Fprojects%2Fshop-prod/denypolicies"
+
+
+def test_what_is_attached_is_asked_for_by_a_full_name_that_is_encoded_once() -> None:
+    made = cloud()
+    made.answer(f"iam/v2/{ATTACHED}", Listed("policies", [{"name": f"{ATTACHED}/d"}]))
+    made.answer(f"iam/v2/{ATTACHED}/d", {"rules": [7]})
+    with GcpBed(made) as bed, reached(bed) as provider:
+        assert provider.call(rest("iam/v2:denypolicies", attached="policies")).data == {"policies": [{"name": f"{ATTACHED}/d"}]}
+        assert provider.call(rest("iam/v2:denypolicies", attached="policies", scope="folders/5")).data == {}
+        assert provider.call(rest("iam/v2:.", encoded_scope=f"{ATTACHED}/d")).data == {"rules": [7]}
+        assert provider.call(rest("iam/v2:.", encoded_scope=f"{ATTACHED.replace('shop-prod', '111')}/d")).data == {"rules": [7]}
+        with pytest.raises(CallFailedError):  # the bed tells a name that is encoded twice from one that is encoded once
+            provider.call(rest("iam/v2:.", scope=f"{ATTACHED}/d"))
+
+
+@pytest.mark.parametrize("scope", ["../x", "a/%2e%2e/b", "a%2F..%2Fb", "a%2F%2E%2E", "a%3Fb", "a?b", "a%252Fb", "a%00", "", 7, "a%2F/b/.."])
+def test_an_encoded_scope_that_is_no_name_is_not_asked(scope: Any) -> None:
+    with GcpBed(cloud()) as bed, reached(bed) as provider:
+        before = len(bed.requests)
+        with pytest.raises(CallFailedError) as caught:
+            provider.call(rest("iam/v2:.", encoded_scope=scope))
+        assert (caught.value.reason, caught.value.code, len(bed.requests)) == (Reason.MALFORMED, "NoScope", before)
+
+
 @pytest.mark.parametrize("call", [("nothing", "x"), ("asset", "*"), ("logging/v2", "a b")])
 def test_a_call_that_means_nothing_is_our_own_fault(call: tuple[str, str]) -> None:
     with GcpBed(cloud()) as bed, reached(bed) as provider, pytest.raises(CallFailedError) as caught:
@@ -346,3 +372,22 @@ def test_a_quota_that_lets_nobody_in_ends_calls(monkeypatch: pytest.MonkeyPatch)
     one.take()
     one.answered()
     assert isinstance(one.refused(full, one.take()), NotYetError)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"call": "iam/v2:/denypolicies", "fixed": {"attached": "policies"}}, "begins at the top"),
+        ({"with_": {"encoded_scope": "name", "scope": "name"}}, "the whole scope"),
+        ({"with_": {"encoded_scope": "name"}, "fixed": {"attached": "policies"}}, "the whole scope"),
+        ({"with_": {"attached": "name"}}, "names a collection"),
+        ({"fixed": {"attached": "a/b"}}, "names a collection"),
+        ({"fixed": {"encoded_scope": "x"}}, "an item's name"),
+    ],
+)
+def test_a_scope_that_is_written_otherwise_does_not_lint(how: dict[str, Any], words: str) -> None:
+    right = Call(call="iam/v2:denypolicies", items="policies", with_={"scope": "parent.id"}, needs=("iam.denypolicies.list",))
+    assert needs.problem(replace(right, fixed={"attached": "policies"}), "asset") is None
+    problem = needs.problem(replace(right, **{"with_": {}, **how}), "asset")
+    assert problem is not None
+    assert words in problem[0]

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.gcp.made.access import is_googles, key_of
 from cnamm_scan.providers.gcp.made.columns import MAKERS
@@ -111,6 +113,66 @@ def test_what_members_hold_on_a_project_counts_what_they_inherit() -> None:
     assert (rows[key_of(LEE)]["is_outside"], rows[key_of(KIM)]["is_outside"]) == (True, False)
     assert rows[key_of("group:ops@shop.example")]["is_inherited"] is True
     assert rows[AGENT]["is_googles"] is True
+
+
+def denying(*permissions: str, on: str = "organizations/9", rules: Any = None, **more: Any) -> dict[str, Any]:
+    """A deny policy on a level, that refuses everybody these permissions."""
+    rule = {"deniedPrincipals": ["principalSet://goog/public:all"], "deniedPermissions": [*permissions], **more}
+    name = f"policies/cloudresourcemanager.googleapis.com%2F{on.replace('/', '%2F')}/denypolicies/d"
+    said = {"name": name, "rules": [{"denyRule": rule}] if rules is None else rules}
+    return {**said, "@": PROJECT.id if on.startswith("projects/") else ORGANIZATION.id}
+
+
+SETS = "cloudresourcemanager.googleapis.com/projects.setIamPolicy"
+DENY, DENY_ON_FOLDER = "gcp.iam.deny_policy", "gcp.folder.deny_policy"
+
+
+@pytest.mark.parametrize(
+    ("table", "on", "answer"),
+    [
+        (DENY, "projects/1", False),
+        (DENY, "organizations/9", False),
+        (DENY_ON_FOLDER, "folders/5", False),
+        (DENY_ON_FOLDER, "folders/6", True),
+    ],
+)
+def test_whom_a_deny_policy_keeps_from_giving_roles_is_no_administrator(table: str, on: str, answer: bool) -> None:
+    told = {"gcp.iam.binding": GRANTS, table: [denying(SETS, on=on)]}
+    assert of("gcp.iam.principal_rights", told, key_of(KIM))["is_administrator"] is answer
+    spared = denying(SETS, on=on, exceptionPrincipals=["principal://goog/subject/kim@shop.example"])
+    assert of("gcp.iam.principal_rights", {**told, table: [spared]}, key_of(KIM))["is_administrator"] is True
+
+
+@pytest.mark.parametrize("rules", [[{"allowRule": {}}], [7], "x", [{"denyRule": {"deniedPrincipals": "x"}}]])
+def test_a_deny_policy_that_was_not_read_or_not_understood_makes_what_it_may_refuse_unknown(rules: Any) -> None:
+    told = {"gcp.iam.binding": GRANTS, DENY: [denying(rules=rules)]}
+    assert of("gcp.iam.principal_rights", told, key_of(KIM))["is_administrator"] is None
+    assert of("gcp.iam.principal_rights", told, key_of(LEE))["is_administrator"] is False
+    assert of("gcp.iam.administrators", told, "shop-prod")["at_least"] == 0
+    assert of("gcp.iam.administrators", told, "shop-prod")["at_most"] == 3
+
+
+@pytest.mark.parametrize("unseen", [DENY, DENY_ON_FOLDER, "gcp.folder.folder"])
+def test_deny_policies_that_were_asked_for_and_not_seen_make_only_what_they_may_refuse_unknown(unseen: str) -> None:
+    told = {"gcp.iam.binding": GRANTS, **({unseen: [], DENY_ON_FOLDER: []} if unseen == "gcp.folder.folder" else {})}
+    dark = frozenset({unseen, DENY_ON_FOLDER}) if unseen == "gcp.folder.folder" else frozenset({unseen})
+    assert of("gcp.iam.principal_rights", told, key_of(KIM), unseen=dark)["is_administrator"] is None
+    if unseen != "gcp.folder.folder":  # else it is not seen what is given there either
+        assert of("gcp.iam.principal_rights", told, key_of(LEE), unseen=dark)["is_administrator"] is False
+    assert of("gcp.iam.escalation_denied", told, "shop-prod", unseen=dark)["denies_granting"] is None
+
+
+def test_what_may_be_denied_above_the_scan_is_not_counted_and_no_bound_is_missed_for_it() -> None:
+    told = {"gcp.iam.binding": GRANTS}
+    assert of("gcp.iam.principal_rights", told, key_of(KIM), targets=(PROJECT,))["is_administrator"] is True
+    bounds = {each: of("gcp.iam.escalation_denied", told, "shop-prod", targets=those) for each, those in {1: (PROJECT,), 2: BOTH}.items()}
+    assert [each["denies_granting"] for each in bounds.values()] == [None, False]
+    own = {DENY: [denying(SETS, "iam.googleapis.com/serviceAccountKeys.create", on="projects/1")]}
+    assert of("gcp.iam.escalation_denied", own, "shop-prod", targets=(PROJECT,)) == {
+        "place": "shop-prod",
+        "denies_granting": True,
+        "denies_keys": True,
+    }
 
 
 def test_administrators_are_counted_without_google_and_at_most_where_all_is_seen() -> None:
@@ -246,7 +308,12 @@ def test_a_bucket_is_open_unless_it_is_prevented_there_or_above() -> None:
         assert public({**told, **above}) is False
         assert public(told, (PROJECT,)) is None
         assert public({**told, "gcp.storage.prevention": [{"is_enforced": False}]}, (PROJECT,)) is True
-        assert public({**told, "gcp.storage.prevention": [{"is_enforced": True}]}, (PROJECT,)) is False
+        answered = {**told, "gcp.storage.prevention": [{"is_enforced": True}]}
+        assert public(answered, (PROJECT,)) is False
+        assert public({**answered, "gcp.project.tag_binding": [{"parent": bucket["#"]}]}, (PROJECT,)) is None
+        tags = {"expression": "resource.matchTag('9/public', 'yes')"}
+        excepted = policy(PREVENTS, "organizations/9", {"enforce": True}, {"enforce": False, "condition": tags})
+        assert public({**answered, "gcp.orgpolicy.policy": [excepted]}) is None
         assert public({**told, "gcp.storage.bucket": [{**bucket, "prevention": "enforced"}]}, (PROJECT,)) is False
     assert of("gcp.storage.bucket_access", {**told, "gcp.iam.binding": []}, str(bucket["#"]))["is_public"] is False
 
@@ -258,8 +325,22 @@ def test_a_service_is_open_where_the_internet_reaches_it() -> None:
         "resource_type": "run.googleapis.com/Service",
     }
     for ingress, answer in (("all", True), ("internal", False), ("internal-and-cloud-load-balancing", None), (None, None)):
-        told = {"gcp.iam.binding": [given], "gcp.run.service": [{"#": given["resource"], "ingress": ingress}]}
+        service = {"#": given["resource"], "id": "a", "ingress": ingress, "skips_iam": False}
+        told = {"gcp.iam.binding": [given], "gcp.run.service": [service]}
         assert of("gcp.iam.public_access", told, "//run.googleapis.com/a")["is_public"] is answer
+        asks_nobody = {"gcp.iam.binding": [], "gcp.run.service": [{**service, "skips_iam": True}]}
+        assert of("gcp.iam.public_access", asks_nobody, "//run.googleapis.com/a")["is_public"] is answer
+
+
+def test_a_function_is_open_where_the_internet_reaches_it() -> None:
+    given = {
+        **binding("roles/cloudfunctions.invoker", "allUsers"),
+        "resource": "//cloudfunctions.googleapis.com/a",
+        "resource_type": "cloudfunctions.googleapis.com/CloudFunction",
+    }
+    for ingress, answer in (("ALLOW_ALL", True), ("ALLOW_INTERNAL_ONLY", False), ("ALLOW_INTERNAL_AND_GCLB", None), (None, None)):
+        told = {"gcp.iam.binding": [given], "gcp.cloudfunctions.first_generation": [{"#": given["resource"], "ingress": ingress}]}
+        assert of("gcp.iam.public_access", told, "//cloudfunctions.googleapis.com/a")["is_public"] is answer
 
 
 # ---- organization policies ---------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 
 from cnamm_scan.model import MadeRow, Target, View
 from cnamm_scan.providers.gcp.made.columns import MAKERS
+from cnamm_scan.providers.gcp.policies.rights import EVERYBODY
 from cnamm_scan.providers.interface import SeenRow
 from tests.providers.fillings import CONTENT, Tables
 from tests.providers.test_made_cells import Case, Seen, denied
@@ -47,6 +48,20 @@ _POLICIES = [
     [_policy("allow", "0.0.0.0/1"), _policy("deny", "::/0", priority=50)],
     [_policy("allow", "0.0.0.0/0", targetSecureTags=[{"name": "tagValues/1"}])],
 ]
+
+
+def _denying(*permissions: str, principals: tuple[str, ...] = (EVERYBODY,), **more: Any) -> dict[str, Any]:
+    return {"denyRule": {"deniedPrincipals": [*principals], "deniedPermissions": [*permissions], **more}}
+
+
+_SETS = "cloudresourcemanager.googleapis.com/*.setIamPolicy"
+_DENYING = [
+    [],
+    [_denying(_SETS)],
+    [_denying(_SETS, exceptionPrincipals=["principal://goog/subject/kim@shop.example"])],
+    [_denying("iam.googleapis.com/serviceAccountKeys.create", _SETS, denialCondition={"expression": "x"})],
+    [_denying("iam.googleapis.com/serviceAccounts.actAs", principals=("principalSet://goog/group/a@shop.example",))],
+]
 _ATTACHED: dict[str, list[Any]] = {"rules": _POLICIES, "attached_to": [[], [NETWORK]]}
 _ADMITTED: list[Any] = [[], ["0.0.0.0/0"], ["0.0.0.0/1", "128.0.0.0/1"], ["198.51.100.7"], ["no network"]]
 POOLS: Mapping[str, Mapping[str, list[Any]]] = {
@@ -63,6 +78,8 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
         "is_deleted": [False, True],
     },
     "gcp.iam.service_account": {"is_disabled": [False, True]},
+    "gcp.iam.deny_policy": {"rules": _DENYING},
+    "gcp.folder.deny_policy": {"rules": _DENYING},
     "gcp.organization.organization": {"name": ["shop.example"]},
     "gcp.iam.pool_provider": {
         "issuer": ["", GITHUB, "https://sso.shop.example"],
@@ -76,8 +93,11 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
         "mapping": [{}, {"attribute.repository": "assertion.repository"}, {"attribute.repository": "assertion.ref"}],
         "is_disabled": [False],
     },
-    "gcp.run.service": {"ingress": ["all", "internal", "internal-and-cloud-load-balancing"]},
+    "gcp.run.service": {"ingress": ["all", "internal", "internal-and-cloud-load-balancing"], "skips_iam": [False, False, True]},
+    "gcp.cloudfunctions.first_generation": {"ingress": ["ALLOW_ALL", "ALLOW_INTERNAL_ONLY", "ALLOW_INTERNAL_AND_GCLB"]},
+    "gcp.cloudfunctions.function": {"ingress": ["ALLOW_ALL", "ALLOW_INTERNAL_ONLY"]},
     "gcp.project.project": {"ancestors": [LINE]},
+    "gcp.project.tag_binding": {"parent": ["gcp.storage.bucket 0", "//cloudresourcemanager.googleapis.com/projects/1"]},
     "gcp.orgpolicy.policy": {
         "rules": [[], [{"enforce": True}], [{"enforce": False}], [{"values": {"allowedValues": ["a"]}}]],
         "inherits": [False, True],
@@ -139,6 +159,7 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
                 ("storage.googleapis.com/Bucket", "gcp.storage.bucket 0"),
                 ("bigquery.googleapis.com/Dataset", "gcp.bigquery.dataset 0"),
                 ("run.googleapis.com/Service", "gcp.run.service 0"),
+                ("cloudfunctions.googleapis.com/CloudFunction", "gcp.cloudfunctions.first_generation 0"),
                 ("iam.googleapis.com/ServiceAccount", "projects/shop-prod/serviceAccounts/11"),
             ]
         )
@@ -148,6 +169,10 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
         target = PROJECT.id if number % 3 == 0 else ORGANIZATION.id
         constraint = random.choice(["storage.publicAccessPrevention", "gcp.resourceLocations", "custom.odd"])
         said = {"resource_id": level, "name": constraint}
+    elif table in ("gcp.iam.deny_policy", "gcp.folder.deny_policy"):
+        level = "folders/5" if table == "gcp.folder.deny_policy" else random.choice([LINE[0], LINE[2]])
+        target = PROJECT.id if level == LINE[0] else ORGANIZATION.id
+        said = {"name": f"policies/cloudresourcemanager.googleapis.com%2F{level.replace('/', '%2F')}/denypolicies/d{number}"}
     elif table == "gcp.folder.folder":
         target, said = ORGANIZATION.id, {"id": "folders/5", "ancestors": LINE[1:]}
     elif table == "gcp.organization.organization":
@@ -170,6 +195,8 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
         said = {"id": "projects/shop-prod/instances/orders", "name": "orders"}
     elif table == "gcp.container.cluster":
         said = {"id": "projects/shop-prod/locations/l/clusters/web", "project": "shop-prod", "name": "web", "place": "l"}
+    elif table == "gcp.run.service":
+        said = {"id": key}
     elif table == "gcp.storage.bucket":
         said = {"name": "x"}
     elif table == "gcp.bigquery.dataset":

@@ -60,6 +60,8 @@ def test_keys_of_people_are_counted() -> None:
     said = _of(ssh_keys="a:ssh-ed25519 AAAA a@b\n# old\n\nb:ssh-rsa BBBB b@c", created_by="projects/1/zones/z-a/instanceGroupManagers/web")
     assert (said["keysOfPeople"], said["manager"], said["holding"]) == (2, "projects/1/zones/z-a/instanceGroupManagers/web", [])
     assert "a@b" not in json.dumps(said)
+    assert _of(env="prod")["keysOfPeople"] == 0
+    assert _of(ssh_keys=None)["keysOfPeople"] == "hidden"
 
 
 def test_what_gke_writes_is_left_to_gke() -> None:

@@ -35,6 +35,8 @@ def test_bindings_of_another_shape_are_none(odd: Any) -> None:
         ("evaluatePreconfiguredWaf('sqli-v33-stable', {'sensitivity': 1})", True),
         ("inIpRange(origin.ip, '10.0.0.0/8') && !evaluatePreconfiguredExpr ('xss-stable')", True),
         ("request.headers['x-key'] == 'hunter2'", False),
+        ("!evaluatePreconfiguredExpr( 'sourceiplist-fastly')", False),
+        ("evaluatePreconfiguredExpr('sourceiplist-fastly') && evaluatePreconfiguredWaf('xss-v33-stable')", True),
     ],
 )
 def test_an_expression_is_told_by_what_it_asks(expression: str, told: bool) -> None:
@@ -62,6 +64,11 @@ def test_members_are_told_without_the_addresses_of_people_and_groups() -> None:
         "deleted:user:",
         "@shop.example",
         "@x.example",
+    )
+    denied, denied_group = members(["principal://goog/subject/kim@shop.example", "principalSet://goog/group/kim@x.example"])
+    assert (denied, denied_group) == (
+        kim.replace("user:", "principal://goog/subject/"),
+        group.replace("group:", "principalSet://goog/group/"),
     )
     (worker,) = members([f"{WORKFORCE}kim@shop.example"])
     assert worker.startswith(WORKFORCE)

@@ -37,7 +37,7 @@ _AS_IS = {
     "perimeter": "servicePerimeter",
     "os": "osInventory",
 }
-_NUMBER = re.compile(r"projects/(\d+)(?=/|:|$)")
+_NUMBER = re.compile(r"projects(/|%2F)(\d+)(?=/|:|$)")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Cloud:
 
     def answer(self, path: str, said: Listed | Json) -> None:
         """Say what a path answers. Raises ValueError when that is said already."""
-        own = self.canonical(unquote(path))
+        own = self.canonical(decoded(path))
         if own in self.answers:
             raise ValueError(f"{own} is answered already")
         self.answers[own] = said
@@ -171,7 +171,12 @@ class Cloud:
     def canonical(self, path: str) -> str:
         """A path in which projects are named by their ids."""
         ids = {each.number: each.name for each in self.places.values() if each.number}
-        return _NUMBER.sub(lambda found: ids.get(found[1], found[0]), path)
+        return _NUMBER.sub(lambda found: ids[found[2]].replace("/", found[1]) if found[2] in ids else found[0], path)
+
+
+def decoded(path: str) -> str:
+    """A path as it was meant: what was escaped in a segment stands there as it is, but for a slash, which is no end of it."""
+    return "/".join(unquote(segment).replace("%", "%25").replace("/", "%2F") for segment in path.split("/"))
 
 
 def _matches(pattern: str, permission: str) -> bool:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from cnamm_scan.demo.certificate import certificate
-from cnamm_scan.demo.gcp.bed.contents import Cloud
+from cnamm_scan.demo.gcp.bed.contents import Cloud, decoded
 from cnamm_scan.demo.gcp.bed.front import Relay, offers_http2
 from cnamm_scan.demo.gcp.bed.inventory import MOST, Inventory, content_of
 from cnamm_scan.demo.gcp.bed.refusals import Refusal, exhausted, not_ours, switched_off
@@ -203,7 +203,7 @@ class GcpBed:
     def respond(self, method: str, target: str, headers: Mapping[str, str], body: str) -> tuple[_Answer | None, Trouble | None]:
         """The answer by REST, None to hang up, and the trouble it is in; notes the request."""
         parts = urlsplit(target)
-        path = unquote(parts.path).strip("/")
+        path = decoded(parts.path).strip("/")
         trouble = self._trouble(f"{method} {path}?{unquote(parts.query)}")
         caller, code, answer = "", "OK", None
         try:

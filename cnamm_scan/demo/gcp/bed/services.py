@@ -6,14 +6,17 @@ import base64
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
-from cnamm_scan.demo.gcp.bed.contents import Cloud, Listed, Place
+from cnamm_scan.demo.gcp.bed.contents import MANAGER, Cloud, Listed, Place
 from cnamm_scan.demo.gcp.bed.filters import passing
 from cnamm_scan.demo.gcp.bed.refusals import Refusal, denied
 
 Json = Any
 
 _LEVELS = frozenset({"projects", "folders", "organizations"})
+_ATTACHED = "policies"
+"""Of IAM: beneath it stands, as one segment, the full name of what policies are attached to."""
 _PREFIXES = {"sqladmin": "cloudsql", "cloudresourcemanager": "resourcemanager"}
 """Service -> the first word of its permissions where that is another."""
 _SIZES = ("pageSize", "maxResults")
@@ -35,6 +38,9 @@ class Services:
         segments = rest.split("/")[1:]
         if segments[:1] and segments[0] in _LEVELS and len(segments) > 1:
             self._check(_permission(service, segments), "/".join(segments[:2]).partition(":")[0])
+        elif segments[:1] == [_ATTACHED] and len(segments) > 2:
+            kind = f"{service}.{segments[2]}.{'list' if len(segments) == 3 else 'get'}"
+            self._check(kind, unquote(segments[1]).removeprefix(f"{MANAGER}/"))
         said = self.cloud.answers.get(own)
         if own == ENTRIES:
             return self._paged(_entries(said, body), {name: str(value) for name, value in (body or {}).items()})

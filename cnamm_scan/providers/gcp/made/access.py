@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from cnamm_scan.model import MadeRow, Target
+from cnamm_scan.providers.gcp.made.denials import Denials
 from cnamm_scan.providers.gcp.made.hierarchy import Hierarchy, Level, kind_of
 from cnamm_scan.providers.gcp.policies.rights import Grant, Rights
 from cnamm_scan.providers.gcp.policies.roles import BASIC, EDITORS, OWNERS, spelled
@@ -50,7 +51,8 @@ class _Estate:
         self.seen = seen
         self.hierarchy = Hierarchy(seen)
         self.custom = _custom(seen)
-        self._judged: dict[tuple[tuple[Grant, ...], str, bool], Row] = {}
+        self._judged: dict[tuple[Any, ...], Row] = {}
+        self.denials = Denials(seen, self.hierarchy)
         self.by_level: dict[str, list[SeenRow]] = {}
         for row in seen.rows(BINDING):
             if row.values["resource_type"] in _LEVEL_TYPES:
@@ -81,12 +83,16 @@ class _Estate:
         line = self.line(target)
         return line is None or level.name == line[0].name or all(each.name != level.name for each in self.seen.targets)
 
-    def judged(self, target: Target, held: Sequence[Held], *, is_whole: bool) -> Row:
-        """What these bindings come to, once for all who hold the same."""
+    def judged(self, target: Target, member: str, held: Sequence[Held], *, is_whole: bool) -> Row:
+        """What these bindings come to, once for all who hold the same and are refused the same."""
         grants = tuple(sorted({Grant(level.kind, row.values["role"], row.values["condition"]) for level, row in held}, key=repr))
-        which = (grants, kind_of(target), is_whole)
+        refused = self.denials.on(target)
+        whom = member if refused.rules else ""
+        which = (grants, kind_of(target), is_whole, refused, whom)
         if which not in self._judged:
-            self._judged[which] = _judged(Rights("", grants, self.seen.now, kind_of(target), self.custom, is_whole=is_whole))
+            bounds = {"is_whole": is_whole, "denials_are_whole": refused.is_whole}
+            rights = Rights(whom, grants, self.seen.now, kind_of(target), self.custom, refused.rules, **bounds)
+            self._judged[which] = _judged(rights)
         return self._judged[which]
 
 
@@ -150,7 +156,7 @@ def principal_rights(seen: SeenTables) -> Iterator[MadeRow]:
             if not any(estate.is_of(target, level) for level, _ in held):
                 continue
             values = {
-                **estate.judged(target, held, is_whole=whole),
+                **estate.judged(target, member, held, is_whole=whole),
                 "place": target.name,
                 **_named(member, held, whole),
                 "is_inherited": _is_inherited(estate.line(target), held, whole),
@@ -228,7 +234,7 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
         for member, held in _members(estate, target).items():
             if is_googles(member):
                 continue
-            judged = estate.judged(target, held, is_whole=whole)
+            judged = estate.judged(target, member, held, is_whole=whole)
             if judged["is_administrator"] is True:
                 sure.append(member)
                 facts += [row.fact for _, row in held]
@@ -299,16 +305,16 @@ def service_account_access(seen: SeenTables) -> Iterator[MadeRow]:
             "project": targets[account.target].name,
             "is_disabled": account.values["is_disabled"],
             "is_default": None if email is None else is_default(f"serviceAccount:{email}"),
-            **_own(estate, targets[account.target], held, wholes[account.target] and email is not None),
-            **_users(estate, on, targets[account.target].name, is_read),
+            **_own(estate, targets[account.target], email, held, wholes[account.target] and email is not None),
+            **_users(estate, on, targets[account.target], is_read),
         }
         facts = (account.fact, *(row.fact for _, row in held), *(row.fact for row in on))
         yield MadeRow(account.target, account.region, account.key, values, tuple(dict.fromkeys(facts)))
 
 
-def _own(estate: _Estate, target: Target, held: Sequence[Held], whole: bool) -> Row:
+def _own(estate: _Estate, target: Target, email: str | None, held: Sequence[Held], whole: bool) -> Row:
     """What an account holds itself."""
-    judged = estate.judged(target, held, is_whole=whole)
+    judged = estate.judged(target, f"serviceAccount:{email}", held, is_whole=whole)
     roles = [row.values["role"] for _, row in held]
     return {
         "is_administrator": judged["is_administrator"],
@@ -317,18 +323,21 @@ def _own(estate: _Estate, target: Target, held: Sequence[Held], whole: bool) -> 
     }
 
 
-def _users(estate: _Estate, rows: Sequence[SeenRow], project: str, is_read: bool) -> Row:
+def _users(estate: _Estate, rows: Sequence[SeenRow], target: Target, is_read: bool) -> Row:
     """Who may act as an account by bindings on it, or make its tokens or keys."""
     found: dict[str, Truth] = {}
+    refused = estate.denials.on(target)
     for row in rows:
         grant = Grant("projects", row.values["role"], row.values["condition"])
-        rights = Rights("", (grant,), estate.seen.now, custom=estate.custom)
-        may = any_of(rights.holds(each) for each in (ACT_AS, *IMPERSONATING))
         for member in row.values["members"] or ():
             if not member.startswith("deleted:"):
+                rights = Rights(
+                    member, (grant,), estate.seen.now, custom=estate.custom, denials=refused.rules, denials_are_whole=refused.is_whole
+                )
+                may = any_of(rights.holds(each) for each in (ACT_AS, *IMPERSONATING))
                 found[member] = either(found.get(member, False), may)
     public = any_of(may for member, may in found.items() if member in ANYBODY)
-    foreign = any_of(both(may, _is_of_another(member, project)) for member, may in found.items())
+    foreign = any_of(both(may, _is_of_another(member, target.name)) for member, may in found.items())
     return {
         "is_public": public if public is True or is_read else None,
         "names": sorted({key_of(each) for each, may in found.items() if may is True}),

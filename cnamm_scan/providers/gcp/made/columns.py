@@ -54,6 +54,14 @@ ADMINISTRATORS: Mapping[str, Column] = {
     "standing": Column("integer", about="Users and groups that are at all times, without a condition that ends it."),
     "names": Column("list", about="The certain ones; people and groups by what stands for their address."),
 }
+ESCALATION: Mapping[str, Column] = {
+    "place": Column("text", about="The id of the project, or folders/N or organizations/N."),
+    "denies_granting": Column(
+        "boolean",
+        about="A deny policy here or above refuses everybody, or the whole organization, to set the allow policy, but whom it excepts.",
+    ),
+    "denies_keys": Column("boolean", about="The same of creating keys of service accounts."),
+}
 ROLE: Mapping[str, Column] = {
     "name": Column("text"),
     "title": Column("text"),
@@ -140,6 +148,7 @@ MAKERS: Mapping[str, Maker] = {
     "control_planes": Maker(later("gcp", "doors", "control_planes"), CONTROL_PLANE),
     "principal_rights": Maker(later("gcp", "access", "principal_rights"), PRINCIPAL),
     "administrators": Maker(later("gcp", "access", "administrators"), ADMINISTRATORS),
+    "escalation_denied": Maker(later("gcp", "denials", "escalation_denied"), ESCALATION),
     "custom_role_rights": Maker(later("gcp", "access", "custom_role_rights"), ROLE),
     "service_account_access": Maker(later("gcp", "access", "service_account_access"), ACCOUNT),
     "pool_trust": Maker(later("gcp", "federation", "pool_trust"), POOL),

@@ -15,7 +15,11 @@ BINDING = "gcp.iam.binding"
 BUCKET = "gcp.storage.bucket"
 DATASET = "gcp.bigquery.dataset"
 RUN = "gcp.run.service"
+RUN_TYPE = "run.googleapis.com/Service"
+FUNCTIONS = ("gcp.cloudfunctions.first_generation", "gcp.cloudfunctions.function")
+FUNCTION_TYPES = ("cloudfunctions.googleapis.com/CloudFunction", "cloudfunctions.googleapis.com/Function")
 EFFECTIVE = "gcp.storage.prevention"
+TAG = "gcp.project.tag_binding"
 PREVENTION = "storage.publicAccessPrevention"
 
 
@@ -67,44 +71,76 @@ class _Given:
 
 
 def public_access(seen: SeenTables) -> Iterator[MadeRow]:
-    """One row for each resource whose policy gives something to anybody."""
+    """One row for each resource whose policy gives something to anybody, and each service that asks no caller for a permission."""
     given = _Given(seen)
     buckets = _prevented(seen)
-    doors = {(row.target, row.key): row.values["ingress"] for row in seen.rows(RUN)}
+    services = {(row.target, row.key): row for row in seen.rows(RUN)}
+    functions = {(row.target, row.key): row.values["ingress"] for table in FUNCTIONS for row in seen.rows(table)}
     for (target, resource), rows in given.rows.items():
         first = rows[0].values
-        is_public = given.to(target, resource)
+        is_public, is_anonymous = given.to(target, resource), given.anonymous(target, resource)
+        facts = given.facts(target, resource)
         if first["resource_type"] == "storage.googleapis.com/Bucket":
             is_public = both(is_public, negated(buckets.get((target, resource))))
-        if first["resource_type"] == "run.googleapis.com/Service":
-            is_public = both(is_public, _is_reached(doors.get((target, resource))))
+        if first["resource_type"] == RUN_TYPE:
+            service = services.get((target, resource))
+            skips: Truth = None if service is None else service.values["skips_iam"]
+            is_public = both(either(is_public, skips), None if service is None else _is_reached(service))
+            is_anonymous = either(is_anonymous, skips)
+            facts = facts if service is None else (*facts, service.fact)
+        if first["resource_type"] in FUNCTION_TYPES:
+            is_public = both(is_public, _DOORS.get(functions.get((target, resource)) or ""))
         values = {
             "resource_id": first["resource_id"],
             "resource_type": first["resource_type"],
             "roles": given.roles(target, resource),
-            "is_anonymous": given.anonymous(target, resource),
+            "is_anonymous": is_anonymous,
             "is_public": is_public,
         }
-        yield MadeRow(target, rows[0].region, resource, values, given.facts(target, resource))
+        yield MadeRow(target, rows[0].region, resource, values, facts)
+    for (target, resource), service in services.items():
+        skips = service.values["skips_iam"]
+        if (target, resource) not in given.rows and skips is not False:
+            values = {
+                "resource_id": service.values["id"],
+                "resource_type": RUN_TYPE,
+                "roles": given.roles(target, resource),
+                "is_anonymous": either(skips, given.anonymous(target, resource)),
+                "is_public": both(either(skips, given.to(target, resource)), _is_reached(service)),
+            }
+            yield MadeRow(target, service.region, resource, values, (service.fact,))
 
 
-def _is_reached(ingress: str | None) -> Truth:
-    """Whether the internet reaches a service of Cloud Run: through a load balancer it may too."""
-    return {"all": True, "internal": False}.get(ingress or "")
+_DOORS: Mapping[str, Truth] = {"all": True, "internal": False, "ALLOW_ALL": True, "ALLOW_INTERNAL_ONLY": False}
+"""Ingress of a service or a function -> whether the internet reaches it: through a load balancer it may too."""
+
+
+def _is_reached(service: SeenRow) -> Truth:
+    return _DOORS.get(service.values["ingress"] or "")
 
 
 def _prevented(seen: SeenTables) -> Mapping[tuple[str, str], Truth]:
-    """(target, bucket) -> whether public access prevention holds for it."""
+    """(target, bucket) -> whether public access prevention holds for it.
+
+    Where policies above were not seen, the project's own answer tells; but it was evaluated for the tags of the project, and a bucket with
+    tags of its own may be an exception.
+    """
     policies = Policies(seen)
     targets: Mapping[str, Target] = {each.id: each for each in seen.targets}
     told = {row.target: row.values["is_enforced"] for row in seen.rows(EFFECTIVE)}
+    tagged = {row.values["parent"] for row in seen.rows(TAG)}
     by_target: dict[str, Truth] = {}
+    answers: dict[str, bool] = {}
     found: dict[tuple[str, str], Truth] = {}
     for row in seen.rows(BUCKET):
         if row.target not in by_target:
-            made = policies.effect(PREVENTION, policies.hierarchy.above(targets[row.target])).is_enforced
-            by_target[row.target] = told.get(row.target) if made is None else made
-        found[row.target, row.key] = is_prevented(row.values["prevention"], by_target[row.target])
+            made = policies.effect(PREVENTION, policies.hierarchy.above(targets[row.target]))
+            answers[row.target] = made.is_enforced is None and not made.is_partly
+            by_target[row.target] = told.get(row.target) if answers[row.target] else made.is_enforced
+        held = by_target[row.target]
+        if answers[row.target] and (row.key in tagged or None in tagged or seen.dark(TAG, row.target)):
+            held = None
+        found[row.target, row.key] = is_prevented(row.values["prevention"], held)
     return found
 
 

@@ -97,6 +97,8 @@ def effect(constraint: str, line: Sequence[Step | str]) -> Effect:
     if own.resets:
         default = effect(constraint, ())
         return Effect(default.is_enforced, False, default.denies_all, default.allowed, default.denied, own.level)
+    if not own.rules and own.inherits is not False:  # it sets nothing of its own, whatever kind of constraint it is for
+        return effect(constraint, above) if own.inherits else UNKNOWN
     plain = [each for each in own.rules if not _condition(each)]
     bound = [each for each in own.rules if _condition(each)]
     if constraint in LISTS or any("values" in each or "allowAll" in each or "denyAll" in each for each in own.rules):

@@ -21,6 +21,11 @@ from cnamm_scan.providers.wildcards import matches
 
 Json = Any
 EVERYBODY = "principalSet://goog/public:all"
+DENIABLE = frozenset({*GIVES.values(), "iam.serviceAccountKeys.create"})
+"""Permissions of which it is certain that deny policies take them: https://docs.cloud.google.com/iam/docs/deny-access-change-permissions"""
+_ORGANIZATION = re.compile(r"principalSet://(?:goog/cloudIdentityCustomerId|cloudresourcemanager\.googleapis\.com/organizations)/[^/]+")
+_ONE = ("user:", "serviceAccount:", "principal:")
+"""Members that are one, and not many."""
 FAR = datetime.max.year - 1
 _NAMED_ROLE = re.compile(r"['\"]((?:roles|(?:projects|organizations)/[^'\"/]+/roles)/[^'\"/]+)['\"]")
 _HOSTS = {"resourcemanager": "cloudresourcemanager"}
@@ -49,18 +54,35 @@ class Denial:
 
     @classmethod
     def read(cls, rule: Mapping[str, Json]) -> Denial:
-        """A `denyRule` as the API writes it."""
+        """A `denyRule` as the API writes it. Raises ValueError for what it never writes."""
         names = ("deniedPrincipals", "exceptionPrincipals", "deniedPermissions", "exceptionPermissions")
-        principals, excepted, permissions, spared = (tuple(map(str, rule.get(each) or ())) for each in names)
-        return cls(principals, excepted, permissions, spared, str((rule.get("denialCondition") or {}).get("expression") or ""))
+        lists = [rule.get(each) or [] for each in names]
+        condition = rule.get("denialCondition") or {}
+        if not isinstance(condition, dict) or not all(isinstance(each, list) for each in lists):
+            raise ValueError("not as the API writes it")
+        principals, excepted, permissions, spared = (tuple(map(str, each)) for each in lists)
+        return cls(principals, excepted, permissions, spared, str(condition.get("expression") or ""))
 
     def refuses(self, member: str, permission: str) -> Truth:
-        """Whether it refuses a permission to a member."""
+        """Whether it refuses a permission to a member; to one of many, where each of them is refused."""
+        is_excepted = among(self.excepted, member)
+        if is_excepted is False and self.excepted and not member.startswith(_ONE):
+            is_excepted = None  # whoever is in a group may be excepted himself
+        return both(self._is_of(permission), both(among(self.principals, member), negated(is_excepted)))
+
+    def refuses_all_but_some(self, permission: str) -> Truth:
+        """Whether it refuses a permission to everybody, or to the whole organization, whomever it excepts."""
+        everybody = any(each == EVERYBODY or _ORGANIZATION.fullmatch(each) for each in self.principals) and EVERYBODY not in self.excepted
+        return both(everybody, self._is_of(permission))
+
+    def _is_of(self, permission: str) -> Truth:
+        """Whether a permission is among those that are denied. By a pattern only those are that can be denied."""
         text = _written(permission)
-        if not any(matches(each, text) for each in self.permissions) or any(matches(each, text) for each in self.spared):
+        if any(matches(each, text) for each in self.spared):
             return False
-        applies = both(among(self.principals, member), negated(among(self.excepted, member)))
-        return both(applies, True if not self.condition else None)
+        by_name = text in self.permissions or (permission in DENIABLE and any(matches(each, text) for each in self.permissions))
+        named: Truth = True if by_name else None if any(matches(each, text) for each in self.permissions) else False
+        return both(named, True if not self.condition else None)
 
 
 def _written(permission: str) -> str:
@@ -79,7 +101,7 @@ def among(named: Sequence[str], member: str) -> Truth:
     }.get(kind, member)
     found: Truth = False
     for each in named:
-        if each in (EVERYBODY, own):
+        if each == EVERYBODY or each.lower() == own.lower():
             return True
         if each.startswith("principalSet://") and not (kind == "serviceAccount" and each.startswith("principalSet://goog/cloudIdentity")):
             found = None

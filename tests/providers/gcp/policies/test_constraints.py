@@ -41,6 +41,8 @@ def values(level: str, *allowed: str, denied: tuple[str, ...] = (), **more: Any)
         ([Policy("projects/1", is_live=False), NONE], False, ""),
         ([Policy("projects/1", is_live=None), on()], None, None),
         ([Policy("projects/1", rules=None)], None, None),
+        ([Policy("projects/1", inherits=True), on()], True, "organizations/9"),
+        ([Policy("projects/1", inherits=True), None], None, None),
         # tags of what it is about are not read
         ([Policy("projects/1", ({"enforce": True}, {"enforce": False, **TAGGED}))], None, "projects/1"),
         ([Policy("projects/1", ({"enforce": False}, {"enforce": True, **TAGGED}))], None, "projects/1"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -130,6 +131,7 @@ def test_who_is_an_administrator_for_some_hours_stands_at_the_end_without() -> N
         (Denial((EVERYBODY,), (), ("iam.googleapis.com/serviceAccountKeys.delete",)), True),
         (Denial((EVERYBODY,), (), ("iam.googleapis.com/*.*",), ("iam.googleapis.com/serviceAccountKeys.create",)), True),
         (Denial((EVERYBODY,), (), ("iam.googleapis.com/*.*",), (), "resource.matchTag('9/env', 'prod')"), None),
+        (Denial((EVERYBODY,), ("principal://goog/subject/Kim@Shop.example",), ("iam.googleapis.com/serviceAccountKeys.create",)), True),
     ],
 )
 def test_deny_goes_before_allow(denial: Denial | None, answer: bool | None) -> None:
@@ -214,3 +216,40 @@ def test_the_table_of_roles_names_permissions_that_matter() -> None:
 def test_a_permission_that_is_written_with_its_host_is_the_same() -> None:
     assert spelled("iam.googleapis.com/workloadIdentityPoolProviders.update") == "iam.workloadIdentityPoolProviders.update"
     assert spelled("iam.roles.update") == "iam.roles.update"
+
+
+def test_whoever_is_in_a_group_may_be_excepted_from_what_the_group_is_denied() -> None:
+    denial = Denial((EVERYBODY,), ("principal://goog/subject/kim@shop.example",), ("iam.googleapis.com/serviceAccountKeys.create",))
+    assert denial.refuses("user:lee@shop.example", KEYS) is True
+    assert [denial.refuses(each, KEYS) for each in ("group:ops@shop.example", "domain:shop.example", "allUsers")] == [None] * 3
+
+
+def test_a_pattern_denies_only_what_can_be_denied() -> None:
+    """Not every permission can, and which can is a list that grows."""
+    denial = Denial((EVERYBODY,), (), ("*",))
+    assert denial.refuses("user:lee@shop.example", "resourcemanager.projects.setIamPolicy") is True
+    assert denial.refuses("user:lee@shop.example", "deploymentmanager.deployments.create") is None
+
+
+@pytest.mark.parametrize(
+    "rule", [{"deniedPrincipals": "x"}, {"deniedPermissions": 7}, {"denialCondition": "x"}, {"exceptionPrincipals": {"a": 1}}]
+)
+def test_a_rule_that_is_written_in_another_way_is_none(rule: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="as the API writes it"):
+        Denial.read(rule)
+
+
+@pytest.mark.parametrize(
+    ("principals", "excepted", "answer"),
+    [
+        ((EVERYBODY,), ("principalSet://goog/group/root@shop.example",), True),
+        (("principalSet://cloudresourcemanager.googleapis.com/organizations/9",), (), True),
+        (("principalSet://goog/cloudIdentityCustomerId/C0",), (), True),
+        (("principalSet://goog/group/developers@shop.example",), (), False),
+        ((EVERYBODY,), (EVERYBODY,), False),
+    ],
+)
+def test_who_is_left_by_a_denial(principals: tuple[str, ...], excepted: tuple[str, ...], answer: bool) -> None:
+    denial = Denial(principals, excepted, ("cloudresourcemanager.googleapis.com/*.setIamPolicy",))
+    assert denial.refuses_all_but_some("resourcemanager.projects.setIamPolicy") is answer
+    assert denial.refuses_all_but_some(KEYS) is False
