@@ -66,7 +66,7 @@ def test_a_part_may_feed_a_later_part_a_child_or_each() -> None:
     second = {"call": "GetSecond", "with": {"Id": "first.Id"}, "needs": "lab:GetSecond"}
     child = table(
         {"x": {"type": "text", "from": "x"}},
-        list={"for": BOX, "call": "C", "with": {"I": "parent.third.Id"}, "items": "I", "needs": "lab:C"},
+        list={"for": BOX, "call": "ListChildren", "with": {"I": "parent.third.Id"}, "items": "I", "needs": "lab:ListChildren"},
     )
     facts = {BOX: table(own, then={"first": first, "second": second, "third": part("GetThird")}), LOCK: child}
     assert lint(content(collector=collector(facts))) == []
