@@ -18,7 +18,7 @@ from cnamm_scan.providers.transport import Translated
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 """The one that Asset Inventory takes. What may be read is a matter of roles."""
 PAUSE = 3.0
-"""Seconds between two tries at a new token, where none was had: else each of hundreds of calls would try for itself, one after the other."""
+"""Seconds between two tries at a new token, where none was had: else hundreds of calls would each try, one after the other."""
 _UNIVERSE = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.ASCII)
 
 
