@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import math
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -270,6 +271,18 @@ def console(context: click.Context, *, err: bool = False) -> Console:
     return made
 
 
+def _json(report: Any) -> Iterator[str]:
+    """A report as JSON, a piece after the other: of 100,000 resources the whole text would be the largest thing that a scan ever holds."""
+    import json
+
+    from cnamm_scan.text import safe_json
+
+    written = json.JSONEncoder(indent=2, ensure_ascii=False, default=str).iterencode(report)
+    while pieces := list(islice(written, _PIECES)):
+        yield safe_json("".join(pieces))
+    yield "\n"
+
+
 def show(scan: Scan, out_format: str, context: click.Context, *, functions: Sequence[str] = (), findings: int | None = None) -> None:
     """Print a report on stdout in a format, of all functions or of some."""
     from cnamm_scan.judged.narrowed import only
@@ -278,11 +291,8 @@ def show(scan: Scan, out_format: str, context: click.Context, *, functions: Sequ
     report = only(scan, functions).report()
     doing("")
     if out_format == "json":
-        import json
-
-        from cnamm_scan.text import safe_json
-
-        click.echo(safe_json(json.dumps(report, indent=2, ensure_ascii=False, default=str)))
+        for text in _json(report):
+            click.echo(text, nl=False)
     elif out_format == "csv":
         from cnamm_scan.report.tabular import SCORE_COLUMNS, csv_lines, scores
 
@@ -308,6 +318,8 @@ FORMAT = click.option(
 )
 
 
+_PIECES = 10_000
+"""Names, values and signs of JSON that are printed at a time."""
 M_ARENA_MAX = -8
 """glibc's number for mallopt: how many heaps threads may open."""
 

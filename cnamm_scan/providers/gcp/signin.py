@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+import time
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from cnamm_scan.providers.transport import Translated
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 """The one that Asset Inventory takes. What may be read is a matter of roles."""
+PAUSE = 3.0
+"""Seconds between two tries at a new token, where none was had: else hundreds of calls would each try, one after the other."""
 _UNIVERSE = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.ASCII)
 
 
@@ -54,15 +57,28 @@ class Signed:
         self._credentials = _as(self._own, as_account, hosts) if as_account else self._own
         self._request = request
         self._lock = threading.Lock()
+        self._failed: tuple[float, CallFailedError] | None = None
+        """Until when a failure stands for those that would follow: google-auth itself has asked three times by then."""
         self.quota_project = quota_project or str(getattr(found.credentials, "quota_project_id", None) or "")
         """Whose quota and enabled APIs are used; empty: as the credentials have it."""
 
     def token(self) -> str:
         """The token, a new one where the kept one ends soon. Raises CallFailedError."""
-        with self._lock, Translated(of_google_auth):
+        with self._lock:
             if not self._credentials.valid:
-                self._credentials.refresh(self._request)
+                self._refresh()
             return str(self._credentials.token)
+
+    def _refresh(self) -> None:
+        if self._failed is not None and time.monotonic() < self._failed[0]:
+            failure = self._failed[1]
+            raise CallFailedError(failure.reason, failure.code, failure.message, retry=failure.retry)
+        try:
+            with Translated(of_google_auth):
+                self._credentials.refresh(self._request)
+        except CallFailedError as failure:
+            self._failed = (time.monotonic() + PAUSE, failure)
+            raise
 
     def forget(self) -> None:
         """Let the next request ask for a new token."""

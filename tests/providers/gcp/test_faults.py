@@ -414,3 +414,15 @@ def test_a_quota_that_never_opens_ends(whole: Look) -> None:
     seen = look(Trouble("RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED", where="ListAssets .*(Bucket|Secret)"))
     assert seen.of("bucket") == {("bucket", ""): ("unknown", "throttled")}
     assert sum(each.code == "RESOURCE_EXHAUSTED" for each in seen.asked) < 40
+
+
+def test_a_token_endpoint_that_fails_in_mid_scan_is_not_asked_by_every_call(whole: Look) -> None:
+    """google-auth tries three times and waits in between: hundreds of calls would do so one after the other."""
+    troubles = Trouble(status=500, body=b"oops", where="POST token", skip=1), Trouble("UNAUTHENTICATED", where="Secret$|/sinks", times=1)
+    seen = look(*troubles, limits=Limits(concurrency=4, attempts=2, deadline=5, rate=1000, burst=1000))
+    assert {said for key, said in seen.said.items() if said != whole.said.get(key)} <= {
+        ("unknown", "server_error"),
+        ("unknown", "credentials"),
+    }
+    assert {said for said, _ in seen.said.values()} >= {"unknown"}
+    assert sum(each.path == "token" for each in seen.asked) <= 1 + 3 * 3

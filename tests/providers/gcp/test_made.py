@@ -152,6 +152,13 @@ def test_a_deny_policy_that_was_not_read_or_not_understood_makes_what_it_may_ref
     assert of("gcp.iam.administrators", told, "shop-prod")["at_most"] == 3
 
 
+@pytest.mark.parametrize("name", [None, "", "policies/x", "policies/h%2Fprojects%2F1/denypolicies/a/b/c"])
+def test_a_deny_policy_of_which_nobody_knows_where_it_holds_may_hold_here(name: str | None) -> None:
+    told = {"gcp.iam.binding": GRANTS, DENY: [{**denying(SETS), "name": name}]}
+    assert of("gcp.iam.principal_rights", told, key_of(KIM))["is_administrator"] is None
+    assert of("gcp.iam.escalation_denied", told, "shop-prod")["denies_granting"] is None
+
+
 @pytest.mark.parametrize("unseen", [DENY, DENY_ON_FOLDER, "gcp.folder.folder"])
 def test_deny_policies_that_were_asked_for_and_not_seen_make_only_what_they_may_refuse_unknown(unseen: str) -> None:
     told = {"gcp.iam.binding": GRANTS, **({unseen: [], DENY_ON_FOLDER: []} if unseen == "gcp.folder.folder" else {})}

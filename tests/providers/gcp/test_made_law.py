@@ -290,5 +290,37 @@ def test_what_is_made_of_a_project_says_nothing_that_the_unseen_could_deny(view:
         assert dark.problem is None, str(dark.smallest())
 
 
+ODD: list[Any] = [7, -1.5, "odd", True, None, [], {}, [None], [[1]], {"odd": 1}, {"a": {"b": [{"c": None}]}}]
+
+
+def _odd(value: Any, random: Random, chance: float) -> Any:
+    """A document in which something is of another type here and there."""
+    if random.random() < chance:
+        return random.choice(ODD)
+    if isinstance(value, Mapping):
+        return {name: _odd(each, random, chance) for name, each in value.items()}
+    return [_odd(each, random, chance) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("tries", [100, pytest.param(1500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.id)
+def test_what_an_api_never_answers_breaks_no_function(view: View, tries: int) -> None:
+    """Columns of JSON hold whatever came: what is not as the API writes it is not known, and nothing else is lost for it."""
+    assert view.made is not None
+    random = Random(f"odd {view.id}")
+    kept = {(table, name) for table in view.made.reads for name, column in CONTENT.tables[table].columns.items() if column.type == "json"}
+    for _ in range(tries):
+        tables = {
+            table: [
+                replace(
+                    row, values={name: _odd(value, random, 0.2) if (table, name) in kept else value for name, value in row.values.items()}
+                )
+                for row in rows
+            ]
+            for table, rows in invented(random, view, (PROJECT, ORGANIZATION)).items()
+        }
+        made(view, tables, (PROJECT, ORGANIZATION))
+
+
 def test_every_function_has_a_view() -> None:
     assert {view.made.by for view in VIEWS if view.made is not None} == set(MAKERS)

@@ -7,7 +7,7 @@ from typing import Any
 
 from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.gcp.made.hierarchy import Hierarchy, Level
-from cnamm_scan.providers.gcp.policies.constraints import BOOLEAN, LISTS, TWINS, UNKNOWN, Effect, Policy, Step, effect
+from cnamm_scan.providers.gcp.policies.constraints import BOOLEAN, LISTS, TWINS, UNKNOWN, Effect, Policy, Step, effect, is_rule
 from cnamm_scan.providers.gcp.policies.truths import Truth, any_of, either
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 
@@ -58,7 +58,7 @@ class Policies:
         if row is not None:
             values: Mapping[str, Any] = row.values
             rules = values["rules"]
-            is_read = isinstance(rules, list) and all(isinstance(each, Mapping) for each in rules)
+            is_read = isinstance(rules, list) and all(map(is_rule, rules))
             return Policy(level.name, rules if is_read else None, values["inherits"], values["resets"], values["has_spec"])
         is_seen = self.hierarchy.shows(POLICY, level) and level.target not in self._nameless
         return "none" if is_seen else None

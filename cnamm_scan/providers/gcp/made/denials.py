@@ -65,7 +65,8 @@ class Denials:
         else:
             rows = [row for level in line for row in self._by_level.get(level.name, ())]
             hidden = [self._hides(line[at:]) for at in range(len(line))]
-            is_whole, is_all = True not in hidden, not any(each is not False for each in hidden)
+            is_lost = any(row.target in {level.target for level in line} for row in self._by_level.get("", ()))
+            is_whole, is_all = True not in hidden and not is_lost, not is_lost and not any(each is not False for each in hidden)
         rules: list[Denial] = []
         for row in rows:
             try:

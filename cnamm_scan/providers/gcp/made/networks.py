@@ -79,7 +79,7 @@ class _Networks:
             return pieces_of((None,))  # of a project that is not scanned, or none of these was read
         above, beneath = self._above(row, machine), self._beneath(row, machine, region)
         found = pieces_of((*above, *beneath))
-        if len(above) > 1 and isinstance(row.values["effective"], list):  # nowhere is it written in which order a network tells them
+        if len(above) > 1 and _told(row) is not None:  # nowhere is it written in which order a network tells them
             found = in_doubt(found, pieces_of((*reversed(above), *beneath)))
         return found
 
@@ -102,8 +102,8 @@ class _Networks:
 
     def _system(self, row: SeenRow, machine: Machine) -> Sequence[Tier]:
         """Policies of Google's own services, and what the network tells of a kind that is not known here."""
-        told = row.values["effective"]
-        kinds = [each.get("type") for each in told] if isinstance(told, list) else []
+        told = _told(row)
+        kinds = [each.get("type") for each in told or ()]
         odd: Sequence[Tier] = (None,) if not {*kinds} <= {"HIERARCHY", "NETWORK", "SYSTEM"} else ()
         return (*odd, *(_tier(each.get("rules", []), machine) for each, kind in zip(told or (), kinds, strict=False) if kind == "SYSTEM"))
 
@@ -114,8 +114,8 @@ class _Networks:
 
     def _above(self, row: SeenRow, machine: Machine) -> Sequence[Tier]:
         """The hierarchical policies of a network, from the top; as the network itself tells, else as they are attached above it."""
-        told = row.values["effective"]
-        if isinstance(told, list):
+        told = _told(row)
+        if told is not None:
             return [_tier(each.get("rules", []), machine) for each in told if each.get("type") == "HIERARCHY"]
         line = self.hierarchy.above(self.targets[row.target])
         if line is None:
@@ -130,8 +130,8 @@ class _Networks:
         return made
 
     def _of_network(self, row: SeenRow, machine: Machine) -> Sequence[Tier]:
-        told = row.values["effective"]
-        if not isinstance(told, list):
+        told = _told(row)
+        if told is None:
             return self._attached_to(GLOBAL, row, machine, "")
         own = sorted((each for each in told if each.get("type") == "NETWORK"), key=lambda each: int(each.get("priority", USUAL)))
         return [_tier(each.get("rules", []), machine) for each in own]
@@ -163,12 +163,24 @@ class _Networks:
 
     def _named_accounts(self, network: str) -> Iterator[str]:
         """The accounts that rules of policies name."""
-        told = self.networks[network].values["effective"]
-        listed = [each.get("rules") for each in told] if isinstance(told, list) else []
+        listed = [each.get("rules") for each in _told(self.networks[network]) or ()]
         listed += [row.values["rules"] for found in self.policies.values() for rows in found.values() for row in rows]
         for rules in listed:
             for rule in rules if isinstance(rules, list) else ():
-                yield from (str(each) for each in rule.get("targetServiceAccounts") or ())
+                named = rule.get("targetServiceAccounts") if isinstance(rule, Mapping) else None
+                yield from map(str, named if isinstance(named, list) else ())
+
+
+def _told(row: SeenRow) -> Sequence[Mapping[str, Any]] | None:
+    """The policies that hold for a network as it tells itself; None where it does not, or not as the API writes it."""
+    told = row.values["effective"]
+    return told if isinstance(told, list) and all(map(_is_policy, told)) else None
+
+
+def _is_policy(value: Any) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    return isinstance(value.get("type", ""), str) and str(value.get("priority", USUAL)).isdigit()
 
 
 def _may_open(rule: Mapping[str, Any]) -> bool:

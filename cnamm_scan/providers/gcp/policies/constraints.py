@@ -83,6 +83,18 @@ Step = Policy | None
 """A level of the line from a project up: its policy. None: whether there is one was not seen."""
 
 
+def is_rule(value: Json) -> bool:
+    """Whether something is a rule as the API writes it."""
+    if not isinstance(value, Mapping):
+        return False
+    values, condition = value.get("values", {}), value.get("condition", {})
+    switches = all(isinstance(value.get(each, False), bool) for each in ("enforce", "allowAll", "denyAll"))
+    if not switches or not isinstance(values, Mapping) or not isinstance(condition, Mapping):
+        return False
+    named = [values.get(each, []) for each in ("allowedValues", "deniedValues")]
+    return all(isinstance(each, list) and all(isinstance(one, str) for one in each) for each in named)
+
+
 def effect(constraint: str, line: Sequence[Step | str]) -> Effect:
     """What holds at the first of these levels. A text stands for a level that certainly has no policy."""
     if not line:

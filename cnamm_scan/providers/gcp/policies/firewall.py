@@ -129,7 +129,7 @@ def vpc_rule(said: Mapping[str, Json], machine: Machine) -> Rule | None:
     """A VPC rule, by the columns of its row, as it is for a machine; None for one that certainly is not."""
     if said["is_disabled"] is True or said["direction"] == "EGRESS":
         return None
-    if said["priority"] is None or said["allowed"] is None or said["denied"] is None:
+    if said["priority"] is None or not isinstance(said["allowed"], list) or not isinstance(said["denied"], list):
         return UNREAD_RULE if said["priority"] is None else Rule(int(said["priority"]), None, ALL_PORTS, NO_ADDRESSES, EVERYWHERE)
     holds = _holds(said, machine)
     if holds is False:
@@ -225,8 +225,10 @@ def _matched(match: Mapping[str, Json]) -> tuple[Addresses, Addresses]:
 
 
 def _ports_of(said: Sequence[Mapping[str, Json]], key: str) -> Ports | None:
-    """The ports of protocols; None where one is not understood."""
+    """The ports of protocols; None where one is not understood, or not as the API writes it."""
     made: list[Ports] = []
+    if not isinstance(said, list) or not all(isinstance(each, Mapping) and isinstance(each.get("ports", []), list) for each in said):
+        return None
     for each in said:
         named = str(each.get(key, "")).lower()
         named = _NUMBERS.get(named, named)

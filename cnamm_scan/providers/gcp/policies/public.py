@@ -32,4 +32,11 @@ def is_dataset_open(access: Sequence[Mapping[str, Json]] | None) -> Truth:
     """Whether strangers are on a dataset's own list."""
     if access is None:
         return None
-    return any_of(each.get("specialGroup") == "allAuthenticatedUsers" or each.get("iamMember") in ANYBODY for each in access)
+    return any_of(map(_names_anybody, access))
+
+
+def _names_anybody(entry: Mapping[str, Json]) -> Truth:
+    group, member = entry.get("specialGroup", ""), entry.get("iamMember", "")
+    if group == "allAuthenticatedUsers" or (isinstance(member, str) and member in ANYBODY):
+        return True
+    return False if isinstance(group, str) and isinstance(member, str) else None
