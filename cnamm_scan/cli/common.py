@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 from cnamm_scan.cli import completion
 from cnamm_scan.cli.asked import Only, Option
@@ -110,7 +111,9 @@ def reach(*, regions: Only | None = None, calls: Only | None = None) -> Callable
             from cnamm_scan.providers.catalog import options
 
             named = {option.name: said.pop(option.name) for option in options()}
-            reached = Reach(tuple(said.pop("regions")), said.pop("call_timeout"), named)
+            source = click.get_current_context().get_parameter_source
+            by_environment = frozenset(name for name in named if source(name) is ParameterSource.ENVIRONMENT)
+            reached = Reach(tuple(said.pop("regions")), said.pop("call_timeout"), named, by_environment)
             return command(*arguments, reached=reached, **said)
 
         gathered.__doc__ = (command.__doc__ or "").replace("{targets}", _targets())
@@ -146,12 +149,14 @@ class Reach:
     call_timeout: float
     named: Mapping[str, Any]
     """The providers' own options, by their names."""
+    by_environment: frozenset[str] = frozenset()
+    """Which of them the environment says."""
 
     def options(self, concurrency: int = 16) -> TargetOptions:
         """The same as the providers take it."""
         from cnamm_scan.providers.catalog import TargetOptions
 
-        return TargetOptions(call_timeout=self.call_timeout, connections=concurrency, **self.named)
+        return TargetOptions(call_timeout=self.call_timeout, connections=concurrency, by_environment=self.by_environment, **self.named)
 
 
 def _with_options(command: Any, regions: Only | None, calls: Only | None) -> Any:

@@ -83,6 +83,7 @@ def command(
       cnamm-scan plan aws --permissions --split-into policies/
       cnamm-scan plan kubernetes --permissions | kubectl apply -f -
       cnamm-scan plan aws --function detection --preflight
+      cnamm-scan plan gcp:organizations/123456789012 --preflight
     """
     from cnamm_scan import content as reader
     from cnamm_scan.engine.plan import Selection, make_plan
@@ -210,6 +211,8 @@ def _print(context: click.Context, described: dict[str, Any]) -> None:
     out = console(context)
     out.print(table)
     once = sum(each["account"] for each in described["services"])
+    if "paced" in described:  # of these several are one call
+        once += described["paced"]["calls"] - described["paced"]["listings"]
     regional = sum(each["region"] for each in described["services"])
     tables = sum(len(each["tables"]) for each in described["services"])
     more = (
@@ -227,9 +230,10 @@ def _print(context: click.Context, described: dict[str, Any]) -> None:
 def _told_pace(paced: dict[str, Any]) -> str:
     minutes = max(0, paced["calls"] - 1) // paced["a_minute"]
     waits = f"they take {minutes} minute{'s' if minutes > 1 else ''} at least" if minutes else "none of them waits"
-    little = f" in {paced['calls']} calls where there is little of each" if paced["calls"] < paced["listings"] else ""
+    together = paced["calls"] < paced["listings"]
+    said = f"{paced['listings']} {paced['what']} where there is little of each" if together else paced["what"]
     most = f"a minute takes {paced['a_minute']} calls, so {waits}"
-    return f"{paced['listings']} of them are {paced['what']}{little}, and {paced['pages']} takes one more: {most}"
+    return f"{paced['calls']} of them are {said}, and {paced['pages']} takes one more: {most}"
 
 
 def _preflight(context: click.Context, plan: Plan, specs: Sequence[str], options: Any, out_format: str) -> None:
@@ -277,7 +281,8 @@ def _told_of(provider: str, done: Preflight) -> Iterator[str]:
     asked = done.asked
     refused = [each for each in asked if each.is_refused]
     missing = len(done.tried) - len(asked)
-    none = f" ({missing} kinds are not installed)" if missing else ""
+    kinds = "1 kind is" if missing == 1 else f"{missing} kinds are"
+    none = f" ({kinds} {KINDS[provider].lacking})" if missing else ""
     yield f"{len(asked) - len(refused)} of {len(asked)} {'kinds' if done.by_kind else 'services'} answer{none}"
     if refused:
         rules = {rule for each in refused for rule in each.rules}
@@ -288,6 +293,8 @@ def _told_of(provider: str, done: Preflight) -> Iterator[str]:
     if denied:
         yield f"grant: {', '.join(denied)}"
         yield f"all rights of the scan: cnamm-scan plan {provider} --permissions"
+    if any(each.status.startswith(Reason.API_DISABLED) for each in refused):
+        yield f"API or service not enabled: {KINDS[provider].enabling}"
     if done.untried:
         few = ", ".join(done.untried[:5]) + (" …" if len(done.untried) > 5 else "")
         why = "asked of one object each" if done.by_kind else "one call stands for its service"

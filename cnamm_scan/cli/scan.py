@@ -109,6 +109,7 @@ def command(
       cnamm-scan scan aws:prod --region eu-west-1 --region us-east-1 --output bundles/
       cnamm-scan scan aws --role-arn arn:aws:iam::111122223333:role/audit --external-id 42
       cnamm-scan scan azure:shop-production --output bundles/
+      cnamm-scan scan gcp:shop-prod --quota-project shop-tools
       cnamm-scan scan aws kubernetes:prod --owner-tag Owner --owner-tag app.kubernetes.io/part-of
       cnamm-scan scan kubernetes --namespace shop --with-secret-metadata
       helm template ./chart | cnamm-scan scan kubernetes:-

@@ -171,6 +171,11 @@ class Scan:
         kind = KINDS.get(target.partition(":")[0])
         return kind.rights.by_code.get(code, ()) if kind is not None else ()
 
+    def enabling(self, target: str) -> str:
+        """What turns on an API or a service that is off in a target; empty for a provider that nobody knows any more."""
+        kind = KINDS.get(target.partition(":")[0])
+        return kind.enabling if kind is not None else ""
+
     def standing(self) -> frozenset[str]:
         """The tables with a row in every target, which count in no target's weight."""
         return standing(self.content)

@@ -80,7 +80,7 @@ REASON_WORDS: Mapping[str, str] = {
     "server_error": "answered with server errors",
     "malformed": "answered with a malformed body",
     "unsupported": "not offered there",
-    "api_disabled": "service not enabled for the account",
+    "api_disabled": "refused: API or service not enabled",
     "region_disabled": "region not enabled for these credentials",
     "credentials": "credentials ended during the scan",
     "truncated": "listing cut short",

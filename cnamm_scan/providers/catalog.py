@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cnamm_scan.errors import UsageError, did_you_mean
@@ -38,8 +38,10 @@ class TargetOptions:
     call_timeout: float
     """Seconds to wait for one answer."""
     connections: int
+    by_environment: frozenset[str] = field(compare=False)
+    """Which of the named were said by an environment variable: that is for other commands too, and may say nothing about the targets."""
 
-    def __init__(self, *, call_timeout: float = 20.0, connections: int = 16, **named: Any) -> None:
+    def __init__(self, *, call_timeout: float = 20.0, connections: int = 16, by_environment: Collection[str] = (), **named: Any) -> None:
         known = {option.name for option in options()}
         for name in named:
             if name not in known:
@@ -47,6 +49,7 @@ class TargetOptions:
         object.__setattr__(self, "named", named)
         object.__setattr__(self, "call_timeout", call_timeout)
         object.__setattr__(self, "connections", connections)
+        object.__setattr__(self, "by_environment", frozenset(by_environment))
 
     @property
     def said(self) -> Mapping[str, Any]:
@@ -85,10 +88,16 @@ def refuse_foreign(specs: Sequence[str], reached: TargetOptions, regions: Sequen
     """Raise UsageError for an option that no named target's provider knows, or that is no such thing: nobody would be told of it."""
     kinds = {kind.name: kind for kind in map(kind_of, specs)}
     if regions and not any(kind.region_table for kind in kinds.values()):
-        raise UsageError(f"{' and '.join(kinds)} has no regions", where="--region", do="leave it out")
+        others = " or ".join(kind.name for kind in KINDS.values() if kind.region_table)
+        raise UsageError(
+            f"--region says nothing about {' and '.join(kinds)}",
+            where="--region",
+            do=f"leave it out, and every location is read; or scan a target of {others}",
+        )
+    meant = reached.said.keys() - reached.by_environment
     known = {option.name for kind in kinds.values() for option in kind.options}
     for option in options():
-        if option.name in reached.said and option.name not in known and not option.environment:
+        if option.name in meant and option.name not in known:
             raise UsageError(
                 f"{option.flag} says nothing about {' and '.join(kinds)}",
                 where=option.flag,
@@ -97,7 +106,7 @@ def refuse_foreign(specs: Sequence[str], reached: TargetOptions, regions: Sequen
     for kind in kinds.values():
         for option in kind.options:
             _refuse_malformed(option, reached.said.get(option.name))
-            if option.name in reached.said and not option.environment:
+            if option.name in meant:
                 _refuse_alone(kind, option, reached, [spec.partition(":")[2] for spec in specs if kind_of(spec) is kind])
 
 

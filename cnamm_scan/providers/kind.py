@@ -130,6 +130,10 @@ class Kind:
     """How many calls there may be in a minute, where that decides how long a scan takes."""
     command_line: str = ""
     """What the vendor's commands begin with."""
+    enabling: str = "enable the service for the account, if it is in use"
+    """What turns on an API or a service that is off, in the vendor's words, as a person is told to do it."""
+    lacking: str = "not in use"
+    """What is said of a kind of object that a target answers it has none of, and cannot have."""
     region_flag: str = ""
     """How one of them is told its region."""
     owners_named_by: Mapping[str, str] = field(default_factory=dict)

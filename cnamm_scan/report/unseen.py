@@ -26,7 +26,7 @@ _HOW: Mapping[str, str] = {
     Reason.SERVER_ERROR: _AGAIN,
     Reason.MALFORMED: "look at what is named: something on the way changed the answer, or it is written as the API would not take it",
     Reason.UNSUPPORTED: "nothing: the service is not offered there",
-    Reason.API_DISABLED: "enable the service for the account, if it is in use",
+    Reason.API_DISABLED: "enable the service, if it is in use",
     Reason.REGION_DISABLED: "enable the region for these credentials, or leave it out with --region",
     Reason.CREDENTIALS: "sign in again for longer, and scan again",
     Reason.TRUNCATED: _AGAIN,
@@ -117,6 +117,7 @@ def _told(scan: Scan, row: _Row) -> dict[str, Any]:
     titles = [scan.content.rules[name].title for name in rules if name in scan.content.rules]
     named = sorted(row.resources) or (titles if row.reason == Reason.NOT_IN_ANSWER else [])
     age = scan.started_at - read_moment(row.oldest) if row.oldest else None
+    enabling = scan.enabling(row.places[0][0])
     return {
         "reason": row.reason,
         "codes": sorted(row.codes),
@@ -129,7 +130,9 @@ def _told(scan: Scan, row: _Row) -> dict[str, Any]:
         "about_more": max(0, len(named) - NAMED),
         "age": told(age) if age is not None else "",
         "would_show": row.how
-        or would_show(row.reason, row.places, sorted(row.calls), sorted(row.rights), whole=row.whole, codes=row.codes, age=age),
+        or would_show(
+            row.reason, row.places, sorted(row.calls), sorted(row.rights), whole=row.whole, codes=row.codes, age=age, enabling=enabling
+        ),
     }
 
 
@@ -142,8 +145,12 @@ def would_show(
     whole: bool,
     codes: Collection[str] = (),
     age: timedelta | None = None,
+    enabling: str = "",
 ) -> str:
-    """What a person would have to do to see it. `age` is that of the oldest, of what was too old."""
+    """What a person would have to do to see it.
+
+    `age` is that of the oldest, of what was too old; `enabling` is what turns on what is off there.
+    """
     provider = places[0][0].partition(":")[0]
     regions = sorted({region for _, region in places if region not in ("", "global")})
     if reason == Reason.EXCLUDED:
@@ -154,6 +161,8 @@ def would_show(
         return f"{_HOW[reason]}; or take it as it is: cnamm-scan evaluate BUNDLE --max-age {enough(age)}"
     if reason == Reason.THROTTLED and codes and set(codes) <= _OWN_QUOTA:
         return "scan again later: what is asked there has a quota of its own"
+    if reason == Reason.API_DISABLED and enabling:
+        return enabling
     if reason != Reason.DENIED:
         return _HOW.get(reason, _AGAIN)
     if whole and regions:

@@ -53,6 +53,9 @@ VALUES = {
     "--authority": "https://login.example",
     "--audience": "https://aud.example",
     "--ca-bundle": "no-such-file",
+    "--quota-project": "shop-pays",
+    "--impersonate-service-account": "scanner@shop-pays.iam.gserviceaccount.com",
+    "--api-endpoint": "https://apis.example",
 }
 IDLE: Mapping[tuple[str, str], tuple[list[str], str]] = {
     ("report", "--findings"): (["report", "x", "--format", "csv", "--findings", "3"], "outside --format text and markdown"),

@@ -108,7 +108,8 @@ def test_every_opt_in_of_a_provider_has_its_option(command: str) -> None:
     known = {name: option for kind in KINDS.values() for name, option in kind.opt_ins.items()}
     assert set(known.values()) <= said
     for name in known:
-        assert TargetOptions(**{f"with_{name}": True}).opted == {name}
+        said_so: dict[str, Any] = {f"with_{name}": True}
+        assert TargetOptions(**said_so).opted == {name}
     assert NOTHING.options().opted == frozenset()
 
 
@@ -119,7 +120,11 @@ def test_every_opt_in_of_a_provider_has_its_option(command: str) -> None:
         (["kubernetes:prod", "--role-arn", "arn:aws:iam::111122223333:role/audit"], "--role-arn says nothing about kubernetes"),
         (["aws", "--namespace", "shop"], "--namespace says nothing about aws"),
         (["aws", "--with-secret-metadata"], "--with-secret-metadata says nothing about aws"),
-        (["kubernetes", "--region", "eu-west-1"], "kubernetes has no regions"),
+        (["kubernetes", "--region", "eu-west-1"], "--region says nothing about kubernetes"),
+        (["gcp", "--region", "europe-west1"], "--region says nothing about gcp\n  at: --region\n  do: leave it out, and every location"),
+        (["aws", "--quota-project", "shop-pays"], "--quota-project says nothing about aws"),
+        (["gcp", "--endpoint-url", "http://localhost:1"], "--endpoint-url says nothing about gcp"),
+        (["kubernetes", "--authority", "https://x"], "--authority says nothing about kubernetes\n  at: --authority\n  do: leave"),
     ],
 )
 def test_an_option_that_no_target_knows_is_refused(
@@ -194,11 +199,26 @@ def test_a_value_that_can_be_meant_is_taken(target: str, option: str, value: str
 
 
 def test_what_is_wrong_in_the_environment_of_another_provider_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    refuse_foreign(["kubernetes"], TargetOptions(endpoint_url="notaurl"))
+    refuse_foreign(["kubernetes"], TargetOptions(endpoint_url="notaurl", by_environment={"endpoint_url"}))
+    with pytest.raises(UsageError, match="--endpoint-url says nothing about kubernetes"):
+        refuse_foreign(["kubernetes"], TargetOptions(endpoint_url="http://localhost:1"))
     with pytest.raises(UsageError, match="no URL") as error:
         refuse_foreign(["kubernetes", "aws"], TargetOptions(endpoint_url="user:hunter2@notaurl"))
     assert error.value.where == "--endpoint-url or AWS_ENDPOINT_URL"
     assert "hunter2" not in str(error.value)
+
+
+def test_what_the_environment_says_is_for_other_commands_too(monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> None:
+    variables = {option.environment: option for option in options() if option.environment}
+    assert set(variables) == {"AWS_ENDPOINT_URL", "AZURE_AUTHORITY_HOST", "GOOGLE_CLOUD_QUOTA_PROJECT"}
+    for variable in variables:
+        monkeypatch.setenv(variable, "https://said.example" if variable != "GOOGLE_CLOUD_QUOTA_PROJECT" else "shop-pays")
+    said = _asked(monkeypatch, "kubernetes:prod")["options"]
+    assert said.by_environment == {option.name for option in variables.values()}
+    refuse_foreign(["kubernetes"], said)
+    capsys.readouterr()
+    assert run(["scan", "kubernetes", "--endpoint-url", "http://localhost:1"]) == 2, "what is said on the line is said of these targets"
+    assert "--endpoint-url says nothing about kubernetes" in capsys.readouterr().err
 
 
 def test_an_option_that_one_of_the_targets_knows_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

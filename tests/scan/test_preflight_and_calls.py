@@ -126,7 +126,7 @@ def test_what_is_not_installed_is_neither_refused_nor_counted(tmp_path: Path) ->
     with guarded_bed(small(), {TOKEN: Rights(None)}) as bed:
         tried, err = preflight(bed, tmp_path)
     assert {each["status"] for each in tried} == {"ok", "not installed"}
-    assert err.splitlines()[0] == "7 of 7 kinds answer (1 kinds are not installed)"
+    assert err.splitlines()[0] == "7 of 7 kinds answer (1 kind is not installed)"
 
 
 def test_what_was_not_tried_is_not_promised(tmp_path: Path) -> None:

@@ -87,4 +87,5 @@ KIND = Kind(
     call_problem=needs.problem,
     standing=frozenset({"azure.authorization.administrators"}),
     command_line="az",
+    enabling="register the resource provider, if it is in use: az provider register --namespace NAMESPACE --subscription SUBSCRIPTION",
 )

@@ -73,4 +73,6 @@ KIND = Kind(
     call_problem=needs.problem,
     pace=Pace("listings of Asset Inventory", needs.A_MINUTE, needs.CONTENTS.__contains__, "each 1,000 assets of a type", needs.TOGETHER),
     command_line="gcloud",
+    lacking="of another level of the hierarchy, or not in use",
+    enabling="enable them in the project that pays for the calls: gcloud services enable SERVICE.googleapis.com --project PROJECT",
 )

@@ -33,6 +33,11 @@ _KNOWN = (
     ),
 )
 """(what google-auth says, what is said of it, what to do); the first that fits is the one."""
+_REFUSAL = re.compile(r"[a-z_]+: |[^<]*\"error\"|[^<]*\bfile\b")
+"""How google-auth's words begin where a token was refused in OAuth's or Google's form, or a file was looked at: no page in HTML does."""
+_OF_GCLOUD = frozenset({"764086051850", "32555940559"})
+"""Projects of gcloud's own clients, which nobody else can enable an API in: they are told to pay where a person named no project."""
+_NO_PAYER = re.compile(r"requires a quota project", re.IGNORECASE)
 
 
 def no_credentials(where: str, failure: CallFailedError, account: str | None = None) -> CnammError:
@@ -54,6 +59,12 @@ def no_credentials(where: str, failure: CallFailedError, account: str | None = N
     for pattern, said, do in _KNOWN:
         if re.search(pattern, words, re.IGNORECASE | re.DOTALL):
             return CredentialsError(f"no usable Google Cloud credentials ({said})", where=source, do=do)
+    if failure.code == "RefreshError" and not _REFUSAL.match(words):
+        return ProviderError(
+            "nobody can be signed in: who answers gives no token out, and does not say why",
+            where=source,
+            do="try again in a minute; check the proxy: HTTPS_PROXY, and NO_PROXY beside it",
+        )
     if _file():
         return CredentialsError(
             f"no usable Google Cloud credentials ({_file_problem(words)})",
@@ -106,6 +117,13 @@ def refused(failure: CallFailedError, scope: str, where: str, hosts: Hosts, acco
         if code in _GOOGLE_AUTH:
             return no_credentials(where, failure, account)
         return CredentialsError(f"Google Cloud does not accept the credentials ({code})", where=where, do=_AGAIN)
+    if reason is Reason.API_DISABLED and not quota_project and (payer in _OF_GCLOUD or _NO_PAYER.search(failure.message)):
+        return ProviderError(
+            f"no project pays for the calls ({code})",
+            where=where,
+            do="name one that has the Cloud Asset API enabled: --quota-project PROJECT,"
+            " or gcloud auth application-default set-quota-project PROJECT",
+        )
     if reason is Reason.API_DISABLED:
         named = f" --project {safe(payer)}" if payer else ""
         what = "is without billing" if code == "BILLING_DISABLED" else "has the Cloud Asset API not enabled"

@@ -134,6 +134,7 @@ KIND = Kind(
     needs=needs.needs,
     call_problem=needs.problem,
     product=needs.product,
+    lacking="not installed",
     owners_named_by={"kubernetes.core.namespace": r"(?<![\w.-])([a-z0-9][a-z0-9-]*)/"},
     recognisers=frozenset({"kubernetes.apps.sensor", "kubernetes.apps.controller"}),
     standing=frozenset({"kubernetes.cluster.cluster", "kubernetes.cluster.version_compared"}),

@@ -140,8 +140,23 @@ def test_an_api_that_is_off_is_said_with_the_project_that_pays() -> None:
     assert isinstance(told, ProviderError)
     assert "(222)" in told.what
     assert "gcloud services enable cloudasset.googleapis.com --project 222" in told.do
-    told = refused(trouble=Trouble("PERMISSION_DENIED", message="injected: the API requires a quota project, which is not set by default."))
-    assert "--quota-project" in told.do
+    of_mine = Trouble("PERMISSION_DENIED", "SERVICE_DISABLED", metadata={"consumer": "projects/333"})
+    assert "--project 333" in refused(trouble=of_mine).do
+
+
+@pytest.mark.parametrize("number", ["764086051850", "32555940559"])
+def test_where_no_project_pays_nobody_is_sent_to_that_of_gcloud(number: str) -> None:
+    troubles = [
+        Trouble("PERMISSION_DENIED", "SERVICE_DISABLED", metadata={"consumer": f"projects/{number}"}),
+        Trouble("PERMISSION_DENIED", message=f"injected: the API has not been used in project {number} before or it is disabled."),
+        Trouble("PERMISSION_DENIED", message="injected: the API requires a quota project, which is not set by default."),
+    ]
+    for trouble in troubles:
+        told = refused(trouble=trouble)
+        assert "no project pays for the calls" in told.what
+        assert "--quota-project PROJECT, or gcloud auth application-default set-quota-project PROJECT" in told.do
+        assert number not in str(told)
+    assert f"({number})" in refused(trouble=troubles[0], quota_project=number).what, "who names it is told of it"
 
 
 def test_a_project_that_may_not_be_made_to_pay_is_said() -> None:
@@ -236,10 +251,13 @@ def test_without_credentials_it_is_said_what_was_tried(tmp_path: Path, monkeypat
         (Trouble(status=400, body=b'{"error":"invalid_grant","error_description":"Token has been expired or revoked."}'), "has run out"),
         (Trouble(status=400, body=b'{"error":"invalid_grant","error_description":"Invalid JWT Signature."}'), "the key is not"),
         (Trouble(status=400, body=b'{"error":"invalid_grant","error_description":"reauth","error_subtype":"invalid_rapt"}'), "has ended"),
-        (Trouble(status=403, body=b"<html>secret-page</html>"), "no usable Google Cloud credentials"),
+        (Trouble(status=400, body=b'{"error":"invalid_grant","error_description":"Bad Request"}'), "the file is not accepted"),
+        (Trouble(status=502, body=b'<html><p class="error">secret-page: no file</p></html>'), "gives no token out"),
+        (Trouble(status=502, body=b""), "gives no token out"),
+        (Trouble(status=403, body=b"<html>secret-page</html>"), "gives no token out"),
         (Trouble(body=b"[]"), "no usable Google Cloud credentials"),
-        (Trouble(body=b"{}"), "no usable Google Cloud credentials"),
-        (Trouble(status=302, headers={"Location": "https://127.0.0.1:1/steal"}), "no usable Google Cloud credentials"),
+        (Trouble(body=b"{}"), "gives no token out"),
+        (Trouble(status=302, headers={"Location": "https://127.0.0.1:1/steal"}), "gives no token out"),
         (Trouble(hang_up=True), "no connection"),
     ],
 )

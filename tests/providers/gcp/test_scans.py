@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from cnamm_scan.cli.main import run
 from cnamm_scan.demo.gcp.bed.contents import Cloud, Listed
 from cnamm_scan.demo.gcp.bed.server import GcpBed, Trouble
 from cnamm_scan.engine.schedule import Limits
+from cnamm_scan.report.words import what_of
 from tests.clusters import rule, shipping, verdicts
 from tests.gcps import ONE, ORGANIZATION, TWO, bucket, cloud, environment, scan
 
@@ -128,12 +130,41 @@ def test_a_plan_says_what_the_quota_makes_of_it(capsys: pytest.CaptureFixture[st
     assert "1 of them are listings of Asset Inventory, and each 1,000 assets of a type takes one more" in said
     assert "a minute takes 100 calls, so none of them waits" in said
     assert run(["plan", "gcp", "--format=json"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["paced"]["calls"] == 1
+    described = json.loads(capsys.readouterr().out)[0]
+    assert described["paced"]["calls"] == 1
     from cnamm_scan.cli import plan
 
     many = {"listings": 900, "calls": 250, "a_minute": 100, "what": "listings", "pages": "each 1,000"}
-    told = "900 of them are listings in 250 calls where there is little of each, and each 1,000 takes one more"
+    told = "250 of them are 900 listings where there is little of each, and each 1,000 takes one more"
     assert plan._told_pace(many) == f"{told}: a minute takes 100 calls, so they take 2 minutes at least"
+    of_many = {**described, "paced": many, "services": [{**described["services"][0], "account": 930}]}
+    plan._print(click.Context(plan.command), of_many)
+    assert "at least 280 calls, and those for items" in re.sub(r"\s+", " ", capsys.readouterr().out), "900 listings are 250 of them"
+
+
+def test_what_is_not_enabled_or_not_of_this_level_is_said_with_what_helps(capsys: pytest.CaptureFixture[str]) -> None:
+    made = planted()
+    made.disabled = {f"projects/{ONE}": frozenset({"logging.googleapis.com"})}
+    helps = "gcloud services enable SERVICE.googleapis.com --project PROJECT"
+    with GcpBed(made) as bed, environment(bed):
+        assert run(["plan", f"gcp:{ONE}", "--preflight", "--api-endpoint", bed.url, "--ca-bundle", str(bed.ca)]) == 0
+        err = capsys.readouterr().err
+        assert "1 of 2 kinds answer\n" in err
+        assert f"API or service not enabled: enable them in the project that pays for the calls: {helps}\n" in err
+        with scan(bed) as done:
+            (row,) = [each for each in done.report()["unseen"] if each["reason"] == "api_disabled"]
+            assert row["would_show"].endswith(helps)
+            assert what_of(row) == "probe:sinks refused: API or service not enabled"
+
+
+@pytest.mark.parametrize(("lacks", "said"), [(0, ""), (1, " (1 kind is {})"), (2, " (2 kinds are {})")])
+def test_what_a_project_does_not_have_is_not_called_uninstalled(lacks: int, said: str) -> None:
+    from cnamm_scan.cli.plan import _told_of
+    from cnamm_scan.engine.preflight import NOT_INSTALLED, OK, Preflight, Tried
+
+    tried = [Tried((), f"gcp:{ONE}", "", status, (), (), (), ()) for status in (OK, *[NOT_INSTALLED] * lacks)]
+    (line,) = _told_of("gcp", Preflight(tuple(tried), (), by_kind=True))
+    assert line == "1 of 1 kinds answer" + said.format("of another level of the hierarchy, or not in use")
 
 
 def test_rights_are_tried_with_one_asset(capsys: pytest.CaptureFixture[str]) -> None:
