@@ -39,6 +39,12 @@ POSTS = frozenset({("logging/v2", "/entries:list")})
 ITSELF = "."
 """The path of the scope itself."""
 
+_HANDS_OUT = re.compile(
+    r"secretmanager/.*:access|parametermanager/.*(/versions|:render)|apikeys/.*(/keyString|:lookupKey)|redis/.*/authString"
+    r"|iap/.*/identityAwareProxyClients|compute/.*/(serialPort|screenshot|getGuestAttributes|guestAttributes)"
+    r"|storage/.*/o|bigquery/.*/(data|queries)|firestore/.*/documents|datastore/.*|.*:(download|read|export|generate\w+|sign\w+)"
+)
+"""Paths whose answer is a secret, or what is stored and not how; a pack may name any path, and a scan may run with every right."""
 _TYPE = re.compile(r"[a-z][a-z0-9.-]*\.googleapis\.com/[A-Z]\w*|[a-z][a-z0-9.]*\.[a-z0-9]+\.io/[A-Z]\w*")
 _SERVICE = re.compile(r"[a-z][a-z0-9-]*/v\d+(?:(?:alpha|beta|p)\d+)*")
 _WORD = re.compile(r"[a-z][A-Za-z]*")
@@ -125,6 +131,8 @@ def problem(call: Call, client: str) -> tuple[str, str] | None:
     said = {*call.with_, *call.fixed}
     if isinstance(meant, Assets):
         return _problem_of_assets(call, said)
+    if _hands_out(meant, said):
+        return f"'{meant.text}' of {meant.service} hands out secrets, or what is stored", "read how it is kept instead"
     if call.items is None and AT in said:
         return "a part is asked of its own item", f"leave {AT}: out"
     if call.fixed.get(AT) is not None and not set(_texts(call.fixed[AT])) <= set(LEVELS):
@@ -141,6 +149,13 @@ def problem(call: Call, client: str) -> tuple[str, str] | None:
     if not call.needs:
         return "a service's own API says nowhere which permission it wants", "name it under needs:, such as logging.sinks.list"
     return None
+
+
+def _hands_out(path: Path, said: set[str]) -> bool:
+    """Whether an answer holds what no bundle may: the last words of a path tell, whatever stands before them."""
+    words = [each for each in path.text.split("/") if each not in ("", ITSELF)]
+    ends = [f"{path.service}//{'/'.join(words[:length])}" for length in range(1, len(words) + 1)]
+    return "alt" in said or any(map(_HANDS_OUT.fullmatch, ends))
 
 
 def _problem_of_scope(call: Call, said: set[str]) -> tuple[str, str] | None:

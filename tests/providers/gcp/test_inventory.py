@@ -391,3 +391,25 @@ def test_a_scope_that_is_written_otherwise_does_not_lint(how: dict[str, Any], wo
     problem = needs.problem(replace(right, **{"with_": {}, **how}), "asset")
     assert problem is not None
     assert words in problem[0]
+
+
+@pytest.mark.parametrize(
+    ("call", "refused"),
+    [
+        ("secretmanager/v1:secrets/x/versions/latest:access", True),
+        ("parametermanager/v1:locations/global/parameters/x/versions", True),
+        ("apikeys/v2:locations/global/keys/x/keyString", True),
+        ("redis/v1:authString", True),
+        ("iap/v1:brands/-/identityAwareProxyClients", True),
+        ("compute/v1:serialPort", True),
+        ("storage/v1:o/x", True),
+        ("bigquery/v2:data", True),
+        ("firestore/v1:documents", True),
+        ("secretmanager/v1:secrets", False),
+        ("storage/v1:b", False),
+        ("orgpolicy/v2:policies/compute.requireOsLogin:getEffectivePolicy", False),
+    ],
+)
+def test_no_collector_may_name_what_hands_out_secrets_or_what_is_stored(call: str, refused: bool) -> None:
+    problem = needs.problem(Call(call=call, needs=("x.y.get",), items="items"), "asset")
+    assert (problem is not None and "hands out" in problem[0]) is refused
