@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
 
+TYPE_CHECKING = False  # as typing has it, which takes its time to import: the program hears no Ctrl-C before
 if TYPE_CHECKING:
+    from typing import Any
+
     from cnamm_scan.api import Result, Scan, Severity, TargetOptions, Verdict, evaluate, load_bundle, scan
 
 __all__ = ["Result", "Scan", "Severity", "TargetOptions", "Verdict", "__version__", "evaluate", "load_bundle", "scan"]

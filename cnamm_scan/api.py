@@ -242,11 +242,19 @@ def scan_id(started: datetime) -> str:
 
 
 def _refuse_twins(connected: Sequence[Provider]) -> None:
+    """Raise UsageError for a target that is named twice, and for two that are made of one file: what it says would be counted twice."""
     seen: set[str] = set()
-    for target in (target for provider in connected for target in provider.targets):
-        if target.id in seen:
-            raise UsageError(f"target '{target.id}' is named twice", do="name each target once")
-        seen.add(target.id)
+    files: dict[str, str] = {}
+    for provider in connected:
+        for target in provider.targets:
+            if target.id in seen:
+                raise UsageError(f"target '{target.id}' is named twice", do="name each target once")
+            seen.add(target.id)
+            for file, named in provider.files().items():
+                other = files.setdefault(file, target.id)
+                if other != target.id:
+                    what = f"it would be counted twice: '{other}' and '{target.id}' both hold it"
+                    raise UsageError(what, where=named, do="name the folder or the file, and not both")
 
 
 def refuse_absent(connected: Sequence[Provider]) -> None:

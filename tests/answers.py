@@ -80,6 +80,9 @@ class Teller:
     def absentees(self) -> Sequence[Absent]:
         return ()
 
+    def files(self) -> Mapping[str, str]:
+        return {}
+
     def sent(self) -> Mapping[str, int]:
         return Counter(request.target for request in self.asked)
 

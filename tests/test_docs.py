@@ -78,6 +78,14 @@ def test_every_rule_and_table_has_a_place_in_the_reference() -> None:
         assert f"### {name}\n" in page.read_text(), name
 
 
+def test_a_rule_says_its_reason_and_its_note_in_the_reference() -> None:
+    from cnamm_scan.report.reference import rule_lines
+
+    made = content(rule(why="It gets lost.", note="What is archived does not count."), collector=lab())
+    lines = rule_lines(made, next(iter(made.rules.values())))
+    assert lines.index("*What is archived does not count.*") == lines.index("It gets lost.") + 2
+
+
 def test_two_things_of_one_name_have_two_anchors() -> None:
     """A table and a rule may have the same id, and ids may differ in their dots alone."""
     from cnamm_scan.report.pages import pages

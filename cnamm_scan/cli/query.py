@@ -13,6 +13,9 @@ from cnamm_scan.cli.asked import Command, Only, Option, one_of
 from cnamm_scan.cli.common import BUNDLE, Number, as_text, console, written
 from cnamm_scan.errors import UsageError
 
+LONGEST = 10_000
+"""Characters of a value in a table: more than a policy has."""
+
 
 @click.command("query", cls=Command)
 @BUNDLE
@@ -63,8 +66,25 @@ def command(context: click.Context, bundle: Path, sql: str, out_format: str, rec
             from cnamm_scan.cli.tables import show_rows
 
             found = list(rows)
-            show_rows(console(context), names, found, records=record)
+            short, cut = _short(found)
+            show_rows(console(context), names, short, records=record)
             click.echo(f"{len(found)} row{'' if len(found) == 1 else 's'}", err=True)
+            if cut:
+                several = f"{cut} value is" if cut == 1 else f"{cut} values are"
+                click.echo(f"{several} cut after {LONGEST:,} characters: --format jsonl gives them whole", err=True)
+
+
+def _short(rows: Sequence[Sequence[Any]]) -> tuple[list[list[Any]], int]:
+    """Rows as a person may read them, and how many values were cut: to fold megabytes into lines takes longer than to find them."""
+    cut = 0
+    made: list[list[Any]] = []
+    for row in rows:
+        made.append([])
+        for value in row:
+            text = value if isinstance(value, str) else str(value) if isinstance(value, list | tuple | dict | bytes) else ""
+            cut += len(text) > LONGEST
+            made[-1].append(f"{text[:LONGEST]}…" if len(text) > LONGEST else value)
+    return made, cut
 
 
 def _refuse_twins(names: Sequence[str]) -> None:

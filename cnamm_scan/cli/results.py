@@ -141,7 +141,7 @@ def _records(out: Console, content: Content, results: Iterator[Result]) -> int:
             f"parameters.{name}": value for name, value in parameters.items()
         }
         if rule is not None:
-            said |= {"why": rule.why}
+            said |= {"why": rule.why, "note": rule.note}
             if result.verdict is Verdict.FAIL:
                 said |= {f"fix.{where}": "\n".join(lines) for where, lines in fixes_of(rule.fix, result.known).items()}
         told = {name: value for name, value in said.items() if value not in ("", None) or name.startswith("values.")}

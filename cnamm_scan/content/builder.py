@@ -162,6 +162,7 @@ class Builder:
             message=file.said(),
             says=file.sayings(),
             why=file.why,
+            note=file.note,
             fix=file.mended(PROVIDERS.get(source.name.split("/")[1])),
             references=file.references,
             scope=file.scope,

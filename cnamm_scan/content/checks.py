@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
 
 VARIABLES = frozenset({"$account", "$region", "$partition", "$target", "$now"})
 """What a path may name besides what the answer holds."""
-
-READS = re.compile(r"(Batch)?(Get|List|Describe|Lookup|Search|Select|Head|Simulate)(?![a-z])")
-"""How the operations of an SDK begin that read. A scan asks whatever a pack names, with rights that may be an administrator's."""
-HANDS_OUT = re.compile(r"(Batch)?Get\w*(SecretValue|Credentials?|Token|PasswordData)")
-"""The names of operations that read, and what they read are secrets: these would stand in a bundle."""
 
 Problem = tuple[str, str, tuple[str | int, ...]]
 """(what is wrong, what to do, where in the table)."""
@@ -97,19 +91,9 @@ def provider_problems(table: Table, kind: Kind | None) -> Iterator[Problem]:
     for location, call in ((("list",), table.list), *((("then", part), call) for part, call in table.then.items())):
         if call.read is not None and call.read not in kind.readers:
             yield f"no reader '{call.read}'", did_you_mean(call.read, kind.readers), location
-        found = kind.call_problem(call, table.client) if kind.call_problem else _verb_problem(call)
+        found = kind.call_problem(call, table.client) if kind.call_problem else None
         if found is not None:
             yield (*found, location)
-
-
-def _verb_problem(call: Call) -> tuple[str, str] | None:
-    """What is wrong with an operation of an SDK that may do more than read, or reads secrets; None when nothing is."""
-    operation = (call.call or "").rpartition(":")[2]
-    if HANDS_OUT.fullmatch(operation):
-        return f"operation '{operation}' hands out secrets", "name one that says how they are kept, not what they are"
-    if not operation or READS.match(operation):
-        return None
-    return f"operation '{operation}' may do more than read", "name one that begins with Get, List, Describe, Lookup, Search or Select"
 
 
 def _key_problems(table: Table, kind: Kind) -> Iterator[Problem]:

@@ -81,7 +81,7 @@ def _things(content: Content) -> Iterator[tuple[str, str, str, Mapping[str, Sequ
             "title": words(rule.title),
             "tags": words(" ".join((*rule.tags, *rule.aliases, *rule.references))),
             "objective": words(f"{rule.objective} {objective.title if objective else ''}"),
-            "text": words(" ".join((rule.why, *rule.templates))),
+            "text": words(" ".join((rule.why, rule.note, *rule.templates))),
         }
         yield "rules", rule.id, rule.title, fields
     for each in content.objectives.values():

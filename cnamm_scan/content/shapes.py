@@ -243,6 +243,7 @@ class RuleFile(_File):
     message: Annotated[Annotated[str, Tag(TEXT)] | Annotated[MessageFile, Tag(MAPPING)], _TEXT_OR_MAPPING]
     says: dict[Name, SayingFile] = {}
     why: str
+    note: str = Field("", max_length=1000)
     fix: Annotated[Annotated[str, Tag(TEXT)] | Annotated[FixFile, Tag(MAPPING)], _TEXT_OR_MAPPING]
     references: Annotated[Texts, Field(min_length=1)]
     scope: Literal["target", "estate"] = "target"

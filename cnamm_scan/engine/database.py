@@ -149,12 +149,21 @@ class Database:
         return self._sizes.get(table, 0)
 
 
+_SETTINGS = re.compile(
+    r"\s*(?:Use|You can|To|Try|Consider|For more information)\b[^.]*?(?:\bSET |\bPRAGMA |\bINSTALL |\bLOAD |https?://).*"
+)
+"""DuckDB's advice to change what nobody here can, and its pages about that."""
+
+
 def _translated(error: duckdb.Error | MemoryError, tables: Iterable[str] = ()) -> StoreError:
     if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
         return BoundError("stopped: it took more memory than it may", do="make it ask less, or less of each row")
     text = str(error).split("\n\nLINE", 1)[0].split("\nLINE", 1)[0]
     what = " ".join(line.strip() for line in text.splitlines() if line.strip())
     what = what.split(" Candidate functions:", 1)[0]  # dozens of lines
+    if "lambda arrow" in what:  # its advice is a SET, and settings are shut
+        return StoreError("'x -> …' is no lambda, but reads JSON", do="write lambda x: …")
+    what = _SETTINGS.sub("", what)
     what = re.sub(r'\s*Did you mean "[^"]*"\?', "", what)  # of its own catalogue, which nobody here knows
     missing = re.search(r"Table with name ([\w.]+) does not exist", what)
     advice = did_you_mean(missing.group(1), tables) if missing and tables else "check the SQL against the table's page in docs/reference"

@@ -26,12 +26,14 @@ AS_OF = f"_gaps['{_MOMENT}']"
 """SQL of when it was true."""
 IS_STALE = f"g['{_NAMED}'] IS NOT NULL"
 """SQL of whether a row is too old, while it is loaded."""
+SHORTEST = timedelta(hours=1)
+"""The least bound on ages: nothing is told in less than hours."""
 
 
 def as_age(said: timedelta | str) -> timedelta:
     """A bound on ages as somebody said it. Raises UsageError for what is none."""
     age = read_age(said) if isinstance(said, str) else said
-    if age is None or not timedelta(0) < age <= LONGEST:
+    if not isinstance(age, timedelta) or not SHORTEST <= age <= LONGEST:
         raise UsageError(f"'{said}' is no age", where="--max-age", do="write days or hours, from 1h to 36500d, such as 8d")
     return age
 

@@ -267,6 +267,8 @@ class Rule:
     fix: Fix
     references: tuple[str, ...]
     tests: RuleTests
+    note: str = ""
+    """What counts and what does not, and what cannot be seen: for who wants to check a verdict."""
     where: str | None = None
     scope: Literal["target", "estate"] = "target"
     parameters: Mapping[str, Parameter] = field(default_factory=dict)

@@ -33,6 +33,8 @@ SILENCE_PART = "silence"
 
 ASSUME_WHOLE = "assume_whole"
 """In the scope of a target: somebody said that what was given is all there is, so that what is not in it is known to be absent."""
+WOULD_SHOW = "would_show"
+"""In the scope of a target: what to do to see what was there and was not collected."""
 
 
 class Verdict(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cnamm_scan.model import Content
 from cnamm_scan.providers.interface import Absent, Request, Trial
@@ -21,3 +21,7 @@ class Defaults:
     def absentees(self) -> Sequence[Absent]:
         """None."""
         return ()
+
+    def files(self) -> Mapping[str, str]:
+        """None."""
+        return {}

@@ -264,6 +264,10 @@ class Provider(Protocol):
         """What a person has named and this connection does not have: a scan would say nothing of it, without a word."""
         ...
 
+    def files(self) -> Mapping[str, str]:
+        """The files that its targets are made of, by what they really are -> how they were named: of two targets none may share one."""
+        ...
+
     def matches(self, failure: CallFailedError, codes: Sequence[str]) -> bool:
         """Whether a failure is one of the collector's `absent_on:` or `gone_on:` codes."""
         ...

@@ -58,7 +58,7 @@ def rule_lines(content: Content, rule: Rule, depth: int = 1, link: Link = _by_id
     """What the rule says, of what, why, and how to mend it."""
     objective = content.objectives.get(rule.objective)
     level = f", level {objective.level} {LEVEL_NAMES[objective.level]}" if objective else ""
-    lines = [*_heading(depth, rule.id), f"**{rule.title}.**", "", rule.why, ""]
+    lines = [*_heading(depth, rule.id), f"**{rule.title}.**", "", rule.why, "", *((f"*{rule.note}*", "") if rule.note else ())]
     lines += [
         "| | |",
         "|---|---|",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from cnamm_scan.model import Reason, Verdict
+from cnamm_scan.model import WOULD_SHOW, Reason, Verdict
 from cnamm_scan.model.old import enough, read_moment, told
 from cnamm_scan.report.words import NOT_SELECTED, counted, listed
 
@@ -61,13 +61,15 @@ class _Row:
     rights: set[str] = field(default_factory=set)
     rules: set[str] = field(default_factory=set)
     resources: set[str] = field(default_factory=set)
+    how: str = ""
+    """What the target itself says would show it."""
     oldest: str = ""
     """When the oldest of it was true, of what was too old to be judged."""
 
     def alike(self) -> tuple[Any, ...]:
         """What two places must share to stand in one row."""
         provider = self.places[0][0].partition(":")[0] if self.reason != NOT_SELECTED else ""
-        return (self.reason, provider, self.whole or tuple(sorted(self.calls)))
+        return (self.reason, provider, self.how, self.whole or tuple(sorted(self.calls)))
 
     def take(self, other: _Row) -> None:
         """Join the same cause in another place."""
@@ -84,11 +86,13 @@ def unseen(scan: Scan, gaps: Sequence[Mapping[str, Any]], selected: Collection[s
     """
     whole = _whole(scan)
     resources = _malformed(scan)
+    ways = {target.id: str(target.scope.get(WOULD_SHOW, "")) for target in scan.targets}
     rows: dict[tuple[str, ...], _Row] = {}
     for gap in gaps:
         reason, target, region = gap["reason"], gap["target"], gap["region"]
         asked_for = gap["operation"] if gap["operation"].startswith("--") else ""
         row = rows.setdefault((reason, target, region, asked_for), _Row(reason, (reason, target, region) in whole, [(target, region)]))
+        row.how = ways.get(target, "") if reason == Reason.NOT_COLLECTED else ""
         row.codes |= {gap["code"]} - {""}
         row.oldest = min(filter(None, (row.oldest, gap["oldest_at"])), default="")
         row.calls |= {asked_for} if asked_for else set(_calls(gap))
@@ -124,7 +128,8 @@ def _told(scan: Scan, row: _Row) -> dict[str, Any]:
         "about": named[:NAMED],
         "about_more": max(0, len(named) - NAMED),
         "age": told(age) if age is not None else "",
-        "would_show": would_show(row.reason, row.places, sorted(row.calls), sorted(row.rights), whole=row.whole, codes=row.codes, age=age),
+        "would_show": row.how
+        or would_show(row.reason, row.places, sorted(row.calls), sorted(row.rights), whole=row.whole, codes=row.codes, age=age),
     }
 
 

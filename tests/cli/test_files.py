@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +32,22 @@ def test_a_new_file_takes_no_others_place(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         put(tmp_path / "a/b", b"second", is_new=True)
     assert [file.read_bytes() for file in (tmp_path / "a").iterdir()] == [b"first"]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS])
+def test_a_new_file_where_there_are_no_links(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", without)
+    put(tmp_path / "a/b", b"first", is_new=True)
+    with pytest.raises(FileExistsError):
+        put(tmp_path / "a/b", b"second", is_new=True)
+    assert [file.read_bytes() for file in (tmp_path / "a").iterdir()] == [b"first"]
+    monkeypatch.setattr(Path, "replace", without)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        put(tmp_path / "c", b"third", is_new=True)
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]
 
 
 @pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, 1), (errno.EDQUOT, 1), (errno.EACCES, 2), (errno.ENOTDIR, 2)])

@@ -376,3 +376,31 @@ def test_the_process_ends_although_a_statement_does_not() -> None:
     assert done.returncode == 7
     assert b"could not be stopped" in done.stdout
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT list_transform([1], x -> x + 1)", "SELECT list_filter([name], (x, i) -> i = 1) FROM aws.s3.bucket"]
+)
+def test_a_lambda_with_an_arrow_is_told_how_it_is_written(bundle: Path, sql: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["query", str(bundle), sql]) == 2
+    said = capsys.readouterr().err
+    assert "'x -> …' is no lambda, but reads JSON" in said
+    assert "write lambda x: …" in said
+    assert "SET" not in said
+
+
+def test_what_no_terminal_shows_is_cut_in_a_table_alone(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten million characters took a terminal's table eighteen seconds."""
+    long = "string_agg(repeat('ab', 10000), '')"
+    sql = f"SELECT {long} AS long, 'short' AS short, [{long}] AS listed FROM range(500)"
+    began = time.process_time()
+    assert run(["query", str(bundle), sql]) == 0
+    assert time.process_time() - began < 5
+    said = capsys.readouterr()
+    assert said.out.count("…") == 2
+    assert len(said.out) < 60_000
+    assert "2 values are cut after 10,000 characters: --format jsonl gives them whole" in said.err
+    assert run(["query", str(bundle), sql, "--format", "jsonl"]) == 0
+    whole = capsys.readouterr()
+    assert len(json.loads(whole.out)["long"]) == 10_000_000
+    assert whole.err == ""

@@ -11,7 +11,9 @@ import yaml
 
 from cnamm_scan import content as reader
 from cnamm_scan.errors import ContentError
-from cnamm_scan.model import UNSET, Content, Severity
+from cnamm_scan.model import UNSET, Call, Content, Severity
+from cnamm_scan.providers.aws import calls
+from cnamm_scan.providers.azure import needs as azure_needs
 from tests.packs import ACCOUNT, BOX, LOCK, asked, collector, files, lab, mapping, part, rule, table, write
 
 RULE = "rules/aws/lab/r.yaml"
@@ -193,6 +195,14 @@ BAD_COLLECTORS: list[tuple[Change, str, str]] = [
     (_set(*T, "list", "call", "BatchDeleteImage"), "operation 'BatchDeleteImage' may do more than read", "list:"),
     (_set(*T, "then", "seal", "call", "GetSecretValue"), "operation 'GetSecretValue' hands out secrets", "seal:"),
     (_set(*T, "list", "call", "sts:GetSessionToken"), "operation 'GetSessionToken' hands out secrets", "list:"),
+    (_set(*T, "then", "seal", "call", "redshift:GetClusterCredentialsWithIAM"), "hands out secrets", "seal:"),
+    (_set(*T, "list", "call", "ecr:GetAuthorizationToken"), "'GetAuthorizationToken' hands out secrets", "list:"),
+    (_set(*T, "list", "call", "ec2:GetPasswordData"), "'GetPasswordData' hands out secrets", "list:"),
+    (_set(*T, "list", "call", "apigateway:GetUsagePlanKeys"), "'GetUsagePlanKeys' hands out secrets", "list:"),
+    (_set(*T, "list", "call", "ssm:GetParametersByPath"), "'GetParametersByPath' hands out the values of parameters", "list:"),
+    (_set(*T, "then", "seal", "call", "lambda:GetFunction"), "'GetFunction' hands out a link to code", "seal:"),
+    (_set(*T, "then", "seal", "call", "s3:GetObject"), "'GetObject' hands out what is stored, not how", "seal:"),
+    (_set(*T, "list", "call", "glue:GetConnections"), "'GetConnections' hands out passwords", "list:"),
     (_set(*T, "then", "detail", "call", "sts:AssumeRole"), "operation 'AssumeRole' may do more than read", "detail:"),
     (_set(*T, "list", "read", "iam_credential_report"), "needs either 'call' or 'read'", "list:"),
     (_set(*T, "list", {"read": "tea_leaves", "needs": "lab:Read", "items": "@"}), "no reader 'tea_leaves'", "list:"),
@@ -240,6 +250,47 @@ def test_a_bad_collector(tmp_path: Path, change: Change, what: str, starts: str)
     assert lines[int(line) - 1].strip().startswith(starts)
 
 
+@pytest.mark.parametrize(
+    ("call", "fixed", "problem"),
+    [
+        ("glue:GetConnections", {"HidePassword": True}, None),
+        ("glue:GetConnections", {"HidePassword": False}, "operation 'GetConnections' hands out passwords"),
+        ("apigateway:GetApiKeys", {}, None),
+        ("apigateway:GetApiKeys", {"includeValues": True}, "operation 'GetApiKeys' with 'includeValues' hands out keys"),
+        ("cloudfront:GetFunction", {}, None),
+        ("waf:GetChangeToken", {}, None),
+        ("iam:GetAccountPasswordPolicy", {}, None),
+        ("s3:GetObjectLockConfiguration", {}, None),
+        ("workmail:GetPersonalAccessTokenMetadata", {}, None),
+    ],
+)
+def test_what_an_operation_hands_out_hangs_on_its_service_and_parameters(call: str, fixed: dict[str, Any], problem: str | None) -> None:
+    found = calls.problem(Call(call, fixed=fixed), "lab")
+    assert (found and found[0]) == problem
+
+
+@pytest.mark.parametrize(
+    ("path", "hands_out"),
+    [
+        ("readonlykeys", True),
+        ("sharedkey", True),
+        ("functions/admin/token", True),
+        ("hostruntime/admin/host/systemkeys", True),
+        ("Microsoft.Search/searchServices/listQueryKeys", True),
+        ("agentRegistrationInformation", True),
+        ("keyValues", True),
+        ("keys", False),
+        ("tokens", False),
+        ("secrets", False),
+        ("extensions", False),
+        ("configurations/require_secure_transport", False),
+    ],
+)
+def test_paths_of_azure_that_answer_with_keys(path: str, hands_out: bool) -> None:
+    found = azure_needs.problem(Call(f"2023-01-01:{path}", with_={"scope": "id"}), "")
+    assert (found is not None and "may hand out secrets" in found[0]) is hands_out
+
+
 def test_a_provider_that_nobody_knows(tmp_path: Path) -> None:
     document = {"service": "lab", "facts": {"awz.lab.box": table({"name": {"type": "text", "from": "Name"}})}}
     [problem] = _problems(tmp_path, {**files(), "collectors/awz/lab.yaml": document})
@@ -254,6 +305,17 @@ BAD_CALLS = [
     ({"call": "apps:deployments"}, "client 'apps' is no API group and version"),
     ({"call": "pods", "read": "cluster"}, "needs either 'call' or 'read'"),
     ({"read": "tea_leaves", "needs": "get /tea"}, "no reader 'tea_leaves'"),
+    ({"call": "secrets"}, "'secrets' lists secrets with their values"),
+    ({"call": "v1:secrets"}, "'secrets' lists secrets with their values"),
+    ({"call": "v2,v1:secrets", "fixed": {"metadata_only": False}}, "'secrets' lists secrets with their values"),
+    ({"call": "secrets", "fixed": {"metadata_only": "yes"}}, "'secrets' lists secrets with their values"),
+    ({"call": "secrets", "fixed": {"metadata_only": True}, "with": {"metadata_only": "$target"}}, "'metadata_only' comes from an answer"),
+    ({"call": "v1:*"}, "'*' of the core group lists secrets with their values"),
+    ({"call": "namespaces/secrets", "with": {"name": "$target"}}, "'namespaces/secrets' may hand out secrets, or do more than read"),
+    ({"call": "nodes/secrets", "fixed": {"name": ".."}}, "'nodes/secrets' may hand out secrets, or do more than read"),
+    ({"call": "nodes/proxy/pods", "fixed": {"name": "n"}}, "'nodes/proxy/pods' may hand out secrets, or do more than read"),
+    ({"call": "serviceaccounts/token", "fixed": {"name": "n"}}, "'serviceaccounts/token' may hand out secrets, or do more than read"),
+    ({"call": "../v1:secrets"}, "client '../v1' is no API group and version"),
 ]
 
 
@@ -268,6 +330,27 @@ def test_how_a_call_is_written_is_the_provider_s_to_say(tmp_path: Path, call: di
     # a call that cannot be read names no right either
     assert {problem.what.partition(": ")[2] for problem in problems if what not in problem.what} <= {"'needs' is missing"}
     assert {problem.where.partition(CLUSTER)[2] for problem in problems} == {f":{_line(tmp_path / CLUSTER, 'list:')}"}
+
+
+@pytest.mark.parametrize("call", [{"call": "secrets"}, {"call": "namespaces/secrets", "with": {"name": "metadata.name"}}])
+def test_a_part_hands_out_no_secrets_either(tmp_path: Path, call: dict[str, Any]) -> None:
+    columns = {"name": {"type": "text", "from": "metadata.name"}}
+    listed = {"call": "namespaces", "items": "items"}
+    own = table(columns, once_per="target", key="{metadata.name}", list=listed, then={"theirs": call})
+    [problem] = _problems(tmp_path, {**files(), CLUSTER: {"service": "lab", "client": "v1", "facts": {"kubernetes.lab.thing": own}}})
+    assert "secrets" in problem.what
+    assert problem.where.endswith(f":{_line(tmp_path / CLUSTER, 'theirs:')}")
+
+
+def test_secrets_by_name_and_those_of_other_groups_are_listed(tmp_path: Path) -> None:
+    columns = {"name": {"type": "text", "from": "metadata.name"}}
+    calls = [{"call": "secrets", "fixed": {"metadata_only": True}}, {"call": "example.com/v1:secrets"}, {"call": "example.com/v1:*"}]
+    facts = {
+        f"kubernetes.lab.thing{number}": table(columns, once_per="target", key="{metadata.name}", list={"items": "items", **call})
+        for number, call in enumerate(calls)
+    }
+    made = _load(tmp_path, {**files(), CLUSTER: {"service": "lab", "client": "v1", "facts": facts}})
+    assert {name for name in made.tables if name.startswith("kubernetes.lab.")} == set(facts)
 
 
 def test_rights_follow_from_a_call_where_the_provider_says_so(tmp_path: Path) -> None:

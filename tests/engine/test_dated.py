@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cnamm_scan.engine.dated import SHORTEST, as_age
 from cnamm_scan.engine.evaluate import blocks, compile_rule, tally
 from cnamm_scan.engine.judge import stale
 from cnamm_scan.engine.lint import lint
 from cnamm_scan.engine.store import Store
-from cnamm_scan.errors import ContentError
+from cnamm_scan.errors import ContentError, UsageError
 from cnamm_scan.model import Content, Target
 from cnamm_scan.model.old import LONGEST, enough, moment_of, read_age, told, written
 from tests.examples import drawn
@@ -265,3 +266,18 @@ def test_what_is_no_moment_is_none(value: Any) -> None:
 def test_the_longest_bound_can_be_taken_from_any_scan() -> None:
     with store_of([box("a", timedelta(days=4000), Size=5)], max_age=LONGEST) as store:
         assert said(store)["aws.lab.own", "a"] == "pass"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [8, 8.0, True, None, b"8d", [], "8", "0h", "", timedelta(microseconds=1), timedelta(minutes=59), timedelta(days=-8), timedelta.max],
+)
+def test_what_is_no_bound_on_ages(said: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        as_age(said)
+    assert (caught.value.what, caught.value.where) == (f"'{said}' is no age", "--max-age")
+
+
+def test_bounds_on_ages() -> None:
+    assert as_age("1h") == as_age(timedelta(hours=1)) == SHORTEST
+    assert as_age("36500d") == as_age(LONGEST) == LONGEST

@@ -19,6 +19,7 @@ from jsonschema import Draft202012Validator
 from cnamm_scan import api
 from cnamm_scan.cli.main import run
 from cnamm_scan.demo.cluster.bed.server import Cluster, ClusterBed
+from cnamm_scan.errors import UsageError
 from cnamm_scan.evidence.bundle import open_bundle
 from cnamm_scan.providers.kubernetes.kind import KIND
 from tests.clusters import KUBELET, asked, cluster, guarded_bed, pod, rule, scan, shipping, thing, verdicts
@@ -397,6 +398,25 @@ def test_one_cluster_named_twice_is_a_mistake(tmp_path: Path, capsys: pytest.Cap
         config = str(bed.kubeconfig(tmp_path, context="home"))
         assert run(["scan", "kubernetes", "kubernetes:home", "--kubeconfig", config, "--output", str(tmp_path / "out")]) == 2
         assert "named twice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("./web.yaml", "web.yaml"), (".", "deep/web.yaml"), ("deep/../web.yaml", "./web.yaml"), ("link.yaml", "web.yaml"), ("linked", "deep")],
+)
+def test_one_file_in_two_targets_is_a_mistake(first: str, second: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deep").mkdir()
+    for file in ("web.yaml", "deep/web.yaml"):
+        Path(file).write_text(json.dumps(pod(f"web-{len(file)}")))
+    Path("link.yaml").symlink_to("web.yaml")
+    Path("linked").symlink_to("deep")
+    with pytest.raises(UsageError) as caught:
+        api.scan([f"kubernetes:{first}", f"kubernetes:{second}"], output=tmp_path / "out")
+    assert caught.value.what == f"it would be counted twice: 'kubernetes:{first}' and 'kubernetes:{second}' both hold it"
+    assert Path(caught.value.where).resolve().name == "web.yaml"
+    assert caught.value.do == "name the folder or the file, and not both"
+    assert not list(tmp_path.glob("out/*"))
 
 
 def test_two_clusters_are_two_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

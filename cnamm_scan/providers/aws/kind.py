@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from cnamm_scan.providers.aws import calls
 from cnamm_scan.providers.aws.documents import NORMALISERS
 from cnamm_scan.providers.aws.made.columns import MAKERS
 from cnamm_scan.providers.kind import Kind, Option, Reached
@@ -84,8 +85,16 @@ KIND = Kind(
     documents=frozenset({"iam_policy", "iam_policies", "iam_default_version"}),
     document_keys=frozenset({"policy", "policydocument", "assumerolepolicydocument", "policycontent", "policytext", "resourcepolicy"}),
     makers=MAKERS,
-    secret_keys=frozenset({"aws:Referer", "aws:UserAgent", "sts:ExternalId"}),  # conditions that are used as shared secrets
+    secret_keys=frozenset(
+        {
+            *("aws:Referer", "aws:UserAgent", "sts:ExternalId"),  # conditions that are used as shared secrets
+            # what answers about a thing hold besides: the tunnel's key of a VPN, an app's secret at its pool of users
+            *("AccountPassword", "basicAuthCredentials", "ClientSecret", "CustomerGatewayConfiguration", "FsxAdminPassword"),
+            *("MasterUserPassword", "PreSharedKey", "SecretAccessKey", "SecretBinary", "SecretString", "SessionToken", "SharedSecret"),
+        }
+    ),
     readers=frozenset({"iam_credential_report"}),
+    call_problem=calls.problem,
     region_table="aws.account.region",
     region_about="One row for each region of the account. Made by the engine from ec2:DescribeRegions and what the scan saw.",
     standing=frozenset({"aws.account.region"}),

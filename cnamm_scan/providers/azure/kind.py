@@ -80,7 +80,8 @@ KIND = Kind(
     # what resources are given when they are made, and hold ever after where nobody took care
     secret_keys=frozenset(
         "adminPassword administratorLoginPassword customData userData connectionString primaryConnectionString secondaryConnectionString"
-        " primaryKey secondaryKey accountKey sasToken clientSecret protectedSettings commandToExecute".split()
+        " primaryKey secondaryKey accountKey sasToken clientSecret protectedSettings commandToExecute sharedKey authorizationKey"
+        " primaryMasterKey secondaryMasterKey primaryReadonlyMasterKey secondaryReadonlyMasterKey".split()
     ),
     needs=needs.needs,
     call_problem=needs.problem,

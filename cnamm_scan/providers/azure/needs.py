@@ -30,6 +30,15 @@ ITSELF = "."
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(?:-[a-z]+)?")
 _TYPE = re.compile(r"[A-Za-z][\w.]*(?:/[A-Za-z]\w*)+")
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_HANDS_OUT = re.compile(
+    r"(?:^|/)(?:list[a-z]*(?:keys?|secrets?|credentials?|tokens?|connectionstrings?)|readonlykeys|sharedkeys?|keyvalues|agentregistrationinformation"
+    r"|accessprofiles|hostruntime|token|extensions/api|microsoft\.web/sourcecontrols|configurations/(?:gateway|core-site)|tenant/(?:git)?access)"
+    r"(?:/|$)",
+    re.IGNORECASE,
+)
+"""Paths whose GET answers with keys, tokens or values: of Cosmos DB (readonlykeys), a VPN's connection (sharedkey), App Configuration
+(keyValues), an account of Automation, a cluster's kubeconfig in old versions of its API, a Function App's host and its token, Kudu,
+HDInsight, API Management in old versions. Most keys are handed out to a POST alone, which a scan never sends."""
 _ONLY_SCOPES = ("Microsoft.Resources/subscriptions/resourceGroups", "Microsoft.Resources/subscriptions")
 
 
@@ -148,6 +157,8 @@ def problem(call: Call, client: str) -> tuple[str, str] | None:
         if said - {WHERE}:
             return f"a query has no '{min(said - {WHERE})}'", "write fixed: {where: KQL}, or leave it out"
         return None
+    if _HANDS_OUT.search(meant.text):
+        return f"what stands at '{meant.text}' may hand out secrets", "name what says how they are kept, not what they are"
     if call.items is not None and meant.is_list != (call.items == "value"):
         what = "are many, under value" if meant.is_list else "is one thing, and no list"
         return f"what stands at '{meant.text}' {what}", f"write items: {'value' if meant.is_list else chr(39) + '@' + chr(39)}"

@@ -6,6 +6,7 @@ Nothing is rendered: a chart's templates and a kustomization's patches are not y
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -145,16 +146,17 @@ def _files(source: str, found: Reading) -> Iterator[_File]:
         except _NotRead as error:
             found.unread.append(Unread(STDIN, error.what, error.do))
         return
-    path = Path(source).expanduser()
+    path = _there(source)
     if path.is_dir():
         paths = [(file, file.relative_to(path)) for file in sorted(path.rglob("*")) if _is_wanted(file, file.relative_to(path))]
-    elif path.is_file():
+    else:
         paths = [(path, Path(path.name))]
         paths += [(path.with_name(name), Path(name)) for name in sorted(kustomize.NAMES - {path.name}) if path.with_name(name).is_file()]
-    else:
-        raise UsageError("no such file or folder", where=f"kubernetes:{source}", do="name manifests that are there, or a context")
     for file, within in paths:
         is_asked = path.is_dir() or file == path
+        if not file.is_file():  # to open a pipe may wait for ever
+            found.unread.append(Unread(str(file), _other(file), "leave it out, or put a file in its place"))
+            continue
         try:
             with file.open("rb") as opened:
                 text = _text(opened, "save the file as UTF-8, or name the others")
@@ -168,9 +170,38 @@ def _files(source: str, found: Reading) -> Iterator[_File]:
         found.unread += [trouble] if is_asked else []
 
 
+def _there(source: str) -> Path:
+    """The file or folder that is named. Raises UsageError for what is none, and says what it is."""
+    where = f"kubernetes:{source}"
+    try:
+        path = Path(source).expanduser()
+        is_either = path.is_dir() or path.is_file()
+        path.stat()
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise UsageError(f"cannot be read: {error.strerror}", where=where, do="check its permissions") from error
+        what = "a link to what is not there" if os.path.islink(os.path.expanduser(source)) else "no such file or folder"
+        raise UsageError(what, where=where, do="name manifests that are there, or a context") from error
+    except (ValueError, RuntimeError) as error:  # a name with a NUL, and ~ of somebody who is not there
+        raise UsageError("no such file or folder", where=where, do="name manifests that are there, or a context") from error
+    if not is_either:
+        raise UsageError(_other(path), where=where, do="pipe manifests in: helm template … | cnamm-scan scan kubernetes:-")
+    return path
+
+
+def _other(path: Path) -> str:
+    """What stands somewhere that is neither a file nor a folder."""
+    if path.is_fifo():
+        return "a pipe, and no file or folder: it has another name each time, and gives what it holds only once"
+    if path.is_symlink() and not path.exists():
+        return "a link to what is not there"
+    return "a device or a socket, and no file or folder"
+
+
 def _is_wanted(file: Path, within: Path) -> bool:
+    """Whether somebody would take it for a manifest, even where it is no file that can be read."""
     hidden = any(part.startswith(".") for part in within.parts)
-    return not hidden and (file.suffix in ENDINGS or file.name in kustomize.NAMES) and file.is_file()
+    return not hidden and (file.suffix in ENDINGS or file.name in kustomize.NAMES) and not file.is_dir()
 
 
 def _text(opened: IO[bytes], otherwise: str) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from cnamm_scan.errors import UsageError
-from cnamm_scan.model import ASSUME_WHOLE, Content, Reason, Target
+from cnamm_scan.model import ASSUME_WHOLE, WOULD_SHOW, Content, Reason, Target
 from cnamm_scan.providers.interface import Absent, Answer, CallFailedError, Origin, Request, code_matches
 from cnamm_scan.providers.kubernetes import files, templates
 from cnamm_scan.providers.kubernetes.files import Written
@@ -101,6 +102,8 @@ class ManifestProvider(OnePlace):
         notes = [*_of_files(found), *_of_pods(self._unjudged), *(each.note for each in (*self._absent, *may_be_gone))]
         if assume_whole and self._is_partial:
             notes.append("what was not read may hold anything: in spite of --assume-whole nothing is taken to be absent")
+        if self._is_partial:
+            scope[WOULD_SHOW] = "; ".join(_ways(found))
         if found.unread:
             scope["unreadable"] = [{"file": each.where, "why": each.what} for each in found.unread]
         if notes:
@@ -110,6 +113,11 @@ class ManifestProvider(OnePlace):
     def absentees(self) -> Sequence[Absent]:
         """Namespaces that alone were to be looked at, and that no object is in. One that is to be left out may have gone already."""
         return self._absent
+
+    def files(self) -> Mapping[str, str]:
+        """Those that objects were read from, by their resolved paths; none of standard input."""
+        named = {each.written.file for each in self._every()} - {files.STDIN}
+        return {str(Path(name).resolve()): name for name in sorted(named)}
 
     def _every(self) -> Iterator[_Object]:
         for _, several in sorted(self._objects.items()):
@@ -148,7 +156,7 @@ class ManifestProvider(OnePlace):
             resource = resource_of(request.client, request.operation)
         except ValueError as error:
             raise CallFailedError(Reason.COLLECTOR_BUG, "NoResource", str(error)) from error
-        if resource.full == "secrets":
+        if resource.full in ("secrets", "*"):
             # the listing of secrets is for what a cluster holds; those in manifests would be read with their values
             raise CallFailedError(Reason.EXCLUDED, "Secrets")
         if resource.sub:
@@ -405,9 +413,8 @@ def _kind_name(written: Written) -> str:
 def _nothing(source: str, found: files.Reading) -> UsageError:
     where = f"kubernetes:{source}"
     if found.kustomizations or found.patches:
-        folder = found.kustomizations[0] if found.kustomizations else "DIR"
         what = "holds parts of a kustomization, and no Kubernetes object"
-        return UsageError(what, where=where, do=f"render it: {files.KUSTOMIZE.format(folder)}")
+        return UsageError(what, where=where, do=f"render it: {_rendering(found)}")
     if found.unread:
         return UsageError("holds no Kubernetes object that could be read", where=where, do="; ".join(sorted({e.do for e in found.unread})))
     return UsageError("holds no Kubernetes object", where=where, do="name manifests: documents with apiVersion and kind")
@@ -418,11 +425,22 @@ def _of_files(found: files.Reading) -> Iterator[str]:
         said = ", ".join(f"{each.where} ({each.what})" for each in found.unread)
         yield f"{len(found.unread)} file(s) were passed over (--skip-unreadable): {said}"
     if found.changed or found.patches:
-        first = found.kustomizations[0] if found.kustomizations else "DIR"
         yield (
             f"{len(found.kustomizations)} kustomization(s) were not rendered; {len(found.patches)} file(s) of patches and settings were"
-            f" passed over: {files.KUSTOMIZE.format(first)}"
+            f" passed over: {_rendering(found)}"
         )
+
+
+def _ways(found: files.Reading) -> Iterator[str]:
+    """What to do to see all that is here."""
+    if found.changed or found.patches:
+        yield f"render it first: {_rendering(found)}"
+    if found.unread:
+        yield "mend the files that were passed over, and scan without --skip-unreadable"
+
+
+def _rendering(found: files.Reading) -> str:
+    return files.KUSTOMIZE.format(found.kustomizations[0] if found.kustomizations else "DIR")
 
 
 def _of_pods(unjudged: Sequence[_Object]) -> Iterator[str]:

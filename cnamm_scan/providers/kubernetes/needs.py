@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cnamm_scan.model import Call, Content, Table
 
-_CLIENT = re.compile(r"(?:(?P<group>[a-z0-9.-]+)/)?(?P<versions>v\d\w*(?:,v\d\w*)*)")
+_CLIENT = re.compile(r"(?:(?P<group>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)/)?(?P<versions>v\d\w*(?:,v\d\w*)*)")
 _OWN = frozenset(
     f"{name}.k8s.io"
     for name in (
@@ -32,6 +33,10 @@ _OWN = frozenset(
     )
 )
 """Groups that come with the API server. Other groups of k8s.io are installed, as products are."""
+METADATA_ONLY = "metadata_only"
+"""The parameter that asks for names, labels and dates alone."""
+_BENEATH = frozenset({"nodes/proxy/configz"})
+"""All that is asked beneath one object: `namespaces/secrets` would be a listing of secrets, `pods/exec` more than reading."""
 _CALL = re.compile(r"(?P<resource>[a-z0-9]+|\*)(?P<sub>(?:/[A-Za-z0-9]+)*)")
 
 
@@ -101,6 +106,21 @@ def needs(call: Call, client: str) -> tuple[str, ...]:
     return (f"list {resource.full}",)
 
 
+def hands_out(resource: Resource, parameters: Mapping[str, Any]) -> tuple[str, str] | None:
+    """What is wrong with a call whose answer would hold what secrets say, or do more than say something; None when nothing is."""
+    asked = f"{resource.name}/{resource.sub}" if resource.sub else resource.name
+    if resource.sub:
+        allowed = "leave it out: beneath one object only nodes/proxy/configz is asked"
+        return None if not resource.group and asked in _BENEATH else (f"'{asked}' may hand out secrets, or do more than read", allowed)
+    if resource.group:
+        return None
+    if resource.name == "*":
+        return "'*' of the core group lists secrets with their values", "write the plural name of one kind, such as pods"
+    if resource.name == "secrets" and parameters.get(METADATA_ONLY) is not True:
+        return "'secrets' lists secrets with their values", f"write fixed: {{{METADATA_ONLY}: true}} and opt_in: secret_metadata"
+    return None
+
+
 def problem(call: Call, client: str) -> tuple[str, str] | None:
     """What is wrong with how a call is written; None when nothing is."""
     if call.call is None:
@@ -110,4 +130,6 @@ def problem(call: Call, client: str) -> tuple[str, str] | None:
         return f"client '{client}' is no API group and version", "write v1, apps/v1, or kyverno.io/v1,v2 where either will do"
     if _CALL.fullmatch(operation) is None:
         return f"'{operation}' is no resource", "write its plural name in small letters, such as deployments"
-    return None
+    if METADATA_ONLY in {*call.with_, *call.many}:
+        return f"'{METADATA_ONLY}' comes from an answer", f"write fixed: {{{METADATA_ONLY}: true}}"
+    return hands_out(resource_of(client, operation), call.fixed)

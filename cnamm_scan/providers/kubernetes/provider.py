@@ -19,7 +19,7 @@ from cnamm_scan.providers.kubernetes.door import enter, look_for, notes_of
 from cnamm_scan.providers.kubernetes.kind import is_path
 from cnamm_scan.providers.kubernetes.link import Access, Impersonation, Link
 from cnamm_scan.providers.kubernetes.names import COPIES, SYSTEM_NAMESPACES
-from cnamm_scan.providers.kubernetes.needs import Resource, resource_of
+from cnamm_scan.providers.kubernetes.needs import Resource, hands_out, resource_of
 from cnamm_scan.providers.kubernetes.pods import NORMALISERS
 from cnamm_scan.providers.one_place import OnePlace
 from cnamm_scan.providers.reading import Within
@@ -171,6 +171,9 @@ class KubernetesProvider(OnePlace):
             resource = resource_of(request.client, request.operation)
         except ValueError as error:
             raise CallFailedError(Reason.COLLECTOR_BUG, "NoResource", str(error)) from error
+        refused = hands_out(resource, request.parameters)
+        if refused is not None:  # content says so when it is read; nobody gets here by another way either
+            raise CallFailedError(Reason.COLLECTOR_BUG, "HandsOutSecrets", refused[0])
         if resource.sub:
             return self._beneath(resource, str(request.parameters["name"]))
         page = request.page or _Page(0)

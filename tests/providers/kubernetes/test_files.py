@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,48 @@ def refused(source: Path) -> UsageError:
     with pytest.raises(UsageError) as caught:
         ManifestProvider(str(source))
     return caught.value
+
+
+# ---- what is there ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_pipe_is_called_one_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    error = refused(tmp_path / "pipe.yaml")
+    assert error.what.startswith("a pipe, and no file or folder")
+    assert (error.where, error.do) == (
+        f"kubernetes:{tmp_path}/pipe.yaml",
+        "pipe manifests in: helm template … | cnamm-scan scan kubernetes:-",
+    )
+    reading, writing = os.pipe()
+    try:
+        if Path(f"/dev/fd/{reading}").exists():
+            assert refused(Path(f"/dev/fd/{reading}")).what == error.what
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def test_what_else_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "gone.yaml").symlink_to("nowhere")
+    assert refused(tmp_path / "gone.yaml").what == "a link to what is not there"
+    assert refused(Path("/dev/null")).what == "a device or a socket, and no file or folder"
+    assert refused(tmp_path / "a\0b").what == "no such file or folder"
+    assert refused(Path("~nobody-of-that-name/x")).what == "no such file or folder"
+    (tmp_path / "web.yaml").write_text("{}")
+    assert refused(tmp_path / "web.yaml" / "x").what == "no such file or folder"
+
+
+def test_in_a_folder_what_is_no_file_is_named_and_not_passed_over(tmp_path: Path) -> None:
+    laid(tmp_path, a_yaml=BASE)
+    os.mkfifo(tmp_path / "b.yaml")
+    (tmp_path / "c.yaml").symlink_to("nowhere")
+    (tmp_path / "d.yaml").mkdir()
+    error = refused(tmp_path)
+    assert f"{tmp_path}/b.yaml: a pipe" in error.what
+    assert f"{tmp_path}/c.yaml: a link to what is not there" in error.what
+    scope = ManifestProvider(str(tmp_path), skip_unreadable=True).target.scope
+    assert [each["file"] for each in scope["unreadable"]] == [f"{tmp_path}/b.yaml", f"{tmp_path}/c.yaml"]
 
 
 # ---- lines ---------------------------------------------------------------------------------------------------------------

@@ -9,10 +9,12 @@ import sys
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from cnamm_scan import api
 from cnamm_scan.errors import UsageError
@@ -402,6 +404,7 @@ def test_what_is_not_there_may_be_in_the_cluster(tmp_path: Path) -> None:
 def test_secrets_are_left_alone(tmp_path: Path) -> None:
     provider = of(thing("Secret", "password", "shop", stringData={"p": "hunter2"}), folder=tmp_path)
     assert fails(provider, "v1", "secrets").reason is Reason.EXCLUDED
+    assert fails(provider, "v1", "*").reason is Reason.EXCLUDED
     assert fails(provider, "v1", "nodes/proxy/configz").reason is Reason.ONLY_IN_CLUSTER
     assert fails(provider, "apps", "Nonsense").reason is Reason.COLLECTOR_BUG
 
@@ -598,6 +601,24 @@ def test_the_same_object_twice_is_two(tmp_path: Path) -> None:
     folder = written(tmp_path / "twice", a_json=json.dumps(pod("web")), b_json=json.dumps(pod("web", hostNetwork=True)))
     with api.scan([f"kubernetes:{folder}"], rules=["kubernetes.probe.host"]) as done:
         assert Counter(result.verdict.value for result in done.results()) == {"pass": 1, "fail": 1}
+
+
+@pytest.mark.usefixtures("pack")
+def test_what_would_show_what_was_not_rendered_or_read(tmp_path: Path) -> None:
+    """To scan again in the same way shows no more."""
+    folder = written(tmp_path / "over", web_json=json.dumps(pod("web")))
+    (folder / "kustomization.yaml").write_text("resources: [web.json]\nnamespace: prod\n")
+
+    def ways(skip: bool = False) -> set[str]:
+        with api.scan([f"kubernetes:{folder}"], options=api.TargetOptions(skip_unreadable=skip)) as done:
+            report = done.report()
+            Draft202012Validator(json.loads((resources.files("cnamm_scan.report") / "report-1.schema.json").read_text())).validate(report)
+            return {row["would_show"] for row in report["unseen"] if row["reason"] == "not_collected"}
+
+    render = f"render it first: kubectl kustomize {folder} | cnamm-scan scan kubernetes:-"
+    assert ways() == {render}
+    (folder / "odd.yaml").write_text("a: [")
+    assert ways(skip=True) == {f"{render}; mend the files that were passed over, and scan without --skip-unreadable"}
 
 
 @pytest.mark.usefixtures("pack")

@@ -1108,6 +1108,16 @@ def test_metadata_only_is_asked_of_the_server(tmp_path: Path) -> None:
         assert asked(bed) == ["/api/v1/secrets?limit=500"]  # metadata_only is no parameter of the server's
 
 
+@pytest.mark.parametrize(
+    ("call", "more"), [("secrets", {}), ("secrets", {"metadata_only": "yes"}), ("*", {}), ("namespaces/secrets", {"name": "shop"})]
+)
+def test_nothing_is_asked_whose_answer_holds_what_secrets_say(call: str, more: dict[str, Any], tmp_path: Path) -> None:
+    with secretive() as bed, reached(bed, tmp_path) as provider:
+        failure = fails(provider, "v1", call, **more)
+        assert (failure.reason, failure.code, failure.retry) == (Reason.COLLECTOR_BUG, "HandsOutSecrets", False)
+        assert [path for path in asked(bed) if "secrets" in path] == []
+
+
 def test_whole_objects_in_place_of_metadata_are_refused(tmp_path: Path) -> None:
     with secretive() as bed, reached(bed, tmp_path) as provider:
         whole = json.dumps(
