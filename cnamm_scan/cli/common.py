@@ -280,9 +280,13 @@ def show(scan: Scan, out_format: str, context: click.Context, *, functions: Sequ
     if out_format == "json":
         import json
 
+        import msgspec
+
         from cnamm_scan.text import safe_json
 
-        click.echo(safe_json(json.dumps(report, indent=2, ensure_ascii=False, default=str)))
+        # json itself indents in Python, at ten times the cost; what stands for bytes that are no text goes through as it is
+        raw = json.dumps(report, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
+        click.echo(safe_json(msgspec.json.format(raw, indent=2).decode("utf-8", "surrogatepass")))
     elif out_format == "csv":
         from cnamm_scan.report.tabular import SCORE_COLUMNS, csv_lines, scores
 
