@@ -20,10 +20,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, serving("tests.benchmarks.azure_server", SUBSCRIPTIONS, ROWS, GETS) as bed:
         told = json.loads(bed.told)
         os.environ.update(told["environment"])
+        # as a package that was installed: its byte code is there, like that of the SDK which the floor runs
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = f"{folder}/compiled"
         options = told["options"]
         flags = [*flags_of(options), "--api-budget=1000", "--format=json", *(f"--rule={rule}" for rule in RULES)]
         print(f"{ROWS} rows over {SUBSCRIPTIONS} subscriptions and {GETS} GETs, best of {RUNS}")
-        base = run([PYTHON, "-m", "cnamm_scan", "scan", "azure:subscription 00000000", "--output", f"{folder}/one", *flags])
+        one = [[PYTHON, "-m", "cnamm_scan", "scan", "azure:subscription 00000000", "--output", f"{folder}/{each}", *flags] for each in "ab"]
+        run(one[0])  # compiles, and fills the cache of content
+        base = run(one[1])
         scans, floors = [], []
         for number in range(RUNS):
             bed.asked()

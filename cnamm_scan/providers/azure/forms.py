@@ -74,6 +74,38 @@ def log_queries(value: Json) -> Json:
     return {"asksQuotas": any("quotaresources" in query.lower() for query in queries if isinstance(query, str))}
 
 
+_HOURS = re.compile(r"P(?:(\d{1,4})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,4})M)?)?")
+
+
+def activation(value: Json) -> Json:
+    """What a role's only policy asks of who activates it, as `{hours, asksFactor, asksApproval}`; what it leaves open is not there.
+
+    Where an authentication context is asked for, Conditional Access says which factors that takes. Any other number of policies: None.
+    """
+    if not isinstance(value, list) or len(value) != 1:
+        return None
+    properties = value[0].get("properties") if isinstance(value[0], Mapping) else None
+    listed = (properties.get("effectiveRules") or properties.get("rules")) if isinstance(properties, Mapping) else None
+    if not isinstance(listed, list):
+        return None
+    rules = {str(each.get("id")).lower(): each for each in listed if isinstance(each, Mapping)}
+    made: dict[str, Json] = {}
+    length = _HOURS.fullmatch(str(rules.get("expiration_enduser_assignment", {}).get("maximumDuration")))
+    if length is not None and any(length.groups()):
+        days, hours, minutes = (int(each or 0) for each in length.groups())
+        made["hours"] = days * 24 + hours + minutes / 60
+    enabled = rules.get("enablement_enduser_assignment", {}).get("enabledRules")
+    context = rules.get("authenticationcontext_enduser_assignment", {}).get("isEnabled")
+    if isinstance(enabled, list) and "MultiFactorAuthentication" in enabled:
+        made["asksFactor"] = True
+    elif isinstance(enabled, list) and context is False:
+        made["asksFactor"] = False
+    setting = rules.get("approval_enduser_assignment", {}).get("setting")
+    if isinstance(setting, Mapping) and isinstance(setting.get("isApprovalRequired"), bool):
+        made["asksApproval"] = setting["isApprovalRequired"]
+    return made
+
+
 class _Outline:
     """Listens to a policy of API Management: the names of its elements, and where they stand."""
 
@@ -121,6 +153,7 @@ def policy_outline(value: Json) -> Json:
 NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     **containers.NORMALISERS,
     "notifications": notifications,
+    "activation": activation,
     "count": count,
     "addresses": addresses,
     "setting_name": setting_name,

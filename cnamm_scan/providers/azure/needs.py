@@ -20,6 +20,8 @@ TABLES = frozenset(
 """The tables of Resource Graph that may be asked."""
 SCOPE = "scope"
 """The parameter that says beneath which resource a path begins; without it: the subscription."""
+FILTER = "$filter"
+"""The parameter that narrows a list; `$filter.NAME` under `with:` asks for what equals an item's value."""
 WHERE = "where"
 """The parameter of a query that narrows it, as KQL."""
 ITSELF = "."

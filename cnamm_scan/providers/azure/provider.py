@@ -16,7 +16,7 @@ from cnamm_scan.providers.azure.door import Subscription, subscriptions_of
 from cnamm_scan.providers.azure.forms import NORMALISERS
 from cnamm_scan.providers.azure.graph import Graph
 from cnamm_scan.providers.azure.link import Link, Reply
-from cnamm_scan.providers.azure.needs import SCOPE, Path, Rows, asked
+from cnamm_scan.providers.azure.needs import FILTER, SCOPE, Path, Rows, asked
 from cnamm_scan.providers.azure.signin import credential_of
 from cnamm_scan.providers.bounds import BOUNDS, Bounds
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, Trial, code_matches
@@ -31,6 +31,7 @@ Json = Any
 
 _SCOPE = re.compile(r"(?:/[^/?#\\\s]+)+", re.ASCII)
 _ROLE = re.compile(r"/providers/microsoft\.authorization/roledefinitions/[0-9a-f-]{36}\?api-version=[^&]*$")
+_POLICIES = re.compile(r"^.*/providers/Microsoft\.Authorization/roleManagementPolicies\?.*$")
 _NEXT = ("nextLink", "@odata.nextLink")
 
 
@@ -173,8 +174,11 @@ class AzureProvider(OnePlace):
         return Answer(body, reply.request_id, self._link.path_of(str(following)) if following else None, decode=tidy)
 
     def _reply(self, path: str, target: str) -> Reply:
-        """What stands at a path. A role has one definition in the whole tenant, by whichever scope it is named: it is asked for once."""
-        found = _ROLE.search(path)
+        """What stands at a path. A role has one definition in the whole tenant, by whichever scope it is named: it is asked for once.
+
+        So are the policies of a role at a scope, which all who may ask for it there share.
+        """
+        found = _ROLE.search(path) or _POLICIES.search(path)
         if found is None:
             return self._link.get(path, target)
         with self._lock:
@@ -194,6 +198,9 @@ class AzureProvider(OnePlace):
             scope = "" if path.is_absolute else f"/subscriptions/{self._names[request.target]}"
         elif not isinstance(scope, str) or not _SCOPE.fullmatch(scope) or {".", ".."} & {*scope.split("/")}:
             raise CallFailedError(Reason.MALFORMED, "NoScope")
+        wanted = said.get(FILTER)
+        if isinstance(wanted, Mapping):
+            said[FILTER] = " and ".join(f"{name} eq '{str(value).replace(chr(39), 2 * chr(39))}'" for name, value in wanted.items())
         return f"{quote(path.beneath(scope), safe='/')}?{urlencode({'api-version': path.version, **said})}"
 
 

@@ -158,3 +158,31 @@ def test_what_was_not_read_is_not_known() -> None:
     with scanned(made, Trouble(403, "AuthorizationFailed", path="roleAssignments")) as done:
         (counted,) = rows(done, "administrators").values()
         assert (counted["at_least"], counted["at_most"]) == (0, None)
+
+
+def test_what_a_role_asks_is_asked_once_for_all_who_may_activate_it() -> None:
+    """By the role and the scope; of a role without a policy there, and of a policy that may not be read, nothing is known."""
+    eligible = [
+        given("ann", OWNER, what="roleEligibilityScheduleInstances"),
+        given("bob", OWNER, what="roleEligibilityScheduleInstances"),
+        given("cid", READER, what="roleEligibilityScheduleInstances"),
+    ]
+    rules = [
+        {"id": "Expiration_EndUser_Assignment", "maximumDuration": "PT4H"},
+        {"id": "Enablement_EndUser_Assignment", "enabledRules": ["MultiFactorAuthentication"]},
+        {"id": "Approval_EndUser_Assignment", "setting": {"isApprovalRequired": True}},
+    ]
+    policy = {
+        "id": f"{OWN}/providers/Microsoft.Authorization/roleManagementPolicies/p",
+        "properties": {"roleDefinitionId": eligible[0]["properties"]["roleDefinitionId"], "effectiveRules": rules},
+    }
+    for troubles in ((), (Trouble(403, "AuthorizationFailed", path="roleManagementPolicies"),)):
+        with AzureBed(contents(*eligible, policy), troubles=troubles) as bed, scan(bed, rules=["azure.authorization.*"]) as done:
+            found = {
+                row["principal_id"]: (row["active_for"], row["asks_factor"], row["asks_approval"])
+                for row in rows(done, "role_eligibility").values()
+            }
+            asked = [each.query for each in bed.requests if each.path.endswith("/roleManagementPolicies")]
+            assert len(asked) == len(set(asked)) == 2 or troubles
+        known = (None, None, None) if troubles else (4, True, True)
+        assert found == {"ann": known, "bob": known, "cid": (None, None, None)}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cnamm_scan.providers.azure.forms import (
     NORMALISERS,
+    activation,
     addresses,
     automation_value,
     count,
@@ -127,3 +128,40 @@ def test_an_alert_asks_for_quotas_where_its_query_does(query: str, asks: bool) -
     assert log_queries({"allOf": [{"query": f"{query} // {SECRET}"}]}) == {"asksQuotas": asks}
     assert log_queries({"allOf": [{"metricName": "x"}]}) == {"asksQuotas": False}
     assert log_queries({}) is None
+
+
+def asked(*, length: Any = "PT8H", enabled: Any = (), context: Any = False, approval: Any = False) -> dict[str, Any]:
+    """A role's policy; a rule that is None is not there."""
+    rules = {
+        "Expiration_EndUser_Assignment": {"maximumDuration": length},
+        "Expiration_Admin_Eligibility": {"maximumDuration": "P365D"},
+        "Enablement_EndUser_Assignment": {"enabledRules": list(enabled)} if enabled is not None else None,
+        "Enablement_Admin_Assignment": {"enabledRules": ["MultiFactorAuthentication"]},
+        "AuthenticationContext_EndUser_Assignment": {"isEnabled": context, "claimValue": "c1"},
+        "Approval_EndUser_Assignment": {"setting": {"isApprovalRequired": approval, "approvalStages": [{"primaryApprovers": [SECRET]}]}},
+    }
+    return {"properties": {"effectiveRules": [{"id": id_, **rule} for id_, rule in rules.items() if rule is not None]}}
+
+
+@pytest.mark.parametrize(
+    ("said", "means"),
+    [
+        ({}, {"hours": 8, "asksFactor": False, "asksApproval": False}),
+        (
+            {"enabled": ["Justification", "MultiFactorAuthentication"], "approval": True},
+            {"hours": 8, "asksFactor": True, "asksApproval": True},
+        ),
+        ({"length": "PT30M", "context": True}, {"hours": 0.5, "asksApproval": False}),
+        ({"length": "P1DT1H30M", "context": None}, {"hours": 25.5, "asksApproval": False}),
+        ({"enabled": None, "length": "P", "approval": None}, {}),
+        ({"length": "8 hours", "approval": "yes"}, {"asksFactor": False}),
+        ({"length": "PT"}, {"asksFactor": False, "asksApproval": False}),
+    ],
+)
+def test_what_a_role_asks_of_who_activates_it_is_told_where_its_policy_says_so(said: dict[str, Any], means: dict[str, Any]) -> None:
+    assert activation([asked(**said)]) == means
+
+
+def test_a_role_has_one_policy_and_its_approvers_are_not_kept() -> None:
+    assert activation([]) is activation([asked(), asked()]) is activation([{"properties": {}}]) is activation({}) is None
+    assert SECRET not in json.dumps(activation([asked(approval=True)]))

@@ -177,7 +177,11 @@ _CLAUSE = re.compile(r"(?:properties/)?(\w+) eq '([^']*)'")
 def _is_wanted(thing: Json, text: str) -> bool:
     """Whether an object meets a filter of equalities; one of another form keeps all."""
     clauses = [_CLAUSE.fullmatch(each) for each in text.split(" and ")]
-    return not all(clauses) or all(thing.get("properties", {}).get(each[1]) == each[2] for each in clauses if each)
+    return not all(clauses) or all(_said(thing, each[1]) == each[2].lower() for each in clauses if each)
+
+
+def _said(thing: Json, name: str) -> str:
+    return str(thing.get("properties", {}).get(name)).lower()
 
 
 def _is_object(path: str) -> bool:
