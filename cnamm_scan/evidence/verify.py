@@ -19,6 +19,7 @@ from cnamm_scan.evidence.canonical import BIGGEST, canonical
 from cnamm_scan.evidence.form import ENTRIES, SALTS, Bounds, FileForm, ManifestForm, broken, decode_line, explained, is_too_deep
 from cnamm_scan.evidence.parts import Part, lines, unpacked
 from cnamm_scan.evidence.room import Room
+from cnamm_scan.model import OUTSIDE_PART
 
 _DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else ord(" ") for byte in range(256))
 _LONG_NUMBER = b"0" * 16
@@ -143,7 +144,8 @@ class _Reader:
             raise broken(where, f"is of kind {entry.get('kind')!r}, expected {kind!r}", line=number)
         if kind == "fact" and entry["table"] != table and table:
             raise broken(where, f"is of table '{entry['table']}', expected '{table}'", line=number)
-        if "target" in entry and getattr(found, "target", None) is not None and entry["target"] not in self.targets:
+        is_nobodys = kind == "coverage" and not entry["target"] and entry["part"] == OUTSIDE_PART
+        if "target" in entry and getattr(found, "target", None) is not None and entry["target"] not in self.targets and not is_nobodys:
             raise broken(where, f"is of target '{entry['target']}', which the scan does not have", line=number)
         self.counts[kind] += 1
         return merkle.leaf(merkle.salt(self.key, kind, entry["id"]), line)

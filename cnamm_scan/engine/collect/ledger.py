@@ -12,8 +12,6 @@ from cnamm_scan.model import Coverage, Reason
 from cnamm_scan.model.old import AGE_PART
 from cnamm_scan.providers.interface import CallFailedError
 
-OUTSIDE_PART = "outside"
-"""The line, of no target, that counts the items of a listing for a whole connection which belong to none of its targets."""
 SPARED_PART = "spared"
 """The line of a listing that was not needed, since another table told all of it."""
 _NOT_ASKED = frozenset({"NotAsked", "RegionIsDark"})

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 from cnamm_scan import paths
 from cnamm_scan.engine.collect.calls import Calls, Pages, Values, told
 from cnamm_scan.engine.collect.gone import Gone
-from cnamm_scan.engine.collect.ledger import OUTSIDE_PART, Ledger
+from cnamm_scan.engine.collect.ledger import Ledger
 from cnamm_scan.engine.collect.parts import Parts
 from cnamm_scan.engine.collect.rows import Item, Rows
 from cnamm_scan.engine.collect.streams import Stream
 from cnamm_scan.engine.schedule import Limits, Outcome
-from cnamm_scan.model import GHOST_PART, REST_PART, Call, Reason, Target
+from cnamm_scan.model import GHOST_PART, OUTSIDE_PART, REST_PART, Call, Reason, Target
 from cnamm_scan.providers.interface import Answer, CallFailedError, LeftOut, Origin, Provider, Request
 
 Json = Any

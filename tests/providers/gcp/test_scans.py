@@ -11,6 +11,7 @@ from typing import Any
 import click
 import pytest
 
+from cnamm_scan import api
 from cnamm_scan.cli.main import run
 from cnamm_scan.demo.gcp.bed.contents import Cloud, Listed
 from cnamm_scan.demo.gcp.bed.server import GcpBed, Trouble
@@ -103,6 +104,17 @@ def test_what_was_planted_is_in_no_output(tmp_path: Path, capfd: pytest.CaptureF
     texts += [out, err, *(file.read_bytes().decode("utf-8", "replace") for file in (tmp_path / "bundle").rglob("*") if file.is_file())]
     assert len(texts) > 4
     assert not [text[:200] for text in texts if SECRET in text]
+
+
+def test_a_scan_that_saw_what_is_of_no_target_is_a_bundle_that_can_be_read(tmp_path: Path) -> None:
+    strange = {**instance("strange"), "name": "//compute.googleapis.com/x", "ancestors": ["projects/99999", ORGANIZATION]}
+    with GcpBed(cloud(instance("fine"), strange)) as bed:
+        with scan(bed, ORGANIZATION, output=tmp_path) as done:
+            assert [(line.target, line.items) for line in done.coverage if line.part == "outside"] == [("", 1)]
+            said = verdicts(done)
+        assert run(["verify", str(next(tmp_path.iterdir()))]) == 0
+        with api.evaluate(next(tmp_path.iterdir())) as again:
+            assert verdicts(again) == said
 
 
 def test_a_quota_is_kept_without_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
