@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from cnamm_scan.content.tables import RULE_ID
 from cnamm_scan.errors import UsageError, did_you_mean
 from cnamm_scan.model import UNSET, Column, Content, Rule, Table, View
+from cnamm_scan.providers.catalog import KINDS
 
 TITLE = "Say here what is true when the rule passes"
 WHY = "Say in a sentence what goes wrong without it."
@@ -92,11 +93,14 @@ def new_table(content: Content, name: str) -> str:
     fitting = [table for table in fitting if _own_columns(table) and not table.each and not table.then.keys() & set(table.key.split("{"))]
     if not fitting:
         services = {".".join(table.split(".")[:2]) for table in content.tables}
-        raise UsageError(f"no table of '{prefix[:-1]}' to start from", where=name, do=did_you_mean(prefix[:-1], services))
+        do = "start from another service's, and change it" if prefix[:-1] in services else did_you_mean(prefix[:-1], services)
+        raise UsageError(f"no table of '{prefix[:-1]}' to start from", where=name, do=do)
     table = fitting[0]
-    call = table.list
-    listing = {"call": call.call, "with": call.with_, "fixed": call.fixed, "items": call.items, "needs": list(call.needs)}
+    call, kind = table.list, KINDS[parts[0]]
+    follows = kind.needs is not None and kind.needs(call, table.client) == call.needs
+    listing = {"call": call.call, "with": call.with_, "fixed": call.fixed, "items": call.items, "needs": not follows and list(call.needs)}
     listing |= {"target": call.target, "in_region": call.in_region}
+    has_regions = kind.region_table is not None
     columns = "\n".join(
         f"      {own}: {{type: {column.type}, from: {json.dumps(column.from_)}}}" for own, column in list(_own_columns(table).items())[:2]
     )
@@ -106,9 +110,9 @@ client: {table.client}
 facts:
   {name}:
     about: {ABOUT}
-    once_per: {table.once_per}    # account, region, target or connection
+    once_per: {table.once_per}    # {"account, region, target or connection" if has_regions else "target or connection"}
     list: {json.dumps({key: dict(value) if isinstance(value, Mapping) else value for key, value in listing.items() if value})}
-    key: {json.dumps(table.key)}    # unique in its target and region
+    key: {json.dumps(table.key)}    # unique in its target{" and region" if has_regions else ""}
     columns:    # a column is NULL for one reason only: it was not seen; absent: says what the API's silence means
 {columns}
 """

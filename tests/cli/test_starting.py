@@ -82,6 +82,21 @@ def test_a_table_of_every_service_can_be_started(shipped: Any, tmp_path: Path) -
     assert sound.problems(reader.load([tmp_path])) == []
 
 
+def test_a_right_that_follows_from_the_call_is_left_out(shipped: Content) -> None:
+    assert '"needs": ["sqs:ListQueues"]' in new_table(shipped, "aws.sqs.mine")
+    assert "needs" not in new_table(shipped, "gcp.storage.mine"), "Asset Inventory's follows from the content"
+    assert "needs" in new_table(shipped, "gcp.iam.mine"), "a service's own API says nowhere which it wants"
+    assert "needs" not in new_table(shipped, "kubernetes.core.mine")
+    assert "# target or connection\n" in new_table(shipped, "gcp.storage.mine"), "where there are no regions none is offered"
+
+
+def test_what_is_started_for_google_cloud_lints_but_for_its_placeholders(capsys: Capsys, tmp_path: Path) -> None:
+    assert _new(capsys, "table", "gcp.storage.mine", "--into", tmp_path)[0] == 0
+    assert _new(capsys, "rule", "gcp.storage.mine_is_good", "--into", tmp_path, "--content", tmp_path)[0] == 0
+    left = lint(reader.load([tmp_path]), reader.load().shipped)
+    assert {each.what.partition(":")[0] for each in left} == {"still as it was made"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "what", "do"),
     [
@@ -90,6 +105,7 @@ def test_a_table_of_every_service_can_be_started(shipped: Any, tmp_path: Path) -
         (("objective", "data.front-doors-encrypted"), "objective 'data.tls-at-the-edge' was called", "choose another id"),
         (("pack", ""), "the pack's folder is ''", "name one"),
         (("table", "aws.nothing.x"), "no table of 'aws.nothing'", ""),
+        (("table", "gcp.essentialcontacts.x"), "no table of 'gcp.essentialcontacts' to start", "start from another service's"),
         (("table", "../x"), "'../x' is no table id", "write PROVIDER.SERVICE.KIND"),
         (("objective", "identiy.x"), "no function 'identiy'", "did you mean 'identity'"),
         (("objective", "identity"), "'identity' is no objective id", "write FUNCTION.NAME"),

@@ -7,6 +7,11 @@ import re
 _PROJECT = re.compile(r"(?:[a-z0-9][a-z0-9.-]{0,99}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|\d{1,20}", re.ASCII)
 """A project's id, with the domain of old ones before it, or its number."""
 _ABOVE = re.compile(r"(?:folders|organizations)/\d{1,20}", re.ASCII)
+_NUMBERS = {
+    "organizations": "; its number is in gcloud organizations list",
+    "folders": "; its number is in gcloud resource-manager folders list --organization NUMBER",
+}
+"""Where a number is found, by what stands before it; ids of projects people know."""
 
 _ACCOUNT = re.compile(r"[a-z0-9][a-z0-9.-]{0,127}@[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.ASCII)
 
@@ -15,7 +20,8 @@ def scope_problem(name: str) -> tuple[str, str] | None:
     """What is wrong with what follows the colon of a TARGET."""
     if not name or _PROJECT.fullmatch(name.removeprefix("projects/")) or _ABOVE.fullmatch(name):
         return None
-    return "neither a project nor what is above one", "write gcp:PROJECT, gcp:folders/NUMBER or gcp:organizations/NUMBER"
+    found = _NUMBERS.get(name.partition("/")[0], "")
+    return "neither a project nor what is above one", f"write gcp:PROJECT, gcp:folders/NUMBER or gcp:organizations/NUMBER{found}"
 
 
 def project_problem(said: str) -> tuple[str, str] | None:

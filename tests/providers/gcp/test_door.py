@@ -332,6 +332,21 @@ def test_hosts() -> None:
     assert Hosts("https://[::1]:8443").inventory == "[::1]:8443"
 
 
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("organizations/shop.example", "; its number is in gcloud organizations list"),
+        ("folders/prod", "; its number is in gcloud resource-manager folders list --organization NUMBER"),
+        ("Shop", "gcp:organizations/NUMBER"),
+    ],
+)
+def test_a_name_that_is_none_is_refused_with_where_numbers_are_found(name: str, found: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        refuse_foreign([f"gcp:{name}"], api.TargetOptions())
+    assert caught.value.where == f"gcp:{name}"
+    assert caught.value.do.endswith(found)
+
+
 @pytest.mark.parametrize("said", ["x", "a@b/../c", "a@b c.d", "a@b.c?x"])
 def test_an_account_that_is_none_is_refused(said: str) -> None:
     with pytest.raises(UsageError):
