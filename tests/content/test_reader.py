@@ -344,7 +344,11 @@ def test_a_part_hands_out_no_secrets_either(tmp_path: Path, call: dict[str, Any]
 
 def test_secrets_by_name_and_those_of_other_groups_are_listed(tmp_path: Path) -> None:
     columns = {"name": {"type": "text", "from": "metadata.name"}}
-    calls = [{"call": "secrets", "fixed": {"metadata_only": True}}, {"call": "example.com/v1:secrets"}, {"call": "example.com/v1:*"}]
+    calls: list[dict[str, Any]] = [
+        {"call": "secrets", "fixed": {"metadata_only": True}},
+        {"call": "example.com/v1:secrets"},
+        {"call": "example.com/v1:*"},
+    ]
     facts = {
         f"kubernetes.lab.thing{number}": table(columns, once_per="target", key="{metadata.name}", list={"items": "items", **call})
         for number, call in enumerate(calls)

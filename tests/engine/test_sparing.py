@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,7 +61,7 @@ class Stored:
             said = {"kind": "fact", "id": fact_id(table, target, place, key), "table": table, "target": target, "region": place}
             yield {**said, "key": key, "data": data, "gaps": gaps}
 
-    def files(self, table: str, folder: Path) -> Iterator[list[Path]]:
+    def files(self, table: str, folder: Path) -> Generator[list[Path]]:
         if table in self.lines:
             file = folder / "0.jsonl"
             file.write_text("".join(json.dumps(line) + "\n" for line in self.lines[table]))

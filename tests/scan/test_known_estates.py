@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction as F
@@ -47,7 +47,7 @@ class InMemory:
     def __init__(self, facts: Sequence[Mapping[str, Any]]) -> None:
         self._facts = facts
 
-    def files(self, table: str, folder: Path) -> Iterator[list[Path]]:
+    def files(self, table: str, folder: Path) -> Generator[list[Path]]:
         own = [each for each in self._facts if each["table"] == table]
         if own:
             file = folder / "facts.jsonl"
