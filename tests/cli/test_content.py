@@ -13,6 +13,7 @@ from cnamm_scan.engine import sound
 from cnamm_scan.engine.lint import run_tests
 from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Content
+from cnamm_scan.providers.catalog import KINDS
 from tests.packs import lab, rule, table, write
 
 RULE = "rules/aws/lab/r.yaml"
@@ -303,7 +304,7 @@ def test_weights_say_what_each_rule_costs(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_weights_of_all_providers_are_each_its_own_or_together(capsys: pytest.CaptureFixture[str]) -> None:
-    for more, estates in (((), {"aws", "azure", "kubernetes"}), (("--together",), {"aws+azure+kubernetes"})):
+    for more, estates in (((), {*KINDS}), (("--together",), {"+".join(sorted(KINDS))})):
         _, out, _ = _run(capsys, "weights", "--format", "jsonl", *more)
         rows = [json.loads(line) for line in out.splitlines()]
         assert {row["estate"] for row in rows} == estates

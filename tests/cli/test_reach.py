@@ -238,7 +238,11 @@ def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     each = {"about": "Each.", "once_per": "target", "key": "{metadata.name}", "columns": columns}
     facts = {
         "kubernetes.lab.pod": {**each, "list": {"call": "pods", "items": "items"}},
-        "kubernetes.lab.secret": {**each, "list": {"call": "secrets", "items": "items"}, "opt_in": "secret_metadata"},
+        "kubernetes.lab.secret": {
+            **each,
+            "list": {"call": "secrets", "fixed": {"metadata_only": True}, "items": "items"},
+            "opt_in": "secret_metadata",
+        },
     }
     rules = [
         rule(
