@@ -74,3 +74,28 @@ def test_costs_that_are_told_to_a_topic_reach_those_who_listen_to_it(
         "aws.sns.subscription": [],
     }
     assert told("aws.ce.anomaly_watch", "reaches_somebody", tables, ["aws.sns.heard_topic"]) == [(expected,)]
+
+
+ABOVE = {**HERE, "region": "global"}
+TRUSTED = {**ABOVE, "key": "guardduty.amazonaws.com", "service": "guardduty.amazonaws.com", "is_security_service": True}
+RUN = {**ABOVE, "account_id": "2", "service": "guardduty.amazonaws.com"}
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        (["ACTIVE"], (True, 1.0)),
+        (["SUSPENDED"], (False, 0.0)),
+        (["CLOSED", "ACTIVE"], (True, 1.0)),
+        ([None], (None, None)),
+        ([], (False, 0.0)),
+    ],
+)
+def test_an_account_that_is_suspended_runs_no_service_for_the_organisation(
+    states: Sequence[str | None], expected: tuple[bool | None, float | None]
+) -> None:
+    run = [{**RUN, "key": str(number), "account_state": state} for number, state in enumerate(states)]
+    tables = {"aws.organizations.trusted_service": [TRUSTED], "aws.organizations.delegated_service": run}
+    ((delegated,),) = told("aws.organizations.duty", "is_delegated", tables)
+    ((share,),) = told("aws.organizations.duties", "share_delegated", tables)
+    assert (delegated, share) == expected

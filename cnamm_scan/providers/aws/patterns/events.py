@@ -197,12 +197,10 @@ NOTICES = (_event("aws.health", "AWS Health Event", {}),)
 ACCESS = (_event("aws.access-analyzer", "Unused Access Finding for IAM entities", {"status": "ACTIVE", "isDeleted": False}),)
 ACCESS_HUB = (_event("aws.securityhub", _IMPORTED, {"findings": [_finding("IAM Access Analyzer")]}), _UNIFIED)
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-eventbridge.html"""
-BACKUPS = (
-    _event("aws.backup", "Backup Job State Change", {"state": "FAILED"}),
-    _event("aws.backup", "Backup Job State Change", {"state": "EXPIRED"}),
-    _event("aws.backup", "Backup Job State Change", {"state": "ABORTED"}),
-)
-"""https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html"""
+BACKUPS = (_event("aws.backup", "Backup Job State Change", {"state": "FAILED"}),)
+"""Who hears only of those that somebody aborted, or that began too late, does not hear of those that failed.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html"""
 ALARMS = (_event("aws.cloudwatch", "CloudWatch Alarm State Change", {"state": {"...": True, "value": "ALARM"}}),)
 """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html"""
 COSTS = (_event("aws.ce", "Anomaly Detected", {}),)

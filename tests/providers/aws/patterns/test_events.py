@@ -130,6 +130,7 @@ def test_whether_serious_threats_are_heard(pattern: Json, expected: Truth) -> No
         (events.ACCESS_HUB, {"source": ["aws.securityhub"], "detail": {"findings": {"ProductName": ["GuardDuty"]}}}, DOUBT),
         (events.BACKUPS, {"source": ["aws.backup"], "detail": {"state": ["FAILED", "ABORTED"]}}, YES),
         (events.BACKUPS, {"source": ["aws.backup"], "detail": {"state": ["COMPLETED"]}}, NO),
+        (events.BACKUPS, {"source": ["aws.backup"], "detail": {"state": ["EXPIRED", "ABORTED"]}}, NO),
         (events.BACKUPS, {"source": ["aws.backup"], "detail-type": ["Copy Job State Change"]}, NO),
         (events.ALARMS, {"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"]}, YES),
         (events.ALARMS, {"source": ["aws.cloudwatch"], "detail": {"state": {"value": ["ALARM"]}}}, YES),
