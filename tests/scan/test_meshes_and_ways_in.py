@@ -48,6 +48,19 @@ def mesh(*more: Json, pods: Sequence[Json] = (meshed("a"), meshed("b"))) -> list
 
 
 @pytest.mark.parametrize(
+    ("proxies", "labelled", "expected"),
+    [(True, ("a", "b"), "pass"), (True, ("a",), "fail"), (True, (), "fail"), (False, ("a", "b"), "unknown")],
+)
+def test_a_pod_may_ask_for_the_ambient_mesh_itself(tmp_path: Path, proxies: bool, labelled: Sequence[str], expected: str) -> None:
+    """Its label counts where its namespace has none, as long as ztunnel is there to heed it."""
+    containers = [{"name": "istio-proxy", "image": "istio/ztunnel:1.27.0"}]
+    ztunnel = [pod("ztunnel-x", "istio-system", containers=containers)] if proxies else []
+    mode = {"istio.io/dataplane-mode": "ambient"}
+    pods = [pod(name, metadata={"labels": {"app": name, **(mode if name in labelled else {})}}) for name in ("a", "b")]
+    assert judged(tmp_path, "istio.pods_in_mesh", *mesh(*ztunnel, pods=pods))["shop"] == expected
+
+
+@pytest.mark.parametrize(
     ("policies", "expected"),
     [
         ([policy("shop", NAMED)], "pass"),
