@@ -95,7 +95,7 @@ def test_an_account_that_is_suspended_runs_no_service_for_the_organisation(
     states: Sequence[str | None], expected: tuple[bool | None, float | None]
 ) -> None:
     run = [{**RUN, "key": str(number), "account_state": state} for number, state in enumerate(states)]
-    tables = {"aws.organizations.trusted_service": [TRUSTED], "aws.organizations.delegated_service": run}
+    tables: dict[str, list[dict[str, Any]]] = {"aws.organizations.trusted_service": [TRUSTED], "aws.organizations.delegated_service": run}
     ((delegated,),) = told("aws.organizations.duty", "is_delegated", tables)
     ((share,),) = told("aws.organizations.duties", "share_delegated", tables)
     assert (delegated, share) == expected
