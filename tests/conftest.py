@@ -115,6 +115,21 @@ def aws_environment() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _environment_of_a_test() -> Iterator[None]:
+    """What a test says in the environment ends with it, in whatever order its patches end: patches within patches set it again."""
+    before = _said()
+    yield
+    if _said() != before:
+        os.environ.update(before)
+        for name in _said().keys() - before:
+            del os.environ[name]
+
+
+def _said() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+
+
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
     """The URL of a moto server whose state all tests share; see `fresh_moto`."""
