@@ -12,8 +12,7 @@ from typing import Any
 from cnamm_scan.model import Column
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Addresses, Openness, judge
 from cnamm_scan.providers.ports import LISTS, NO_PORTS, PROTOCOLS, SSH_AND_RDP, Ports, atoms, joined, lists_of, ports
-
-Truth = bool | None
+from cnamm_scan.providers.truths import Truth
 
 OPENS: Mapping[str, Column] = {
     f"opens_{name}": Column("boolean", about=f"The world reaches a port of the list {name} by it.") for name in LISTS

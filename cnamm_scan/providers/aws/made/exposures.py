@@ -7,11 +7,12 @@ from typing import Any
 
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.aws.made.networks import Groups
-from cnamm_scan.providers.aws.made.paths import Paths, Truth, both, either, is_world
+from cnamm_scan.providers.aws.made.paths import Paths, is_world
 from cnamm_scan.providers.first_match import ANYBODY
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.openness import EVERYWHERE, Openness, addresses, judge
 from cnamm_scan.providers.ports import HABITS, LISTS, NO_PORTS, Ports, lists_of, ports
+from cnamm_scan.providers.truths import Truth, any_of, both
 
 SUBNET_GROUP = "aws.redshift.subnet_group"
 TARGET_GROUP = "aws.elbv2.target_group"
@@ -42,7 +43,7 @@ def _rows(seen: SeenTables, table: str) -> Sequence[SeenRow]:
 
 
 def _routed(paths: Paths, row: SeenRow, subnets: Sequence[str] | None) -> Truth:
-    return None if not subnets else either(paths.reaches_internet(row.target, row.region, each) for each in subnets)
+    return None if not subnets else any_of(paths.reaches_internet(row.target, row.region, each) for each in subnets)
 
 
 def _reached(groups: Groups, paths: Paths, row: SeenRow, subnets: Sequence[str] | None, at: Ports | None) -> tuple[Truth, str | None]:
@@ -63,7 +64,7 @@ def _reached(groups: Groups, paths: Paths, row: SeenRow, subnets: Sequence[str] 
         answered = passed.within(paths.let_back(row.target, row.region, subnet))
         answers.append(both(paths.reaches_internet(row.target, row.region, subnet), is_world(answered)))
     low, high = (max(levels, key=lambda pair: pair[n].rank)[n] for n in (0, 1))
-    return either(answers), (low.value if low is high else None)
+    return any_of(answers), (low.value if low is high else None)
 
 
 def listeners(seen: SeenTables) -> Iterable[MadeRow]:

@@ -8,23 +8,13 @@ from typing import Any
 
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.admitted import Opening, Part, parts
-from cnamm_scan.providers.aws.made.paths import (
-    ROUTE,
-    Paths,
-    PrefixLists,
-    Truth,
-    address_set,
-    destination,
-    either,
-    has_ports,
-    is_internet,
-    ports_in,
-)
+from cnamm_scan.providers.aws.made.paths import ROUTE, Paths, PrefixLists, address_set, destination, has_ports, is_internet, ports_in
 from cnamm_scan.providers.aws.networks.rules import NUMBERS
 from cnamm_scan.providers.first_match import ANYBODY, Through, open_ports, opened, opened_by
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Addresses, Openness, judge
 from cnamm_scan.providers.ports import ALL_PORTS, LAST, PROTOCOLS, SSH_AND_RDP, Ports, ports
+from cnamm_scan.providers.truths import Truth, any_of
 
 RULE = "aws.ec2.security_group_rule"
 MOST_RULES = 1000
@@ -99,7 +89,7 @@ def _rule(row: SeenRow, opening: Opening, part: Part) -> dict[str, Any]:
     if worldwide is None and own is not None and part.possible[Openness.WORLD].is_empty:
         worldwide = False
     made = {name: values[name] for name in _CARRIED}
-    made["is_named"] = either([values["names_group"], None if values["prefix_list"] is None else values["prefix_list"] != ""])
+    made["is_named"] = any_of([values["names_group"], None if values["prefix_list"] is None else values["prefix_list"] != ""])
     sides = [values["cidr_ipv4"], values["cidr_ipv6"], values["prefix_list"], values["group"]]
     made["other_side"] = next((each for each in sides if each != ""), None)  # one that was not read may be the one
     made["openness"] = None if own is None else own.value
@@ -135,7 +125,7 @@ def network_acls(seen: SeenTables) -> Iterable[MadeRow]:
             "vpc_id": row.values["vpc_id"],
             "subnets": subnets,
             "is_default": row.values["is_default"],
-            "meets_internet": None if subnets is None else either(paths.reaches_internet(target, region, each) for each in subnets),
+            "meets_internet": None if subnets is None else any_of(paths.reaches_internet(target, region, each) for each in subnets),
             **_ssh_and_rdp(pieces, [paths.answers(target, region, each) for each in subnets or ()] or [_ALL]),
         }
         yield MadeRow(target, region, row.key, {**made, **told}, (row.fact,))
@@ -149,7 +139,7 @@ def _ssh_and_rdp(pieces: Sequence[tuple[Ports, Through]], answered: Iterable[Thr
         sure, possible = open_ports([(held, who.within(each)) for held, who in pieces], Openness.WORLD)
         truths.append(True if sure.meets(SSH_AND_RDP) else None if possible.meets(SSH_AND_RDP) else False)
         named |= {name for name, held in _BY_NAME.items() if sure.meets(held)}
-    opens = either(truths)
+    opens = any_of(truths)
     return {"opens_ssh_or_rdp": opens, "admin_ports": None if opens is None else [name for name in _BY_NAME if name in named]}
 
 
@@ -159,7 +149,7 @@ def routes(seen: SeenTables) -> Iterable[MadeRow]:
     by_table: dict[tuple[str, str, str], list[tuple[SeenRow, Truth, Truth]]] = {}
     for row in seen.rows(ROUTE):
         values = row.values
-        leaves = either([values["goes_through_nat"], values["goes_through_egress_only"], is_internet(values["gateway_id"])])
+        leaves = any_of([values["goes_through_nat"], values["goes_through_egress_only"], is_internet(values["gateway_id"])])
         handed: Truth = values["is_handed_on"]
         if values["state"] == "blackhole":
             leaves = handed = False

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/vpc/latest/userguide/nacl-ephemeral-ports.html, http
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -15,6 +14,7 @@ from cnamm_scan.providers.first_match import ANYBODY, Entry, Through, admitted_a
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Addresses, Openness, addresses, judge
 from cnamm_scan.providers.ports import ALL_PORTS, Ports, ports
+from cnamm_scan.providers.truths import Truth, any_of, both
 
 PREFIX_LIST = "aws.ec2.prefix_list"
 PREFIX_ENTRY = "aws.ec2.prefix_list_entry"
@@ -36,7 +36,6 @@ Id = tuple[str, str, str]
 """Target, region and id."""
 Pieces = list[tuple[Ports, Through]]
 """Ports with whom a network ACL lets through on them."""
-Truth = bool | None
 
 
 @lru_cache(maxsize=8192)
@@ -46,17 +45,6 @@ def address_set(*cidrs: str) -> Addresses | None:
         return addresses(each for each in cidrs if each)
     except ValueError:
         return None
-
-
-def either(answers: Iterable[Truth]) -> Truth:
-    """Whether one is true; None where one that is not known decides."""
-    held = list(answers)
-    return True if True in held else None if None in held else False
-
-
-def both(*answers: Truth) -> Truth:
-    """Whether all are true; None where one that is not known decides."""
-    return False if False in answers else None if None in answers else True
 
 
 def is_world(passed: Through) -> Truth:
@@ -213,7 +201,7 @@ class Paths:
             answers.append(
                 lets_in if name is not None and name in (subnet, vpc) else None if name is None and lets_in is not False else False
             )
-        return either(answers)
+        return any_of(answers)
 
     def let_in(self, target: str, region: str, subnet: str, at: Ports) -> Through:
         """Whom the subnet's network ACL lets in on one of these ports."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cnamm_scan.model import MadeRow, Target
-from cnamm_scan.providers.azure.policies.conditions import Truth, both, either
 from cnamm_scan.providers.azure.policies.roles import (
     EVERYTHING,
     HIDDEN,
@@ -20,6 +19,7 @@ from cnamm_scan.providers.azure.policies.roles import (
 )
 from cnamm_scan.providers.azure.policies.ways import ASSIGN, CERTAIN, DEFINE
 from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.truths import Truth, both, either
 
 Row = dict[str, Any]
 

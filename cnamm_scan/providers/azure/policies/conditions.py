@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cnamm_scan.providers.azure.granted import covers
-
-Truth = bool | None
-"""None: not known."""
+from cnamm_scan.providers.truths import Truth, both, either
 
 _TOKEN = re.compile(
     r"\s*(?P<word>&&|\|\||!|\(|\)|"
@@ -33,16 +31,6 @@ class Ask:
 
 
 Test = Callable[[Ask], Truth]
-
-
-def both(one: Truth, other: Truth) -> Truth:
-    """AND."""
-    return False if one is False or other is False else None if one is None or other is None else True
-
-
-def either(one: Truth, other: Truth) -> Truth:
-    """OR."""
-    return True if one is True or other is True else None if one is None or other is None else False
 
 
 @lru_cache(maxsize=1024)

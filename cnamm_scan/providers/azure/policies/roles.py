@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from cnamm_scan.providers.azure.granted import READER, Permission
-from cnamm_scan.providers.azure.policies.conditions import Ask, Truth, both, either, parsed
+from cnamm_scan.providers.azure.policies.conditions import Ask, parsed
 from cnamm_scan.providers.azure.policies.ways import ASSIGN, DEFINE, KEYS, WAYS
+from cnamm_scan.providers.truths import Truth, both, either
 
 Json = Any
 

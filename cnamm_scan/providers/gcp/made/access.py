@@ -12,9 +12,9 @@ from cnamm_scan.providers.gcp.made.denials import Denials
 from cnamm_scan.providers.gcp.made.hierarchy import Hierarchy, Level, kind_of
 from cnamm_scan.providers.gcp.policies.rights import Grant, Rights
 from cnamm_scan.providers.gcp.policies.roles import BASIC, EDITORS, OWNERS, spelled
-from cnamm_scan.providers.gcp.policies.truths import Truth, any_of, both, either
 from cnamm_scan.providers.gcp.policies.ways import ACT_AS, IMPERSONATING
 from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.truths import Truth, any_of, both, either
 
 Row = dict[str, Any]
 Held = tuple[Level, SeenRow]

@@ -8,8 +8,8 @@ from typing import Any
 from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.gcp.made.hierarchy import Hierarchy, Level
 from cnamm_scan.providers.gcp.policies.constraints import BOOLEAN, LISTS, TWINS, UNKNOWN, Effect, Policy, Step, effect, is_rule
-from cnamm_scan.providers.gcp.policies.truths import Truth, any_of, either
 from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.truths import Truth, any_of, either
 
 POLICY = "gcp.orgpolicy.policy"
 EVERYWHERE = "global"

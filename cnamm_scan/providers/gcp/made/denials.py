@@ -10,9 +10,9 @@ from urllib.parse import unquote
 from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.gcp.made.hierarchy import Hierarchy, Level, kind_of
 from cnamm_scan.providers.gcp.policies.rights import Denial
-from cnamm_scan.providers.gcp.policies.truths import Truth, any_of
 from cnamm_scan.providers.gcp.policies.ways import GIVES
 from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.truths import Truth, any_of
 
 Json = Any
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.gcp.policies.federation import Provider, is_shared, issuer_of
-from cnamm_scan.providers.gcp.policies.truths import Truth, any_of, either, negated
 from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.truths import Truth, any_of, either, negated
 
 BINDING = "gcp.iam.binding"
 PROVIDER = "gcp.iam.pool_provider"

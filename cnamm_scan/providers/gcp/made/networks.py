@@ -21,9 +21,9 @@ from cnamm_scan.providers.gcp.policies.firewall import (
     policy_rule,
     vpc_rule,
 )
-from cnamm_scan.providers.gcp.policies.truths import Truth, either
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.openness import EVERYWHERE, PUBLIC, Addresses, addresses
+from cnamm_scan.providers.truths import Truth, either
 
 Row = dict[str, Any]
 Json = Any

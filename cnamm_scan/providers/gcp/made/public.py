@@ -8,8 +8,8 @@ from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.gcp.made.constraints import Policies
 from cnamm_scan.providers.gcp.policies.conditions import Ask, allows
 from cnamm_scan.providers.gcp.policies.public import ANYBODY, is_bucket_open, is_dataset_open, is_prevented
-from cnamm_scan.providers.gcp.policies.truths import Truth, any_of, both, either, negated
 from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.truths import Truth, any_of, both, either, negated
 
 BINDING = "gcp.iam.binding"
 BUCKET = "gcp.storage.bucket"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from cnamm_scan.providers.gcp.policies.truths import Truth, both, either, negated
+from cnamm_scan.providers.truths import Truth, both, either, negated
 
 _TIME = re.compile(
     r"(?:request\.time\s*(?P<sign><=?|>=?)\s*timestamp\(\s*(?P<quote>['\"])(?P<moment>[^'\"]*)(?P=quote)\s*\))"

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnamm_scan.providers.gcp.policies.truths import Truth
+from cnamm_scan.providers.truths import Truth
 
 Json = Any
 

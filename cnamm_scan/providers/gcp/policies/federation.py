@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cnamm_scan.providers.gcp.policies.conditions import is_bracketed, split
-from cnamm_scan.providers.gcp.policies.truths import Truth, any_of, both, either
+from cnamm_scan.providers.truths import Truth, any_of, both, either
 
 _ANY = re.compile(r".+", re.DOTALL)
 _OWNER_AND_NAME = re.compile(r"[^/]+/.*")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnamm_scan.providers.first_match import Through
-from cnamm_scan.providers.gcp.policies.truths import Truth, any_of, both
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Addresses, addresses
 from cnamm_scan.providers.ports import ALL_PORTS, LAST, NO_PORTS, PROTOCOLS, Ports, atoms, joined, ports
+from cnamm_scan.providers.truths import Truth, any_of, both
 
 Json = Any
 Pieces = Sequence[tuple[Ports, Through]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cnamm_scan.providers.gcp.policies.truths import Truth, any_of, both, either, negated
+from cnamm_scan.providers.truths import Truth, any_of, both, either, negated
 
 Json = Any
 

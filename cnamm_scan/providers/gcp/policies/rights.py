@@ -15,8 +15,8 @@ from typing import Any
 from cnamm_scan.providers.gcp.policies import conditions
 from cnamm_scan.providers.gcp.policies.conditions import Ask
 from cnamm_scan.providers.gcp.policies.roles import OWNERS, WEAK, held_by, holds
-from cnamm_scan.providers.gcp.policies.truths import Truth, any_of, both, either, negated
 from cnamm_scan.providers.gcp.policies.ways import GIVES, WAYS, WIDENS, Way
+from cnamm_scan.providers.truths import Truth, any_of, both, either, negated
 from cnamm_scan.providers.wildcards import matches
 
 Json = Any

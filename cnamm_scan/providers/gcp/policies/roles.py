@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from cnamm_scan.providers.gcp.policies.truths import Truth
 from cnamm_scan.providers.gcp.policies.ways import ACT_AS, GIVES, IMPERSONATING, KNOWN, WIDENS
+from cnamm_scan.providers.truths import Truth
 
 OWNERS = frozenset({"roles/owner", "roles/admin"})
 EDITORS = frozenset({"roles/editor", "roles/writer"})

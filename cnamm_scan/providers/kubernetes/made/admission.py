@@ -17,8 +17,8 @@ from cnamm_scan.providers.kubernetes.policies.admission.matching import in_names
 from cnamm_scan.providers.kubernetes.policies.admission.pod_security import BASELINE, RESTRICTED
 from cnamm_scan.providers.kubernetes.policies.admission.questions import QUESTIONS, twisted
 from cnamm_scan.providers.kubernetes.policies.admission.requests import Place, Request
-from cnamm_scan.providers.kubernetes.policies.admission.values import all_of, any_of
 from cnamm_scan.providers.kubernetes.policies.admission.webhooks import gatekeeper_hook, kyverno_hook
+from cnamm_scan.providers.truths import all_of, any_of
 
 _PROVIDERS = re.compile(
     r"(aks-managed|gke-|eks-|openshift-).*|.*[.-](k8s|x-k8s|istio)[.]io"

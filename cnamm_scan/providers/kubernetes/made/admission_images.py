@@ -12,8 +12,8 @@ from cnamm_scan.providers.kubernetes.policies.admission.kyverno import Rule, Val
 from cnamm_scan.providers.kubernetes.policies.admission.kyverno_match import CelExcepted
 from cnamm_scan.providers.kubernetes.policies.admission.questions import QUESTIONS
 from cnamm_scan.providers.kubernetes.policies.admission.requests import Request
-from cnamm_scan.providers.kubernetes.policies.admission.values import all_of
 from cnamm_scan.providers.kubernetes.policies.admission.webhooks import Engine
+from cnamm_scan.providers.truths import all_of
 
 CHECKS = ("kubernetes.kyverno.cluster_image_check", "kubernetes.kyverno.namespaced_image_check")
 NEWER = {

@@ -10,11 +10,12 @@ from typing import Any
 
 from cnamm_scan.model import ASSUME_WHOLE, MadeRow, Target
 from cnamm_scan.providers.interface import SeenGroup, SeenRow, SeenTables
-from cnamm_scan.providers.kubernetes.policies.labels import Labels, Truth, selector
+from cnamm_scan.providers.kubernetes.policies.labels import Labels, selector
 from cnamm_scan.providers.kubernetes.policies.network import antrea, calico, cilium, kubernetes, openshift
 from cnamm_scan.providers.kubernetes.policies.network.evaluate import Network, unread
 from cnamm_scan.providers.kubernetes.policies.network.model import NAME_LABEL, Direction, Layer, Level, Pod, Policy
 from cnamm_scan.providers.openness import NO_ADDRESSES, Openness, addresses, judge
+from cnamm_scan.providers.truths import Truth
 
 NETWORK_POLICY = "kubernetes.networking.network_policy"
 KINDS: Mapping[str, str] = {

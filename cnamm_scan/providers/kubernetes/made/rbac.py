@@ -10,9 +10,8 @@ from typing import Any
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.interface import SeenTables
 from cnamm_scan.providers.kubernetes.made.rbac_room import CLUSTER_ROLE, Bound, Room, moment, rooms
-from cnamm_scan.providers.kubernetes.policies.admission.values import all_of
 from cnamm_scan.providers.kubernetes.policies.rbac import builtin
-from cnamm_scan.providers.kubernetes.policies.rbac.asking import Rule, Truth, either
+from cnamm_scan.providers.kubernetes.policies.rbac.asking import Rule
 from cnamm_scan.providers.kubernetes.policies.rbac.cluster import Binding
 from cnamm_scan.providers.kubernetes.policies.rbac.raising import Climb
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import Grant, RoleName
@@ -28,6 +27,7 @@ from cnamm_scan.providers.kubernetes.policies.rbac.subjects import (
     Subject,
 )
 from cnamm_scan.providers.one_place import EVERYWHERE
+from cnamm_scan.providers.truths import Truth, all_of, any_of
 
 Row = dict[str, Any]
 _RANCHERS = r"(k3s|rke2)-cloud-controller-manager"
@@ -280,7 +280,7 @@ def _flags(rule: Rule, get_enters: Truth) -> Row:
     return {
         "writes": bool(rule.resources) and (changes or _has(rule.verbs, "create")),
         "reads_config": reads and not is_cluster_info and _has(rule.resources, "secrets", "configmaps"),
-        "enters_pods": either([core and enters, by_get]),
+        "enters_pods": any_of([core and enters, by_get]),
         "proxies_nodes": core and _has(rule.verbs, "get", "create") and _has(rule.resources, "nodes/proxy", "*/proxy"),
         "stops_sensors": (_has(rule.groups, "apps") and changes and _has(rule.resources, "daemonsets"))
         or (core and _has(rule.verbs, "delete", "deletecollection") and _has(rule.resources, "namespaces")),

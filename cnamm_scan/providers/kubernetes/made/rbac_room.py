@@ -14,12 +14,12 @@ from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.kubernetes.aws_auth import ACCOUNT
 from cnamm_scan.providers.kubernetes.made.openshift import is_openshift
 from cnamm_scan.providers.kubernetes.policies.rbac import builtin, reading
-from cnamm_scan.providers.kubernetes.policies.rbac.asking import Truth
 from cnamm_scan.providers.kubernetes.policies.rbac.cluster import Binding, Cluster, Features, Role, Sight
 from cnamm_scan.providers.kubernetes.policies.rbac.mapped import Mapped
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import RoleName
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import ACCOUNT as SERVICE_ACCOUNT
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import Subject
+from cnamm_scan.providers.truths import Truth
 
 ROLE, CLUSTER_ROLE = "kubernetes.rbac.role", "kubernetes.rbac.cluster_role"
 ROLE_BINDING, CLUSTER_ROLE_BINDING = "kubernetes.rbac.role_binding", "kubernetes.rbac.cluster_role_binding"

@@ -15,9 +15,8 @@ from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.interface import SeenTables
 from cnamm_scan.providers.kubernetes.made.rbac import Powers, is_makers, is_named_by_maker, who_is
 from cnamm_scan.providers.kubernetes.made.rbac_room import CLUSTER, CLUSTER_ROLE_BINDING, ROLE_BINDING, Room, rooms
-from cnamm_scan.providers.kubernetes.policies.admission.values import all_of
 from cnamm_scan.providers.kubernetes.policies.rbac import ways
-from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Truth, both, either
+from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH
 from cnamm_scan.providers.kubernetes.policies.rbac.builtin import CONTROL_PLANE
 from cnamm_scan.providers.kubernetes.policies.rbac.mapped import IAM
 from cnamm_scan.providers.kubernetes.policies.rbac.raising import Climb, Outcome
@@ -25,6 +24,7 @@ from cnamm_scan.providers.kubernetes.policies.rbac.rights import Rights
 from cnamm_scan.providers.kubernetes.policies.rbac.steps import TELLING, Looks, makes_pods
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import ACCOUNT, MASTERS, Subject, Who, who
 from cnamm_scan.providers.one_place import EVERYWHERE
+from cnamm_scan.providers.truths import Truth, all_of, any_of, both
 
 Row = dict[str, Any]
 _WRITES = ("create", "update", "patch", "delete", "deletecollection")
@@ -90,31 +90,31 @@ class _Judge:
         wide = {place for place in others if place != home and self.room.is_platforms(place)}
         places = (FRESH, *sorted(wide | {CONTROL_PLANE}))
 
-        def any_of(verbs: tuple[str, ...], group: str, resource: str, sub: str = "") -> Truth:
-            return either(looks.any(verbs, group, resource, sub, place) for place in places)
+        def anywhere(verbs: tuple[str, ...], group: str, resource: str, sub: str = "") -> Truth:
+            return any_of(looks.any(verbs, group, resource, sub, place) for place in places)
 
         def one_of(verbs: tuple[str, ...], resource: str, sub: str) -> Truth:
             """On a named object too: to be one account, or in one pod, of the platform is enough."""
-            return either(looks.one(verbs, "", resource, sub, place) for place in places)
+            return any_of(looks.one(verbs, "", resource, sub, place) for place in places)
 
         inside = ("exec", "attach", "portforward")
         return _Powers(
             uses_wildcards=wildcards,
-            reads_secrets=any_of(ways.READS, "", "secrets"),
-            makes_pods=either(makes_pods(looks, place) for place in places),
-            enters_pods=either(
+            reads_secrets=anywhere(ways.READS, "", "secrets"),
+            makes_pods=any_of(makes_pods(looks, place) for place in places),
+            enters_pods=any_of(
                 [
                     *(one_of(ways.CREATES, "pods", sub) for sub in inside),
-                    both(either(one_of(("get",), "pods", sub) for sub in inside), self.cluster.features.get_enters_pods),
+                    both(any_of(one_of(("get",), "pods", sub) for sub in inside), self.cluster.features.get_enters_pods),
                     one_of(ways.CHANGES, "pods", "ephemeralcontainers"),
                 ]
             ),
             proxies_nodes=looks.one(("get", "create"), "", "nodes", "proxy"),
             approves_certificates=both(
                 looks.any(ways.CHANGES, ways.CERTIFICATES, "certificatesigningrequests", "approval"),
-                either(looks.any(("approve",), ways.CERTIFICATES, "signers", name=each) for each in _SIGNERS),
+                any_of(looks.any(("approve",), ways.CERTIFICATES, "signers", name=each) for each in _SIGNERS),
             ),
-            changes_webhooks=either(looks.one(_WRITES, ways.ADMISSION, kind) for kind in _ADMISSION_KINDS),
+            changes_webhooks=any_of(looks.one(_WRITES, ways.ADMISSION, kind) for kind in _ADMISSION_KINDS),
             makes_tokens=one_of(ways.CREATES, "serviceaccounts", "token"),
             makes_volumes=looks.any(ways.CREATES, "", "persistentvolumes"),
             installs_kinds=looks.one(_WRITES, "apiextensions.k8s.io", "customresourcedefinitions"),
@@ -204,7 +204,7 @@ def _is_makers(room: Room, subject: Subject, own: Sequence[int]) -> Truth:
     """Whether bindings that are not shipped are all the maker's; None where more of them may be there than were seen."""
     if not own:
         return False
-    found = all_of(either([is_makers(room.standing[each], subject), _unsure(room, each, subject)]) for each in own)
+    found = all_of(any_of([is_makers(room.standing[each], subject), _unsure(room, each, subject)]) for each in own)
     return found if _sees_all(room) else found and None
 
 
@@ -216,7 +216,7 @@ def _names_more(room: Room, number: int, caller: Who) -> bool:
 
 def _past(every: Truth, others: Truth, shipped: Truth) -> Truth:
     """Whether a power comes from more than what is shipped."""
-    return either([others, both(every, None if shipped is None else not shipped)])
+    return any_of([others, both(every, None if shipped is None else not shipped)])
 
 
 def _ways(outcome: Outcome, becomes: Truth) -> str:
@@ -281,7 +281,7 @@ def _is_platforms(room: Room, holder: _Holder, held: Row) -> Truth:
         return True
     if subject.name == "default" or not room.is_platforms(subject.namespace) or everything:
         return False
-    runs = either([room.runs(subject), _is_of_managed(room, holder)])
+    runs = any_of([room.runs(subject), _is_of_managed(room, holder)])
     return runs if everything is False else runs and None
 
 

@@ -12,13 +12,13 @@ from cnamm_scan.providers.kubernetes.policies.network.balancers import admitted,
 from cnamm_scan.providers.openness import Openness, addresses, judge
 from cnamm_scan.providers.ports import HABITS, LISTS, WEB, lists_of, ports, written
 from cnamm_scan.providers.programs import PROGRAM_LISTS, lists_of_image, lists_of_name
+from cnamm_scan.providers.truths import Truth
 
 SERVICE, POD = "kubernetes.core.service", "kubernetes.core.pod"
 INGRESS = "kubernetes.networking.ingress"
 _HABITS = HABITS.joined(written("5555-5557 5601 8086 8200 9093 9097 50000"))
 """Beside the habits of all providers those of Jenkins's agents, of what watches queues, of web applications beside each other, and numbers
 that two programs share: Kibana, Elastic's APM and Vault, Alertmanager and Tekton's dashboard with Kafka."""
-Truth = bool | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cnamm_scan.providers.truths import Truth
+
 Json = Any
 Labels = Mapping[str, str]
-Truth = bool | None
 
 
 @dataclass(frozen=True, slots=True)

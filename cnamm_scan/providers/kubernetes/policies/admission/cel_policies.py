@@ -13,7 +13,8 @@ from cnamm_scan.providers.kubernetes.policies.admission.cel import ERROR, FALSE,
 from cnamm_scan.providers.kubernetes.policies.admission.cel_syntax import Node, literals
 from cnamm_scan.providers.kubernetes.policies.admission.matching import in_resources, listed, mapped
 from cnamm_scan.providers.kubernetes.policies.admission.requests import ADMITS, EITHER, REFUSES, Request, Twist
-from cnamm_scan.providers.kubernetes.policies.admission.values import Partial, Unknown, Value, all_of
+from cnamm_scan.providers.kubernetes.policies.admission.values import Partial, Unknown, Value
+from cnamm_scan.providers.truths import all_of
 
 Spec = Mapping[str, Any]
 Found = tuple[bool | None, Value]

@@ -17,8 +17,9 @@ from cnamm_scan.providers.kubernetes.policies.admission.cel_policies import name
 from cnamm_scan.providers.kubernetes.policies.admission.gatekeeper_library import LIBRARY, settings_of
 from cnamm_scan.providers.kubernetes.policies.admission.matching import in_namespaces, listed, mapped, selects
 from cnamm_scan.providers.kubernetes.policies.admission.requests import ADMITS, EITHER, REFUSES, Request, Twist
-from cnamm_scan.providers.kubernetes.policies.admission.values import Text, Unknown, Value, all_of, any_of, denied
+from cnamm_scan.providers.kubernetes.policies.admission.values import Text, Unknown, Value
 from cnamm_scan.providers.kubernetes.policies.admission.webhooks import Engine
+from cnamm_scan.providers.truths import all_of, any_of, negated
 
 WEBHOOK = "validation.gatekeeper.sh"
 _MATCH_KEYS = {
@@ -93,7 +94,7 @@ class Constraint:
                 any_of(self._is_kind(each, request) for each in listed(match["kinds"])) if listed(match.get("kinds")) else True,
                 _in_scope(match.get("scope"), request),
                 any_of(fits(each, space) for each in wanted) if wanted and space is not None else True,
-                denied(any_of(fits(each, space) for each in spared)) if spared and space is not None else True,
+                negated(any_of(fits(each, space) for each in spared)) if spared and space is not None else True,
                 selects(match.get("labelSelector"), request.labels),
                 in_namespaces(match.get("namespaceSelector"), request),
                 fits(match["name"], request.name) if match.get("name") else True,
@@ -116,7 +117,7 @@ class Constraint:
         spared = any_of(fits(each, space) for each in self._settings.exempt)
         if spared is False and self._settings.exempt_more:
             spared = None
-        return all_of((found, denied(spared), self._settings.engine.asks(request)))
+        return all_of((found, negated(spared), self._settings.engine.asks(request)))
 
     def looks(self, request: Request) -> bool | None:
         """Whether it judges a request, if only to report."""

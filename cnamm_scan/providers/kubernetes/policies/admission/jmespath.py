@@ -18,7 +18,6 @@ from cnamm_scan.providers.kubernetes.policies.admission.values import (
     Some,
     Unknown,
     Value,
-    denied,
     is_list,
     is_object,
     is_open,
@@ -27,6 +26,7 @@ from cnamm_scan.providers.kubernetes.policies.admission.values import (
     look,
     same,
 )
+from cnamm_scan.providers.truths import negated
 
 OPEN = Unknown()
 _TOKEN = re.compile(
@@ -230,7 +230,7 @@ def _find(step: Step, root: Value) -> Value:
             truth = is_true(first)
             return first if truth is False else _find(step.parts[1], root) if truth else OPEN
         case "not":
-            answer = denied(is_true(_find(step.parts[0], root)))
+            answer = negated(is_true(_find(step.parts[0], root)))
             return OPEN if answer is None else answer
         case "compare":
             return _compare(step.value, *(_find(each, root) for each in step.parts))
@@ -337,7 +337,7 @@ def is_true(value: Value) -> bool | None:
 def _compare(sign: str, first: Value, second: Value) -> Value:
     if sign in ("==", "!="):
         answer = same(first, second)
-        answer = denied(answer) if sign == "!=" else answer
+        answer = negated(answer) if sign == "!=" else answer
         return OPEN if answer is None else answer
     numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in (first, second))
     if not numbers:

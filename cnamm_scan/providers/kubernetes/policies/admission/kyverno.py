@@ -23,17 +23,9 @@ from cnamm_scan.providers.kubernetes.policies.admission.kyverno_patterns import 
 from cnamm_scan.providers.kubernetes.policies.admission.matching import in_resources, listed, mapped, selects, wild_value
 from cnamm_scan.providers.kubernetes.policies.admission.pod_security import Levels
 from cnamm_scan.providers.kubernetes.policies.admission.requests import ADMITS, EITHER, REFUSES, Request, Twist
-from cnamm_scan.providers.kubernetes.policies.admission.values import (
-    Partial,
-    Value,
-    all_of,
-    any_of,
-    denied,
-    is_list,
-    items_of,
-    texts_in,
-)
+from cnamm_scan.providers.kubernetes.policies.admission.values import Partial, Value, is_list, items_of, texts_in
 from cnamm_scan.providers.kubernetes.policies.admission.webhooks import Engine
+from cnamm_scan.providers.truths import all_of, any_of, negated
 
 Document = Mapping[str, Any]
 
@@ -115,7 +107,7 @@ class Rule:
         if found is False:
             return False
         excepted = any_of(each.lets(self._policy.id, str(self._rule.get("name")), request) for each in self._exceptions)
-        return all_of((found, denied(excepted), self._engine.hears(request, self._policy.name, kind=kind)))
+        return all_of((found, negated(excepted), self._engine.hears(request, self._policy.name, kind=kind)))
 
     def looks(self, request: Request, *, kind: str = "rule") -> bool | None:
         """Whether it judges a request, if only to report: where its preconditions are surely false, or it is let off, it does not."""
@@ -359,19 +351,19 @@ class ValidatingPolicy:
         if found is False:
             return False
         excepted = any_of(each.lets(self._name, request) for each in self._exceptions)
-        return all_of((found, denied(excepted), self._engine.asks(request, self._name, kind="vpol")))
+        return all_of((found, negated(excepted), self._engine.asks(request, self._name, kind="vpol")))
 
     def _is_let_off(self, request: Request) -> bool | None:
         """Whether conditions or an exception take a request from under it."""
         asked = self._body.is_asked(self._seen(request), None)
-        return any_of((denied(asked), *(each.lets(self._name, request) for each in self._exceptions)))
+        return any_of((negated(asked), *(each.lets(self._name, request) for each in self._exceptions)))
 
     def looks(self, request: Request, *, kind: str = "vpol") -> bool | None:
         """Whether it judges a request, if only to report: not where it is off, or conditions or an exception let it off."""
         found = self._is_on and self.matches(request)
         if found is False:
             return False
-        return all_of((found, denied(self._is_let_off(request)), self._engine.hears(request, self._name, kind=kind)))
+        return all_of((found, negated(self._is_let_off(request)), self._engine.hears(request, self._name, kind=kind)))
 
     def says(self, request: Request) -> int:
         """As Guard says."""

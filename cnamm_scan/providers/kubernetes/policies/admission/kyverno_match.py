@@ -12,7 +12,8 @@ from cnamm_scan.providers.kubernetes.policies.admission.cel import TRUE, Scope, 
 from cnamm_scan.providers.kubernetes.policies.admission.cel_policies import conjunction, names_of, selector_twists
 from cnamm_scan.providers.kubernetes.policies.admission.matching import listed, mapped, selects, wild_value
 from cnamm_scan.providers.kubernetes.policies.admission.requests import Request, Twist
-from cnamm_scan.providers.kubernetes.policies.admission.values import Value, all_of, any_of, denied, holds, items_of, look
+from cnamm_scan.providers.kubernetes.policies.admission.values import Value, holds, items_of, look
+from cnamm_scan.providers.truths import all_of, any_of, negated
 from cnamm_scan.providers.wildcards import matches as wild
 
 _RESOURCE_KEYS = {"kinds", "name", "names", "namespaces", "annotations", "selector", "namespaceSelector", "operations"}
@@ -126,7 +127,7 @@ def matches_block(block: Value, request: Request, empty: bool) -> bool | None:
 
 def matches(match: Value, exclude: Value, request: Request) -> bool | None:
     """Whether a rule concerns a request: what is excluded is not, whatever matches."""
-    return all_of((matches_block(match, request, False), denied(matches_block(exclude, request, False))))
+    return all_of((matches_block(match, request, False), negated(matches_block(exclude, request, False))))
 
 
 def match_twists(block: Value) -> Iterable[Twist]:

@@ -16,9 +16,6 @@ from cnamm_scan.providers.kubernetes.policies.admission.values import (
     Partial,
     Unknown,
     Value,
-    all_of,
-    any_of,
-    denied,
     is_list,
     is_object,
     is_open,
@@ -26,6 +23,7 @@ from cnamm_scan.providers.kubernetes.policies.admission.values import (
     look,
     same,
 )
+from cnamm_scan.providers.truths import all_of, any_of, negated
 
 PASSES, FAILS, SKIPS = 1, 2, 4
 UNSURE = PASSES | FAILS | SKIPS
@@ -96,7 +94,7 @@ def _key(sign: str, name: str, inner: Value, value: Value) -> int:
     field, there = look(value, name)
     match sign:
         case "X":
-            return of_answer(denied(there))
+            return of_answer(negated(there))
         case "=":
             found = pattern_of(inner, field) if there is not False else PASSES
             return found if there is not None else found | PASSES
@@ -186,7 +184,7 @@ def _term(term: str, value: Value) -> bool | None:
     if term.startswith(("<", ">", "=")) or _RANGE.fullmatch(term):
         return _measured(term, value)
     if term.startswith("!"):
-        return denied(_term(term[1:].strip(), value))
+        return negated(_term(term[1:].strip(), value))
     if isinstance(value, bool):
         value = str(value).lower()
     if isinstance(value, int | float):
@@ -303,7 +301,7 @@ def _some(wanted: bool, every: bool) -> Callable[[Value, Value], bool | None]:
         if found is None or isinstance(value, Unknown):
             return None
         known, more = found
-        answers = [_within(each, value) if wanted else denied(_within(each, value)) for each in known]
+        answers = [_within(each, value) if wanted else negated(_within(each, value)) for each in known]
         if every:
             answer = all_of(answers)
             return None if answer is not False and (more or not known) else answer
@@ -324,7 +322,7 @@ def _compared(sign: str) -> Callable[[Value, Value], bool | None]:
 
 
 def _not_equal(key: Value, value: Value) -> bool | None:
-    return denied(_equal(key, value))
+    return negated(_equal(key, value))
 
 
 _OPERATORS: Mapping[str, Callable[[Value, Value], bool | None]] = {

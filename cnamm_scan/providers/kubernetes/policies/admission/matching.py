@@ -9,18 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from cnamm_scan.providers.kubernetes.policies.admission.requests import Request
-from cnamm_scan.providers.kubernetes.policies.admission.values import (
-    Text,
-    Unknown,
-    Value,
-    all_of,
-    any_of,
-    denied,
-    is_list,
-    is_object,
-    look,
-    same,
-)
+from cnamm_scan.providers.kubernetes.policies.admission.values import Text, Unknown, Value, is_list, is_object, look, same
+from cnamm_scan.providers.truths import all_of, any_of, negated
 from cnamm_scan.providers.wildcards import matches
 
 ONE_VERSION = frozenset(
@@ -94,11 +84,11 @@ def _fits(labels: Value, expression: Value) -> bool | None:
         case "Exists":
             return there
         case "DoesNotExist":
-            return denied(there)
+            return negated(there)
         case "In" | "NotIn" as operator:
             found = any_of(same(value, each) for each in listed(expression.get("values"))) if there is not False else False
             among = False if found is False else found if there else None
-            return among if operator == "In" else denied(among)
+            return among if operator == "In" else negated(among)
         case _:
             return None
 
@@ -200,7 +190,7 @@ def in_resources(match: Value, request: Request) -> bool | None:
     return all_of(
         (
             True if not rules and is_list(rules or []) else in_rules(rules, request, equivalent=equivalent),
-            denied(in_rules(match.get("excludeResourceRules"), request, equivalent=equivalent)),
+            negated(in_rules(match.get("excludeResourceRules"), request, equivalent=equivalent)),
             in_namespaces(match.get("namespaceSelector"), request),
             selects(match.get("objectSelector"), request.labels),
         )

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cnamm_scan.providers.truths import all_of, any_of
+
 Value = Any
 """JSON, or one of the classes below."""
 
@@ -192,27 +194,6 @@ def holds(items: Value, wanted: Value) -> bool | None:
     if isinstance(items, Some) and isinstance(wanted, str) and wanted in items.lacks:
         return found
     return None
-
-
-def all_of(answers: Sequence[bool | None] | Any) -> bool | None:
-    """All are so: no if one is not, else unknown if one is."""
-    known: bool | None = True
-    for each in answers:
-        if each is False:
-            return False
-        if each is None:
-            known = None
-    return known
-
-
-def any_of(answers: Sequence[bool | None] | Any) -> bool | None:
-    """One of them is so."""
-    return denied(all_of(denied(each) for each in answers))
-
-
-def denied(answer: bool | None) -> bool | None:
-    """The opposite; of unknown it is unknown."""
-    return None if answer is None else not answer
 
 
 def texts_in(value: Value, keep: Callable[[str], object]) -> None:

@@ -12,7 +12,8 @@ from cnamm_scan.providers.kubernetes.policies.admission.cel import ERROR, FALSE,
 from cnamm_scan.providers.kubernetes.policies.admission.cel_policies import conjunction, names_of, selector_twists, twists_of
 from cnamm_scan.providers.kubernetes.policies.admission.matching import in_namespaces, in_rules, selects
 from cnamm_scan.providers.kubernetes.policies.admission.requests import ADMITS, EITHER, Request, Twist
-from cnamm_scan.providers.kubernetes.policies.admission.values import Unknown, Value, all_of, any_of
+from cnamm_scan.providers.kubernetes.policies.admission.values import Unknown, Value
+from cnamm_scan.providers.truths import all_of, any_of
 
 
 @dataclass(frozen=True, slots=True)

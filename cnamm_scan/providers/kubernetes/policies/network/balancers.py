@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from cnamm_scan.providers.openness import EVERYWHERE, Openness, addresses, judge
+from cnamm_scan.providers.truths import Truth
 
 _YES = ("true", "1", "yes", "0.0.0.0/0")
 INTERNAL: Mapping[str, tuple[str, ...]] = {
@@ -47,7 +48,6 @@ OWN_GROUPS = "service.beta.kubernetes.io/aws-load-balancer-security-groups"
 """Security groups of one's own decide then, and ranges beside them may not be heeded."""
 OWN_RULES = "service.beta.kubernetes.io/do-loadbalancer-allow-rules"
 """Rules that are not written as ranges alone."""
-Truth = bool | None
 
 
 def is_internal(annotations: Mapping[str, str] | None, balancer_class: str | None, given: Sequence[Mapping[str, Any]] | None) -> Truth:

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cnamm_scan.providers.kubernetes.policies.labels import Labels, Truth
+from cnamm_scan.providers.kubernetes.policies.labels import Labels
 from cnamm_scan.providers.kubernetes.policies.network.evaluate import unread
 from cnamm_scan.providers.kubernetes.policies.network.kubernetes import ODD, items
 from cnamm_scan.providers.kubernetes.policies.network.model import NAME_LABEL, Action, Direction, PodPeer, Policy, Rule, Side
 from cnamm_scan.providers.kubernetes.policies.network.selectors import EVERYTHING, Expression, expression
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, addresses
 from cnamm_scan.providers.ports import ALL_PORTS, NO_PORTS, PROTOCOLS, Ports, joined, ports
+from cnamm_scan.providers.truths import Truth
 
 Json = Any
 ACTIONS = {"Allow": Action.ALLOW, "Deny": Action.DENY, "Pass": Action.PASS, "Log": None}

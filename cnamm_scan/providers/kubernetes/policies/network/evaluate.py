@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
-from cnamm_scan.providers.kubernetes.policies.labels import UNREAD, Labels, Truth
+from cnamm_scan.providers.kubernetes.policies.labels import UNREAD, Labels
 from cnamm_scan.providers.kubernetes.policies.network.model import (
     NAME_LABEL,
     Action,
@@ -26,6 +26,7 @@ from cnamm_scan.providers.kubernetes.policies.network.model import (
 from cnamm_scan.providers.kubernetes.policies.network.selectors import Matcher
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Addresses, Openness, addresses, judge
 from cnamm_scan.providers.ports import ALL_PORTS, DNS, MANY, NO_PORTS, PROTOCOLS, Ports, atoms, ports
+from cnamm_scan.providers.truths import Truth
 
 STRANGER = "\ue000"
 """The name of a namespace that nobody knows; no namespace can be called so."""

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
-from cnamm_scan.providers.kubernetes.policies.labels import ALL, Labels, Truth
+from cnamm_scan.providers.kubernetes.policies.labels import ALL, Labels
 from cnamm_scan.providers.kubernetes.policies.network.selectors import Matcher
 from cnamm_scan.providers.openness import NO_ADDRESSES, Addresses
 from cnamm_scan.providers.ports import ALL_PORTS, Ports
+from cnamm_scan.providers.truths import Truth
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 """The label that every namespace has, with its name."""

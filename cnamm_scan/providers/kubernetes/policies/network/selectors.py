@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from cnamm_scan.providers.kubernetes.policies.labels import Labels, Truth
+from cnamm_scan.providers.kubernetes.policies.labels import Labels
+from cnamm_scan.providers.truths import Truth
 
 
 class Matcher(Protocol):

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-Truth = bool | None
-"""True, False, or None where what was not seen decides."""
-
 FRESH = "\ue000"
 """A verb, group, resource, namespace or name that no rule writes out: what holds for it holds for every other."""
 NAMELESS = frozenset({"create", "deletecollection"})
@@ -71,21 +68,3 @@ def _holds(wanted: str, listed: Iterable[str]) -> bool:
 
 def _is_under(path: str, url: str) -> bool:
     return url == path or (url.endswith("*") and path.startswith(url.rstrip("*")))
-
-
-def either(truths: Iterable[Truth]) -> Truth:
-    """One of them suffices."""
-    found: Truth = False
-    for each in truths:
-        if each:
-            return True
-        if each is None:
-            found = None
-    return found
-
-
-def both(*truths: Truth) -> Truth:
-    """All of them are needed."""
-    if any(each is False for each in truths):
-        return False
-    return None if any(each is None for each in truths) else True

@@ -8,9 +8,10 @@ from functools import cached_property, partial
 
 from cnamm_scan.providers.kubernetes.policies.labels import Selector, selector
 from cnamm_scan.providers.kubernetes.policies.rbac import builtin
-from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Ask, Rule, Truth
+from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Ask, Rule
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import Grant, Rights, RoleName
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import MASTERS, Subject, Who, who
+from cnamm_scan.providers.truths import Truth
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cnamm_scan.providers.kubernetes.policies.rbac import ways
-from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Ask, Truth, both, either
+from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Ask
 from cnamm_scan.providers.kubernetes.policies.rbac.builtin import CONTROL_PLANE
 from cnamm_scan.providers.kubernetes.policies.rbac.leads import ALL, Account, Accounts, Acts, Lead, More, Step, Through
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import MASTER, Acting, Grant, Held, RoleName
 from cnamm_scan.providers.kubernetes.policies.rbac.steps import Looks, accounts_named, at
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import AUTHENTICATED, MASTERS, USER, Subject, Who, who
+from cnamm_scan.providers.truths import Truth, any_of, both
 
 
 def givers(held: Held, looks: Looks) -> Iterator[Step]:
@@ -99,7 +100,7 @@ def _bound(looks: Looks, kind: str, bindings: str, scope: str) -> Iterator[Step 
     if looks.held.is_blank(bindings, "", scope):
         return
     makes = looks.any(ways.CREATES, ways.RBAC, bindings, place=scope)
-    any_role = both(either([makes, looks.any(ways.CHANGES, ways.RBAC, bindings, place=scope)]), _may(looks, "bind", resource, FRESH, scope))
+    any_role = both(any_of([makes, looks.any(ways.CHANGES, ways.RBAC, bindings, place=scope)]), _may(looks, "bind", resource, FRESH, scope))
     if any_role is not False and kind == "ClusterRole":
         verb = looks.verb((*ways.CREATES, *ways.CHANGES), ways.RBAC, bindings, place=scope)
         # to change a binding there has to be one of a role that is worth it: of ClusterRoleBindings there always is
@@ -146,11 +147,11 @@ def _acting_as(looks: Looks, group: str, verbs: tuple[str, ...]) -> Iterator[Ste
     users, named = looks.any(verbs, group, "users"), _users(looks, group, verbs)
     if users is not False:
         yield Step(f"{verbs[0]} users", ALL, users is True, ways.IMPERSONATION)
-    is_somebody = either([users, bool(named)])
+    is_somebody = any_of([users, bool(named)])
     for place in looks.places:
         accounts = looks.any(verbs, group, "serviceaccounts", place=place)
         of_name = looks.named(verbs, group, "serviceaccounts", place=place)
-        is_somebody = either([is_somebody, accounts, bool(of_name)])
+        is_somebody = any_of([is_somebody, accounts, bool(of_name)])
         if accounts is not False:
             lead = ALL if place == FRESH else Accounts(place)
             yield Step(f"{verbs[0]} serviceaccounts{at(place)}", lead, accounts is True, ways.IMPERSONATION)
@@ -172,7 +173,7 @@ def _acting_with(looks: Looks, group: str, verbs: tuple[str, ...], is_somebody: 
     """Groups, which need somebody to be acted as; and users that are named, with whichever groups may be had."""
     groups = looks.any(verbs, group, "groups")
     chosen = frozenset(looks.named(verbs, group, "groups"))
-    masters = both(is_somebody, either([groups, MASTERS in chosen]))
+    masters = both(is_somebody, any_of([groups, MASTERS in chosen]))
     if masters is not False:
         way = f"{verbs[0]} groups" if groups else f"{verbs[0]} groups {MASTERS}"
         yield Step(f"{way} + {verbs[0]} users", ALL, masters is True, ways.IMPERSONATION)
@@ -227,7 +228,7 @@ def _acting_as_users(looks: Looks, verbs: tuple[str, ...]) -> Iterator[Step]:
             if subject.kind == USER:
                 yield Step(f"{verbs[0]} users {subject.name}", Acts(who(subject)), users is True, ways.CONSTRAINED)
         yield Step(f"{verbs[0]} users", ALL, False, ways.CONSTRAINED)  # users of the control plane that no binding shows
-    yield from _acting_with(looks, group, verbs, either([users, bool(named)]), named)
+    yield from _acting_with(looks, group, verbs, any_of([users, bool(named)]), named)
 
 
 def _acted(looks: Looks, mode: str, step: Step, is_on: Truth) -> Step:

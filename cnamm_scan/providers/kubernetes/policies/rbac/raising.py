@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Truth, either
+from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH
 from cnamm_scan.providers.kubernetes.policies.rbac.builtin import CONTROL_PLANE
 from cnamm_scan.providers.kubernetes.policies.rbac.cluster import Cluster
 from cnamm_scan.providers.kubernetes.policies.rbac.givers import givers
@@ -14,6 +14,7 @@ from cnamm_scan.providers.kubernetes.policies.rbac.leads import ALL, Account, Ac
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import Held, Rights
 from cnamm_scan.providers.kubernetes.policies.rbac.steps import TELLING, Looks, holds_everything, steps
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import ACCOUNT, Subject, who
+from cnamm_scan.providers.truths import Truth, any_of
 
 EVERYTHING = "any verb on any resource"
 
@@ -189,7 +190,7 @@ class Climb:
             tuple(each for each in maybe if each not in sure),
             namespaces,
             accounts,
-            either([everything, self._owns(node)]),
+            any_of([everything, self._owns(node)]),
         )
 
     def _on(self, node: _Node) -> str:

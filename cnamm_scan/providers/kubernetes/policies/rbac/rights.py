@@ -7,7 +7,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
-from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Ask, Rule, Truth, both
+from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Ask, Rule
+from cnamm_scan.providers.truths import Truth, both
 
 
 class RoleName(NamedTuple):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cnamm_scan.providers.kubernetes.policies.rbac import ways
-from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, LISTING, NAMELESS, Ask, Truth, both, either
+from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, LISTING, NAMELESS, Ask
 from cnamm_scan.providers.kubernetes.policies.rbac.builtin import CONTROL_PLANE
 from cnamm_scan.providers.kubernetes.policies.rbac.cluster import Cluster
 from cnamm_scan.providers.kubernetes.policies.rbac.leads import ALL, Account, Accounts, Step
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import Held, Rights
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import ACCOUNT, Subject
+from cnamm_scan.providers.truths import Truth, any_of, both
 
 _INTO = (*ways.MAKES_PODS, *ways.CHANGES_PODS, *ways.ENTERS_PODS)
 
@@ -51,14 +52,14 @@ class Looks:
         """Whether one of the verbs is held: on an object of this name, or with None on whichever."""
         if self.held.is_blank(resource, sub, place):
             return False
-        return either(self.held.can(self._ask(verb, group, resource, sub, place, name)) for verb in verbs)
+        return any_of(self.held.can(self._ask(verb, group, resource, sub, place, name)) for verb in verbs)
 
     def one(self, verbs: Sequence[str], group: str, resource: str, sub: str = "", place: str = "") -> Truth:
         """Whether one of the verbs is held on any object, be it on a named one alone."""
         if self.held.is_blank(resource, sub, place):
             return False
         names = (None, *sorted(self.held.names(group, resource, sub)))
-        return either(self.any(verbs, group, resource, sub, place, name) for name in names)
+        return any_of(self.any(verbs, group, resource, sub, place, name) for name in names)
 
     def spoken(self, several: Sequence[ways.Into]) -> Sequence[ways.Into]:
         """Those that may be held at all, somewhere."""
@@ -112,7 +113,7 @@ def steps(held: Held, cluster: Cluster) -> Iterator[Step]:
 def makes_pods(looks: Looks, place: str) -> Truth:
     """Whether pods may be made in a place, by themselves or through a kind whose controller makes them."""
     makers = looks.spoken(ways.MAKES_PODS)
-    return either(both(looks.any(each.verbs, each.group, each.resource, place=place), _is_there(looks, each)) for each in makers)
+    return any_of(both(looks.any(each.verbs, each.group, each.resource, place=place), _is_there(looks, each)) for each in makers)
 
 
 def _is_there(looks: Looks, each: ways.Into) -> Truth:
@@ -125,7 +126,7 @@ def _into(looks: Looks, each: ways.Into) -> Iterator[Step]:
         return
     for place in looks.places:
         older = both(_holds(looks, each, each.older_verbs, place), looks.cluster.features.get_enters_pods) if each.older_verbs else False
-        held = either([_holds(looks, each, each.verbs, place), older])
+        held = any_of([_holds(looks, each, each.verbs, place), older])
         sure = both(held, is_there)
         if sure is not False:
             verb = looks.verb((*each.verbs, *each.older_verbs), each.group, each.resource, each.subresource, place)
@@ -163,7 +164,7 @@ def _certificates(looks: Looks) -> Iterator[Step]:
     if asked is False:
         return
     for signers, is_sure in ((ways.CLIENT_SIGNERS, True), (ways.NODE_SIGNERS, False)):
-        held = both(asked, either(looks.any(("approve",), group, "signers", name=name) for name in signers))
+        held = both(asked, any_of(looks.any(("approve",), group, "signers", name=name) for name in signers))
         if held is not False:
             yield Step(ways.SIGNS, ALL, bool(held) and is_sure, ways.SIGNERS)
             if held:

@@ -7,13 +7,14 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Ask, Truth
+from cnamm_scan.providers.kubernetes.policies.rbac.asking import FRESH, Ask
 from cnamm_scan.providers.kubernetes.policies.rbac.cluster import Sight
 from cnamm_scan.providers.kubernetes.policies.rbac.givers import givers
 from cnamm_scan.providers.kubernetes.policies.rbac.raising import Climb
 from cnamm_scan.providers.kubernetes.policies.rbac.rights import Rights
 from cnamm_scan.providers.kubernetes.policies.rbac.steps import TELLING, Looks, steps
 from cnamm_scan.providers.kubernetes.policies.rbac.subjects import Subject
+from cnamm_scan.providers.truths import Truth
 from tests.examples import drawn
 from tests.providers.kubernetes.policies.rbac.given import DARK, binding, cluster, role, rule
 from tests.providers.kubernetes.policies.rbac.strategies import asked_clusters, clusters, rules
