@@ -202,11 +202,11 @@ def test_what_a_first_scan_costs_is_what_is_planned() -> None:
 
 
 def test_what_a_scan_of_google_cloud_asks_is_what_its_page_enables_and_counts() -> None:
-    from cnamm_scan.engine.plan import Selection, make_plan, split_operation
+    from cnamm_scan.engine.plan import Selection, make_plan
     from cnamm_scan.providers.gcp.needs import CONTENTS, TOGETHER
 
     listings = [source for root in make_plan(reader.load(), Selection(), ["gcp"]).sources["gcp"] for source in root.walk()]
-    asked = {split_operation(call, source.client) for source in listings for call in (source.call, *_parts(source)) if call.call}
+    asked = {call.of(source.client) for source in listings for call in (source.call, *_parts(source)) if call.call}
     text = (ROOT / "docs/gcp.md").read_text()
     enabled = re.findall(r"^gcloud services enable --project PAYS \\\n((?:  .*\n)+)", text, re.MULTILINE)
     assert all(len(each.replace("\\", "").split()) <= 20 for each in enabled), "it takes twenty at once"

@@ -158,13 +158,12 @@ def _described(plan: Plan, provider: str, regions: int) -> dict[str, Any]:
 
 def _paced(plan: Plan, provider: str) -> dict[str, Any]:
     """How many of the calls are of a quota that is kept, at least, and how long that takes."""
-    from cnamm_scan.engine.plan import split_operation
     from cnamm_scan.providers.catalog import KINDS
 
     pace = KINDS[provider].pace
     if pace is None:
         return {}
-    asked = {split_operation(root.call, root.client) for root in plan.sources.get(provider, ()) if root.call.call}
+    asked = {root.call.of(root.client) for root in plan.sources.get(provider, ()) if root.call.call}
     listings = Counter(client for client, _ in asked if pace.counts(client))
     calls = sum(-(-count // pace.together) for count in listings.values())
     said = {"what": pace.what, "listings": listings.total(), "calls": calls, "a_minute": pace.a_minute, "pages": pace.pages}

@@ -106,7 +106,7 @@ class Plan:
                 calls += [(each.table.then[part], each.table.client) for each in source.tables for part in each.parts]
                 for call, client in calls:
                     if call.call is not None:
-                        named, operation = split_operation(call, client)
+                        named, operation = call.of(client)
                         found.setdefault(named, set()).add(operation)
         return {client: frozenset(operations) for client, operations in found.items()}
 
@@ -298,14 +298,6 @@ def _identity(call: Call, client: str, once_per: str, parent: str) -> str:
     return json.dumps(said, sort_keys=True, default=str)
 
 
-def split_operation(call: Call, client: str) -> tuple[str, str]:
-    """(client, operation) of a declared call; `kms:ListKeys` names its own client."""
-    if call.call and ":" in call.call:
-        named, _, operation = call.call.partition(":")
-        return named, operation
-    return client, call.operation
-
-
 def _place(
     content: Content, tables: Mapping[str, TablePlan], plan: TablePlan, roots: dict[str, list[Source]], made: dict[str, Source]
 ) -> Source:
@@ -335,12 +327,12 @@ def _shared(sources: Mapping[str, Iterable[Source]]) -> frozenset[tuple[str, str
                 call = source.call
                 is_fixed = not call.with_ and call.for_ is None
                 asks = json.dumps(dict(call.fixed), sort_keys=True, default=str) if is_fixed else ""
-                users.setdefault(split_operation(call, source.client), {})[f"list {id(source)}"] = asks
+                users.setdefault(call.of(source.client), {})[f"list {id(source)}"] = asks
                 for plan in source.tables:
                     for part in plan.parts:
                         call = plan.table.then[part]
                         identity = json.dumps([call.operation, dict(call.with_), dict(call.fixed)], sort_keys=True, default=str)
-                        users.setdefault(split_operation(call, plan.table.client), {})[f"{id(source)} {identity}"] = ""
+                        users.setdefault(call.of(plan.table.client), {})[f"{id(source)} {identity}"] = ""
     return frozenset(operation for operation, who in users.items() if len(who) > 1 and not _all_differ(list(who.values())))
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from cnamm_scan.engine.collect.calls import Values
-from cnamm_scan.engine.plan import Plan, Source, split_operation, tables_of
+from cnamm_scan.engine.plan import Plan, Source, tables_of
 from cnamm_scan.engine.schedule import answered
 from cnamm_scan.model import Target
 from cnamm_scan.providers.interface import Answer, CallFailedError, Provider, Request
@@ -111,7 +111,7 @@ def _of_kinds(provider: Provider, roots: Sequence[Source], rests: _Rests, values
     """Every kind that is listed, each once: (the sources that were tried so, how it went)."""
     alike: dict[tuple[str, str], list[Source]] = {}
     for root in roots:
-        alike.setdefault(split_operation(root.call, root.client), []).append(root)
+        alike.setdefault(root.call.of(root.client), []).append(root)
     done: set[int] = set()
     found: list[Tried] = []
     for (client, operation), sources in sorted(alike.items()):
@@ -141,7 +141,7 @@ def _of_services(provider: Provider, roots: Sequence[Source], rests: _Rests, val
     found: list[Tried] = []
     for service, sources in sorted(of.items()):
         source = min(sources, key=_cost)
-        client, operation = split_operation(source.call, source.client)
+        client, operation = source.call.of(source.client)
         for target, status in _each(provider, source, values):
             needs = tuple(sorted(source.call.needs))
             found.append(_tried(rests, sources, f"{client}:{operation}", target, status, needs, service))
@@ -170,7 +170,7 @@ def _each(provider: Provider, source: Source, values: Values) -> Iterator[tuple[
 
 def _request(provider: Provider, source: Source, values: Values, target: Target | None) -> Request:
     """A listing without the parameters of an item, in the home region; None: for the whole connection."""
-    client, operation = split_operation(source.call, source.client)
+    client, operation = source.call.of(source.client)
     place = provider.home_region()
     parameters, _ = values.parameters(source.call, {}, target, place)
     return Request(client, operation, place, parameters, target=target.id if target is not None else "")

@@ -70,6 +70,11 @@ class Call:
         """The operation's name, or the reader's in angle brackets."""
         return self.call or f"<{self.read}>"
 
+    def of(self, client: str) -> tuple[str, str]:
+        """(client, operation): `kms:ListKeys` names its own client, any other call is of its file's. An operation may have a colon too."""
+        named, colon, operation = (self.call or "").partition(":")
+        return (named, operation) if colon else (client, self.operation)
+
 
 @dataclass(frozen=True, slots=True)
 class Table:

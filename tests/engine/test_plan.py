@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cnamm_scan.engine.evaluate import compile_rule
-from cnamm_scan.engine.plan import Plan, Selection, make_plan, select, split_operation, tables_of
+from cnamm_scan.engine.plan import Plan, Selection, make_plan, select, tables_of
 from cnamm_scan.errors import UsageError
 from cnamm_scan.model import Call, Content
 from tests.packs import ACCOUNT, BOX, LOCK, asked, collector, content, lab, part, rule, table
@@ -194,7 +194,7 @@ def test_the_order_of_rules_does_not_matter() -> None:
     ],
 )
 def test_the_client_of_a_call(call: Call, expected: tuple[str, str]) -> None:
-    assert split_operation(call, "lab") == expected
+    assert call.of("lab") == expected
 
 
 def test_rules_of_other_providers_are_left_out() -> None:

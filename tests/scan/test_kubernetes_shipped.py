@@ -14,7 +14,7 @@ import pytest
 from cnamm_scan import api
 from cnamm_scan import content as reader
 from cnamm_scan.demo.cluster.bed.server import Cluster, ClusterBed, Resource
-from cnamm_scan.engine.plan import Selection, make_plan, split_operation
+from cnamm_scan.engine.plan import Selection, make_plan
 from cnamm_scan.providers.kubernetes.needs import resource_of
 from tests.clusters import asked, cluster, config_of, guarded_bed, pod, thing
 from tests.least import TOKEN, compare, files_of, rights_of, told
@@ -56,7 +56,7 @@ def everything() -> Cluster:
         for source in root.walk():
             if source.call.call is None:
                 continue
-            resource = resource_of(*split_operation(source.call, source.client))
+            resource = resource_of(*source.call.of(source.client))
             version = f"{resource.group}/{resource.versions[0]}" if resource.group else resource.versions[0]
             name = "things" if resource.name == "*" else resource.name
             if name not in (made.resources(version) or {}):

@@ -23,7 +23,7 @@ from cnamm_scan.cli.main import run
 from cnamm_scan.demo.aws.bed.proxy import Call, Fault, FaultProxy
 from cnamm_scan.demo.aws.estate.account import PLANTED
 from cnamm_scan.demo.aws.estate.shop import CANARIES, demo_rewrite
-from cnamm_scan.engine.plan import Plan, Selection, make_plan, split_operation
+from cnamm_scan.engine.plan import Plan, Selection, make_plan
 from cnamm_scan.engine.schedule import Limits
 from cnamm_scan.model import Content
 from tests.scan.said import all_said, as_told
@@ -114,10 +114,10 @@ def test_what_is_the_same_everywhere_is_asked_in_one_region(whole: Whole, servic
 
 def test_what_exists_once_is_listed_in_one_region(whole: Whole, plan: Plan) -> None:
     roots = plan.sources["aws"]
-    regional = {split_operation(root.call, root.client) for root in roots if root.once_per == "region"}
-    once = {split_operation(root.call, root.client) for root in roots if root.once_per != "region"} - regional
+    regional = {root.call.of(root.client) for root in roots if root.once_per == "region"}
+    once = {root.call.of(root.client) for root in roots if root.once_per != "region"} - regional
     # parts are asked where their item lives
-    once -= {split_operation(t.table.then[p], t.table.client) for root in roots for s in root.walk() for t in s.tables for p in t.parts}
+    once -= {t.table.then[p].of(t.table.client) for root in roots for s in root.walk() for t in s.tables for p in t.parts}
     places: dict[tuple[str, str], set[str]] = {}
     for call in whole.calls:
         places.setdefault((call.service, call.operation), set()).add(call.region)
@@ -139,7 +139,7 @@ def test_every_call_was_declared_and_its_rights_are_in_the_policy(whole: Whole, 
                 (source.call, source.client),
                 *((t.table.then[p], t.table.client) for t in source.tables for p in t.parts),
             ]:
-                names = [name for name, reads in READER_CALLS.items() if reads == call.read] or [split_operation(call, client)]
+                names = [name for name, reads in READER_CALLS.items() if reads == call.read] or [call.of(client)]
                 for name in names:
                     declared.setdefault(name, set()).update(call.needs)
     made = {(call.service, call.operation) for call in whole.calls}

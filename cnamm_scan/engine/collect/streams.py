@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnamm_scan import paths
-from cnamm_scan.engine.plan import Source, TablePlan, split_operation
+from cnamm_scan.engine.plan import Source, TablePlan
 from cnamm_scan.model import Call
 
 Json = Any
@@ -55,7 +55,7 @@ class Stream:
 
 def stream(source: Source, depth: int = 0) -> Stream:
     """A source and all beneath it, made ready."""
-    client, operation = split_operation(source.call, source.client)
+    client, operation = source.call.of(source.client)
     parts = _parts(source)
     names: dict[str, dict[str, str]] = {}
     for part in parts.values():
@@ -73,7 +73,7 @@ def _parts(source: Source) -> dict[str, Part]:
         names: dict[str, str] = {}
         for name in plan.parts:
             call = plan.table.then[name]
-            client, operation = split_operation(call, plan.table.client)
+            client, operation = call.of(plan.table.client)
             said = {p: names.get(_head(text), "") + "|" + text for p, text in call.with_.items()}
             key = canonical([client, operation, said, call.fixed, dict(call.many), call.absent_on, call.gone_on])
             after = tuple({names[_head(text)] for text in call.with_.values() if _head(text) in names})

@@ -59,8 +59,8 @@ def problem(call: Call, client: str) -> tuple[str, str] | None:
     """What is wrong with an operation that may do more than read, or reads what no bundle may hold; None when nothing is."""
     if call.call is None:
         return None
-    named, colon, operation = call.call.rpartition(":")
-    asked = f"{named if colon else client}:{operation}"
+    client, operation = call.of(client)
+    asked = f"{client}:{operation}"
     if not _READS.match(operation):
         return f"operation '{operation}' may do more than read", "name one that begins with Get, List, Describe, Lookup, Search or Select"
     is_credential = operation not in _NO_CREDENTIALS and _CREDENTIALS.fullmatch(operation) is not None

@@ -128,8 +128,7 @@ class _Linter:
         """The operation's model, a Problem, or None for a reader."""
         if call.call is None:
             return None
-        client, _, operation = call.call.rpartition(":")
-        client = client or table.client
+        client, operation = call.of(table.client)
         if client not in self.services:
             return (table.id, f"no service '{client}'", did_you_mean(client, self.services))
         if client not in self.models:
@@ -162,7 +161,7 @@ class _Linter:
 
         Which actions there are no SDK says. What is nearly an operation of its service, and is none, is misspelt.
         """
-        client = (call.call or "").rpartition(":")[0] or table.client
+        client, _ = call.of(table.client)
         for right in call.needs:
             prefix, colon, action = right.partition(":")
             if not colon or not action.isalnum():

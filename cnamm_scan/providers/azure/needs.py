@@ -121,16 +121,10 @@ def asked(client: str, operation: str) -> Rows | Path:
     return Path(client, operation)
 
 
-def split(call: Call, client: str) -> tuple[str, str]:
-    """(client, operation) of a call; one that names no client has its file's."""
-    named, colon, operation = (call.call or "").partition(":")
-    return (named, operation) if colon else (client, named)
-
-
 def needs(call: Call, client: str) -> tuple[str, ...]:
     """The right that a call needs, where its name tells: what is asked beneath a resource needs a right on that resource's own kind."""
     try:
-        meant = asked(*split(call, client))
+        meant = asked(*call.of(client))
     except ValueError:
         return ()
     if isinstance(meant, Rows):
@@ -144,7 +138,7 @@ def problem(call: Call, client: str) -> tuple[str, str] | None:
     if call.call is None:
         return None
     try:
-        meant = asked(*split(call, client))
+        meant = asked(*call.of(client))
     except ValueError as error:
         what, do = error.args
         return what, do

@@ -9,7 +9,7 @@ from typing import Any
 
 from cnamm_scan import paths
 from cnamm_scan.model import Content
-from cnamm_scan.providers.azure.needs import GRAPH, WHERE, Rows, split
+from cnamm_scan.providers.azure.needs import GRAPH, WHERE, Rows
 from cnamm_scan.providers.reads import read_of
 
 Json = Any
@@ -66,7 +66,7 @@ def shown_by(content: Content) -> dict[tuple[str, str], Shown]:
     for table in content.tables.values():
         if table.provider != "azure" or table.list.call is None:
             continue
-        client, operation = split(table.list, table.client)
+        client, operation = table.list.of(table.client)
         if client != GRAPH:
             continue
         read.setdefault((operation, str(table.list.fixed.get(WHERE, ""))), set()).update(read_of(content, table))

@@ -12,7 +12,7 @@ from typing import Any
 
 from cnamm_scan import paths
 from cnamm_scan.model import Content
-from cnamm_scan.providers.gcp.needs import Assets, asked, split
+from cnamm_scan.providers.gcp.needs import Assets, asked
 from cnamm_scan.providers.reads import read_of
 
 Json = Any
@@ -134,7 +134,7 @@ def members_by(content: Content) -> dict[str, tuple[str, ...] | None]:
     for table in content.tables.values():
         if table.provider != "gcp" or table.list.call is None:
             continue
-        meant = asked(*split(table.list, table.client))
+        meant = asked(*table.list.of(table.client))
         if isinstance(meant, Assets) and meant.content == "RESOURCE":
             read.setdefault(meant.type, set()).update(map(_member, read_of(content, table)))
     return {kind: None if _ALL in found else tuple(sorted(found - {""})) for kind, found in read.items()}

@@ -104,16 +104,10 @@ def asked(client: str, operation: str) -> Assets | Path:
     return Path(service, version, operation, (client, operation) in POSTS)
 
 
-def split(call: Call, client: str) -> tuple[str, str]:
-    """(client, operation) of a call; one that names no client has its file's. A path may end with a verb, and has a colon then too."""
-    named, colon, operation = (call.call or "").partition(":")
-    return (named, operation) if colon else (client, named)
-
-
 def needs(call: Call, client: str) -> tuple[str, ...]:
     """The permission that a call to Asset Inventory needs; a service's own stands in the collector."""
     try:
-        meant = asked(*split(call, client))
+        meant = asked(*call.of(client))
     except ValueError:
         return ()
     return (meant.right,) if isinstance(meant, Assets) else ()
@@ -124,7 +118,7 @@ def problem(call: Call, client: str) -> tuple[str, str] | None:
     if call.call is None:
         return None
     try:
-        meant = asked(*split(call, client))
+        meant = asked(*call.of(client))
     except ValueError as error:
         what, do = error.args
         return what, do

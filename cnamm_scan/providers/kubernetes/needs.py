@@ -65,16 +65,11 @@ def resource_of(client: str, operation: str) -> Resource:
     return Resource(said["group"] or "", tuple(said["versions"].split(",")), called["resource"], called["sub"].removeprefix("/"))
 
 
-def _named(call: Call, client: str) -> tuple[str, str]:
-    named, colon, operation = (call.call or "").partition(":")
-    return (named, operation) if colon else (client, named)
-
-
 def product(table: Table) -> str:
     """The group of API that must be installed for a table to hold anything; empty for what every API server has."""
     if table.list.call is None:
         return ""
-    named, _ = _named(table.list, table.client)
+    named, _ = table.list.of(table.client)
     group, slash, _ = named.partition("/")
     return group if slash and "." in group and group not in _OWN else ""
 
@@ -85,7 +80,7 @@ def read_by(content: Content) -> Callable[[str, str, str], bool]:
     for table in content.tables.values():
         if table.provider == "kubernetes" and table.list.call is not None:
             try:
-                resource = resource_of(*_named(table.list, table.client))
+                resource = resource_of(*table.list.of(table.client))
             except ValueError:
                 continue  # the linter names it
             known |= {(resource.group, resource.name, version) for version in resource.versions if not resource.sub}
@@ -97,7 +92,7 @@ def needs(call: Call, client: str) -> tuple[str, ...]:
     if call.call is None:
         return ()
     try:
-        resource = resource_of(*_named(call, client))
+        resource = resource_of(*call.of(client))
     except ValueError:
         return ()
     if resource.sub:
@@ -125,7 +120,7 @@ def problem(call: Call, client: str) -> tuple[str, str] | None:
     """What is wrong with how a call is written; None when nothing is."""
     if call.call is None:
         return None
-    client, operation = _named(call, client)
+    client, operation = call.of(client)
     if _CLIENT.fullmatch(client) is None:
         return f"client '{client}' is no API group and version", "write v1, apps/v1, or kyverno.io/v1,v2 where either will do"
     if _CALL.fullmatch(operation) is None:

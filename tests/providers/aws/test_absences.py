@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from cnamm_scan import content as reader
-from cnamm_scan.engine.plan import split_operation
 from cnamm_scan.model import Call, Content, Reason
 from cnamm_scan.providers.aws import absences, errors
 from cnamm_scan.providers.aws.lint import check
@@ -15,7 +14,7 @@ from cnamm_scan.providers.interface import CallFailedError
 
 CONTENT = reader.load()
 USED = {
-    (":".join(split_operation(call, table.client)), entry)
+    (":".join(call.of(table.client)), entry)
     for table in CONTENT.tables.values()
     if table.id.startswith("aws.")
     for call in (table.list, *table.then.values())
