@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cnamm_scan.providers.gcp import metadata, settings
+from cnamm_scan.providers.gcp.policies.public import ANYBODY
 
 Json = Any
-
-_ANYBODY = ("allUsers", "allAuthenticatedUsers")
 
 
 def open_bindings(value: Json) -> Json:
@@ -21,7 +20,7 @@ def open_bindings(value: Json) -> Json:
     return [
         {"role": each.get("role"), "who": who, "isConditional": bool(each.get("condition"))}
         for each in value
-        for who in _ANYBODY
+        for who in sorted(ANYBODY, reverse=True)
         if who in (each.get("members") or ())
     ]
 

@@ -10,6 +10,7 @@ from typing import Any
 from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.gcp.made.denials import Denials
 from cnamm_scan.providers.gcp.made.hierarchy import Hierarchy, Level, kind_of
+from cnamm_scan.providers.gcp.policies.public import ANYBODY
 from cnamm_scan.providers.gcp.policies.rights import Grant, Rights
 from cnamm_scan.providers.gcp.policies.roles import BASIC, EDITORS, OWNERS, spelled
 from cnamm_scan.providers.gcp.policies.ways import ACT_AS, IMPERSONATING
@@ -25,7 +26,6 @@ ROLE = "gcp.iam.role"
 ACCOUNT = "gcp.iam.service_account"
 ORGANIZATION = "gcp.organization.organization"
 EVERYWHERE = "global"
-ANYBODY = frozenset({"allUsers", "allAuthenticatedUsers"})
 _BASICS = ("projectOwner", "projectEditor", "projectViewer")
 """Whoever holds a basic role on the project: no member by himself."""
 _FREE_MAIL = ("@gmail.com", "@googlemail.com")
