@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from cnamm_scan.providers.containers import read
 from cnamm_scan.providers.host_paths import is_critical, is_disk, reaches_socket
-from cnamm_scan.providers.images import reference
-from cnamm_scan.providers.secrets.found import of_script, of_settings, of_words
+from cnamm_scan.providers.secrets.found import of_script, of_settings
 from cnamm_scan.providers.secrets.names import Says, says
 from cnamm_scan.providers.secrets.verdict import Is, judge
 
@@ -36,12 +36,10 @@ def ecs_container(value: Json) -> Json:
         return None
     pairs = [(str(each.get("name")), each.get("value") or "") for each in value.get("environment") or () if isinstance(each, Mapping)]
     names = {str(each.get("valueFrom")) for each in value.get("secrets") or () if isinstance(each, Mapping)}
-    found = of_settings(pairs, names)
     words = [str(word) for field in ("entryPoint", "command") for word in value.get(field) or ()]
     check = value.get("healthCheck")
     words += [str(word) for word in (check.get("command") if isinstance(check, Mapping) else None) or ()][1:]  # the first says how it runs
-    found = of_words(words, found) if words else found
-    return {**value, "found": found.document(), "imageReference": reference(value.get("image"))}
+    return read(value, pairs, words, names)
 
 
 def ecs_task_definition(value: Json) -> Json:

@@ -241,8 +241,7 @@ def _secrets_of(
 @lru_cache(maxsize=4096)
 def _judged(plain: tuple[tuple[str, str], ...], words: tuple[str, ...], known: tuple[str, ...]) -> tuple[tuple[str, list[str]], ...]:
     """What settings come to: the pods of one template have the same."""
-    found = of_settings(plain, frozenset(known))
-    found = of_words(words, found) if words else found
+    found = of_words(words, of_settings(plain, frozenset(known)))
     several = (("holding", found.holding), ("named", found.named), ("unsure", found.unsure), ("shapes", found.shapes))
     return tuple((name, value) for name, value in several if value)
 
