@@ -6,9 +6,10 @@ import socket
 import ssl
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 
 class Server(ThreadingHTTPServer):
@@ -55,3 +56,51 @@ class Server(ThreadingHTTPServer):
         """Print what went wrong, unless the client hung up or refused the certificate, as clients please."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
+
+
+class JsonHandler(BaseHTTPRequestHandler):
+    """Asks its server's bed for the answer to a GET or POST, and sends it: `bed.respond(method, target, headers, body)`.
+
+    That gives the answer (`status`, `body`, `headers`), None to hang up, and the trouble it is in, of which `cut` sends half and closes.
+    """
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # headers and body in one packet
+    content_type: ClassVar[str]
+    server: Any
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        self._respond()
+
+    def do_POST(self) -> None:
+        """Answer."""
+        self._respond()
+
+    def dress(self, answer: Any, headers: Mapping[str, str]) -> None:
+        """Do to an answer what the service does last. Names of headers that came in are in small letters."""
+
+    def _respond(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer, trouble = self.server.bed.respond(self.command, self.path, headers, body)
+        if answer is None:
+            self.close_connection = True
+            return
+        self.dress(answer, headers)
+        sent = answer.body
+        self.send_response(answer.status)
+        self.send_header("Content-Type", self.content_type)
+        self.send_header("Content-Length", str(len(sent)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if trouble is not None and trouble.cut:
+            sent = sent[: len(sent) // 2]
+            self.close_connection = True
+        self.wfile.write(sent)
+        self.wfile.flush()

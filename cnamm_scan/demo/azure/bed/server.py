@@ -13,7 +13,6 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -22,7 +21,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from cnamm_scan.demo.azure.bed.contents import Tenant
 from cnamm_scan.demo.azure.bed.manager import Answer, Manager, refusal
 from cnamm_scan.demo.certificate import certificate
-from cnamm_scan.demo.serving import Server
+from cnamm_scan.demo.serving import JsonHandler, Server
 
 __all__ = ["CALLER", "AzureBed", "Seen", "Trouble"]
 
@@ -243,41 +242,12 @@ class _Server(Server):
         super().__init__(_Handler, context)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1  # headers and body in one packet
-    server: _Server
+class _Handler(JsonHandler):
+    content_type = "application/json; charset=utf-8"
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-    def do_GET(self) -> None:
-        self._respond()
-
-    def do_POST(self) -> None:
-        self._respond()
-
-    def _respond(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        answer, trouble = self.server.bed.respond(self.command, self.path, headers, body)
-        if answer is None:
-            self.close_connection = True
-            return
-        sent = answer.body
-        if len(sent) > GZIP_ABOVE and "gzip" in headers.get("accept-encoding", ""):
-            sent = gzip.compress(sent, 1)
+    def dress(self, answer: Answer, headers: Mapping[str, str]) -> None:
+        """Pack what is large, and number the request."""
+        if len(answer.body) > GZIP_ABOVE and "gzip" in headers.get("accept-encoding", ""):
+            answer.body = gzip.compress(answer.body, 1)
             answer.headers["Content-Encoding"] = "gzip"
-        self.send_response(answer.status)
-        self.send_header("Content-Type", "application/json; charset=utf-8")
-        self.send_header("Content-Length", str(len(sent)))
-        self.send_header("x-ms-request-id", uuid.uuid4().hex)
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if trouble is not None and trouble.cut:
-            sent = sent[: len(sent) // 2]
-            self.close_connection = True
-        self.wfile.write(sent)
-        self.wfile.flush()
+        answer.headers["x-ms-request-id"] = uuid.uuid4().hex

@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -25,7 +24,7 @@ from cnamm_scan.demo.gcp.bed.inventory import MOST, Inventory, content_of
 from cnamm_scan.demo.gcp.bed.refusals import Refusal, exhausted, not_ours, switched_off
 from cnamm_scan.demo.gcp.bed.services import ENTRIES, Services
 from cnamm_scan.demo.gcp.bed.signing import NotSignedInError, Signing
-from cnamm_scan.demo.serving import Server
+from cnamm_scan.demo.serving import JsonHandler, Server
 
 __all__ = ["LIST_ASSETS", "GcpBed", "Seen", "Trouble"]
 
@@ -335,37 +334,5 @@ class _Server(Server):
             super().finish_request(request, client_address)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1  # headers and body in one packet
-    server: _Server
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-    def do_GET(self) -> None:
-        self._respond()
-
-    def do_POST(self) -> None:
-        self._respond()
-
-    def _respond(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        answer, trouble = self.server.bed.respond(self.command, self.path, headers, body)
-        if answer is None:
-            self.close_connection = True
-            return
-        sent = answer.body
-        self.send_response(answer.status)
-        self.send_header("Content-Type", "application/json; charset=UTF-8")
-        self.send_header("Content-Length", str(len(sent)))
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if trouble is not None and trouble.cut:
-            sent = sent[: len(sent) // 2]
-            self.close_connection = True
-        self.wfile.write(sent)
-        self.wfile.flush()
+class _Handler(JsonHandler):
+    content_type = "application/json; charset=UTF-8"
