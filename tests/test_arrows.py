@@ -20,7 +20,7 @@ from cnamm_scan.providers.catalog import KINDS
 PACKAGE = Path(cnamm_scan.__file__).parent
 ROOT = "cnamm_scan"
 LAYERS = ("aggregator", "cli", "content", "demo", "engine", "evidence", "judged", "model", "providers", "report")
-COMMON = frozenset({"", "model", "errors", "text", "tokens", "paths", "stopping", "yamls", "cache", "doing"})
+COMMON = frozenset({"", "model", "errors", "text", "tokens", "paths", "stopping", "yamls", "cache", "doing", "writing"})
 """What anyone may import: the package's own name and version, and the modules that belong to no layer."""
 ALLOWED: Mapping[str, frozenset[str]] = {
     "model": frozenset(),
@@ -29,6 +29,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "tokens": frozenset(),
     "stopping": frozenset(),
     "doing": frozenset(),
+    "writing": frozenset(),
     "paths": frozenset({"errors"}),
     "yamls": frozenset(),
     "cache": frozenset({"", "model"}),

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import errno
-import os
 import secrets
 from pathlib import Path
 
 from cnamm_scan.errors import CnammError, OutputError, UsageError
+from cnamm_scan.writing import name_as_new
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """What a disk says though nobody chose wrongly."""
-_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL, errno.EACCES})
-"""What a file system says that has no hard links: FAT and exFAT, some shares, some folders that a phone or a container lends."""
 
 
 def put(file: Path, raw: bytes, *, is_new: bool = False) -> None:
@@ -23,29 +21,11 @@ def put(file: Path, raw: bytes, *, is_new: bool = False) -> None:
         with half.open("xb") as opened:
             opened.write(raw)
         if is_new:
-            _named(half, file)
+            name_as_new(half, file)
         else:
             half.replace(file)
     finally:
         half.unlink(missing_ok=True)
-
-
-def _named(half: Path, file: Path) -> None:
-    """Give a file its name, where nothing has it. Raises FileExistsError, or another OSError."""
-    try:
-        os.link(half, file)  # unlike a rename it does not take the place of another
-    except FileExistsError:
-        raise
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        with file.open("xb"):  # a file system without links: the name is taken first, and then what it stands for is put there
-            pass
-        try:
-            half.replace(file)
-        except OSError:
-            file.unlink(missing_ok=True)
-            raise
 
 
 def unwritable(error: OSError, where: Path | str, do: str) -> CnammError:

@@ -20,6 +20,7 @@ from cnamm_scan.evidence.reader import hash_file
 from cnamm_scan.evidence.room import FolderRoom, names_of, zipped
 from cnamm_scan.evidence.shards import Shards, created, put
 from cnamm_scan.model import Content
+from cnamm_scan.writing import name_as_new
 
 
 @lru_cache(maxsize=4)
@@ -78,7 +79,7 @@ def named(partial: Path, path: Path, scan_id: str) -> None:
     room = FolderRoom(partial, BOUNDS)
     zipped(room, names_of(room), f"{scan_id}.cnamm", packing)
     try:
-        os.link(packing, path)  # unlike a rename it does not take the place of another
+        name_as_new(packing, path)
     except FileExistsError as error:
         raise BundleError("the bundle exists already", where=str(path), do="choose another --output") from error
     sync(path.parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -94,6 +95,24 @@ def test_two_scans_into_one_zip_leave_one_and_lose_none(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="exists already"):
         first.finish(pocket(), {"scan": account(SCAN_ID), "plan": {"rules": [], "tables": {}}})
     assert path.read_bytes() == b"somebody else's"
+
+
+def test_a_zip_gets_its_name_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(*_: Any) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", without)
+    path = tmp_path / "scan.cnamm.zip"
+    first = BundleWriter(path, SCAN_ID)
+    made = {"scan": account(SCAN_ID), "plan": {"rules": [], "tables": {}}}
+    assert first.finish(pocket(), made) == path
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    assert list(verify(open_bundle(path)))
+    second = BundleWriter(tmp_path / "taken.cnamm.zip", SCAN_ID)
+    (tmp_path / "taken.cnamm.zip").write_bytes(b"somebody else's")
+    with pytest.raises(BundleError, match="exists already"):
+        second.finish(pocket(), made)
+    assert (tmp_path / "taken.cnamm.zip").read_bytes() == b"somebody else's"
 
 
 # ---- zips that are none of ours --------------------------------------------------------------------------------------------
