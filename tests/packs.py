@@ -13,8 +13,9 @@ import yaml
 from cnamm_scan import content as reader
 from cnamm_scan.engine.evaluate import compile_rule, results
 from cnamm_scan.engine.extract import typed_literal
+from cnamm_scan.engine.facts import Shards
 from cnamm_scan.engine.sql import quoted
-from cnamm_scan.engine.store import Shards, Store
+from cnamm_scan.engine.store import Store
 from cnamm_scan.engine.views import make_views
 from cnamm_scan.model import Content, Result, Rule, Target, fact_id
 

@@ -12,8 +12,9 @@ from typing import Protocol
 
 from cnamm_scan.content import ENGINE_TABLES
 from cnamm_scan.doing import doing
+from cnamm_scan.engine.facts import Shards
 from cnamm_scan.engine.made import Makers
-from cnamm_scan.engine.store import Shards, Store
+from cnamm_scan.engine.store import Store
 from cnamm_scan.engine.views import make_views
 from cnamm_scan.model import ASSUME_WHOLE, ESTATE_TABLE, Content, Reason, Region, Target
 

@@ -10,86 +10,31 @@ import gzip
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from cnamm_scan.content import ENGINE_TABLES, columns_of
 from cnamm_scan.engine.bounds import BoundError, Bounds, StoreError
 from cnamm_scan.engine.counts import LEAST
-from cnamm_scan.engine.dated import AS_OF, IS_STALE, gaps_by_age, when_young
-from cnamm_scan.engine.extract import SQL_TYPES, extract, literal, quoted_key, structure
+from cnamm_scan.engine.darkness import Darkness
+from cnamm_scan.engine.extract import SQL_TYPES, literal, quoted_key
+from cnamm_scan.engine.facts import Shards, insertion, was_kept
 from cnamm_scan.engine.select import read_view
-from cnamm_scan.engine.sparing import Sparing
 from cnamm_scan.engine.sql import expand, quoted, read_column
-from cnamm_scan.engine.unread import FEW_BYTES, Unread, dark, is_shipped, read_lines, says_nothing_of_places
-from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, OUTSIDE, REST_PART, ROOM, UNREAD, Column, Content, Reason, Table
-from cnamm_scan.model.old import oldest_judged, read_moment
+from cnamm_scan.engine.unread import FEW_BYTES, Unread, is_shipped, read_lines, says_nothing_of_places
+from cnamm_scan.model import ESTATE_TABLE, GHOST_PART, Column, Content, Reason
 
 _INTERNAL = (
     '"_fact" VARCHAR, "_ghost" VARCHAR, "_gaps" MAP(VARCHAR, VARCHAR), "_shadow" BOOLEAN, "_weight" BIGINT DEFAULT 1, "_outside" VARCHAR[],'
     f' "{LEAST}" MAP(VARCHAR, BIGINT)'
 )
-_FACT_COLUMNS = (
-    "kind: 'VARCHAR', id: 'VARCHAR', target: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', data: 'JSON', gaps: 'MAP(VARCHAR, VARCHAR)'"
-)
 LARGE = 200_000
 """Bytes of stored facts from which on a table is compressed in memory."""
 FEW_ROWS = 1000
 """Unread rows up to which they are put in when the table is first read; more of them stand in tables of their own, which several share."""
-NO_GAPS = "MAP {}::MAP(VARCHAR, VARCHAR)"
 
 
-@dataclass(frozen=True, slots=True)
-class Shards:
-    """The stored facts of one table: files of canonical lines, and which parts and paths were kept when they were read."""
-
-    files: Iterable[Sequence[Path]]
-    """A few at a time: memory holds what these say, not the whole table, and those of one turn may be gone in the next."""
-    parts: frozenset[str] | None = None
-    paths: frozenset[str] | None = None
-    unsupported: frozenset[str] = frozenset()
-    """Paths that were not kept because the provider's SDK does not have them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rooms:
-    """Where in a target something was not read."""
-
-    inside: frozenset[str] = frozenset()
-    """In these rooms."""
-    elsewhere: frozenset[str] | None = None
-    """And in any but these; None: in no other."""
-
-    @classmethod
-    def of(cls, places: Iterable[tuple[Any, ...]]) -> Rooms | None:
-        """All that unread rows say of their room, and of where it is not. None where one of them says neither."""
-        inside: set[str] = set()
-        elsewhere: frozenset[str] | None = None
-        for room, outside in places:
-            if room is not None:
-                inside.add(room)
-            elif outside:
-                elsewhere = frozenset(outside) if elsewhere is None else elsewhere & frozenset(outside)
-            else:
-                return None
-        return cls(frozenset(inside), elsewhere)
-
-    def is_dark(self, room: str) -> bool:
-        """Whether this room may hold something."""
-        return room in self.inside or (self.elsewhere is not None and room not in self.elsewhere)
-
-    def are_dark(self, room: str) -> str:
-        """SQL of whether a room, as this SQL tells it, may hold something; true where it does not tell."""
-        named = ", ".join(map(literal, sorted(self.inside)))
-        either = [f"{room} IN ({named})"] if named else []
-        if self.elsewhere is not None:
-            either.append(f"{room} NOT IN ({', '.join(map(literal, sorted(self.elsewhere)))})" if self.elsewhere else "true")
-        return f"COALESCE({' OR '.join(either)}, true)" if either else "false"
-
-
-class Store(Sparing):
+class Store(Darkness):
     """A database of fact tables and views."""
 
     def __init__(
@@ -107,8 +52,7 @@ class Store(Sparing):
         Those that came with this product are made when SQL first reads them, unless it is not to be `sparing`.
         Raises ContentError for a view that may not be asked, StoreError for what DuckDB cannot make.
         """
-        super().__init__(threads=threads, bounds=bounds)
-        self.content = content
+        super().__init__(content, threads=threads, bounds=bounds)
         self.scan_time = scan_time
         self.uncollected: dict[str, frozenset[str]] = {}
         """Columns by table that this bundle does not hold, so that they are NULL for the reason 'not_collected'."""
@@ -120,14 +64,8 @@ class Store(Sparing):
         """Those of them that took more than they may, and the views that read one: a rule over these has no verdict but `error`."""
         self.whole: frozenset[str] = frozenset()
         """Targets of which somebody said that what was given is all there is: nothing more may be there. Set before facts are loaded."""
-        self.max_age: timedelta | None = None
-        """How old a fact may be by its source's own word, to be judged; None: as old as it is. Set before facts are loaded."""
         self.places: Mapping[str, Sequence[str]] = {}
         """Target id -> every region that a row of it may name."""
-        self._dark: dict[tuple[str, tuple[str, ...]], dict[tuple[str, str | None], str]] = {}
-        self._rooms: dict[str, Rooms | None] = {}
-        self._stale: dict[str, Mapping[tuple[str, str], tuple[int, str]]] = {}
-        self._unread_are: dict[str, Mapping[str, bool]] = {}
         self._places_of: dict[tuple[tuple[str, str, str, bool], ...], str] = {}
         self.told: frozenset[str] = frozenset()
         """Tables beside the facts that were put in for who asks: see TOLD_TABLES."""
@@ -166,11 +104,6 @@ class Store(Sparing):
             if table in self.content.views:
                 visit(table, ())
         return ordered
-
-    @property
-    def oldest(self) -> str:
-        """The earliest moment, as facts write one, that is not too old to be judged; empty where none is."""
-        return "" if self.max_age is None else oldest_judged(read_moment(self.scan_time), self.max_age)
 
     def definition(self, table: str) -> str:
         """The statement that makes a table, empty."""
@@ -249,23 +182,25 @@ class Store(Sparing):
             return
         spec = self.content.tables.get(table)
         columns = spec.columns if spec else ENGINE_TABLES[table][1]
-        missing = {name for name, column in columns.items() if column.path and not _was_kept(column.path, spec, shards)}
+        missing = {name for name, column in columns.items() if column.path and not was_kept(column.path, spec, shards)}
         missing |= {name for name, column in columns.items() if column.is_ and missing & expand(self.content, table, [name])}
         self.uncollected[table] = frozenset(missing)
         hidden = {name for name, column in columns.items() if column.path in shards.unsupported}
         hidden |= {name for name, column in columns.items() if column.is_ and hidden & expand(self.content, table, [name])}
         self.unsupported[table] = frozenset(hidden)
         kept = {name: column for name, column in columns.items() if name not in missing}
-        insertion: tuple[str, str] | None = None
+        statement: tuple[str, str] | None = None
         size = 0
         try:
             for turn in itertools.chain((first,), turns):
                 size += sum(file.stat().st_size for file in turn)
                 if size <= FEW_BYTES and self._are_unread(table, turn):
                     continue
-                insertion = insertion or self._insertion(table, spec, kept)
+                if statement is None:
+                    statement = insertion(table, spec, kept, self.scan_time, self.oldest, self.whole)
+                    self._underived[table] = [(name, column) for name, column in self._in_order(table, kept) if column.is_]
                 files = ", ".join(literal(str(file)) for file in turn)
-                self.run(files.join(insertion))
+                self.run(files.join(statement))
         except StoreError as error:
             self.give_up(table, error)
         if size >= LARGE:
@@ -286,43 +221,6 @@ class Store(Sparing):
             found += rows
         self.add_unread(table, [row for row in found if row.target not in self.whole or row.why != Reason.NOT_IN_MANIFESTS.value])
         return True
-
-    def _insertion(self, table: str, spec: Table | None, kept: Mapping[str, Column]) -> tuple[str, str]:
-        """The statement that reads facts from files into a table: what stands before the files, and behind."""
-        form, shape = structure(column for column in kept.values() if column.path)
-        values = {name: extract(column, spec, shape) for name, column in kept.items() if column.path}
-        is_dated = spec is not None and spec.as_of is not None and bool(self.oldest)
-        if spec is not None and is_dated:
-            values = when_young(spec, values)
-        extracted = [f"{value} AS {quoted(name)}" for name, value in values.items()]
-        self._underived[table] = [(name, column) for name, column in self._in_order(table, kept) if column.is_]
-        document = f"json_transform(data, '{form}')" if form != "{}" else "NULL"
-        is_seen = f"g['{GHOST_PART}'] IS NULL" + (f" OR {IS_STALE}" if is_dated else "")
-        gaps = f"COALESCE(gaps, {NO_GAPS})"
-        said = gaps_by_age(gaps, self.oldest) if is_dated else gaps
-        fixed = [
-            "target",
-            "region",
-            f"CASE WHEN COALESCE(g['{GHOST_PART}'], g['{REST_PART}']) IS NULL THEN key END AS key",
-            f"TIMESTAMP '{self.scan_time}' AS scan_time",
-            "id AS _fact",
-            f"COALESCE(g['{GHOST_PART}'], g['{REST_PART}']) AS _ghost",
-            "g AS _gaps",
-            f"g['{REST_PART}'] IS NOT NULL AS _shadow",
-            f"CASE WHEN {is_seen} THEN 1 ELSE COALESCE(TRY_CAST(data ->> '{UNREAD}' AS BIGINT), 1) END AS _weight",
-            f"CASE WHEN NOT ({is_seen}) THEN from_json(data -> '{OUTSIDE}', '[\"VARCHAR\"]') END AS _outside",
-        ]
-        absent = ""
-        if self.whole:  # "there may be more" is not so there; whatever else was not read stays unread
-            named = ", ".join(literal(target) for target in sorted(self.whole))
-            why = f"COALESCE(g['{GHOST_PART}'], g['{REST_PART}'])"
-            absent = f" WHERE target NOT IN ({named}) OR {why} IS DISTINCT FROM {literal(Reason.NOT_IN_MANIFESTS.value)}"
-        facts = f"SELECT target, region, key, id, data, {said} AS g, {document} AS d FROM read_json(["
-        columns = f"{{{_FACT_COLUMNS}, as_of: 'VARCHAR'}}" if is_dated else f"{{{_FACT_COLUMNS}}}"
-        return (
-            f"INSERT INTO {quoted(table)} BY NAME SELECT {', '.join(fixed + extracted)} FROM ({facts}",
-            f"], format = 'newline_delimited', columns = {columns})){absent}",
-        )
 
     def _derive(self, table: str) -> None:
         """Compute the columns that are made from others, in rows that were read from facts."""
@@ -373,71 +271,11 @@ class Store(Sparing):
             ],
         )
 
-    def clear(self, table: str) -> None:
-        """Take every row out of a table."""
-        super().clear(table)
-        self._dark.clear()
-        self._rooms.clear()
-        self._unread_are.clear()
-        self._stale.clear()
-
     def lock(self) -> None:
         """Shut files, network, extensions and settings, then derive columns. There is no way back; whoever asks does it first."""
         super().lock()
         for table in sorted(self._underived):
             self._derive(table)
-
-    def dark(self, table: str, parts: tuple[str, ...]) -> Mapping[tuple[str, str | None], str]:
-        """Why something of a table was not read: by (target, region), and by (target, None) for anywhere in the target.
-
-        `parts` are the names of gaps that matter besides a listing that failed.
-        """
-        rows = self.unread(table)
-        if rows is not None:
-            return dark(rows)
-        known = self._dark.get((table, parts))
-        if known is None:
-            gaps = ", ".join(["_ghost", *(f"_gaps[{literal(part)}]" for part in parts)])
-            known = {}
-            first = f"min(COALESCE({gaps}, NULL))"
-            sql = f"SELECT target, region, {first} FROM {quoted(table)} GROUP BY ALL HAVING {first} IS NOT NULL"
-            for target, region, reason in sorted(self.rows(sql)):
-                known[target, region] = reason
-                known.setdefault((target, None), reason)
-            self._dark[table, parts] = known
-        return known
-
-    def stale(self, table: str) -> Mapping[tuple[str, str], tuple[int, str]]:
-        """(target, region) -> how many rows of a table were too old to be judged there, and when the oldest of them was true."""
-        spec = self.content.tables.get(table)
-        if spec is None or spec.as_of is None or not self.oldest or self.unread(table) is not None:
-            return {}
-        known = self._stale.get(table)
-        if known is None:
-            sql = f"SELECT target, region, count(*), min({AS_OF}) FROM {quoted(table)} WHERE _ghost = '{Reason.STALE}' GROUP BY ALL"
-            known = self._stale[table] = {(target, region): (number, oldest) for target, region, number, oldest in self.rows(sql)}
-        return known
-
-    def dark_rooms(self, table: str) -> Rooms | None:
-        """In which rooms of a target rows of a table were not read; None where that may be any."""
-        columns = columns_of(self.content, table)
-        if ROOM not in columns or columns[ROOM].type != "text" or self.unread(table):
-            return None
-        if table not in self._rooms:
-            sql = f"SELECT DISTINCT {quoted(ROOM)}, _outside FROM {quoted(table)} WHERE _ghost IS NOT NULL"
-            self._rooms[table] = Rooms.of(self.rows(sql))
-        return self._rooms[table]
-
-    def unread_are(self, table: str) -> Mapping[str, bool]:
-        """Columns that say the same of every unread row of a table: all that was not read may be in the platform's own namespaces."""
-        if self.dark_rooms(table) is None:
-            return {}
-        if table not in self._unread_are:
-            names = [name for name, column in columns_of(self.content, table).items() if column.type == "boolean"]
-            said = ", ".join(f"CASE WHEN count({each}) = count(*) THEN list(DISTINCT {each}) END" for each in map(quoted, names))
-            (row,) = list(self.rows(f"SELECT {said} FROM {quoted(table)} WHERE _ghost IS NOT NULL")) if names else [()]
-            self._unread_are[table] = {name: found[0] for name, found in zip(names, row, strict=True) if found and len(found) == 1}
-        return self._unread_are[table]
 
 
 def _values(row: Mapping[str, Any], columns: Mapping[str, Column]) -> Iterator[Any]:
@@ -447,13 +285,3 @@ def _values(row: Mapping[str, Any], columns: Mapping[str, Column]) -> Iterator[A
         yield json.dumps(value) if column.type == "json" and value is not None else value
     gaps = row.get("_gaps") or {}
     yield from (row.get("_fact", ""), row.get("_ghost"), list(gaps), list(gaps.values()))
-
-
-def _was_kept(path: str, spec: Table | None, shards: Shards) -> bool:
-    """Whether the bundle's facts can hold the path: its part was asked for, and the path was among those kept."""
-    if spec is None:
-        return True
-    head = path.split(".", 1)[0].split("[", 1)[0]
-    if shards.parts is not None and head in spec.then and head not in shards.parts:
-        return False
-    return shards.paths is None or path in shards.paths

@@ -14,10 +14,11 @@ from cnamm_scan.engine.branches import BRANCH
 from cnamm_scan.engine.counts import LEAST, is_count
 from cnamm_scan.engine.doubt import Tables, Worth
 from cnamm_scan.engine.extract import SQL_TYPES, literal
+from cnamm_scan.engine.facts import NO_GAPS
 from cnamm_scan.engine.nothing import gives_nothing, read_recipe
 from cnamm_scan.engine.select import read_view
 from cnamm_scan.engine.sql import quoted
-from cnamm_scan.engine.store import NO_GAPS, Store
+from cnamm_scan.engine.store import Store
 from cnamm_scan.engine.terms import CannotTellError, Relation
 from cnamm_scan.engine.unread import Unread, is_shipped, merged
 from cnamm_scan.engine.worth import Part, Reading, is_by_region, part_sql, read_worth

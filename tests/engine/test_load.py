@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from cnamm_scan.engine.bounds import StoreError
+from cnamm_scan.engine.facts import insertion
 from cnamm_scan.engine.load import Facts, open_store
 from cnamm_scan.engine.made import Makers
-from cnamm_scan.engine.store import Store
 from cnamm_scan.model import Target
 from tests.packs import BOX, LOCK, A, collector, content, fact, table
 
@@ -42,18 +42,18 @@ class Stored:
 def test_a_table_that_cannot_be_loaded_leaves_the_next_one_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     made = content(collector=collector({BOX: table(COLUMNS), LOCK: table(COLUMNS)}))
     stored, target = Stored(), Target(A, "aws", A)
-    real, remembered = Store._insertion, list[StoreError]()
+    remembered = list[StoreError]()
 
-    def insertion(self: Store, name: str, *more: Any) -> tuple[str, str]:
+    def failing(name: str, *more: Any) -> tuple[str, str]:
         if name == min(BOX, LOCK):
             remembered.append(StoreError("it cannot"))  # with where it was raised, as whoever logs it would
             raise remembered[-1]
-        return real(self, name, *more)
+        return insertion(name, *more)
 
-    monkeypatch.setattr(Store, "_insertion", insertion)
+    monkeypatch.setattr("cnamm_scan.engine.store.insertion", failing)
     collected = {name: {"parts": [], "paths": ["name"]} for name in (BOX, LOCK)}
     facts = Facts(datetime(2026, 1, 1, tzinfo=UTC), stored, collected, {A: []}, [target])
-    with open_store(made, (BOX, LOCK), facts, Makers({}, (target,))) as store:
-        assert {*store.broken} == {min(BOX, LOCK)}
-        assert list(store.rows(f"SELECT name FROM {max(BOX, LOCK)}")) == [(max(BOX, LOCK),)]
+    with open_store(made, (BOX, LOCK), facts, Makers({}, (target,))) as opened:
+        assert {*opened.broken} == {min(BOX, LOCK)}
+        assert list(opened.rows(f"SELECT name FROM {max(BOX, LOCK)}")) == [(max(BOX, LOCK),)]
     assert stored.laid_out == 3  # what the engine knows of targets is loaded too

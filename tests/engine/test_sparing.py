@@ -19,11 +19,12 @@ from cnamm_scan import content as reader
 from cnamm_scan.engine import judge
 from cnamm_scan.engine.bounds import Runner
 from cnamm_scan.engine.evaluate import blocks, tally
+from cnamm_scan.engine.facts import Shards
 from cnamm_scan.engine.load import Facts, open_store
 from cnamm_scan.engine.made import Makers
 from cnamm_scan.engine.plan import Plan, Selection, make_plan
 from cnamm_scan.engine.sql import read_expression
-from cnamm_scan.engine.store import Shards, Store
+from cnamm_scan.engine.store import Store
 from cnamm_scan.engine.unread import FEW_BYTES
 from cnamm_scan.model import GHOST_PART, REST_PART, SILENCE_PART, UNREAD, Reason, Region, Target, fact_id
 from cnamm_scan.providers.catalog import makers

@@ -10,7 +10,8 @@ import pytest
 
 from cnamm_scan import content as reader
 from cnamm_scan.engine.bounds import StoreError
-from cnamm_scan.engine.store import Rooms, Store
+from cnamm_scan.engine.darkness import Rooms
+from cnamm_scan.engine.store import Store
 from cnamm_scan.engine.views import make_views
 from cnamm_scan.model import Content, Reason
 from tests.packs import BOX, LOCK, NOW, A, B, collector, content, fact, filled, ghost, lab, part, rest, shard, table
@@ -349,7 +350,7 @@ def test_columns_whose_path_was_not_kept_are_null(tmp_path: Path) -> None:
 
 
 def test_no_files_no_rows(tmp_path: Path) -> None:
-    from cnamm_scan.engine.store import Shards
+    from cnamm_scan.engine.facts import Shards
 
     with Store(content(), [BOX], scan_time=NOW) as store:
         store.load(BOX, Shards(()))
@@ -358,7 +359,7 @@ def test_no_files_no_rows(tmp_path: Path) -> None:
 
 
 def test_several_shards_are_one_table(tmp_path: Path) -> None:
-    from cnamm_scan.engine.store import Shards
+    from cnamm_scan.engine.facts import Shards
 
     one, two = shard(tmp_path, [fact(BOX, {"Name": "a"})]), shard(tmp_path, [fact(BOX, {"Name": "b"})])
     with Store(content(), [BOX], scan_time=NOW) as store:
