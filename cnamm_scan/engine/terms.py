@@ -35,6 +35,8 @@ class Relation:
     """Table -> namespaces that are named: its darkness in these touches every row, and else that in a row's own alone, where it is tied."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Column -> the table whose key it is, at most one row of this relation for each row of that table but for what `repeats`."""
+    unique: frozenset[str] | None = None
+    """Columns of which no two rows say the same, whatever was not read; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

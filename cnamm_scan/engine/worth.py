@@ -241,7 +241,8 @@ class _Reader:
                 keys[name] = aliases[place[0]].keys[place[1]]
         bound = ties(places, self._scope(aliases), asked, node)
         self._last = None if is_grouped or is_whole else (node, replace(scope, said=said))
-        return replace(made, columns=said, tied=bound.tied, held=bound.held, keys=keys)
+        unique = _unique(items, grouping, self._scope(aliases)) if is_grouped or is_whole else None
+        return replace(made, columns=said, tied=bound.tied, held=bound.held, keys=keys, unique=unique)
 
     def _items(self, select: Sequence[Node], aliases: Mapping[str, Relation]) -> list[tuple[str, Node]]:
         """(name, expression) of what is selected; stars written out."""
@@ -356,7 +357,7 @@ class _Reader:
         return Relation({}, tables, left.adds, left.loses, left.repeats | again)
 
     def _is_met_once(self, new: Sequence[str], aliases: Mapping[str, Relation], asked: Asked) -> bool:
-        """Whether the one alias that was joined last has at most one row for each: by the key of a table, where that is unique."""
+        """Whether the one alias that was joined last has at most one row for each: by what it was grouped by, or by the key of a table."""
         (alias, *others), scope = new, self._scope(aliases)
         met = set()
         for pair, of in asked.pairs:
@@ -364,6 +365,9 @@ class _Reader:
             mine = [side[1] for side in sides if side is not None and side[0] == alias]
             if alias in of and len(mine) == 1 and None not in sides:
                 met.add(mine[0])
+        unique = aliases[alias].unique
+        if not others and unique is not None and unique <= met:
+            return True
         tables = {table for column, table in aliases[alias].keys.items() if column in met}
         return not others and "target" in met and any("region" in met or not is_by_region(self.content, table) for table in tables)
 
@@ -388,6 +392,25 @@ class _Reader:
         asked.hear(condition)
         lost = NOTHING if within(doubt, FALSE) else doubt.tables
         return replace(whole, adds=whole.adds | doubt.tables, loses=whole.loses | lost, repeats=whole.repeats | doubt.tables)
+
+
+def _unique(items: Sequence[tuple[str, Node]], grouping: Sequence[Node], scope: Scope) -> frozenset[str] | None:
+    """The names of all that a SELECT groups by; None where it does not give one of them."""
+    if len({name for name, _ in items}) < len(items):
+        return None
+    names = set()
+    for each in grouping:
+        place = scope.place(names_of(each)) if each["class"] == "COLUMN_REF" else None
+        said = (
+            name
+            for name, item in items
+            if item is each or (place is not None and item["class"] == "COLUMN_REF" and scope.place(names_of(item)) == place)
+        )
+        name = next(said, None)
+        if name is None:
+            return None
+        names.add(name)
+    return frozenset(names)
 
 
 def _column(alias: str, name: str) -> Node:

@@ -149,6 +149,27 @@ def test_by_its_key_a_row_is_met_once_and_multiplies_nothing() -> None:
     assert _said(by_name, [("shop", "web", 1)], [], {SERVICE: ["old"]})["shop/web"][0] == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("grouped", "joined", "verdict"),
+    [
+        ("SELECT target, name, count(*) AS n", "s.target = p.target AND s.name = p.name", "pass"),
+        ("SELECT target, upper(name) AS loud, count(*) AS n", "s.target = p.target AND s.loud = upper(p.name)", "unknown"),
+        ("SELECT target, name AS called, bool_or(port = 80) AS n", "s.target = p.target AND s.called = p.name", "pass"),
+        ("SELECT target, namespace, name, count(*) AS n", "s.target = p.target AND s.name = p.name", "unknown"),
+        ("SELECT target, name, port AS n", "s.target = p.target AND s.name = p.name", "unknown"),
+        ("SELECT count(*) AS n", "s.n > 0", "pass"),
+    ],
+)
+def test_what_is_grouped_by_all_that_it_is_met_by_multiplies_nothing(grouped: str, joined: str, verdict: str) -> None:
+    """A group more is one of another name: no pod finds two."""
+    ending = " GROUP BY ALL" if "target" in grouped else ""
+    select = f"""WITH s AS ({grouped} FROM {SERVICE}{ending}), u AS (SELECT p.target, p.name, count(*) AS n FROM {POD} p
+    LEFT JOIN s ON {joined} GROUP BY ALL) SELECT p.target, p.region, p.key, p.namespace, u.n AS pods FROM {POD} p
+    JOIN u ON u.target = p.target AND u.name = p.name"""
+    made = _content(select, "pods = 1", namespace="text", pods="integer")
+    assert _said(made, [("shop", "web", 1)], [("shop", "web", 1)], {SERVICE: ["old"]})["shop/web"][0] == verdict
+
+
 CASES = {
     "CASE WHEN s.name IS NOT NULL THEN true ELSE false END": {True},
     "CASE WHEN p.port = 1 THEN true WHEN s.name IS NOT NULL THEN false ELSE true END": {False, True},
