@@ -51,8 +51,8 @@ def search(content: Content, asked: Iterable[str], kinds: Sequence[str] = KINDS)
     for kind, name, title, fields in _things(content):
         if kind not in kinds:
             continue
-        parts = [max(_fit(word, text) * _WEIGHTS[field] for field, text in fields.items()) for word in wanted]
-        if all(parts):
+        parts = _parts(wanted, fields)
+        if parts:
             together = 4.0 if len(wanted) > 1 and phrase in " ".join(words(title)) else 0.0
             found.append(Hit(kind, name, title, round(sum(parts) + together, 3)))
     return sorted(found, key=lambda hit: (-hit.score, KINDS.index(hit.kind), hit.id))
@@ -63,13 +63,25 @@ def vocabulary(content: Content) -> frozenset[str]:
     return frozenset(word for _, _, _, fields in _things(content) for name in ("id", "title", "tags") for word in fields.get(name, ()))
 
 
+def _parts(wanted: Sequence[str], fields: Mapping[str, Sequence[str]]) -> list[float]:
+    """What each word counts; nothing where one of them does not stand in any field."""
+    parts = []
+    for word in wanted:
+        parts.append(max(_fit(word, text) * _WEIGHTS[field] for field, text in fields.items()))
+        if not parts[-1]:
+            return []
+    return parts
+
+
 def _fit(word: str, text: Sequence[str]) -> float:
     """How well a word stands in a text: 1 as it is, less in another form, less still as a beginning, 0 not at all."""
     if word in text:
         return 1.0
-    if any(stem(each) == stem(word) for each in text):
+    root = stem(word)
+    alike = [each for each in text if each.startswith(root)]  # whatever form a word has, it begins so
+    if any(stem(each) == root for each in alike):
         return 0.9
-    return 0.6 if len(word) >= PREFIX and any(each.startswith(word) for each in text) else 0.0
+    return 0.6 if len(word) >= PREFIX and any(each.startswith(word) for each in alike) else 0.0
 
 
 def _things(content: Content) -> Iterator[tuple[str, str, str, Mapping[str, Sequence[str]]]]:

@@ -37,6 +37,7 @@ def shipped() -> Content:
     return reader.load()
 
 
+@pytest.mark.slow
 def test_from_nothing_to_a_pack_that_lints(capsys: Capsys, tmp_path: Path) -> None:
     pack = tmp_path / "pack"
     assert _new(capsys, "pack", pack)[0] == 0
@@ -179,6 +180,7 @@ def test_a_pack_adds_objectives_to_a_function_that_is_there(name: str) -> None:
     assert [each.practices for each in again.models[0].functions] == [each.practices for each in after.models[0].functions]
 
 
+@pytest.mark.slow
 def test_two_packs_may_add_by_files_of_one_name(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     for pack, name in ((first, "identity.first"), (second, "identity.second")):
