@@ -90,6 +90,11 @@ POOLS: Mapping[str, Sequence[Any]] = {
 }
 """Column of AWS -> values that mean something to whoever reads it."""
 OF_TABLES: Mapping[str, Mapping[str, Sequence[Any]]] = {
+    "aws.elbv2.listener": {"action": ["forward", "authenticate-oidc", "fixed-response"]},
+    "aws.elbv2.listener_rule": {
+        "actions": [["forward"], ["authenticate-oidc", "forward"]],
+        "conditions": [[], ["host-header"], ["source-ip"]],
+    },
     "aws.ec2.internet_block": {"mode": ["off", "block-ingress", "block-bidirectional"]},
     "aws.ec2.internet_block_exclusion": {
         "mode": ["allow-bidirectional", "allow-egress"],

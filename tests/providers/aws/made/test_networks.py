@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -332,13 +333,16 @@ def test_a_network_acl_of_which_no_rule_of_a_direction_is_told_was_not_read_ther
     assert acl()["opens_ssh_or_rdp"] is None
 
 
-def listener(*rules: Json, behind: int | None = 8080, kind: str | None = "ip", **more: Any) -> Json:
+def listener(
+    *rules: Json, behind: int | None = 8080, kind: str | None = "ip", forwards: Sequence[Json] = (), unread: Iterable[str] = (), **more: Any
+) -> Json:
     row = {
         "load_balancer": "lb",
         "scheme": "internet-facing",
         "protocol": "TCP",
         "port": 80,
         "security_groups": [],
+        "action": "forward",
         "target_groups": ["tg"],
         "weighed_groups": [],
         **more,
@@ -346,9 +350,25 @@ def listener(*rules: Json, behind: int | None = 8080, kind: str | None = "ip", *
     tables = {
         **LISTED_ENTRIES,
         RULE: {str(n): each for n, each in enumerate(rules)},
-        "aws.elbv2.target_group": {"tg": {"arn": "tg", "port": behind, "target_type": kind}},
+        "aws.elbv2.listener_rule": {str(n): each for n, each in enumerate(forwards)},
+        "aws.elbv2.target_group": {
+            "tg": {"arn": "tg", "port": behind, "target_type": kind},
+            "search": {"arn": "search", "port": 9200, "target_type": "ip"},
+        },
     }
-    return made_by("listeners", "aws.elbv2.listener", {"l": row}, **{k.replace(".", "__"): v for k, v in tables.items()})["l"]
+    others = {name.replace(".", "__"): given for name, given in tables.items()}
+    return made_by("listeners", "aws.elbv2.listener", {"l": row}, unread=unread, **others)["l"]
+
+
+def forward(*actions: str, to: str = "search", of: str = "l", **more: Any) -> Json:
+    made = {
+        "listener_arn": of,
+        "conditions": ["host-header"],
+        "actions": [*actions, "forward"],
+        "target_groups": [to],
+        "weighed_groups": [],
+    }
+    return {**made, **more}
 
 
 def test_a_listener_is_judged_by_its_port_and_the_one_behind_it() -> None:
@@ -373,6 +393,30 @@ def test_targets_that_see_who_comes_may_turn_the_world_away_behind_a_balancer_wi
     assert listener(port=5432, kind="instance", scheme="internal")["opens_databases"] is False
     unread: list[Json] = [{"target_groups": None, "weighed_groups": ["tg"]}, {"weighed_groups": None}]
     assert [listener(port=5432, **more)["is_public"] for more in unread] == [None, None]  # among those may be one that sees who comes
+
+
+def test_a_listener_is_judged_by_where_each_of_its_rules_leads() -> None:
+    web: Json = {"protocol": "HTTPS", "port": 443, "security_groups": ["sg"]}
+    all_come, turned = rule("0.0.0.0/0", 443), {"action": "fixed-response", "target_groups": [], **web}
+
+    def found(*forwards: Json, **more: Any) -> Any:
+        return listener(all_come, forwards=forwards, **{**turned, **more})["opens_search_engines"]
+
+    assert found() is False
+    assert found(forward()) is True
+    assert found(forward(to="tg"), forward(conditions=["path-pattern", "http-header"], target_groups=[], weighed_groups=["search"])) is True
+    assert found(forward(of="another")) is False
+    assert found(forward(conditions=["host-header", "source-ip"])) is None
+    assert found(forward("authenticate-oidc")) is None
+    assert found(forward("jwt-validation"), forward()) is True
+    assert found(action="authenticate-cognito", target_groups=["search"]) is None
+    assert found(action="forward", target_groups=["search"]) is True
+    assert [found(forward(**{name: None})) for name in ("conditions", "actions", "target_groups", "weighed_groups")] == [None] * 4
+    assert found(action=None, target_groups=["search"]) is None
+    assert found(unread=["aws.elbv2.listener_rule"]) is None
+    assert found(forward(), unread=["aws.elbv2.listener_rule"]) is True
+    assert found(forward(), scheme="internal") is False
+    assert listener(behind=5432, protocol="TCP", unread=["aws.elbv2.listener_rule"])["opens_search_engines"] is False  # has none
 
 
 def test_a_classic_balancer_without_groups_lets_everybody_in() -> None:
