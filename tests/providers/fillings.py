@@ -90,6 +90,11 @@ POOLS: Mapping[str, Sequence[Any]] = {
 }
 """Column of AWS -> values that mean something to whoever reads it."""
 OF_TABLES: Mapping[str, Mapping[str, Sequence[Any]]] = {
+    "aws.elbv2.listener": {"action": ["forward", "authenticate-oidc", "fixed-response"]},
+    "aws.elbv2.listener_rule": {
+        "actions": [["forward"], ["authenticate-oidc", "forward"]],
+        "conditions": [[], ["host-header"], ["source-ip"]],
+    },
     "aws.ec2.internet_block": {"mode": ["off", "block-ingress", "block-bidirectional"]},
     "aws.ec2.internet_block_exclusion": {
         "mode": ["allow-bidirectional", "allow-egress"],
@@ -250,10 +255,11 @@ def _settled(random: Random, view: View, found: dict[str, list[SeenRow]]) -> dic
         subnets = found["aws.ec2.subnet"]
         for n, name in enumerate(sorted({"a", "b"} - {row.values["subnet_id"] for row in subnets})):
             _add(subnets, "aws.ec2.subnet", {"subnet_id": name, "vpc_id": random.choice("ab")}, 2 + n)
-        for guard in GUARDS:
+        for guard in [each for each in GUARDS if each in reads]:
             found[guard] = list(_sharing(found[guard]))
         _with_main_tables(found["aws.ec2.route_table"])
-        _with_acls(found, reads)
+        if "aws.ec2.network_acl" in reads:
+            _with_acls(found, reads)
     if "aws.iam.boundary_single" in reads:
         _with_attached(found, reads)
     return found

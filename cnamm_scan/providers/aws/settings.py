@@ -46,23 +46,36 @@ def ecs_task_definition(value: Json) -> Json:
     """A task definition with `coreHostPaths`: the paths of its host by which one of its containers owns that."""
     if not isinstance(value, Mapping):
         return None
-    paths = {str(each.get("name")): _host_path(each) for each in _mappings(value, "volumes")}
-    core = [
-        path
-        for name, path in paths.items()
-        if path and (reaches_socket(path) or is_disk(path) or (is_critical(path) and not _is_only_read(name, value)))
-    ]
-    return {**value, **({"coreHostPaths": core} if core else {})}
+    core = []
+    for volume in _mappings(value, "volumes"):
+        path, is_bound_read_only = _host_path(volume)
+        owned = reaches_socket(path) or is_disk(path)
+        if owned or (is_critical(path) and not is_bound_read_only and not _is_only_read(str(volume.get("name")), value)):
+            core.append(path)
+    devices = (each for one in _mappings(value, "containerDefinitions") for each in _mappings(one.get("linuxParameters"), "devices"))
+    core += sorted({path for path in (str(each.get("hostPath") or "") for each in devices) if is_disk(path)} - {*core})
+    return {**value, "coreHostPaths": core}
 
 
-def _mappings(value: Mapping[str, Json], field: str) -> list[Mapping[str, Json]]:
-    listed = value.get(field)
+def _mappings(value: Json, field: str) -> list[Mapping[str, Json]]:
+    listed = value.get(field) if isinstance(value, Mapping) else None
     return [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
 
 
-def _host_path(volume: Mapping[str, Json]) -> str:
-    host = volume.get("host")
-    return str(host.get("sourcePath") or "") if isinstance(host, Mapping) else ""
+def _host_path(volume: Mapping[str, Json]) -> tuple[str, bool]:
+    """The path of the host behind a volume, empty for none, and whether the volume itself is read-only.
+
+    A volume of Docker's own driver is one too where its options bind a folder, or mount a disk.
+    https://docs.docker.com/reference/cli/docker/volume/create/#opt
+    """
+    host, docker = volume.get("host"), volume.get("dockerVolumeConfiguration")
+    if isinstance(host, Mapping):
+        return str(host.get("sourcePath") or ""), False
+    options = docker.get("driverOpts") if isinstance(docker, Mapping) and docker.get("driver") in (None, "local") else None
+    if not isinstance(options, Mapping):
+        return "", False
+    device = str(options.get("device") or "")
+    return (device if device.startswith("/") else ""), "ro" in str(options.get("o") or "").split(",")
 
 
 def _is_only_read(volume: str, task: Mapping[str, Json]) -> bool:

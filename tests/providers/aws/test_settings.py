@@ -91,9 +91,31 @@ def task(path: str, *modes: bool | None, **more: Any) -> dict[str, Any]:
     return {"volumes": [{"name": "v", "host": {"sourcePath": path}}], "containerDefinitions": containers, **more}
 
 
+def docker(device: str, options: str = "bind", driver: str | None = "local", **more: Any) -> dict[str, Any]:
+    """A task definition with a volume that Docker makes."""
+    made = {"driver": driver, "driverOpts": {"type": "none", "o": options, "device": device}, **more}
+    return {**task("", False), "volumes": [{"name": "v", "dockerVolumeConfiguration": made}]}
+
+
+def device(path: str) -> dict[str, Any]:
+    """A task definition that gives a container a device of its host."""
+    return {"containerDefinitions": [{"name": "c", "linuxParameters": {"devices": [{"hostPath": path, "permissions": ["read"]}]}}]}
+
+
 @pytest.mark.parametrize(
     ("definition", "owned"),
     [
+        (docker("/"), True),
+        (docker("/var/run/docker.sock", "bind,ro"), True),
+        (docker("/etc", "rbind,rw", None), True),
+        (docker("/dev/nvme1n1", "ro"), True),
+        (docker("/etc", "bind,ro"), False),
+        (docker("/data/cache"), False),
+        (docker(":/export", "addr=10.0.0.1"), False),
+        (docker("/", driver="rexray/ebs"), False),
+        (docker("/", driverOpts=None), False),
+        (device("/dev/sda"), True),
+        (device("/dev/fuse"), False),
         (task("/var/run/docker.sock", True), True),  # whoever speaks to it is root, read-only or not
         (task("/var//run/./docker.sock", True), True),
         (task("/run", True), True),

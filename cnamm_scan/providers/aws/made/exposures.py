@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cnamm_scan.model import MadeRow
@@ -16,7 +17,12 @@ from cnamm_scan.providers.truths import Truth, any_of, both
 
 SUBNET_GROUP = "aws.redshift.subnet_group"
 TARGET_GROUP = "aws.elbv2.target_group"
+LISTENER_RULE = "aws.elbv2.listener_rule"
+_SIGN_IN = ("authenticate-", "jwt-")
+"""How the types of actions begin that let through only who has signed in."""
 WORLD = Openness.WORLD
+Place = tuple[str, str, str]
+"""Target, region and ARN."""
 
 
 def exposures(seen: SeenTables) -> Iterable[MadeRow]:
@@ -71,6 +77,9 @@ def listeners(seen: SeenTables) -> Iterable[MadeRow]:
     """A row for each listener of a load balancer: the lists of which its port, or one behind it, is one that the world reaches."""
     groups = Groups(seen)
     behind = {(row.target, row.region, str(row.values["arn"])): row for row in _rows(seen, TARGET_GROUP)}
+    rules: dict[Place, list[SeenRow]] = {}
+    for row in _rows(seen, LISTENER_RULE):
+        rules.setdefault((row.target, row.region, str(row.values["listener_arn"])), []).append(row)
     for row in seen.rows(seen.over[0]):
         values = row.values
         at = None if None in (values["port"], values["protocol"]) else _at(values["protocol"], values["port"])
@@ -81,17 +90,32 @@ def listeners(seen: SeenTables) -> Iterable[MadeRow]:
         elif "target_groups" in values and not _hides_clients(row, behind):
             admitted = None  # groups of the targets still see who comes, and may turn the world away
         reached = both(public, admitted)
-        found, hidden = _behind(row, behind)
-        sure = set() if at is None else set(lists_of(at))
-        for port in found if values["protocol"] is not None else ():
-            sure |= lists_of(_at(values["protocol"], port).without(NO_PORTS if port == values["port"] else HABITS))
-        hidden = hidden or at is None
+        own = rules.get((row.target, row.region, row.key), [])
+        found = [_behind(row, behind), *(_behind(each, behind) for each in own)]
+        hidden = at is None or any(each.hidden for each in found) or _rules_are_hidden(row, seen)
+        sure = (set() if at is None else set(lists_of(at))) | _lists(row, (port for each in found if each.for_all for port in each.ports))
+        some = _lists(row, (port for each in found if not each.for_all for port in each.ports)) - sure
         made: dict[str, Any] = {name: values[name] for name in ("load_balancer", "scheme", "protocol", "port")}
-        made |= {f"opens_{name}": both(reached, True if name in sure else None if hidden else False) for name in LISTS}
-        made["target_ports"] = [str(port) for port in sorted(found)]
+        made |= {f"opens_{name}": both(reached, True if name in sure else None if hidden or name in some else False) for name in LISTS}
+        made["target_ports"] = [str(port) for port in sorted({port for each in found for port in each.ports})]
         made["is_public"] = reached
-        made["open_lists"] = [] if reached is False else None if reached is None or hidden else sorted(sure)
-        yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
+        made["open_lists"] = [] if reached is False else None if reached is None or hidden or some else sorted(sure)
+        yield MadeRow(row.target, row.region, row.key, made, (row.fact, *(each.fact for each in own)))
+
+
+def _lists(row: SeenRow, behind: Iterable[int]) -> set[str]:
+    """The lists that ports behind a listener are on."""
+    protocol, front = row.values["protocol"], row.values["port"]
+    made: set[str] = set()
+    for port in behind if protocol is not None else ():
+        made |= lists_of(_at(protocol, port).without(NO_PORTS if port == front else HABITS))
+    return made
+
+
+def _rules_are_hidden(row: SeenRow, seen: SeenTables) -> bool:
+    """Whether a listener may have more rules than were seen. Those of HTTP alone have others than their default actions."""
+    is_web = str(row.values["protocol"] or "HTTP").upper() in ("HTTP", "HTTPS")
+    return is_web and LISTENER_RULE in seen.reads and seen.dark(LISTENER_RULE, row.target, row.region)
 
 
 def _at(protocol: str, port: int) -> Ports:
@@ -101,25 +125,42 @@ def _at(protocol: str, port: int) -> Ports:
     return made.joined(ports("udp", port, port)) if named in ("UDP", "TCP_UDP", "QUIC", "TCP_QUIC") else made
 
 
-def _hides_clients(row: SeenRow, behind: Mapping[tuple[str, str, str], SeenRow]) -> bool:
+def _hides_clients(row: SeenRow, behind: Mapping[Place, SeenRow]) -> bool:
     """Whether targets of a Network Load Balancer without groups see its address, not the client's: by address, over TCP."""
     kinds = {None if each is None else each.values["target_type"] for each in _groups_of(row, behind) or ()}
     return kinds == {"ip"} and str(row.values["protocol"]).upper() in ("TCP", "TLS")
 
 
-def _behind(row: SeenRow, behind: Mapping[tuple[str, str, str], SeenRow]) -> tuple[set[int], bool]:
-    """Ports behind a listener, and whether one of them was not read."""
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """Where a listener, or one of its rules, hands on whom it gets."""
+
+    ports: frozenset[int]
+    hidden: bool
+    """One of its ports was not read."""
+    for_all: bool
+    """Whoever comes is handed on: nobody is asked to sign in, or for an address, as far as was read."""
+
+
+def _behind(row: SeenRow, behind: Mapping[Place, SeenRow]) -> _Behind:
     values = row.values
     if "target_port" in values:
-        return (set(), True) if values["target_port"] is None else ({values["target_port"]}, False)
+        return _Behind(frozenset({values["target_port"]} - {None}), hidden=values["target_port"] is None, for_all=True)
     groups = _groups_of(row, behind)
     if groups is None:
-        return set(), True
+        return _Behind(frozenset(), hidden=True, for_all=True)
     found = {None if each is None else each.values["port"] for each in groups}
-    return {each for each in found if each}, None in found
+    return _Behind(frozenset(each for each in found if each), hidden=None in found, for_all=_is_for_all(values))
 
 
-def _groups_of(row: SeenRow, behind: Mapping[tuple[str, str, str], SeenRow]) -> list[SeenRow | None] | None:
+def _is_for_all(values: Mapping[str, Any]) -> bool:
+    """By what is done first, and in a rule by what it asks of who comes: hosts and paths anybody can ask for."""
+    actions = values["actions"] if "actions" in values else None if values["action"] is None else [values["action"]]
+    asks = values.get("conditions", [])
+    return actions is not None and asks is not None and not any(each.startswith(_SIGN_IN) for each in actions) and "source-ip" not in asks
+
+
+def _groups_of(row: SeenRow, behind: Mapping[Place, SeenRow]) -> list[SeenRow | None] | None:
     """The target groups behind a listener, None for one that was not seen; None in place of all where it was not read which they are."""
     named, weighed = row.values["target_groups"], row.values["weighed_groups"]
     if named is None or weighed is None:

@@ -27,6 +27,12 @@ GROUP_RULE: Mapping[str, Column] = {
     "openness": Column("text", about=f"Of the rule alone: {OPENNESS}."),
     **OPENED,
 }
+PUBLIC_INTERFACE: Mapping[str, Column] = {
+    "interface_id": Column("text"),
+    "group_id": Column("text"),
+    "has_public_ipv4": Column("boolean", about="At any of its private addresses."),
+    "has_public_ipv6": Column("boolean", about="It has an IPv6 address, and its subnet answers the world by an internet gateway."),
+}
 NETWORK_ACL: Mapping[str, Column] = {
     "acl_id": Column("text"),
     "vpc_id": Column("text"),
@@ -81,6 +87,7 @@ _later = partial(later, "aws")
 
 MAKERS: Mapping[str, Maker] = {
     "group_rules": Maker(_later("networks", "group_rules"), GROUP_RULE),
+    "public_interfaces": Maker(_later("networks", "public_interfaces"), PUBLIC_INTERFACE),
     "network_acls": Maker(_later("networks", "network_acls"), NETWORK_ACL),
     "routes": Maker(_later("networks", "routes"), ROUTE),
     "exposures": Maker(_later("exposures", "exposures"), EXPOSURE),

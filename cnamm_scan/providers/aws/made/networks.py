@@ -14,9 +14,10 @@ from cnamm_scan.providers.first_match import ANYBODY, Through, open_ports, opene
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Addresses, Openness, judge
 from cnamm_scan.providers.ports import ALL_PORTS, LAST, PROTOCOLS, SSH_AND_RDP, Ports, ports
-from cnamm_scan.providers.truths import Truth, any_of
+from cnamm_scan.providers.truths import Truth, any_of, both
 
 RULE = "aws.ec2.security_group_rule"
+INTERFACE = "aws.ec2.interface_group"
 MOST_RULES = 1000
 """As many as a network interface can have. https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html"""
 _ALL = Through(EVERYWHERE, EVERYWHERE)
@@ -112,6 +113,17 @@ def _traffic(protocol: str | None, first: int | None, last: int | None) -> str |
     if first < 0 or (first, last) == (0, LAST):
         return f"all {named.upper()} ports"
     return f"{named.upper()} port {first}" if first == last else f"{named.upper()} ports {first}-{last}"
+
+
+def public_interfaces(seen: SeenTables) -> Iterable[MadeRow]:
+    """A row for each security group of each network interface, with the kinds of address by which the internet may come to it."""
+    paths = Paths(seen)
+    for row in seen.rows(INTERFACE):
+        values = row.values
+        subnet = values["subnet_id"]
+        answered = None if subnet is None else paths.is_answered_by_ipv6(row.target, row.region, subnet)
+        made = {name: values[name] for name in ("interface_id", "group_id", "has_public_ipv4")}
+        yield MadeRow(row.target, row.region, row.key, {**made, "has_public_ipv6": both(values["has_ipv6"], answered)}, (row.fact,))
 
 
 def network_acls(seen: SeenTables) -> Iterable[MadeRow]:

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/vpc/latest/userguide/nacl-ephemeral-ports.html, http
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -133,9 +134,9 @@ class Paths:
         for at, (row, pieces) in self.inward.items():
             for subnet in row.values["subnets"] or ():
                 self._acls[row.target, row.region, subnet] = (pieces, outward[at][1])
-        self._blocks = {(row.target, row.region): row.values for row in seen.rows(BLOCK)}
+        self._blocks = {(row.target, row.region): row.values for row in _rows(seen, BLOCK)}
         self._excluded: dict[Place, list[tuple[str | None, Truth]]] = {}
-        for row in seen.rows(EXCLUSION):
+        for row in _rows(seen, EXCLUSION):
             told = (row.values["resource"], _lets_in(row.values["mode"], row.values["state"]))
             self._excluded.setdefault((row.target, row.region), []).append(told)
 
@@ -169,6 +170,11 @@ class Paths:
             return ANYBODY
         found = self._leads.get((target, region, table), Through(NO_ADDRESSES, NO_ADDRESSES))
         return Through(found.sure, EVERYWHERE) if self.seen.dark(ROUTE, target, region) else found
+
+    def is_answered_by_ipv6(self, target: str, region: str, subnet: str) -> Truth:
+        """Whether the world is answered from the subnet by IPv6, of which every address is a public one, wherever it stands."""
+        found = self.answers(target, region, subnet)
+        return is_world(Through(Addresses((), found.sure.ipv6), Addresses((), found.possible.ipv6)))
 
     def reaches_internet(self, target: str, region: str, subnet: str) -> Truth:
         """Whether what has a public address there can be answered: a route leads to an internet gateway, and nothing blocks that."""
@@ -222,13 +228,20 @@ def _lets_in(mode: str | None, state: str | None) -> Truth:
     return True if mode == "allow-bidirectional" and state in _SETTLED else None
 
 
+def _rows(seen: SeenTables, table: str) -> Sequence[SeenRow]:
+    """Of a table that a view does not ask nothing is wanted."""
+    return seen.rows(table) if table in seen.reads else ()
+
+
 def _walls(seen: SeenTables, *, egress: bool) -> dict[Id, tuple[SeenRow, Pieces]]:
     """Each network ACL with whom it lets through, inwards or outwards; anybody, maybe, where its rules were not all read.
 
     Each direction of a network ACL has at least its last rule, which nobody can take away: told of none, its rules were not read.
     """
-    made: dict[Id, tuple[SeenRow, list[Entry]]] = {(row.target, row.region, str(row.values["acl_id"])): (row, []) for row in seen.rows(ACL)}
-    for row in seen.rows(ACL_ENTRY):
+    made: dict[Id, tuple[SeenRow, list[Entry]]] = {
+        (row.target, row.region, str(row.values["acl_id"])): (row, []) for row in _rows(seen, ACL)
+    }
+    for row in _rows(seen, ACL_ENTRY):
         values = row.values
         at = (row.target, row.region, str(values["acl_id"]))
         if values["is_egress"] is (not egress) or at not in made:

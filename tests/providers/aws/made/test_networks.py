@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -332,13 +333,49 @@ def test_a_network_acl_of_which_no_rule_of_a_direction_is_told_was_not_read_ther
     assert acl()["opens_ssh_or_rdp"] is None
 
 
-def listener(*rules: Json, behind: int | None = 8080, kind: str | None = "ip", **more: Any) -> Json:
+def interface(*ways: Json, unread: Iterable[str] = (), **more: Any) -> Json:
+    """What is made of an interface whose subnet has these routes."""
+    row = {"interface_id": "eni", "group_id": "sg", "subnet_id": "subnet", "has_public_ipv4": False, "has_ipv6": True, **more}
+    tables = {
+        **LISTED_ENTRIES,
+        "aws.ec2.subnet": {"subnet": {"subnet_id": "subnet", "vpc_id": "vpc"}},
+        "aws.ec2.route_table": {"rtb": {"route_table_id": "rtb", "vpc_id": "vpc", "subnets": [], "is_main": True}},
+        "aws.ec2.route": {str(n): each for n, each in enumerate(ways)},
+    }
+    others = {name.replace(".", "__"): given for name, given in tables.items()}
+    return made_by("public_interfaces", "aws.ec2.interface_group", {"i": row}, unread=unread, **others)["i"]
+
+
+def way(gateway: str | None, four: str = "", six: str = "", **more: Any) -> Json:
+    made = {"route_table_id": "rtb", "destination_ipv4": four, "destination_ipv6": six, "destination_list": "", "gateway_id": gateway}
+    return {**made, "state": "active", **more}
+
+
+def test_an_ipv6_address_is_reached_where_its_subnet_answers_by_an_internet_gateway() -> None:
+    assert interface(way("igw-1", six="::/0"))["has_public_ipv6"] is True
+    assert interface(way("igw-1", six="::/1"), way("igw-1", six="8000::/1"))["has_public_ipv6"] is True
+    assert interface(way("none", six="::/0"))["has_public_ipv6"] is False  # an egress-only gateway, or a NAT
+    assert interface(way("igw-1", four="0.0.0.0/0"))["has_public_ipv6"] is False
+    assert interface(way("igw-1", six="::/0", state="blackhole"))["has_public_ipv6"] is False
+    assert interface(way("vpce-1", six="::/0"))["has_public_ipv6"] is None  # a firewall stands between
+    assert interface(way("igw-1", six="::/0"), has_ipv6=False)["has_public_ipv6"] is False
+    assert interface(way("igw-1", six="::/0"), subnet_id=None)["has_public_ipv6"] is None
+    assert interface(way(None, six="::/0"))["has_public_ipv6"] is None
+    assert interface(unread=["aws.ec2.route"])["has_public_ipv6"] is None
+    assert interface(unread=["aws.ec2.route_table"])["has_public_ipv6"] is None
+    assert interface(way("none", six="::/0"), has_public_ipv4=True)["has_public_ipv4"] is True
+
+
+def listener(
+    *rules: Json, behind: int | None = 8080, kind: str | None = "ip", forwards: Sequence[Json] = (), unread: Iterable[str] = (), **more: Any
+) -> Json:
     row = {
         "load_balancer": "lb",
         "scheme": "internet-facing",
         "protocol": "TCP",
         "port": 80,
         "security_groups": [],
+        "action": "forward",
         "target_groups": ["tg"],
         "weighed_groups": [],
         **more,
@@ -346,9 +383,25 @@ def listener(*rules: Json, behind: int | None = 8080, kind: str | None = "ip", *
     tables = {
         **LISTED_ENTRIES,
         RULE: {str(n): each for n, each in enumerate(rules)},
-        "aws.elbv2.target_group": {"tg": {"arn": "tg", "port": behind, "target_type": kind}},
+        "aws.elbv2.listener_rule": {str(n): each for n, each in enumerate(forwards)},
+        "aws.elbv2.target_group": {
+            "tg": {"arn": "tg", "port": behind, "target_type": kind},
+            "search": {"arn": "search", "port": 9200, "target_type": "ip"},
+        },
     }
-    return made_by("listeners", "aws.elbv2.listener", {"l": row}, **{k.replace(".", "__"): v for k, v in tables.items()})["l"]
+    others = {name.replace(".", "__"): given for name, given in tables.items()}
+    return made_by("listeners", "aws.elbv2.listener", {"l": row}, unread=unread, **others)["l"]
+
+
+def forward(*actions: str, to: str = "search", of: str = "l", **more: Any) -> Json:
+    made = {
+        "listener_arn": of,
+        "conditions": ["host-header"],
+        "actions": [*actions, "forward"],
+        "target_groups": [to],
+        "weighed_groups": [],
+    }
+    return {**made, **more}
 
 
 def test_a_listener_is_judged_by_its_port_and_the_one_behind_it() -> None:
@@ -373,6 +426,30 @@ def test_targets_that_see_who_comes_may_turn_the_world_away_behind_a_balancer_wi
     assert listener(port=5432, kind="instance", scheme="internal")["opens_databases"] is False
     unread: list[Json] = [{"target_groups": None, "weighed_groups": ["tg"]}, {"weighed_groups": None}]
     assert [listener(port=5432, **more)["is_public"] for more in unread] == [None, None]  # among those may be one that sees who comes
+
+
+def test_a_listener_is_judged_by_where_each_of_its_rules_leads() -> None:
+    web: Json = {"protocol": "HTTPS", "port": 443, "security_groups": ["sg"]}
+    all_come, turned = rule("0.0.0.0/0", 443), {"action": "fixed-response", "target_groups": [], **web}
+
+    def found(*forwards: Json, **more: Any) -> Any:
+        return listener(all_come, forwards=forwards, **{**turned, **more})["opens_search_engines"]
+
+    assert found() is False
+    assert found(forward()) is True
+    assert found(forward(to="tg"), forward(conditions=["path-pattern", "http-header"], target_groups=[], weighed_groups=["search"])) is True
+    assert found(forward(of="another")) is False
+    assert found(forward(conditions=["host-header", "source-ip"])) is None
+    assert found(forward("authenticate-oidc")) is None
+    assert found(forward("jwt-validation"), forward()) is True
+    assert found(action="authenticate-cognito", target_groups=["search"]) is None
+    assert found(action="forward", target_groups=["search"]) is True
+    assert [found({**forward(), name: None}) for name in ("conditions", "actions", "target_groups", "weighed_groups")] == [None] * 4
+    assert found(action=None, target_groups=["search"]) is None
+    assert found(unread=["aws.elbv2.listener_rule"]) is None
+    assert found(forward(), unread=["aws.elbv2.listener_rule"]) is True
+    assert found(forward(), scheme="internal") is False
+    assert listener(behind=5432, protocol="TCP", unread=["aws.elbv2.listener_rule"])["opens_search_engines"] is False  # has none
 
 
 def test_a_classic_balancer_without_groups_lets_everybody_in() -> None:

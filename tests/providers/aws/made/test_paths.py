@@ -17,7 +17,7 @@ PLACE = (TARGET, "r1")
 
 def seen(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> Seen:
     """Tables of one region, read whole."""
-    return Seen({name: [("r1", row) for row in rows] for name, rows in tables.items()})
+    return Seen({name: [("r1", row) for row in rows] for name, rows in tables.items()}, reads=dict.fromkeys(tables, ()))
 
 
 def entry(**said: Any) -> Mapping[str, Any]:
