@@ -163,6 +163,7 @@ def trusted_accounts(seen: SeenTables) -> Iterator[MadeRow]:
                     "asks_our_organisation": found["asks_organisation"],
                     "asks_named_principal": _names_principals(statement, account),
                     "ends_by_itself": found["ends_by_itself"],
+                    "ends_at": found["ends_at"],
                 }
                 yield MadeRow(*place, f"{role.arn}#{number}/{account}", made, facts_)
 
