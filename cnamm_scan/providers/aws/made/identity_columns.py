@@ -139,7 +139,7 @@ TRUST: Mapping[str, Column] = {
 """Columns of a statement of a role's trust policy, beside those of `STATEMENT`."""
 TRUSTED_ACCOUNT: Mapping[str, Column] = {
     **_OF_A_ROLE,
-    "trusted_account": Column("text"),
+    "trusted_account": Column("text", about="Its number, or the id of an organisation of which any account is trusted."),
     "asks_external_id": Column("boolean"),
     "asks_our_organisation": Column("boolean", about="Asks for membership in an organisation that is named."),
     "asks_named_principal": Column("boolean", about="Names users or roles of the account one by one."),
