@@ -19,8 +19,8 @@ def _value(folder: Path, table: str, data: Any, column: str) -> Any:
     return value
 
 
-def _rule(name: str, counting: int, **more: Any) -> Any:
-    overrides = [{"Name": f"rule-{number}", "ActionToUse": {"Count": {}}} for number in range(counting)]
+def _rule(name: str, counting: int, instead: str = "Count", **more: Any) -> Any:
+    overrides = [{"Name": f"rule-{number}", "ActionToUse": {instead: {}}} for number in range(counting)]
     overrides.append({"Name": "Count", "ActionToUse": {"Block": {}}})
     return {
         "Name": "r",
@@ -38,6 +38,8 @@ def _rule(name: str, counting: int, **more: Any) -> Any:
         (_rule("AWSManagedRulesCommonRuleSet", 23), None),
         (_rule("AWSManagedRulesSQLiRuleSet", 2), True),
         (_rule("AWSManagedRulesSQLiRuleSet", 5), None),
+        (_rule("AWSManagedRulesCommonRuleSet", 23, "Allow"), None),
+        (_rule("AWSManagedRulesCommonRuleSet", 23, "Block"), True),
         (_rule("AWSManagedRulesCommonRuleSet", 0, OverrideAction={"Count": {}}), False),
     ],
 )

@@ -52,8 +52,10 @@ def access_points(seen: SeenTables) -> Iterable[MadeRow]:
     for row in seen.rows(POINT):
         values, origin = row.values, row.values["network_origin"]
         setting = replace(places.at(row, row.key), in_network=origin == "VPC")
-        bucket = below.get((row.target, str(values["bucket"])), _UNREAD)  # it may be another account's
-        switches = strictest(_switches(values), above.get(row.target, _UNREAD), bucket)
+        # those of the bucket and of the account that owns it hold, which may be another one's
+        is_own = values["bucket_is_own"] is True
+        bucket = below.get((row.target, str(values["bucket"])), _UNREAD) if is_own else _UNREAD
+        switches = strictest(_switches(values), above.get(row.target, _UNREAD) if is_own else _UNREAD, bucket)
         made = facts.bucket_row(str(values["bucket"]), Bucket(_policy(row), switches=switches), setting)
         admitted: dict[str, Any] = {name: made[name] for name in ("reach", "is_open", "accounts", "services", "service_is_unbounded")}
         if values["policy"] is None or (origin is None and made["is_open"] is not False):

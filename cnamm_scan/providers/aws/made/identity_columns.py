@@ -123,6 +123,7 @@ TRUST: Mapping[str, Column] = {
     "asks_organisation": Column("boolean"),
     "asks_audience": Column("boolean", about="Of a token."),
     "ends_by_itself": Column("boolean", about="Is bound to a time that ends."),
+    "ends_at": Column("timestamp", about="When that is."),
     "federated": Column("list", about="Identity providers that are trusted."),
     "is_service": Column("boolean", about="Trusts an AWS service."),
     "is_saml": Column("boolean"),
@@ -138,9 +139,10 @@ TRUST: Mapping[str, Column] = {
 """Columns of a statement of a role's trust policy, beside those of `STATEMENT`."""
 TRUSTED_ACCOUNT: Mapping[str, Column] = {
     **_OF_A_ROLE,
-    "trusted_account": Column("text"),
+    "trusted_account": Column("text", about="Its number, or the id of an organisation of which any account is trusted."),
     "asks_external_id": Column("boolean"),
     "asks_our_organisation": Column("boolean", about="Asks for membership in an organisation that is named."),
     "asks_named_principal": Column("boolean", about="Names users or roles of the account one by one."),
     "ends_by_itself": Column("boolean"),
+    "ends_at": Column("timestamp"),
 }

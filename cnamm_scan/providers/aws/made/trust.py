@@ -147,7 +147,7 @@ def _unbounded(statement: Statement, document: Document, setting: Setting, found
 
 
 def trusted_accounts(seen: SeenTables) -> Iterator[MadeRow]:
-    """A row for each account that a statement names beside its own."""
+    """A row for each account that a statement names beside its own, and for each organisation other than the own one."""
     for role, document, setting, said, facts_ in _of_roles(seen):
         place = (role.row.target, role.row.region)
         kept = {name: value for name, value in said.items() if name in _OF_OUTSIDERS}
@@ -155,14 +155,15 @@ def trusted_accounts(seen: SeenTables) -> Iterator[MadeRow]:
             yield MadeRow(*place, role.arn, kept, facts_)
             continue
         for number, statement, found in _statements(document, setting):
-            for account in found["accounts"]:
+            for account in (*found["accounts"], *found["organisations"]):
                 made = {
                     **kept,
                     "trusted_account": account,
                     "asks_external_id": found["asks_external_id"],
-                    "asks_our_organisation": found["asks_organisation"],
+                    "asks_our_organisation": found["asks_organisation"] and account not in found["organisations"],
                     "asks_named_principal": _names_principals(statement, account),
                     "ends_by_itself": found["ends_by_itself"],
+                    "ends_at": found["ends_at"],
                 }
                 yield MadeRow(*place, f"{role.arn}#{number}/{account}", made, facts_)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from cnamm_scan.providers.aws.policies import escalation, questions, services
@@ -11,6 +12,7 @@ from cnamm_scan.providers.aws.policies.admission import Admission, Reach
 from cnamm_scan.providers.aws.policies.assuming import Role, steps
 from cnamm_scan.providers.aws.policies.bounds import narrowed_by
 from cnamm_scan.providers.aws.policies.buckets import Bucket, arns_of, bucket_reach
+from cnamm_scan.providers.aws.policies.conditions import Test, moment
 from cnamm_scan.providers.aws.policies.documents import Document, Statement
 from cnamm_scan.providers.aws.policies.evaluate import Admitted, Case, admit_one, whole
 from cnamm_scan.providers.aws.policies.keys import Bound
@@ -180,13 +182,15 @@ def trust_rows(trust: Document, setting: Setting) -> list[Row]:
     for statement, row in zip(trust.allows, statement_rows(trust, setting), strict=True):
         narrowed = set(row["narrowed_by"])
         federated = statement.principals.federated
+        ends = [_end(test) for test in statement.tests if test.key == "aws:currenttime" and test.how.startswith("less")]
         made.append(
             {
                 **row,
                 "asks_external_id": Bound.EXTERNAL_ID.value in narrowed,
                 "asks_mfa": Bound.MFA.value in narrowed,
                 "asks_organisation": Bound.ORGANISATION.value in narrowed,
-                "ends_by_itself": any(test.key == "aws:currenttime" and test.how.startswith("less") for test in statement.tests),
+                "ends_by_itself": bool(ends),
+                "ends_at": min(filter(None, ends), default=None),
                 "is_saml": any(map(is_saml, federated)),
                 "is_web_identity": any(not is_saml(each) for each in federated),
                 "is_pipeline": any(map(is_pipeline, federated)),
@@ -194,6 +198,17 @@ def trust_rows(trust: Document, setting: Setting) -> list[Row]:
             }
         )
     return made
+
+
+def _end(test: Test) -> str | None:
+    """When a test of the time holds no more: its latest value, any of which suffices. None where one is no date."""
+    found = [moment(value) for value in test.values]
+    if not found or None in found:
+        return None
+    try:
+        return f"{datetime.fromtimestamp(max(each for each in found if each is not None), UTC):%Y-%m-%dT%H:%M:%SZ}"
+    except (ValueError, OverflowError, OSError):  # beyond the year 9999
+        return None
 
 
 def bucket_row(name: str, bucket: Bucket, setting: Setting) -> Row:

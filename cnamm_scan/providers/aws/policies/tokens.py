@@ -71,6 +71,13 @@ _CLUSTER_IN_URL = (
     r"oidc\.eks(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|api\.aws)/id/.*|container\.googleapis\.com/v1/projects/.*"
     r"|[^/]*\.oic\.prod-aks\.azure\.com/.*"
 )
+_CLUSTER = Issuer(
+    "Kubernetes cluster",
+    _shape(_CLUSTER_IN_URL),
+    cluster=True,
+    # https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
+    binds={"sub": _shape(rf"^system:serviceaccount:[^:{END}]+:")},
+)
 ISSUERS: tuple[Issuer, ...] = (
     Issuer(
         "GitHub Actions",
@@ -160,13 +167,7 @@ ISSUERS: tuple[Issuer, ...] = (
         # https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html
         binds={"aud": _WHOLE, "sub": _WHOLE},
     ),
-    Issuer(
-        "Kubernetes cluster",
-        _shape(_CLUSTER_IN_URL),
-        cluster=True,
-        # https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
-        binds={"sub": _shape(rf"^system:serviceaccount:[^:{END}]+:")},
-    ),
+    _CLUSTER,
     Issuer("an issuer of one customer", _shape(_TENANT_IN_URL), code=False),
 )
 """Known issuers; the first whose host fits counts."""
@@ -191,6 +192,13 @@ def issuer_of(provider: str) -> Issuer:
     """Who issues the tokens of this provider; of an unlisted one nothing is taken for granted."""
     host = host_of(provider)
     return next((each for each in ISSUERS if each.host.fullmatch(host)), _UNLISTED)
+
+
+def _issuer_asked(provider: str, tests: tuple[Test, ...]) -> Issuer:
+    """The same, where the subjects that are asked for tell more: a cluster that somebody runs himself has an issuer at any host."""
+    issuer, subject = issuer_of(provider), f"{host_of(provider)}:sub"
+    asked = (value for test in tests if test.key == subject for value in test.values)
+    return _CLUSTER if not issuer.listed and any(literal_prefix(value).startswith("system:") for value in asked) else issuer
 
 
 def is_pipeline(provider: str) -> bool:
@@ -233,7 +241,7 @@ def token_callers(provider: str, tests: tuple[Test, ...]) -> Iterator[Caller]:
     if is_saml(provider):
         yield Caller(Kind.TOKEN, _not_signed(tests, {}), name=provider, guest=OWN)
         return
-    host, issuer = host_of(provider), issuer_of(provider)
+    host, issuer = host_of(provider), _issuer_asked(provider, tests)
     claims = {test.key.removeprefix(f"{host}:") for test in tests if test.key.startswith(f"{host}:")}
     own = {f"{host}:{claim}": _OWN_CLAIM if claim in _ALWAYS_THERE else _OWN_MAYBE for claim in claims}
     theirs = {f"{host}:{claim}": Domain(rest=Claim(issuer, claim), may_lack=True) for claim in claims}

@@ -146,6 +146,16 @@ WAYS: tuple[Way, ...] = (
         _SAR + "awsidentityandaccessmanagementiam.html",
     ),
     _passing("ec2:RunInstances", "ec2.amazonaws.com", "starts an instance with a stronger role", "ec2:runinstances"),
+    Way(
+        "iam:PassRole+ec2:RequestSpotInstances",
+        "starts a Spot Instance with a stronger role",
+        (
+            Step(("iam:passrole",), ROLE, "ec2.amazonaws.com"),
+            Step(("ec2:requestspotinstances",), "arn:aws:ec2:*:*:spot-instances-request/*"),
+        ),
+        _SAR + "amazonec2.html",
+        Strength.DIRECT,
+    ),
     _passing(
         "ec2:AssociateIamInstanceProfile",
         "ec2.amazonaws.com",
@@ -272,6 +282,14 @@ WAYS: tuple[Way, ...] = (
         source=_SAR + "amazonelasticmapreduce.html",
     ),
     _passing(
+        "emr-serverless:StartJobRun",
+        "emr-serverless.amazonaws.com",
+        "runs a job as a stronger role",
+        "emr-serverless:createapplication",
+        "emr-serverless:startjobrun",
+        source=_SAR + "amazonemrserverless.html",
+    ),
+    _passing(
         "eks:CreatePodIdentityAssociation",
         "pods.eks.amazonaws.com",
         "gives pods a stronger role",
@@ -305,6 +323,12 @@ WAYS: tuple[Way, ...] = (
         "ssm:SendCommand",
         "runs commands on instances that hold a role",
         _one("ssm:sendcommand", "arn:aws:ec2:*:*:instance/*"),
+        _SAR + "awssystemsmanager.html",
+    ),
+    Way(
+        "ssm:CreateAssociation",
+        "has an association run commands on instances that hold a role",
+        (Step(("ssm:createassociation", "ssm:updateassociation"), "arn:aws:ec2:*:*:instance/*"),),
         _SAR + "awssystemsmanager.html",
     ),
     Way(
@@ -357,6 +381,12 @@ WAYS: tuple[Way, ...] = (
         "opens a shell in containers that hold a role",
         _one("ecs:executecommand", "arn:aws:ecs:*:*:task/*"),
         _SAR + "amazonelasticcontainerservice.html",
+    ),
+    Way(
+        "elasticmapreduce:AddJobFlowSteps",
+        "has a cluster that holds a role run its own steps",
+        _one("elasticmapreduce:addjobflowsteps", "arn:aws:elasticmapreduce:*:*:cluster/*"),
+        _SAR + "amazonelasticmapreduce.html",
     ),
     Way(
         "sagemaker:CreatePresignedNotebookInstanceUrl",

@@ -134,6 +134,11 @@ def test_services_are_bound_or_not() -> None:
     ("given", "bucket", "expected"),
     [
         ({}, {}, True),
+        ({"account": {**OWN, "restricts_public_buckets": True}}, {}, False),
+        # of another account's bucket: what is above it is not ours
+        ({"bucket_is_own": False, "account": {**OWN, "restricts_public_buckets": True}}, {"restricts_public_policy": True}, None),
+        ({"bucket_is_own": None, "account": {**OWN, "restricts_public_buckets": True}}, {}, None),
+        ({"bucket_is_own": False, "restricts_public_policy": True}, None, False),
         ({"restricts_public_policy": True}, {}, False),
         ({}, {"restricts_public_policy": True}, False),
         ({}, None, None),
@@ -146,9 +151,12 @@ def test_services_are_bound_or_not() -> None:
     ],
 )
 def test_whether_an_access_point_is_open(given: dict[str, Any], bucket: dict[str, Any] | None, expected: bool | None) -> None:
+    account = given.get("account", OWN)
+    given = {name: value for name, value in given.items() if name != "account"}
     point = {
         "name": "p",
         "bucket": "b",
+        "bucket_is_own": True,
         "network_origin": "Internet",
         "policy": OPEN,
         "ignores_public_acls": False,
@@ -156,5 +164,5 @@ def test_whether_an_access_point_is_open(given: dict[str, Any], bucket: dict[str
         **given,
     }
     below = {} if bucket is None else {"arn:aws:s3:::b": {**PLAIN, **bucket}}
-    (made,) = made_by("access_points", POINT, {"arn:p": point}, aws__s3__bucket=below).values()
+    (made,) = made_by("access_points", POINT, {"arn:p": point}, aws__s3__bucket=below, aws__account__account={"me": account}).values()
     assert made["is_open"] is expected

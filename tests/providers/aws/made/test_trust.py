@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.providers.aws.made.given import policy
+from tests.providers.aws.made.given import ACCOUNT as ACCOUNTS
+from tests.providers.aws.made.given import OURS, policy
 from tests.providers.aws.made.identities import ACCOUNT, EC2, Identities, rows
 
 GITHUB = "token.actions.githubusercontent.com"
@@ -129,3 +131,13 @@ def test_outside_accounts_are_a_row_each_with_what_is_asked_of_them() -> None:
         f"role/r#3/{OTHER}": (False, True, False),
         f"role/r#4/{OTHER}": (False, False, False),
     }
+
+
+@pytest.mark.parametrize(("own", "expected"), [("o-ours", ["o-vendor1234"]), ("none", ["o-ours", "o-vendor1234"]), (None, [None, None])])
+def test_an_organisation_that_is_not_ours_is_a_row_too(own: str | None, expected: list[str | None]) -> None:
+    theirs = {"StringEquals": {"aws:PrincipalOrgID": ["o-vendor1234", OURS]}}
+    seen = Identities(roles={"r": {"trust": policy(trusting("*", theirs))}}).told()
+    account = replace(seen.tables[ACCOUNTS][0], values={"organization_id": own})
+    made = rows("iam_trusted_accounts", replace(seen, tables={**seen.tables, ACCOUNTS: [account]}))
+    assert [made[key]["trusted_account"] for key in sorted(made)] == expected
+    assert not any(row["asks_our_organisation"] or row["asks_named_principal"] for row in made.values())

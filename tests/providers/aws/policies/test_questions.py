@@ -212,6 +212,26 @@ def test_rows_of_trust_policies() -> None:
     first, second = facts.trust_rows(document(token, partner), Setting(ME, place=Place.TRUST))
     assert (first["is_pipeline"], first["tokens_are_bound"], first["narrowed_by"], first["reach"]) == (True, True, ["subject"], "source")
     assert (second["asks_external_id"], second["ends_by_itself"], second["accounts"], second["reach"]) == (True, True, [PARTNER], "named")
+    assert (first["ends_at"], second["ends_at"]) == (None, "2030-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("written", "ends_at"),
+    [
+        ({"DateLessThan": {"aws:CurrentTime": ["2030-01-01T00:00:00Z", "2031-01-01T00:00:00+01:00"]}}, "2030-12-31T23:00:00Z"),
+        (
+            {"DateLessThan": {"aws:CurrentTime": "2030-01-01"}, "DateLessThanEquals": {"aws:CurrentTime": "1767225600"}},
+            "2026-01-01T00:00:00Z",
+        ),
+        ({"DateLessThan": {"aws:CurrentTime": "${aws:TokenIssueTime}"}}, None),
+        ({"DateLessThan": {"aws:CurrentTime": "99999999999999"}}, None),
+        ({"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}, None),
+    ],
+)
+def test_when_a_trust_ends(written: Any, ends_at: str | None) -> None:
+    partner = {"Effect": "Allow", "Principal": {"AWS": PARTNER}, "Action": "sts:AssumeRole", "Condition": written}
+    (row,) = facts.trust_rows(document(partner), Setting(ME, place=Place.TRUST))
+    assert row["ends_at"] == ends_at
 
 
 def test_rows_of_keys_endpoints_buckets_and_principals() -> None:

@@ -82,6 +82,11 @@ def _tokens(host: str, condition: Json, *more: Json) -> str:
         ("graph.facebook.com", {"StringEquals": {"app_id": "1"}}, "open"),
         ("id.acme.example", {"StringEquals": {"sub": "deployer"}}, "bound"),
         ("id.acme.example", {}, "unknown"),
+        # a cluster that somebody runs himself, whose keys lie at any host
+        ("acme-oidc.s3.eu-west-1.amazonaws.com", {"StringEquals": {"sub": "system:serviceaccount:shop:web"}}, "bound"),
+        ("acme-oidc.s3.eu-west-1.amazonaws.com", {"StringLike": {"sub": "system:serviceaccount:shop:*"}}, "bound"),
+        ("acme-oidc.s3.eu-west-1.amazonaws.com", {"StringLike": {"sub": "system:serviceaccount:*"}}, "cluster"),
+        ("d111111abcdef8.cloudfront.net", {"StringLike": {"sub": ["deployer", "system:serviceaccount:*:web"]}}, "cluster"),
         ("id.acme.example", {"StringEquals": {"aud": "sts.amazonaws.com"}}, "unknown"),
         ("gitlab.acme.example", {"StringEquals": {"aud": "sts.amazonaws.com"}}, "unknown"),
         (
