@@ -411,7 +411,35 @@ def test_a_rule_of_kyverno_holds_where_its_webhook_does(tmp_path: Path, hooks: l
     )
 
 
-@pytest.mark.parametrize("denied", ["validatingwebhookconfigurations", "policyexceptions", "clusterpolicies"])
+@pytest.mark.parametrize(
+    ("filters", "verdict"),
+    [
+        ("[Event,*,*] [*/*,kube-system,*] [Node/?*,*,*] [Pod,*,one-name]", "pass"),
+        ("[Event,*,*] [*/*,enforced,*]", "fail"),
+        ("[*/*,enf*,*]", "fail"),
+        ("[Pod,*,*]", "fail"),
+        ("[Pod/*,other,*]", "pass"),
+        ("[Pod/exec,enforced,*]", "pass"),
+    ],
+)
+def test_kyverno_leaves_alone_what_its_own_configuration_says(tmp_path: Path, filters: str, verdict: str) -> None:
+    """Whatever a policy says: https://kyverno.io/docs/installation/customization/#resource-filters."""
+    settings = thing("ConfigMap", "kyverno", "engine", data={"resourceFilters": filters})
+    found = said(tmp_path, *KYVERNO_CRDS, SERVER, KYVERNO, settings, space("enforced"), ruled("enforced"))
+    assert found["privileged_pods_refused", "enforced"][0] == verdict
+
+
+@pytest.mark.parametrize(("asked", "verdict"), [(["pods"], "fail"), (["*/*"], "pass")])
+def test_the_baseline_binds_containers_that_are_added_later(tmp_path: Path, asked: list[str], verdict: str) -> None:
+    """A webhook that is not asked about them lets a running pod be given what no pod may be made with."""
+    level = ruled("standard", validate={"podSecurity": {"level": "baseline", "version": "latest"}})
+    hook = webhook("kyverno", "validate.kyverno.svc-fail", rules=[{**EVERYTHING[0], "resources": asked}])
+    found = said(tmp_path, *KYVERNO_CRDS, SERVER, hook, space("standard"), pod("web", "standard"), level)
+    assert found["privileged_pods_refused", "standard"][0] == "pass"
+    assert found["namespaces_enforce_baseline", "standard"][0] == verdict
+
+
+@pytest.mark.parametrize("denied", ["validatingwebhookconfigurations", "policyexceptions", "clusterpolicies", "configmaps"])
 def test_what_nobody_may_list_leaves_kyverno_open_and_labels_alone(tmp_path: Path, denied: str) -> None:
     spaces = [space("enforced"), space("labelled", **LABELS["labelled"])]
     found = said(tmp_path, *KYVERNO_CRDS, SERVER, KYVERNO, *spaces, ruled("enforced"), denied=denied)

@@ -19,6 +19,7 @@ KINDS = [
     crd("gateways", "Gateway", "v1", group="networking.istio.io"),
     crd("virtualservices", "VirtualService", "v1", group="networking.istio.io"),
 ]
+PROXY = {"name": "istio-proxy", "image": "istio/proxyv2:1.27.0"}
 NAMED: Json = {"from": [{"source": {"principals": ["cluster.local/ns/web/sa/web"]}}]}
 
 
@@ -31,14 +32,19 @@ def judged(tmp_path: Path, rule: str, *objects: Json) -> dict[str, str]:
 # ---- meshes -------------------------------------------------------------------------------------------------------------
 
 
-def meshed(name: str) -> Json:
-    containers = [{"name": "main", "image": "registry.example.com/main:1"}, {"name": "istio-proxy", "image": "istio/proxyv2:1.27.0"}]
-    return pod(name, containers=containers, metadata={"labels": {"app": name}})
+def meshed(name: str, annotations: Json | None = None) -> Json:
+    containers = [{"name": "main", "image": "registry.example.com/main:1"}, PROXY]
+    return pod(name, containers=containers, metadata={"labels": {"app": name}, "annotations": annotations or {}})
 
 
 def policy(namespace: str, *rules: Json, selector: Json | None = None) -> Json:
     spec = {"rules": list(rules), **({"selector": {"matchLabels": selector}} if selector else {})}
     return thing("AuthorizationPolicy", f"p{len(rules)}", namespace, api=SECURITY, spec=spec)
+
+
+def tried(policy: Json) -> Json:
+    """A policy that Istio only tells of."""
+    return policy | {"metadata": {**policy["metadata"], "annotations": {"istio.io/dry-run": "true"}}}
 
 
 def mesh(*more: Json, pods: Sequence[Json] = (meshed("a"), meshed("b"))) -> list[Json]:
@@ -72,6 +78,11 @@ def test_a_pod_may_ask_for_the_ambient_mesh_itself(tmp_path: Path, proxies: bool
         ([policy("shop", NAMED, selector={"app": "a"})], "fail"),
         ([policy("shop", NAMED, selector={"app": "a"}), policy("shop", NAMED, NAMED, selector={"app": "b"})], "pass"),
         ([policy("shop", NAMED, selector={"app": "a"}), policy("istio-system")], "pass"),
+        (
+            [policy("shop", {"from": [{"source": {"principals": ["p"], "namespaces": ["n"]}}, {"source": {"ipBlocks": ["0.0.0.0/0"]}}]})],
+            "fail",
+        ),
+        ([tried(policy("shop", NAMED))], "fail"),
     ],
     ids=[
         "own",
@@ -83,6 +94,8 @@ def test_a_pod_may_ask_for_the_ambient_mesh_itself(tmp_path: Path, proxies: bool
         "of one workload",
         "of each workload",
         "of one workload, nothing else is let in",
+        "one of two sources names nobody",
+        "only tried",
     ],
 )
 def test_policies_of_the_root_hold_for_every_namespace(tmp_path: Path, policies: list[Json], expected: str) -> None:
@@ -94,6 +107,72 @@ def test_policies_of_the_root_hold_for_every_namespace(tmp_path: Path, policies:
 @pytest.mark.parametrize(("pods", "expected"), [([meshed("a"), meshed("b")], "pass"), ([meshed("a"), pod("b")], "fail")])
 def test_a_pod_outside_of_the_mesh_heeds_no_policy_of_it(tmp_path: Path, pods: list[Json], expected: str) -> None:
     assert judged(tmp_path, "istio.calls_are_denied_by_default", *mesh(policy("shop"), pods=pods))["shop"] == expected
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        ({}, "pass"),
+        ({"traffic.sidecar.istio.io/excludeInboundPorts": "15020, 15090"}, "pass"),
+        ({"traffic.sidecar.istio.io/includeInboundPorts": "*"}, "pass"),
+        ({"traffic.sidecar.istio.io/excludeInboundPorts": "15020,8080"}, "unknown"),
+        ({"traffic.sidecar.istio.io/includeInboundPorts": ""}, "unknown"),
+        ({"sidecar.istio.io/interceptionMode": "NONE"}, "unknown"),
+    ],
+)
+def test_an_annotation_may_let_calls_past_the_proxy(tmp_path: Path, annotations: Json, expected: str) -> None:
+    """Strict mutual TLS is asked of what comes through the proxy alone; ports of the proxy itself are never led through it."""
+    pods = [meshed("a"), meshed("b", annotations)]
+    assert judged(tmp_path, "istio.mutual_tls_required", *mesh(pods=pods))["shop"] == expected
+
+
+@pytest.mark.parametrize(
+    ("policies", "expected"),
+    [
+        ([policy("shop")], "pass"),
+        ([policy("shop"), policy("shop", NAMED, selector={"app": "a"})], "pass"),
+        ([policy("shop"), policy("shop", {}, selector={"app": "a"})], "unknown"),
+        ([policy("shop"), policy("istio-system", {}, selector={"app": "a"})], "unknown"),
+        ([policy("shop"), policy("shop", {}, selector={"istio": "ingressgateway"})], "pass"),
+    ],
+)
+def test_what_one_policy_denies_another_may_open_for_some_pods(tmp_path: Path, policies: list[Json], expected: str) -> None:
+    door = thing("Ingress", "front", "shop", api=INGRESS, spec={"defaultBackend": {"service": {"name": "a", "port": {"number": 80}}}})
+    assert judged(tmp_path, "gateway.backend_restricted", *mesh(door, *policies)) == {"shop/a": expected}
+
+
+LINKERD = "policy.linkerd.io/v1alpha1"
+GUARD = crd("authorizationpolicies", "AuthorizationPolicy", "v1alpha1", group="policy.linkerd.io")
+
+
+@pytest.mark.parametrize(
+    ("asked", "annotations", "expected"),
+    [
+        (["MeshTLSAuthentication"], {}, "pass"),
+        (["NetworkAuthentication"], {}, "unknown"),
+        ([], {}, "unknown"),
+        (["MeshTLSAuthentication"], {"config.linkerd.io/skip-inbound-ports": "4190"}, "pass"),
+        (["MeshTLSAuthentication"], {"config.linkerd.io/skip-inbound-ports": "3306"}, "unknown"),
+        (["MeshTLSAuthentication"], {"config.linkerd.io/default-inbound-policy": "all-unauthenticated"}, "fail"),
+    ],
+)
+def test_linkerd_asks_who_calls_unless_a_policy_or_a_pod_says_otherwise(
+    tmp_path: Path, asked: list[str], annotations: Json, expected: str
+) -> None:
+    what = {"config.linkerd.io/default-inbound-policy": "all-authenticated"}
+    shop = thing("Namespace", "shop", metadata={"annotations": what}, status={"phase": "Active"})
+    refs = [{"kind": kind, "name": "who"} for kind in asked]
+    spec = {"targetRef": {"kind": "Server", "name": "web"}, "requiredAuthenticationRefs": refs}
+    containers = [{"name": "main", "image": "registry.example.com/main:1"}, {"name": "linkerd-proxy", "image": "linkerd/proxy:edge"}]
+    pods = [pod(name, containers=containers, metadata={"annotations": annotations}) for name in ("a", "b")]
+    found = judged(
+        tmp_path,
+        "istio.mutual_tls_required",
+        GUARD,
+        shop,
+        *mesh(thing("AuthorizationPolicy", "p", "shop", api=LINKERD, spec=spec), pods=pods),
+    )
+    assert found["shop"] == expected
 
 
 # ---- ways in ------------------------------------------------------------------------------------------------------------
@@ -133,8 +212,14 @@ def before(*, tls: bool) -> list[Json]:
     ],
 )
 def test_a_port_of_plain_http_may_be_sent_on_or_stand_behind_tls(tmp_path: Path, objects: list[Json], expected: str) -> None:
-    proxy = pod("proxy", "infra", containers=[{"name": "istio-proxy", "image": "istio/proxyv2:1.27.0"}])
+    proxy = pod("proxy", "infra", containers=[PROXY], metadata={"labels": {"istio": "ingress"}})
     assert list(judged(tmp_path, "istio.gateway_has_tls", *KINDS, proxy, *objects).values()) == [expected]
+
+
+def test_a_gateway_that_selects_no_pod_opens_no_port(tmp_path: Path) -> None:
+    made = {"creationTimestamp": "2025-12-01T00:00:00Z"}
+    unused = gateway("HTTP") | {"metadata": {"name": "web", "namespace": "infra", **made}}
+    assert list(judged(tmp_path, "istio.gateway_has_tls", *KINDS, meshed("a"), unused).values()) == ["unknown"]
 
 
 def test_an_ingress_that_answers_a_challenge_is_not_asked_for_tls(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ containers from the page about sidecar containers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -378,10 +379,19 @@ def bare_url(address: Json) -> Json:
     return address.partition("?")[0] if isinstance(address, str) else address
 
 
+_KYVERNO_FILTER = re.compile(r"\[ *([^][, ]*) *, *([^][, ]*) *, *([^][, ]*) *\]")
+"""https://kyverno.io/docs/installation/customization/#resource-filters"""
+
+
 def config_map(document: Json) -> Json:
-    """The same with `secrets`: the names under which its values are secrets, are named like some, or may be. Values go no further."""
-    found = of_files(optional(whole(document), "data"), optional(document, "binaryData"))
-    return {**document, "secrets": found.document()}
+    """The same with `secrets`: the names under which its values are secrets, are named like some, or may be. Values go no further.
+
+    But for `kyvernoFilters`, where it is Kyverno's configuration: what its engine leaves alone, each as `Kind,Namespace,Name`.
+    """
+    data = optional(whole(document), "data")
+    found = of_files(data, optional(document, "binaryData"))
+    filters = [",".join(parts) for parts in _KYVERNO_FILTER.findall(str(data.get("resourceFilters") or ""))]
+    return {**document, "secrets": found.document(), **({"kyvernoFilters": filters} if filters else {})}
 
 
 def aws_auth(written: Json) -> Json:

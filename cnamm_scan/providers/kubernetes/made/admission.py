@@ -31,6 +31,8 @@ _TWISTS = 30
 """How many exceptions of a guard are tried to see whether it judges some pods at all."""
 _NEWER = ("host_probes",)
 """Controls that older servers do not know: told, but no part of "the baseline"."""
+_ADDED = "privileged_debug"
+"""The standards bind containers that are added to a running pod too: what lets these have everything keeps up none of it."""
 _HOST = ("host_namespaces", "host_path", "host_ports", "host_process")
 
 
@@ -65,7 +67,7 @@ def _of(seen: SeenTables, table: str, cluster: Judged) -> list[SeenRow]:
 def _refused(cluster: Judged, place: Place, questions: Sequence[str]) -> dict[str, Any]:
     found = {name: cluster.door.refused(name, place).as_bool for name in questions}
     made: dict[str, Any] = {f"refuses_{name}": answer for name, answer in found.items()}
-    baseline = [found[name] for name in BASELINE if name not in _NEWER]
+    baseline = [*(found[name] for name in BASELINE if name not in _NEWER), found[_ADDED]]
     made["refuses_baseline"] = all_of(baseline)
     made["refuses_restricted"] = all_of([*baseline, *(found[name] for name in RESTRICTED)])
     made["refuses_host_access"] = all_of(found[name] for name in _HOST)

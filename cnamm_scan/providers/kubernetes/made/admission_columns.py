@@ -54,7 +54,10 @@ PODS: Mapping[str, Column] = {
     "refuses_host_access": Column(
         "boolean", about="Whether pods are refused that share namespaces, folders, ports or processes of their node."
     ),
-    "refuses_baseline": Column("boolean", about="Whether every control of the baseline is kept up; that of probes, which is newer, apart."),
+    "refuses_baseline": Column(
+        "boolean",
+        about="Whether every control of the baseline is kept up, for containers added later too; that of probes, which is newer, apart.",
+    ),
     "refuses_restricted": Column("boolean", about="Whether every control of the restricted standard is kept up, that of probes apart."),
     "admits": Column("list", about="What is let in, or is for one name, label, requester or kind of container."),
     "privileged_way_in": Column(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from cnamm_scan.model import Reason
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.kubernetes.made.openshift import is_openshift
 from cnamm_scan.providers.kubernetes.policies.admission.cel_policies import BoundPolicy, Found
@@ -164,7 +165,7 @@ class _Reader:
         places = {str(row.values["name"]): Place(str(row.values["name"]), row.values["labels"]) for row in spaces}
         hooks = [(row, webhook_of(row)) for row in self.rows(WEBHOOK)]
         more = self.dark(WEBHOOK)
-        kyverno = Engine(tuple(hook for _, hook in hooks if kyverno_hook(hook.name)), more)
+        kyverno = Engine(tuple(hook for _, hook in hooks if kyverno_hook(hook.name)), more, self._filters([row for row, _ in hooks]))
         gatekeeper = Engine(tuple(hook for _, hook in hooks if gatekeeper_hook(hook.name)), more)
         units = [*self._labels(spaces), *self._bound(), *self._rules(kyverno), *self._newer(kyverno), *self._constraints(gatekeeper)]
         hidden = next((row.values["is_hidden"] for row in self.rows(DEFAULT)), None)
@@ -196,6 +197,29 @@ class _Reader:
             tuple(self._unread),
             tuple(opaque),
         )
+
+    def _filters(self, hooks: Sequence[SeenRow]) -> tuple[tuple[str, str], ...] | None:
+        """What Kyverno's configuration leaves alone, what it names one by one left out of account. None where it was not seen."""
+        homes = {str(row.values["service_namespace"]) for row in hooks if kyverno_hook(str(row.values["name"]))} - {""}
+        if not homes or CONFIG_MAP not in self._seen.reads:
+            return ()
+        near = [row for row in self._seen.rows(CONFIG_MAP) if row.target == self._target and row.values["namespace"] in homes]
+        told = [row for row in near if row.values["kyverno_filters"]]
+        if not told and self.dark(CONFIG_MAP) and not self._looked_into(homes):
+            return None
+        self._used.extend(row.fact for row in told if row.fact)
+        written = [str(each) for row in told for each in row.values["kyverno_filters"]]
+        words_of(written, self._words)
+        parts = [each.split(",") for each in written]
+        return tuple(dict.fromkeys((kind, space) for kind, space, name in parts if name in ("", "*")))
+
+    def _looked_into(self, namespaces: Collection[str]) -> bool:
+        """Whether a scope alone left something out, and none of these."""
+        if set(self._seen.why(CONFIG_MAP, self._target)) != {Reason.EXCLUDED.value}:
+            return False
+        scope = next(each.scope for each in self._seen.targets if each.id == self._target)
+        named, left = scope.get("namespaces") or (), scope.get("excluded_namespaces") or ()
+        return all(each not in left and (not named or each in named) for each in namespaces)
 
     def _labels(self, spaces: Sequence[SeenRow]) -> Iterator[Unit]:
         for row in spaces:

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 
 from cnamm_scan.providers.kubernetes.policies.admission.cel import ERROR, FALSE, TRUE, Scope, outcomes
 from cnamm_scan.providers.kubernetes.policies.admission.cel_policies import conjunction, names_of, selector_twists, twists_of
-from cnamm_scan.providers.kubernetes.policies.admission.matching import in_namespaces, in_rules, selects
+from cnamm_scan.providers.kubernetes.policies.admission.kyverno_match import kind_parts
+from cnamm_scan.providers.kubernetes.policies.admission.matching import in_namespaces, in_rules, selects, wild_value
 from cnamm_scan.providers.kubernetes.policies.admission.requests import ADMITS, EITHER, Request, Twist
 from cnamm_scan.providers.kubernetes.policies.admission.values import Unknown, Value
-from cnamm_scan.providers.truths import all_of, any_of
+from cnamm_scan.providers.truths import all_of, any_of, negated
+from cnamm_scan.providers.wildcards import matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Engine:
 
     webhooks: tuple[Webhook, ...] = ()
     more: bool = False
+    spared: tuple[tuple[str, str], ...] | None = ()
+    """What its own configuration leaves alone whatever policies say: (kind, namespace), with wildcards. None where that was not seen."""
 
     @property
     def by_metadata(self) -> bool:
@@ -66,13 +70,18 @@ class Engine:
 
     def asks(self, request: Request, policy: str = "", *, kind: str = "") -> bool | None:
         """Whether the API server asks the engine about a request, and refuses when it does not answer."""
-        found = any_of(_closed(each, request) for each in self.webhooks if _is_for(each, policy, kind))
-        return None if found is False and self.more else found
+        return self._unspared(any_of(_closed(each, request) for each in self.webhooks if _is_for(each, policy, kind)), request)
 
     def hears(self, request: Request, policy: str = "", *, kind: str = "") -> bool | None:
         """Whether the API server asks the engine about a request, whatever happens when it does not answer."""
-        found = any_of(each.sees(request) for each in self.webhooks if _is_for(each, policy, kind))
-        return None if found is False and self.more else found
+        return self._unspared(any_of(each.sees(request) for each in self.webhooks if _is_for(each, policy, kind)), request)
+
+    def _unspared(self, found: bool | None, request: Request) -> bool | None:
+        """Whether it judges what it is asked about."""
+        found = None if found is False and self.more else found
+        if found is False or self.spared == ():
+            return found
+        return all_of((found, negated(None if self.spared is None else any_of(_is_left_alone(*each, request) for each in self.spared))))
 
     def fails_closed(self, policy: str = "", *, kind: str = "") -> bool | None:
         """Whether one of its webhooks refuses what it cannot judge."""
@@ -85,6 +94,11 @@ class Engine:
         """As Guard says."""
         for each in self.webhooks:
             yield from each.twists()
+
+
+def _is_left_alone(kind: str, namespace: str, request: Request) -> bool | None:
+    wanted = zip(kind_parts(kind), (request.group, request.version, request.kind, request.subresource), strict=True)
+    return all(matches(pattern, value) for pattern, value in wanted) and wild_value(namespace, request.namespace)
 
 
 def _closed(webhook: Webhook, request: Request) -> bool | None:
