@@ -127,3 +127,43 @@ def test_a_namespace_that_refuses_and_names_nobody_is_not_taken_for_closed(
     with AzureBed(tenant(space, beneath(space, "networkRuleSets/default", properties=said))) as bed, scan(bed, rules=[rule]) as done:
         found = {each: sum(getattr(tally, each) for tally in done.tallies if tally.rule == rule) for each in ("pass_", "fail", "unknown")}
     assert found == {"pass_": 0, "fail": 0, "unknown": 0, verdict: 1}
+
+
+ANY = {"ipAddress": "Any", "priority": 2147483647, "name": "rest"}
+REFUSED = [{**ANY, "action": "Deny"}]
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ({"ipSecurityRestrictionsDefaultAction": "Deny", "ipSecurityRestrictions": REFUSED}, "pass_"),
+        ({"ipSecurityRestrictions": [{"ipAddress": "81.2.69.142/32", "action": "Allow", "tag": "Default"}, *REFUSED]}, "unknown"),
+        ({"ipSecurityRestrictionsDefaultAction": "Allow", "ipSecurityRestrictions": [{**ANY, "action": "Allow"}]}, "fail"),
+        *(
+            (
+                {
+                    "ipSecurityRestrictionsDefaultAction": "Deny",
+                    "ipSecurityRestrictions": [{"ipAddress": address, "action": "Allow", "tag": tag, "name": "Deny"}, *REFUSED],
+                },
+                verdict,
+            )
+            for address, tag, verdict in [
+                ("81.2.69.142/32,81.2.69.144/32", "Default", "pass_"),
+                ("0.0.0.0/0", "Default", "fail"),
+                ("0.0.0.0/1, 128.0.0.0/1", "Default", "fail"),
+                ("AzureFrontDoor.Backend", "ServiceTag", "pass_"),
+                ("AzureCloud", "ServiceTag", "unknown"),  # the machines of every customer
+            ]
+        ),
+    ],
+)
+def test_restrictions_that_admit_the_world_refuse_nobody(said: Mapping[str, Any], verdict: str) -> None:
+    id_ = f"/subscriptions/{ONE}/resourceGroups/rg/providers/Microsoft.Web/sites/hooks"
+    site = {"id": id_, "location": "West Europe", "kind": "functionapp", "properties": {"publicNetworkAccess": "Enabled"}}
+    binding = {"type": "httpTrigger", "authLevel": "anonymous"}
+    function = beneath(site, "functions/pay", properties={"config": {"bindings": [binding]}})
+    rule = "azure.web.function_wants_a_caller"
+    things = (site, beneath(site, "config/web", properties=said), beneath(site, "config/authsettingsV2", properties={}), function)
+    with AzureBed(tenant(*things)) as bed, scan(bed, rules=[rule]) as done:
+        found = {each: sum(getattr(tally, each) for tally in done.tallies if tally.rule == rule) for each in ("pass_", "fail", "unknown")}
+    assert found == {"pass_": 0, "fail": 0, "unknown": 0, verdict: 1}

@@ -68,10 +68,10 @@ def _judged(values: Mapping[str, Any], rules: Sequence[SeenRow], *, is_filtered:
 
 
 def _listed(texts: Sequence[str] | None) -> tuple[list[tuple[int, int]], Addresses, bool]:
-    """What a list of networks holds, ranges of IPv4 and the rest, and whether all of it was understood."""
+    """What a list of networks holds, ranges of IPv4 and the rest, and whether all of it was understood. One may be several, with commas."""
     spans: list[tuple[int, int]] = []
     held, whole = NO_ADDRESSES, texts is not None
-    for text in texts or ():
+    for text in (each.strip() for listed in texts or () for each in listed.split(",")):
         try:
             one = addresses([text])
         except ValueError:  # the name of a service, or what a newer API writes
