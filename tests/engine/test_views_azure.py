@@ -1,4 +1,4 @@
-"""What counts in Azure's views that ship is a choice of rows, and asked through the store: a rule's own cases cannot make a view of rows."""
+"""What counts in Azure's views that ship is a choice of rows, and asked through the store: a rule's cases cannot make a view of rows."""
 
 from __future__ import annotations
 
@@ -74,3 +74,51 @@ def test_an_alert_is_heard_of_what_it_asks_for_without_more(fields: list[str], v
     alert = {**ALERT, "groups": [f"{GROUPS}/oncall"], "fields": fields, "values": values, "conditions": [{}] * len(fields)}
     tables = {"azure.monitor.activity_log_alert": [alert], "azure.monitor.action_group": [_group("oncall")]}
     assert told("azure.monitor.heard_alert", "is_heard, asks", tables) == [(heard, asks)]
+
+
+def _rule(name: str, priority: int, **said: Any) -> dict[str, Any]:
+    of_all = dict.fromkeys(("protocol", "source", "destination", "ports", "from_ports"), "*")
+    return {
+        **HERE,
+        "key": f"/g/securityrules/{name}",
+        "name": name,
+        "nsg_id": "/g",
+        "direction": "Inbound",
+        "priority": priority,
+        **of_all,
+        **said,
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ([], True),
+        ([_rule("web", 100, access="Allow", ports="443")], True),
+        ([_rule("all", 100, access="Allow", source="VirtualNetwork")], False),
+        ([_rule("tcp", 100, access="Allow", protocol="Tcp", source="0.0.0.0/0", ports="0-65535")], False),
+        ([_rule("late", 4096, access="Allow")], True),
+        ([_rule("out", 100, access="Allow", direction="Outbound")], True),
+        ([_rule("other", 100, access="Allow", nsg_id="/h")], True),
+        ([_rule("unread", 100, access="Allow", ports=None)], None),
+    ],
+)
+def test_a_refusal_counts_where_no_rule_before_it_lets_the_network_in(before: list[dict[str, Any]], expected: bool | None) -> None:
+    rules = [_rule("deny", 4000, access="Deny"), *before]
+    said = told("azure.network.refusal", "key, refuses", {"azure.network.security_rule": rules})
+    assert dict(said)["/g/securityrules/deny"] is expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, True),
+        ({"protocol": "Tcp"}, False),
+        ({"source": "Internet"}, False),
+        ({"ports": ""}, None),
+        ({"source": "VirtualNetwork"}, True),
+    ],
+)
+def test_a_refusal_is_of_whatever_the_network_sends(said: dict[str, Any], expected: bool | None) -> None:
+    rule = _rule("deny", 4000, access="Deny")
+    assert told("azure.network.refusal", "refuses", {"azure.network.security_rule": [{**rule, **said}]}) == [(expected,)]
