@@ -10,6 +10,7 @@ import pytest
 
 from cnamm_scan.demo.azure.bed.server import AzureBed
 from cnamm_scan.providers.azure.made.columns import MAKERS
+from cnamm_scan.providers.azure.made.doors import PERIMETER
 from cnamm_scan.providers.interface import SeenRow
 from tests.azures import ONE, beneath, scan, tenant
 from tests.providers.seen import Given
@@ -106,6 +107,45 @@ def test_all_of_azure_may_stand_in_a_list_too() -> None:
     assert _door({"is_filtered": True, "addresses": ["0.0.0.0", "81.2.69.142"]}) == ("bounded", True)
     assert _door({"is_filtered": True, "addresses": ["0.0.0.0/0"]}) == ("world", False)
     assert _door({"is_filtered": True, "addresses": ["2001:500:88::/48"]}) == ("bounded", False)
+
+
+@dataclass
+class Fenced(Seen):
+    """The same with a perimeter around it, or around something else."""
+
+    mode: str | None = None
+    around: str | None = ID
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.reads[PERIMETER] = ["resource_id", "mode"]
+
+    def rows(self, table: str) -> Sequence[SeenRow]:
+        """One association, or what there is beside it."""
+        row = SeenRow("azure:s", "global", "p", "fp", {"resource_id": self.around, "mode": self.mode})
+        return [row] if table == PERIMETER else super().rows(table)
+
+
+@pytest.mark.parametrize(
+    ("mode", "around", "unread", "ranges", "expected"),
+    [
+        ("Enforced", ID, False, [("0.0.0.0", "255.255.255.255")], (None, None)),  # by its access rules, which are not read
+        ("Enforced", ID, False, [("81.2.69.142", "81.2.69.143")], (None, None)),
+        ("Learning", ID, False, [("0.0.0.0", "255.255.255.255")], ("world", False)),
+        ("Enforced", f"{ID}2", False, [("0.0.0.0", "255.255.255.255")], ("world", False)),
+        (None, ID, False, [("0.0.0.0", "255.255.255.255")], (None, None)),
+        ("Learning", ID, True, [("0.0.0.0", "255.255.255.255")], (None, None)),
+        ("Audit", ID, False, [("81.2.69.142", "81.2.69.143")], ("bounded", False)),
+        ("Enforced", None, False, [("81.2.69.142", "81.2.69.143")], (None, None)),
+    ],
+)
+def test_an_enforced_perimeter_takes_the_place_of_the_firewall(
+    mode: Any, around: str | None, unread: bool, ranges: Any, expected: Any
+) -> None:
+    (made,) = MAKERS["doors"].make(Fenced({}, ranges, unseen=frozenset({PERIMETER} if unread else ()), mode=mode, around=around))
+    assert (made.values["openness"], made.values["admits_azure"]) == expected
+    (closed,) = MAKERS["doors"].make(Fenced({"is_public": False}, ranges, mode=mode, around=around))
+    assert (closed.values["openness"], closed.values["admits_azure"]) == ("none", False)
 
 
 @pytest.mark.parametrize(("service", "kind"), [("eventhub", "EventHub"), ("servicebus", "ServiceBus")])
