@@ -122,3 +122,28 @@ def test_a_refusal_counts_where_no_rule_before_it_lets_the_network_in(before: li
 def test_a_refusal_is_of_whatever_the_network_sends(said: dict[str, Any], expected: bool | None) -> None:
     rule = _rule("deny", 4000, access="Deny")
     assert told("azure.network.refusal", "refuses", {"azure.network.security_rule": [{**rule, **said}]}) == [(expected,)]
+
+
+@pytest.mark.parametrize(
+    ("sets", "expected"),
+    [
+        ([{"ruleSetType": "Microsoft_DefaultRuleSet", "ruleSetVersion": "2.1", "ruleSetAction": "Block"}], ["Microsoft_DefaultRuleSet"]),
+        ([{"ruleSetType": "DefaultRuleSet", "ruleSetVersion": "1.0"}], ["DefaultRuleSet"]),
+        ([{"ruleSetType": "DefaultRuleSet", "ruleSetAction": "Log"}, {"ruleSetType": "BotManagerRuleSet"}], ["BotManagerRuleSet"]),
+        ([], []),
+    ],
+)
+def test_a_rule_set_that_only_writes_down_is_none(sets: list[dict[str, str]], expected: list[str]) -> None:
+    policy = {
+        **HERE,
+        "key": "p",
+        "id": "p",
+        "name": "p",
+        "sets": sets,
+        "frontends": [],
+        "links": ["l"],
+        "state": "Enabled",
+        "mode": "Prevention",
+    }
+    tables = {"azure.waf.front_door_policy": [policy], "azure.waf.gateway_policy": []}
+    assert told("azure.waf.policy", "rule_sets, stands_before", tables) == [(expected, 1)]
