@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cnamm_scan.providers.azure.made.doors import PERIMETER
 from cnamm_scan.providers.azure.policies.roles import USER_ACCESS_ADMINISTRATOR
 from cnamm_scan.providers.interface import SeenRow
 from tests.providers.test_made_cells import MADE, SUBSCRIPTION, Case
@@ -95,7 +96,11 @@ OWNERS: dict[str, str] = {}
 for _made in [view.made for view in MADE if view.provider == "azure" and view.made and view.made.by.startswith("doors")]:
     for _table, _columns in _made.reads.items():
         POOLS[_table] = {name: _DOOR[name] for name in _columns if name in _DOOR}
-        OWNERS |= {} if _table in _made.over else {_table: _made.over[0]}
+        OWNERS |= {} if _table in (*_made.over, PERIMETER) else {_table: _made.over[0]}
+POOLS[PERIMETER] = {
+    "resource_id": [f"{view.made.over[0]} {n}" for view in MADE if view.made and PERIMETER in view.made.reads for n in (0, 1)],
+    "mode": ["Enforced", "Learning", "Audit"],
+}
 
 
 def invented(random: Random, tables: Any) -> dict[str, list[SeenRow]]:

@@ -10,6 +10,7 @@ import pytest
 
 from cnamm_scan.demo.azure.bed.server import AzureBed
 from cnamm_scan.providers.azure.made.columns import MAKERS
+from cnamm_scan.providers.azure.made.doors import PERIMETER
 from cnamm_scan.providers.interface import SeenRow
 from tests.azures import ONE, beneath, scan, tenant
 from tests.providers.seen import Given
@@ -108,6 +109,45 @@ def test_all_of_azure_may_stand_in_a_list_too() -> None:
     assert _door({"is_filtered": True, "addresses": ["2001:500:88::/48"]}) == ("bounded", False)
 
 
+@dataclass
+class Fenced(Seen):
+    """The same with a perimeter around it, or around something else."""
+
+    mode: str | None = None
+    around: str | None = ID
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.reads[PERIMETER] = ["resource_id", "mode"]
+
+    def rows(self, table: str) -> Sequence[SeenRow]:
+        """One association, or what there is beside it."""
+        row = SeenRow("azure:s", "global", "p", "fp", {"resource_id": self.around, "mode": self.mode})
+        return [row] if table == PERIMETER else super().rows(table)
+
+
+@pytest.mark.parametrize(
+    ("mode", "around", "unread", "ranges", "expected"),
+    [
+        ("Enforced", ID, False, [("0.0.0.0", "255.255.255.255")], (None, None)),  # by its access rules, which are not read
+        ("Enforced", ID, False, [("81.2.69.142", "81.2.69.143")], (None, None)),
+        ("Learning", ID, False, [("0.0.0.0", "255.255.255.255")], ("world", False)),
+        ("Enforced", f"{ID}2", False, [("0.0.0.0", "255.255.255.255")], ("world", False)),
+        (None, ID, False, [("0.0.0.0", "255.255.255.255")], (None, None)),
+        ("Learning", ID, True, [("0.0.0.0", "255.255.255.255")], (None, None)),
+        ("Audit", ID, False, [("81.2.69.142", "81.2.69.143")], ("bounded", False)),
+        ("Enforced", None, False, [("81.2.69.142", "81.2.69.143")], (None, None)),
+    ],
+)
+def test_an_enforced_perimeter_takes_the_place_of_the_firewall(
+    mode: Any, around: str | None, unread: bool, ranges: Any, expected: Any
+) -> None:
+    (made,) = MAKERS["doors"].make(Fenced({}, ranges, unseen=frozenset({PERIMETER} if unread else ()), mode=mode, around=around))
+    assert (made.values["openness"], made.values["admits_azure"]) == expected
+    (closed,) = MAKERS["doors"].make(Fenced({"is_public": False}, ranges, mode=mode, around=around))
+    assert (closed.values["openness"], closed.values["admits_azure"]) == ("none", False)
+
+
 @pytest.mark.parametrize(("service", "kind"), [("eventhub", "EventHub"), ("servicebus", "ServiceBus")])
 @pytest.mark.parametrize(
     ("said", "verdict"),
@@ -125,5 +165,45 @@ def test_a_namespace_that_refuses_and_names_nobody_is_not_taken_for_closed(
     space = {"id": id_, "location": "West Europe", "sku": {"name": "Premium"}, "properties": {"publicNetworkAccess": "Enabled"}}
     rule = f"azure.{service}.namespace_network_is_limited"
     with AzureBed(tenant(space, beneath(space, "networkRuleSets/default", properties=said))) as bed, scan(bed, rules=[rule]) as done:
+        found = {each: sum(getattr(tally, each) for tally in done.tallies if tally.rule == rule) for each in ("pass_", "fail", "unknown")}
+    assert found == {"pass_": 0, "fail": 0, "unknown": 0, verdict: 1}
+
+
+ANY = {"ipAddress": "Any", "priority": 2147483647, "name": "rest"}
+REFUSED = [{**ANY, "action": "Deny"}]
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ({"ipSecurityRestrictionsDefaultAction": "Deny", "ipSecurityRestrictions": REFUSED}, "pass_"),
+        ({"ipSecurityRestrictions": [{"ipAddress": "81.2.69.142/32", "action": "Allow", "tag": "Default"}, *REFUSED]}, "unknown"),
+        ({"ipSecurityRestrictionsDefaultAction": "Allow", "ipSecurityRestrictions": [{**ANY, "action": "Allow"}]}, "fail"),
+        *(
+            (
+                {
+                    "ipSecurityRestrictionsDefaultAction": "Deny",
+                    "ipSecurityRestrictions": [{"ipAddress": address, "action": "Allow", "tag": tag, "name": "Deny"}, *REFUSED],
+                },
+                verdict,
+            )
+            for address, tag, verdict in [
+                ("81.2.69.142/32,81.2.69.144/32", "Default", "pass_"),
+                ("0.0.0.0/0", "Default", "fail"),
+                ("0.0.0.0/1, 128.0.0.0/1", "Default", "fail"),
+                ("AzureFrontDoor.Backend", "ServiceTag", "pass_"),
+                ("AzureCloud", "ServiceTag", "unknown"),  # the machines of every customer
+            ]
+        ),
+    ],
+)
+def test_restrictions_that_admit_the_world_refuse_nobody(said: Mapping[str, Any], verdict: str) -> None:
+    id_ = f"/subscriptions/{ONE}/resourceGroups/rg/providers/Microsoft.Web/sites/hooks"
+    site = {"id": id_, "location": "West Europe", "kind": "functionapp", "properties": {"publicNetworkAccess": "Enabled"}}
+    binding = {"type": "httpTrigger", "authLevel": "anonymous"}
+    function = beneath(site, "functions/pay", properties={"config": {"bindings": [binding]}})
+    rule = "azure.web.function_wants_a_caller"
+    things = (site, beneath(site, "config/web", properties=said), beneath(site, "config/authsettingsV2", properties={}), function)
+    with AzureBed(tenant(*things)) as bed, scan(bed, rules=[rule]) as done:
         found = {each: sum(getattr(tally, each) for tally in done.tallies if tally.rule == rule) for each in ("pass_", "fail", "unknown")}
     assert found == {"pass_": 0, "fail": 0, "unknown": 0, verdict: 1}

@@ -11,6 +11,13 @@ from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.openness import NO_ADDRESSES, Addresses, Openness, addresses, judge, merge
 
+PERIMETER = "azure.perimeter.association"
+"""What an enforced perimeter is drawn around obeys its access rules alone, which are not read.
+
+https://learn.microsoft.com/azure/private-link/network-security-perimeter-transition
+"""
+_WATCHES = frozenset({"learning", "audit"})
+"""Modes of a perimeter that leave it to the firewall."""
 OWN = ("id", "name", "group", "group_id")
 """Columns that a door carries over from what it belongs to."""
 ALL_OF_AZURE = (0, 0)
@@ -25,13 +32,17 @@ def doors(seen: SeenTables, open_when_empty: bool = False) -> Iterable[MadeRow]:
     """A row for each thing of the view's table, whose columns `is_public`, and `is_filtered` with `addresses`, say whom it admits.
 
     A second table, where the view reads one, holds ranges: `owner_id`, `first`, `last`. Things that have such a table are filtered by it,
-    unless `is_filtered` says otherwise, or they are `open_when_empty` and have no range.
+    unless `is_filtered` says otherwise, or they are `open_when_empty` and have no range. Where the view reads perimeters too, one that is
+    enforced takes the place of all that.
     """
     (owner,) = seen.over
-    other = next((table for table in seen.reads if table != owner), None)
+    other = next((table for table in seen.reads if table not in (owner, PERIMETER)), None)
     ranges: dict[tuple[str, str], list[SeenRow]] = defaultdict(list)
     for row in seen.rows(other) if other else ():
         ranges[row.target, str(row.values["owner_id"])].append(row)
+    around: dict[str | None, list[SeenRow]] = defaultdict(list)
+    for row in seen.rows(PERIMETER) if PERIMETER in seen.reads else ():
+        around[row.values["resource_id"]].append(row)
     for row in seen.rows(owner):
         rules = ranges[row.target, str(row.values["id"])]
         unread = other is not None and seen.dark(other, row.target, row.region)
@@ -40,7 +51,12 @@ def doors(seen: SeenTables, open_when_empty: bool = False) -> Iterable[MadeRow]:
         if open_when_empty and not rules:
             filtered = None if unread else False
         made = _judged(row.values, rules, is_filtered=filtered, unread=unread)
-        yield MadeRow(row.target, row.region, row.key, {**carried, **made}, tuple(each.fact for each in (row, *rules)))
+        drawn = around[row.values["id"]]
+        dark = PERIMETER in seen.reads and seen.dark(PERIMETER, row.target)
+        modes = {str(each.values["mode"]).lower() for each in (*drawn, *around[None])}  # and those of which it was not read around what
+        if row.values["is_public"] is not False and (dark or not modes <= _WATCHES):
+            made = dict.fromkeys(made)
+        yield MadeRow(row.target, row.region, row.key, {**carried, **made}, tuple(each.fact for each in (row, *rules, *drawn)))
 
 
 def _judged(values: Mapping[str, Any], rules: Sequence[SeenRow], *, is_filtered: bool | None, unread: bool) -> Mapping[str, Any]:
@@ -68,10 +84,10 @@ def _judged(values: Mapping[str, Any], rules: Sequence[SeenRow], *, is_filtered:
 
 
 def _listed(texts: Sequence[str] | None) -> tuple[list[tuple[int, int]], Addresses, bool]:
-    """What a list of networks holds, ranges of IPv4 and the rest, and whether all of it was understood."""
+    """What a list of networks holds, ranges of IPv4 and the rest, and whether all of it was understood. One may be several, with commas."""
     spans: list[tuple[int, int]] = []
     held, whole = NO_ADDRESSES, texts is not None
-    for text in texts or ():
+    for text in (each.strip() for listed in texts or () for each in listed.split(",")):
         try:
             one = addresses([text])
         except ValueError:  # the name of a service, or what a newer API writes
