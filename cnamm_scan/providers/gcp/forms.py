@@ -9,6 +9,7 @@ from typing import Any
 
 from cnamm_scan.providers.gcp import metadata, settings
 from cnamm_scan.providers.gcp.policies.public import ANYBODY
+from cnamm_scan.providers.openness import Openness, addresses, judge
 
 Json = Any
 
@@ -72,10 +73,21 @@ _PRECONFIGURED = re.compile(r"evaluatePreconfigured(?:Waf|Expr)\((?!['\"]sourcei
 
 
 def waf_expression(value: Json) -> Json:
-    """Of what a rule of Cloud Armor asks whether it asks preconfigured rules, as `{isPreconfigured}`; it may name headers with secrets."""
+    """What a rule of Cloud Armor asks, as `{isPreconfigured, isEverything}`: preconfigured rules, or nothing. It may name headers with secrets."""
     if not isinstance(value, str):
         return None
-    return {"isPreconfigured": _PRECONFIGURED.search("".join(value.split())) is not None}
+    asked = "".join(value.split())
+    return {"isPreconfigured": _PRECONFIGURED.search(asked) is not None, "isEverything": asked == "true"}
+
+
+def waf_ranges(value: Json) -> Json:
+    """Whether the ranges of a rule of Cloud Armor come to everybody, as `{isEverybody}`. None for what holds no ranges."""
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        return None
+    try:
+        return {"isEverybody": "*" in value or judge(addresses(value)) is Openness.WORLD}
+    except ValueError:
+        return None
 
 
 NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
@@ -85,5 +97,6 @@ NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     "members": members,
     "open_bindings": open_bindings,
     "waf_expression": waf_expression,
+    "waf_ranges": waf_ranges,
 }
 """What `normalise:` of a collector may name."""
