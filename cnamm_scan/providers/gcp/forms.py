@@ -73,7 +73,7 @@ _PRECONFIGURED = re.compile(r"evaluatePreconfigured(?:Waf|Expr)\((?!['\"]sourcei
 
 
 def waf_expression(value: Json) -> Json:
-    """What a rule of Cloud Armor asks, as `{isPreconfigured, isEverything}`: preconfigured rules, or nothing. It may name headers with secrets."""
+    """What a rule of Cloud Armor asks, as `{isPreconfigured, isEverything}`: preconfigured rules, or nothing. It may name secrets."""
     if not isinstance(value, str):
         return None
     asked = "".join(value.split())

@@ -50,7 +50,13 @@ def test_an_expression_that_asks_nothing_is_met_by_everything() -> None:
 
 @pytest.mark.parametrize(
     ("ranges", "told"),
-    [(["*"], True), (["0.0.0.0/0"], True), (["0.0.0.0/1", "128.0.0.0/1"], True), (["203.0.113.0/24"], False), (["10.0.0.0/8", "::1/128"], False)],
+    [
+        (["*"], True),
+        (["0.0.0.0/0"], True),
+        (["0.0.0.0/1", "128.0.0.0/1"], True),
+        (["203.0.113.0/24"], False),
+        (["10.0.0.0/8", "::1/128"], False),
+    ],
 )
 def test_ranges_of_a_rule_come_to_everybody_or_not(ranges: list[str], told: bool) -> None:
     assert waf_ranges(ranges) == {"isEverybody": told}
