@@ -80,23 +80,24 @@ def waf_expression(value: Json) -> Json:
     return {"isPreconfigured": _PRECONFIGURED.search(asked) is not None, "isEverything": asked == "true"}
 
 
-def waf_ranges(value: Json) -> Json:
-    """Whether the ranges of a rule of Cloud Armor come to everybody, as `{isEverybody}`. None for what holds no ranges."""
+def address_ranges(value: Json) -> Json:
+    """Ranges of addresses, `*` among them, and whether they come to everybody, as `{ranges, isEverybody}`. None for what holds none."""
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         return None
     try:
-        return {"isEverybody": "*" in value or judge(addresses(value)) is Openness.WORLD}
+        is_everybody = "*" in value or judge(addresses(value)) is Openness.WORLD
     except ValueError:
         return None
+    return {"ranges": value, "isEverybody": is_everybody}
 
 
 NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     **metadata.NORMALISERS,
     **settings.NORMALISERS,
+    "address_ranges": address_ranges,
     "dataset_access": dataset_access,
     "members": members,
     "open_bindings": open_bindings,
     "waf_expression": waf_expression,
-    "waf_ranges": waf_ranges,
 }
 """What `normalise:` of a collector may name."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cnamm_scan.providers.gcp.forms import dataset_access, members, open_bindings, waf_expression, waf_ranges
+from cnamm_scan.providers.gcp.forms import address_ranges, dataset_access, members, open_bindings, waf_expression
 
 WORKFORCE = "principal://iam.googleapis.com/locations/global/workforcePools/staff/subject/"
 
@@ -58,13 +58,13 @@ def test_an_expression_that_asks_nothing_is_met_by_everything() -> None:
         (["10.0.0.0/8", "::1/128"], False),
     ],
 )
-def test_ranges_of_a_rule_come_to_everybody_or_not(ranges: list[str], told: bool) -> None:
-    assert waf_ranges(ranges) == {"isEverybody": told}
+def test_ranges_come_to_everybody_or_not(ranges: list[str], told: bool) -> None:
+    assert address_ranges(ranges) == {"ranges": ranges, "isEverybody": told}
 
 
 @pytest.mark.parametrize("odd", [None, "*", [1], ["everywhere"]])
 def test_ranges_of_another_shape_are_none(odd: Any) -> None:
-    assert waf_ranges(odd) is None
+    assert address_ranges(odd) is None
 
 
 def test_members_are_told_without_the_addresses_of_people_and_groups() -> None:
