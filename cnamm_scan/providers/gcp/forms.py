@@ -9,6 +9,7 @@ from typing import Any
 
 from cnamm_scan.providers.gcp import metadata, settings
 from cnamm_scan.providers.gcp.policies.public import ANYBODY
+from cnamm_scan.providers.openness import Openness, addresses, judge
 
 Json = Any
 
@@ -72,15 +73,28 @@ _PRECONFIGURED = re.compile(r"evaluatePreconfigured(?:Waf|Expr)\((?!['\"]sourcei
 
 
 def waf_expression(value: Json) -> Json:
-    """Of what a rule of Cloud Armor asks whether it asks preconfigured rules, as `{isPreconfigured}`; it may name headers with secrets."""
+    """What a rule of Cloud Armor asks, as `{isPreconfigured, isEverything}`: preconfigured rules, or nothing. It may name secrets."""
     if not isinstance(value, str):
         return None
-    return {"isPreconfigured": _PRECONFIGURED.search("".join(value.split())) is not None}
+    asked = "".join(value.split())
+    return {"isPreconfigured": _PRECONFIGURED.search(asked) is not None, "isEverything": asked == "true"}
+
+
+def address_ranges(value: Json) -> Json:
+    """Ranges of addresses, `*` among them, and whether they come to everybody, as `{ranges, isEverybody}`. None for what holds none."""
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        return None
+    try:
+        is_everybody = "*" in value or judge(addresses(value)) is Openness.WORLD
+    except ValueError:
+        return None
+    return {"ranges": value, "isEverybody": is_everybody}
 
 
 NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     **metadata.NORMALISERS,
     **settings.NORMALISERS,
+    "address_ranges": address_ranges,
     "dataset_access": dataset_access,
     "members": members,
     "open_bindings": open_bindings,

@@ -332,11 +332,20 @@ def test_a_service_is_open_where_the_internet_reaches_it() -> None:
         "resource_type": "run.googleapis.com/Service",
     }
     for ingress, answer in (("all", True), ("internal", False), ("internal-and-cloud-load-balancing", None), (None, None)):
-        service = {"#": given["resource"], "id": "a", "ingress": ingress, "skips_iam": False}
+        service = {"#": given["resource"], "id": "a", "ingress": ingress, "skips_iam": False, "has_own_url": True}
         told = {"gcp.iam.binding": [given], "gcp.run.service": [service]}
         assert of("gcp.iam.public_access", told, "//run.googleapis.com/a")["is_public"] is answer
         asks_nobody = {"gcp.iam.binding": [], "gcp.run.service": [{**service, "skips_iam": True}]}
         assert of("gcp.iam.public_access", asks_nobody, "//run.googleapis.com/a")["is_public"] is answer
+        behind = {"gcp.iam.binding": [given], "gcp.run.service": [{**service, "has_own_url": False}]}  # what leads to it is not read
+        assert of("gcp.iam.public_access", behind, "//run.googleapis.com/a")["is_public"] is (False if ingress == "internal" else None)
+
+
+def test_a_role_that_was_given_until_last_year_is_none_of_who_had_it() -> None:
+    until = 'request.time < timestamp("{}-01-01T00:00:00Z")'
+    for year, roles in ((2020, ["roles/viewer"]), (2999, ["roles/iam.serviceAccountUser", "roles/viewer"])):
+        held = [binding("roles/viewer", CI), binding("roles/iam.serviceAccountUser", CI, condition=until.format(year))]
+        assert of("gcp.iam.principal_rights", {"gcp.iam.binding": held}, CI)["roles"] == roles
 
 
 def test_a_function_is_open_where_the_internet_reaches_it() -> None:

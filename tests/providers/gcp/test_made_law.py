@@ -93,7 +93,11 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
         "mapping": [{}, {"attribute.repository": "assertion.repository"}, {"attribute.repository": "assertion.ref"}],
         "is_disabled": [False],
     },
-    "gcp.run.service": {"ingress": ["all", "internal", "internal-and-cloud-load-balancing"], "skips_iam": [False, False, True]},
+    "gcp.run.service": {
+        "ingress": ["all", "internal", "internal-and-cloud-load-balancing"],
+        "skips_iam": [False, False, True],
+        "has_own_url": [True, True, False],
+    },
     "gcp.cloudfunctions.first_generation": {"ingress": ["ALLOW_ALL", "ALLOW_INTERNAL_ONLY", "ALLOW_INTERNAL_AND_GCLB"]},
     "gcp.cloudfunctions.function": {"ingress": ["ALLOW_ALL", "ALLOW_INTERNAL_ONLY"]},
     "gcp.project.project": {"ancestors": [LINE]},

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cnamm_scan.providers.gcp.forms import dataset_access, members, open_bindings, waf_expression
+from cnamm_scan.providers.gcp.forms import address_ranges, dataset_access, members, open_bindings, waf_expression
 
 WORKFORCE = "principal://iam.googleapis.com/locations/global/workforcePools/staff/subject/"
 
@@ -40,8 +40,31 @@ def test_bindings_of_another_shape_are_none(odd: Any) -> None:
     ],
 )
 def test_an_expression_is_told_by_what_it_asks(expression: str, told: bool) -> None:
-    assert waf_expression(expression) == {"isPreconfigured": told}
+    assert waf_expression(expression) == {"isPreconfigured": told, "isEverything": False}
     assert waf_expression(None) is None
+
+
+def test_an_expression_that_asks_nothing_is_met_by_everything() -> None:
+    assert waf_expression(" true ") == {"isPreconfigured": False, "isEverything": True}
+
+
+@pytest.mark.parametrize(
+    ("ranges", "told"),
+    [
+        (["*"], True),
+        (["0.0.0.0/0"], True),
+        (["0.0.0.0/1", "128.0.0.0/1"], True),
+        (["203.0.113.0/24"], False),
+        (["10.0.0.0/8", "::1/128"], False),
+    ],
+)
+def test_ranges_come_to_everybody_or_not(ranges: list[str], told: bool) -> None:
+    assert address_ranges(ranges) == {"ranges": ranges, "isEverybody": told}
+
+
+@pytest.mark.parametrize("odd", [None, "*", [1], ["everywhere"]])
+def test_ranges_of_another_shape_are_none(odd: Any) -> None:
+    assert address_ranges(odd) is None
 
 
 def test_members_are_told_without_the_addresses_of_people_and_groups() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from cnamm_scan.model import MadeRow, Target
 from cnamm_scan.providers.gcp.made.denials import Denials
 from cnamm_scan.providers.gcp.made.hierarchy import Hierarchy, Level, kind_of
+from cnamm_scan.providers.gcp.policies.conditions import Ask, allows
 from cnamm_scan.providers.gcp.policies.public import ANYBODY
 from cnamm_scan.providers.gcp.policies.rights import Grant, Rights
 from cnamm_scan.providers.gcp.policies.roles import BASIC, EDITORS, OWNERS, spelled
@@ -158,16 +159,23 @@ def principal_rights(seen: SeenTables) -> Iterator[MadeRow]:
             values = {
                 **estate.judged(target, member, held, is_whole=whole),
                 "place": target.name,
-                **_named(member, held, whole),
+                **_named(member, [row for _, row in held if not _is_over(row, seen)], whole),
                 "is_inherited": _is_inherited(estate.line(target), held, whole),
                 "is_outside": _is_outside(member, domains.get(_organization(estate, target) or "")),
             }
             yield MadeRow(target.id, EVERYWHERE, key_of(member), values, tuple(dict.fromkeys(row.fact for _, row in held)))
 
 
-def _named(member: str, held: Sequence[Held], whole: bool) -> Row:
-    roles = [row.values["role"] for _, row in held]
-    knows = whole and None not in roles
+def _is_over(row: SeenRow, seen: SeenTables) -> bool:
+    """Whether a binding certainly gives nothing now: one that ended last year still stands in its policy."""
+    condition = row.values["condition"]
+    return bool(condition) and allows(condition, Ask(seen.now)) is False
+
+
+def _named(member: str, held: Sequence[SeenRow], whole: bool) -> Row:
+    """What a member is, and which roles he holds; one whose condition was not read may be over."""
+    roles = [row.values["role"] for row in held if row.values["condition"] is not None]
+    knows = whole and None not in roles and len(roles) == len(held)
     return {
         "member": member,
         "kind": kind(member),

@@ -116,7 +116,8 @@ _DOORS: Mapping[str, Truth] = {"all": True, "internal": False, "ALLOW_ALL": True
 
 
 def _is_reached(service: SeenRow) -> Truth:
-    return _DOORS.get(service.values["ingress"] or "")
+    """Whether the internet reaches a service: where its own address is off, a load balancer or a domain may lead to it all the same."""
+    return both(_DOORS.get(service.values["ingress"] or ""), True if service.values["has_own_url"] else None)
 
 
 def _prevented(seen: SeenTables) -> Mapping[tuple[str, str], Truth]:
