@@ -54,6 +54,11 @@ def _member(value: str) -> str:
     return f"{subject['kind']}{_stands_for(subject['who'])}" if subject is not None else value
 
 
+def user(value: Json) -> Json:
+    """The number of a user's account as what stands for him."""
+    return _stands_for(value) if isinstance(value, str) and value else None
+
+
 def members(value: Json) -> Json:
     """The members of a policy, without the addresses of people and groups."""
     return [_member(each) for each in value] if isinstance(value, list) and all(isinstance(each, str) for each in value) else None
@@ -84,6 +89,7 @@ NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     "dataset_access": dataset_access,
     "members": members,
     "open_bindings": open_bindings,
+    "user": user,
     "waf_expression": waf_expression,
 }
 """What `normalise:` of a collector may name."""

@@ -36,6 +36,14 @@ BODY = "body"
 """The parameter that holds what is sent with one of `POSTS`."""
 POSTS = frozenset({("logging/v2", "/entries:list")})
 """Questions that are asked by POST, and change nothing. No other POST is ever sent."""
+OF_CUSTOMER = "of_customer"
+"""The parameter that says whose directory is meant, by the data of an organization: it stands in the filter where there is one."""
+FILTER = "filter"
+OAUTH: Mapping[str, str] = {
+    "cloudidentity": "https://www.googleapis.com/auth/cloud-identity.policies.readonly",
+    "admin": "https://www.googleapis.com/auth/admin.directory.user.readonly",
+}
+"""Services of the directory -> the one scope of the token that each takes. No role of IAM opens them."""
 ITSELF = "."
 """The path of the scope itself."""
 
@@ -75,6 +83,11 @@ class Path:
     def is_absolute(self) -> bool:
         """Whether it begins at the top, and not beneath the target or a resource."""
         return self.text.startswith("/")
+
+    @property
+    def oauth(self) -> str:
+        """The scope of the token that it wants; empty: the one for Google Cloud."""
+        return OAUTH.get(self.service, "")
 
     def beneath(self, scope: str) -> str:
         """The path beneath a scope, which is encoded: `projects/ID`, or the name of a resource."""
@@ -135,6 +148,8 @@ def problem(call: Call, client: str) -> tuple[str, str] | None:
         return f"'{meant.text}' begins at the top, beneath nothing", f"leave {min(named)}: out"
     if call.fixed.keys() & {SCOPE, ENCODED}:
         return "the scope of a path is an item's name", "write with: {scope: name}"
+    if OF_CUSTOMER in call.fixed:
+        return "whose directory is meant an organization says", f"write with: {{{OF_CUSTOMER}: parent.resource.data}}"
     if (problem := _problem_of_scope(call, said)) is not None:
         return problem
     if meant.is_post != (BODY in call.fixed):
@@ -142,6 +157,8 @@ def problem(call: Call, client: str) -> tuple[str, str] | None:
         return "what is sent is a question's, and a question has one", f"write fixed: {{{BODY}: …}} for {known}"
     if not call.needs:
         return "a service's own API says nowhere which permission it wants", "name it under needs:, such as logging.sinks.list"
+    if meant.oauth and set(call.needs) != {meant.oauth}:
+        return f"'{meant.service}' is of the directory, which no permission of IAM opens", f"write needs: {meant.oauth}"
     return None
 
 

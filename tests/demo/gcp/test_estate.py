@@ -39,7 +39,7 @@ class Whole:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     folder = tmp_path_factory.mktemp("bundles")
-    with GcpBed(shop()) as bed, scan(bed, ORGANIZATION, output=folder) as done:
+    with GcpBed(shop()) as bed, scan(bed, ORGANIZATION, output=folder, options=bed.directory_options()) as done:
         (folder / "report.md").write_text(render(done.report()))
         (folder / "report.json").write_text(json.dumps(done.report(), default=str))
         key = json.loads(bed.key_file.read_text())["private_key"]
