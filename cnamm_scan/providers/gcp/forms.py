@@ -83,12 +83,21 @@ def waf_expression(value: Json) -> Json:
     return {"isPreconfigured": _PRECONFIGURED.search("".join(value.split())) is not None}
 
 
+_LITERAL = re.compile(r"(['\"])([^'\"]*@[^'\"]*)\1")
+
+
+def subjects(value: Json) -> Json:
+    """A condition on principals, without the addresses of people: what stands for each is what stands for it among members."""
+    return _LITERAL.sub(lambda found: f"{found[1]}{_address(found[2])}{found[1]}", value) if isinstance(value, str) else None
+
+
 NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     **metadata.NORMALISERS,
     **settings.NORMALISERS,
     "dataset_access": dataset_access,
     "members": members,
     "open_bindings": open_bindings,
+    "subjects": subjects,
     "user": user,
     "waf_expression": waf_expression,
 }

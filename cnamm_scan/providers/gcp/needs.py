@@ -56,6 +56,8 @@ _HANDS_OUT = re.compile(
 _TYPE = re.compile(r"[a-z][a-z0-9.-]*\.googleapis\.com/[A-Z]\w*|[a-z][a-z0-9.]*\.[a-z0-9]+\.io/[A-Z]\w*")
 _SERVICE = re.compile(r"[a-z][a-z0-9-]*/v\d+(?:(?:alpha|beta|p)\d+)*")
 _WORD = re.compile(r"[a-z][A-Za-z]*")
+_VERB = re.compile(r"\.:[A-Za-z]+")
+"""A verb of the scope itself: .:searchPolicyBindings."""
 _SEGMENT = re.compile(r"-|[A-Za-z][A-Za-z0-9_.-]*(?::[A-Za-z]+)?")
 
 
@@ -95,7 +97,7 @@ class Path:
             return f"{self.version}{self.text}"
         if self.text == ITSELF:
             return f"{self.version}/{scope}"
-        return f"{self.version}/{scope}{'' if self.text.startswith(':') else '/'}{self.text}"
+        return f"{self.version}/{scope}{self.text[1:] if _VERB.fullmatch(self.text) else f'/{self.text}'}"
 
 
 @lru_cache(maxsize=1024)
@@ -111,7 +113,7 @@ def asked(client: str, operation: str) -> Assets | Path:
     if not _SERVICE.fullmatch(client):
         known = ", ".join(CONTENTS)
         raise ValueError(f"client '{client}' is neither {known} nor a service and its version", "write asset, or one such as logging/v2")
-    if operation != ITSELF and not all(map(_SEGMENT.fullmatch, operation.removeprefix("/").split("/"))):
+    if operation != ITSELF and not _VERB.fullmatch(operation) and not all(map(_SEGMENT.fullmatch, operation.removeprefix("/").split("/"))):
         raise ValueError(f"'{operation}' is no path", "write sinks, locations/-/services, or . for the thing itself")
     service, _, version = client.partition("/")
     return Path(service, version, operation, (client, operation) in POSTS)

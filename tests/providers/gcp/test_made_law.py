@@ -100,6 +100,19 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
             {"allowedSignInFactorSet": "ALL", "webSessionDuration": "43200s", "enableAccountRecovery": True},
         ],
     },
+    "gcp.iam.boundary_policy": {
+        "rules": [
+            [],
+            [{"effect": "ALLOW", "resources": ["//cloudresourcemanager.googleapis.com/organizations/9"]}],
+            [{"effect": "ALLOW", "resources": ["//cloudresourcemanager.googleapis.com/folders/5"]}],
+            [{"effect": "ALLOW", "resources": ["//cloudresourcemanager.googleapis.com/organizations/8"]}],
+        ],
+        "version": ["1", "3", "latest"],
+    },
+    "gcp.iam.boundary_binding": {
+        "principals": [f"//cloudresourcemanager.googleapis.com/{each}" for each in LINE] + [f"//iam.googleapis.com/{POOL}"],
+        "condition": ["", "", "principal.type == 'iam.googleapis.com/ServiceAccount'", "principal.subject.endsWith('@shop.example')"],
+    },
     "gcp.directory.user": {
         "is_active": [True, True, False],
         "is_super_admin": [True, False],
@@ -214,6 +227,10 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
         target, said = ORGANIZATION.id, {"id": "folders/5", "ancestors": LINE[1:]}
     elif table == "gcp.cloudidentity.policy":
         target = ORGANIZATION.id
+    elif table == "gcp.iam.boundary_policy":
+        target, said = ORGANIZATION.id, {"name": f"b{number}"}
+    elif table == "gcp.iam.boundary_binding":
+        target, said = ORGANIZATION.id, {"policy": random.choice(["b0", "b1", "b2"])}
     elif table == "gcp.directory.user":
         target, said = ORGANIZATION.id, {"id": key}
     elif table in ("gcp.organization.organization", "gcp.cloudidentity.organization", "gcp.directory.organization"):

@@ -62,6 +62,16 @@ ESCALATION: Mapping[str, Column] = {
     ),
     "denies_keys": Column("boolean", about="The same of creating keys of service accounts."),
 }
+BOUNDARY: Mapping[str, Column] = {
+    "organization": Column("text", about="organizations/NUMBER."),
+    "is_bound": Column("boolean", about="A principal access boundary policy binds all of its principals, without a condition."),
+    "is_bound_in_part": Column("boolean", about="One binds some of them alone, by a condition."),
+    "stays_inside": Column(
+        "boolean",
+        about="What is bound lists the organization's own resources alone; of folders and projects that are not scanned it is unknown.",
+    ),
+    "outside": Column("list", about="Other organizations that are listed."),
+}
 ROLE: Mapping[str, Column] = {
     "name": Column("text"),
     "title": Column("text"),
@@ -192,6 +202,7 @@ MAKERS: Mapping[str, Maker] = {
     "principal_rights": Maker(later("gcp", "access", "principal_rights"), PRINCIPAL),
     "administrators": Maker(later("gcp", "access", "administrators"), ADMINISTRATORS),
     "escalation_denied": Maker(later("gcp", "denials", "escalation_denied"), ESCALATION),
+    "organization_boundary": Maker(later("gcp", "boundaries", "organization_boundary"), BOUNDARY),
     "custom_role_rights": Maker(later("gcp", "access", "custom_role_rights"), ROLE),
     "service_account_access": Maker(later("gcp", "access", "service_account_access"), ACCOUNT),
     "pool_trust": Maker(later("gcp", "federation", "pool_trust"), POOL),
