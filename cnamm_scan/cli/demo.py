@@ -106,7 +106,7 @@ def command(context: click.Context, output: Path | None) -> None:
                         kubeconfig=str(kubeconfig),
                         with_secret_metadata=True,
                         with_kubelet_config=True,
-                        **(azure.options() | gcp.options() | {"ca_bundle": str(trusted)}),
+                        **(azure.options() | gcp.options() | gcp.directory_options() | {"ca_bundle": str(trusted)}),
                     ),
                     limits=api.Limits(rate=1000, burst=1000, deadline=10),
                     progress=progress,

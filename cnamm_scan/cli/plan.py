@@ -117,6 +117,8 @@ def _permissions(provider: str, needs: list[str], folder: Path | None) -> None:
     from cnamm_scan.providers.catalog import KINDS
 
     rights = KINDS[provider].rights
+    for how in rights.beside(needs):
+        click.echo(f"not in it, since no such document gives it: {how}", err=True)
     if folder is None:
         whole = rights.policy(needs)
         click.echo(json.dumps(whole, indent=2))

@@ -176,6 +176,11 @@ class Scan:
         kind = KINDS.get(target.partition(":")[0])
         return kind.enabling if kind is not None else ""
 
+    def granted_elsewhere(self, target: str) -> Mapping[str, str]:
+        """Rights that no document of the provider gives -> how they are granted."""
+        kind = KINDS.get(target.partition(":")[0])
+        return kind.rights.elsewhere if kind is not None else {}
+
     def standing(self) -> frozenset[str]:
         """The tables with a row in every target, which count in no target's weight."""
         return standing(self.content)

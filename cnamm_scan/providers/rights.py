@@ -25,13 +25,23 @@ class Rights:
     by_code: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Codes of refusals that are of these rights, whatever was asked for: what the call itself takes would change nothing."""
 
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Rights that no such document gives -> how they are granted, in the words of a command to a person."""
+
     def policy(self, needs: Sequence[str]) -> Document:
         """One document with these rights and the base."""
-        return self.document(sorted({*needs, *self.base}))
+        return self.document(self._held(needs))
+
+    def beside(self, needs: Sequence[str]) -> list[str]:
+        """How those of these rights are granted that the document does not give."""
+        return [self.elsewhere[each] for each in sorted({*needs}) if each in self.elsewhere]
+
+    def _held(self, needs: Sequence[str]) -> list[str]:
+        return sorted({*needs, *self.base} - self.elsewhere.keys())
 
     def parts(self, needs: Sequence[str]) -> list[Document]:
         """The same rights as as many documents as the limit asks for, in order."""
-        rights = sorted({*needs, *self.base})
+        rights = self._held(needs)
         made: list[Document] = []
         while rights:
             count = len(rights)

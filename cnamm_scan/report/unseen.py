@@ -117,7 +117,7 @@ def _told(scan: Scan, row: _Row) -> dict[str, Any]:
     titles = [scan.content.rules[name].title for name in rules if name in scan.content.rules]
     named = sorted(row.resources) or (titles if row.reason == Reason.NOT_IN_ANSWER else [])
     age = scan.started_at - read_moment(row.oldest) if row.oldest else None
-    enabling = scan.enabling(row.places[0][0])
+    first = row.places[0][0]
     return {
         "reason": row.reason,
         "codes": sorted(row.codes),
@@ -131,7 +131,15 @@ def _told(scan: Scan, row: _Row) -> dict[str, Any]:
         "age": told(age) if age is not None else "",
         "would_show": row.how
         or would_show(
-            row.reason, row.places, sorted(row.calls), sorted(row.rights), whole=row.whole, codes=row.codes, age=age, enabling=enabling
+            row.reason,
+            row.places,
+            sorted(row.calls),
+            sorted(row.rights),
+            whole=row.whole,
+            codes=row.codes,
+            age=age,
+            enabling=scan.enabling(first),
+            elsewhere=scan.granted_elsewhere(first),
         ),
     }
 
@@ -146,10 +154,12 @@ def would_show(
     codes: Collection[str] = (),
     age: timedelta | None = None,
     enabling: str = "",
+    elsewhere: Mapping[str, str] | None = None,
 ) -> str:
     """What a person would have to do to see it.
 
-    `age` is that of the oldest, of what was too old; `enabling` is what turns on what is off there.
+    `age` is that of the oldest, of what was too old; `enabling` is what turns on what is off there, `elsewhere` how rights are granted
+    that the provider's own document does not give.
     """
     provider = places[0][0].partition(":")[0]
     regions = sorted({region for _, region in places if region not in ("", "global")})
@@ -168,6 +178,8 @@ def would_show(
     if whole and regions:
         where = listed(regions, FEW, "region")
         return f"allow reading in {where}, which a policy of the organisation may forbid, or leave it out with --region"
+    if rights and elsewhere is not None and elsewhere.keys() >= set(rights):
+        return "; ".join(elsewhere[right] for right in rights)
     if rights and len(rights) <= FEW:
         return f"grant {', '.join(rights)}"
     what = f"grant {counted(len(rights), 'right')}" if rights else "grant the rights"

@@ -56,7 +56,10 @@ VALUES = {
     "--quota-project": "shop-pays",
     "--impersonate-service-account": "scanner@shop-pays.iam.gserviceaccount.com",
     "--api-endpoint": "https://apis.example",
+    "--directory-admin": "admin@shop.example",
 }
+TARGETS = {"--directory-admin": "gcp:organizations/9"}
+"""Options that say something about some targets of their kind alone."""
 IDLE: Mapping[tuple[str, str], tuple[list[str], str]] = {
     ("report", "--findings"): (["report", "x", "--format", "csv", "--findings", "3"], "outside --format text and markdown"),
     ("results", "--each"): (["results", "x", "--format", "csv", "--each"], "outside --format table"),
@@ -76,7 +79,7 @@ IDLE: Mapping[tuple[str, str], tuple[list[str], str]] = {
         ("plan", option.flag): (
             [
                 "plan",
-                owners(option.flag)[0],
+                TARGETS.get(option.flag, owners(option.flag)[0]),
                 option.flag,
                 VALUES[option.flag],
             ]

@@ -41,7 +41,14 @@ def test_nothing_said_is_what_the_library_takes_it_to_be(monkeypatch: pytest.Mon
     assert (asked["targets"], asked["regions"], asked["options"].opted) == (("aws",), (), frozenset())
 
 
-FLAGS = ("--assume-whole", "--skip-unreadable", "--with-secret-metadata", "--with-kubelet-config", "--disable-instance-discovery")
+FLAGS = (
+    "--assume-whole",
+    "--skip-unreadable",
+    "--with-secret-metadata",
+    "--with-kubelet-config",
+    "--disable-instance-discovery",
+    "--with-directory-users",
+)
 
 
 def test_every_option_reaches_the_provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -64,9 +71,10 @@ def test_every_option_reaches_the_provider(monkeypatch: pytest.MonkeyPatch, tmp_
         "--quota-project": ["shop-pays"],
         "--impersonate-service-account": ["scanner@shop-pays.iam.gserviceaccount.com"],
         "--api-endpoint": ["https://apis.example"],
+        "--directory-admin": ["admin@shop.example"],
     }
     arguments = [part for option, values in said.items() for value in values for part in (option, value)]
-    asked = _asked(monkeypatch, "aws", "azure", "gcp", "kubernetes:prod", *arguments, *FLAGS)
+    asked = _asked(monkeypatch, "aws", "azure", "gcp:organizations/9", "kubernetes:prod", *arguments, *FLAGS)
     assert asked["options"] == TargetOptions(
         role_arn="arn:aws:iam::111122223333:role/audit",
         external_id="42",
@@ -91,14 +99,16 @@ def test_every_option_reaches_the_provider(monkeypatch: pytest.MonkeyPatch, tmp_
         impersonate_service_account="scanner@shop-pays.iam.gserviceaccount.com",
         api_endpoint="https://apis.example",
         disable_instance_discovery=True,
+        directory_admin="admin@shop.example",
+        with_directory_users=True,
     )
     replaced = {option.name for option in options() if option.replaced_by}  # which would do nothing beside all others
     assert set(asked["options"].said) == {option.name for option in options()} - replaced, "an option that nobody can say"
     assert _asked(monkeypatch, "azure", "--cloud", "usgov")["options"].said == {"cloud": "usgov"}
     assert replaced == {"cloud"}
-    assert asked["targets"] == ("aws", "azure", "gcp", "kubernetes:prod")
+    assert asked["targets"] == ("aws", "azure", "gcp:organizations/9", "kubernetes:prod")
     assert asked["regions"] == ("eu-west-1", "us-east-1")
-    assert asked["options"].opted == {"secret_metadata", "kubelet_config"}
+    assert asked["options"].opted == {"secret_metadata", "kubelet_config", "directory_users"}
     assert (asked["limits"].concurrency, asked["limits"].deadline) == (3, 60.0)
 
 

@@ -55,6 +55,11 @@ def _member(value: str) -> str:
     return f"{subject['kind']}{_stands_for(subject['who'])}" if subject is not None else value
 
 
+def user(value: Json) -> Json:
+    """The number of a user's account as what stands for him."""
+    return _stands_for(value) if isinstance(value, str) and value else None
+
+
 def members(value: Json) -> Json:
     """The members of a policy, without the addresses of people and groups."""
     return [_member(each) for each in value] if isinstance(value, list) and all(isinstance(each, str) for each in value) else None
@@ -91,6 +96,14 @@ def address_ranges(value: Json) -> Json:
     return {"ranges": value, "isEverybody": is_everybody}
 
 
+_LITERAL = re.compile(r"(['\"])([^'\"]*@[^'\"]*)\1")
+
+
+def subjects(value: Json) -> Json:
+    """A condition on principals, without the addresses of people: what stands for each is what stands for it among members."""
+    return _LITERAL.sub(lambda found: f"{found[1]}{_address(found[2])}{found[1]}", value) if isinstance(value, str) else None
+
+
 NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     **metadata.NORMALISERS,
     **settings.NORMALISERS,
@@ -98,6 +111,8 @@ NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     "dataset_access": dataset_access,
     "members": members,
     "open_bindings": open_bindings,
+    "subjects": subjects,
+    "user": user,
     "waf_expression": waf_expression,
 }
 """What `normalise:` of a collector may name."""

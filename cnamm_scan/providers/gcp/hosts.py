@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-_NAMED_AGAIN = frozenset({"bigquery", "compute", "dns", "storage"})
+_BEGINS: Mapping[str, str] = {**{each: f"{each}/" for each in ("bigquery", "compute", "dns", "storage")}, "admin": "admin/directory/"}
 """Services whose paths begin with their own name, as they did when one host held several."""
 
 
@@ -51,8 +52,7 @@ class Hosts:
         """The address of a path of a service: `logging`, `v2/projects/p/sinks`."""
         if self.endpoint is not None:
             return f"https://{self.inventory}/{service}/{path}"
-        named = f"{service}/" if service in _NAMED_AGAIN else ""
-        return f"https://{service}.{self.universe}/{named}{path}"
+        return f"https://{service}.{self.universe}/{_BEGINS.get(service, '')}{path}"
 
     @property
     def shown(self) -> str:

@@ -9,7 +9,7 @@ from cnamm_scan.providers.gcp import needs
 from cnamm_scan.providers.gcp.forms import NORMALISERS
 from cnamm_scan.providers.gcp.hosts import endpoint_problem
 from cnamm_scan.providers.gcp.made.columns import MAKERS
-from cnamm_scan.providers.gcp.scopes import account_problem, project_problem, scope_problem
+from cnamm_scan.providers.gcp.scopes import account_problem, admin_problem, project_problem, scope_has_directory, scope_problem
 from cnamm_scan.providers.kind import Kind, Option, Pace, Reached
 from cnamm_scan.providers.rights import Document, Rights
 
@@ -34,6 +34,19 @@ def _role(rights: Sequence[str]) -> Document:
     }
 
 
+_DELEGATION = "Google Admin console > Security > Access and data control > API controls > Domain-wide delegation"
+_DIRECTORY = {
+    needs.OAUTH["cloudidentity"]: (
+        f"the directory is opened in {_DELEGATION}, not by IAM: add the service account's client id with the scope"
+        f" {needs.OAUTH['cloudidentity']}, and scan with --directory-admin EMAIL, a super administrator"
+    ),
+    needs.OAUTH["admin"]: (
+        f"the directory is opened in {_DELEGATION}, not by IAM: add the service account's client id with the scope"
+        f" {needs.OAUTH['admin']}, and scan with --directory-admin EMAIL, an administrator who may read users"
+    ),
+}
+"""Rights of the directory -> how they are granted."""
+
 KIND = Kind(
     name="gcp",
     label="Google Cloud",
@@ -42,7 +55,7 @@ KIND = Kind(
     connect=_connect,
     name_problem=scope_problem,
     # which projects there are is asked of Asset Inventory
-    rights=Rights(("cloudasset.assets.listResource",), _role),
+    rights=Rights(("cloudasset.assets.listResource",), _role, elsewhere=_DIRECTORY),
     options=(
         Option(
             "quota_project",
@@ -60,6 +73,21 @@ KIND = Kind(
             problem=account_problem,
         ),
         Option("api_endpoint", "--api-endpoint", "what answers in place of googleapis.com.", "URL", problem=endpoint_problem),
+        Option(
+            "directory_admin",
+            "--directory-admin",
+            "ask the directory (Cloud Identity) as this administrator, by domain-wide delegation.",
+            "EMAIL",
+            problem=admin_problem,
+            means=scope_has_directory,
+        ),
+        Option(
+            "with_directory_users",
+            "--with-directory-users",
+            "count the directory's users by their second factor and last sign-in. Needs the right to read users.",
+            opts_in="directory_users",
+            means=scope_has_directory,
+        ),
         Option("ca_bundle", "--ca-bundle", "trust the authorities in this file, as PEM, and no others.", "FILE"),
     ),
     normalisers=NORMALISERS,

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
 
 from cnamm_scan import __version__
+from cnamm_scan.model import Reason
 from cnamm_scan.providers.gcp.answers import document_of, of_rest
 from cnamm_scan.providers.gcp.hosts import Hosts
 from cnamm_scan.providers.gcp.inventory import Inventory, Page
 from cnamm_scan.providers.gcp.needs import Assets, Path
 from cnamm_scan.providers.gcp.quota import Quota, is_of_minutes
 from cnamm_scan.providers.gcp.signin import Signed
-from cnamm_scan.providers.interface import Answer
+from cnamm_scan.providers.interface import Answer, CallFailedError
 from cnamm_scan.providers.renewing import Renewing
 from cnamm_scan.providers.sent import Sent
 
@@ -37,6 +39,8 @@ class Link:
         self._sent = sent
         self._renewing = Renewing(self._forgotten)
         self._lock = threading.Lock()
+        self._beside: dict[str, Renewing] = {}
+        """Of tokens for the directory, by their scope."""
         self._quotas: dict[str, Quota] = {}
         """Of services, as their refusals tell them: many projects are asked one after another, and one project pays for all."""
 
@@ -47,7 +51,7 @@ class Link:
 
     def get(self, path: Path, scope: str, query: Mapping[str, Json], target: str) -> dict[str, Json]:
         """What stands at a path of a service's API; `scope` is encoded. Raises CallFailedError."""
-        return self._ask(lambda: self._sent_to(path, scope, query, None, target))
+        return self._ask(lambda: self._sent_to(path, scope, query, None, target), path.oauth)
 
     def post(self, path: Path, body: Mapping[str, Json], target: str) -> dict[str, Json]:
         """The answer to one of the questions that are asked by POST. Raises CallFailedError."""
@@ -56,7 +60,12 @@ class Link:
     def _sent_to(self, path: Path, scope: str, query: Mapping[str, Json], body: Mapping[str, Json] | None, target: str) -> dict[str, Json]:
         url = self.hosts.url(path.service, path.beneath(scope))
         asked = urlencode({name: _plain(value) for name, value in query.items()}, doseq=True)
-        headers = {**dict(self._metadata()), "accept": "application/json", "accept-encoding": "gzip", "user-agent": f"{AGENT} (gzip)"}
+        headers = {
+            **dict(self._metadata(path.oauth)),
+            "accept": "application/json",
+            "accept-encoding": "gzip",
+            "user-agent": f"{AGENT} (gzip)",
+        }
         if body is not None:
             headers["content-type"] = "application/json"
         quota = self._quota(path.service)
@@ -79,19 +88,29 @@ class Link:
         with self._lock:
             return self._quotas.setdefault(service, Quota())
 
-    def _metadata(self) -> list[tuple[str, str]]:
+    def _metadata(self, oauth: str = "") -> list[tuple[str, str]]:
         """What is sent with each request: who asks, and who pays."""
-        said = [("authorization", f"Bearer {self.signed.token()}")]
+        said = [("authorization", f"Bearer {self.signed.token(oauth)}")]
         if self.signed.quota_project:
             said.append(("x-goog-user-project", self.signed.quota_project))
         return said
 
-    def _ask(self, call: Callable[[], Result]) -> Result:
-        return self._renewing.ask(call)
+    def _ask(self, call: Callable[[], Result], oauth: str = "") -> Result:
+        if not oauth:
+            return self._renewing.ask(call)
+        with self._lock:
+            renewing = self._beside.setdefault(oauth, Renewing(partial(self._forgotten, oauth)))
+        try:
+            return renewing.ask(call)
+        except CallFailedError as failure:
+            if failure.reason is not Reason.CREDENTIALS:
+                raise
+            # whoever has no token for the directory is signed in to Google Cloud all the same
+            raise CallFailedError(Reason.DENIED, failure.code, failure.message) from failure
 
-    def _forgotten(self) -> bool:
+    def _forgotten(self, oauth: str = "") -> bool:
         """Newer credentials: the next request asks for a token."""
-        self.signed.forget()
+        self.signed.forget(oauth)
         return True
 
     def close(self) -> None:

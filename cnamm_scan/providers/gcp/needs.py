@@ -36,6 +36,14 @@ BODY = "body"
 """The parameter that holds what is sent with one of `POSTS`."""
 POSTS = frozenset({("logging/v2", "/entries:list")})
 """Questions that are asked by POST, and change nothing. No other POST is ever sent."""
+OF_CUSTOMER = "of_customer"
+"""The parameter that says whose directory is meant, by the data of an organization: it stands in the filter where there is one."""
+FILTER = "filter"
+OAUTH: Mapping[str, str] = {
+    "cloudidentity": "https://www.googleapis.com/auth/cloud-identity.policies.readonly",
+    "admin": "https://www.googleapis.com/auth/admin.directory.user.readonly",
+}
+"""Services of the directory -> the one scope of the token that each takes. No role of IAM opens them."""
 ITSELF = "."
 """The path of the scope itself."""
 
@@ -48,6 +56,8 @@ _HANDS_OUT = re.compile(
 _TYPE = re.compile(r"[a-z][a-z0-9.-]*\.googleapis\.com/[A-Z]\w*|[a-z][a-z0-9.]*\.[a-z0-9]+\.io/[A-Z]\w*")
 _SERVICE = re.compile(r"[a-z][a-z0-9-]*/v\d+(?:(?:alpha|beta|p)\d+)*")
 _WORD = re.compile(r"[a-z][A-Za-z]*")
+_VERB = re.compile(r"\.:[A-Za-z]+")
+"""A verb of the scope itself: .:searchPolicyBindings."""
 _SEGMENT = re.compile(r"-|[A-Za-z][A-Za-z0-9_.-]*(?::[A-Za-z]+)?")
 
 
@@ -76,13 +86,18 @@ class Path:
         """Whether it begins at the top, and not beneath the target or a resource."""
         return self.text.startswith("/")
 
+    @property
+    def oauth(self) -> str:
+        """The scope of the token that it wants; empty: the one for Google Cloud."""
+        return OAUTH.get(self.service, "")
+
     def beneath(self, scope: str) -> str:
         """The path beneath a scope, which is encoded: `projects/ID`, or the name of a resource."""
         if self.is_absolute:
             return f"{self.version}{self.text}"
         if self.text == ITSELF:
             return f"{self.version}/{scope}"
-        return f"{self.version}/{scope}{'' if self.text.startswith(':') else '/'}{self.text}"
+        return f"{self.version}/{scope}{self.text[1:] if _VERB.fullmatch(self.text) else f'/{self.text}'}"
 
 
 @lru_cache(maxsize=1024)
@@ -98,7 +113,7 @@ def asked(client: str, operation: str) -> Assets | Path:
     if not _SERVICE.fullmatch(client):
         known = ", ".join(CONTENTS)
         raise ValueError(f"client '{client}' is neither {known} nor a service and its version", "write asset, or one such as logging/v2")
-    if operation != ITSELF and not all(map(_SEGMENT.fullmatch, operation.removeprefix("/").split("/"))):
+    if operation != ITSELF and not _VERB.fullmatch(operation) and not all(map(_SEGMENT.fullmatch, operation.removeprefix("/").split("/"))):
         raise ValueError(f"'{operation}' is no path", "write sinks, locations/-/services, or . for the thing itself")
     service, _, version = client.partition("/")
     return Path(service, version, operation, (client, operation) in POSTS)
@@ -135,6 +150,8 @@ def problem(call: Call, client: str) -> tuple[str, str] | None:
         return f"'{meant.text}' begins at the top, beneath nothing", f"leave {min(named)}: out"
     if call.fixed.keys() & {SCOPE, ENCODED}:
         return "the scope of a path is an item's name", "write with: {scope: name}"
+    if OF_CUSTOMER in call.fixed:
+        return "whose directory is meant an organization says", f"write with: {{{OF_CUSTOMER}: parent.resource.data}}"
     if (problem := _problem_of_scope(call, said)) is not None:
         return problem
     if meant.is_post != (BODY in call.fixed):
@@ -142,6 +159,8 @@ def problem(call: Call, client: str) -> tuple[str, str] | None:
         return "what is sent is a question's, and a question has one", f"write fixed: {{{BODY}: …}} for {known}"
     if not call.needs:
         return "a service's own API says nowhere which permission it wants", "name it under needs:, such as logging.sinks.list"
+    if meant.oauth and set(call.needs) != {meant.oauth}:
+        return f"'{meant.service}' is of the directory, which no permission of IAM opens", f"write needs: {meant.oauth}"
     return None
 
 

@@ -20,7 +20,7 @@ from cnamm_scan.providers.gcp.forms import NORMALISERS
 from cnamm_scan.providers.gcp.hosts import Hosts
 from cnamm_scan.providers.gcp.inventory import Inventory, Page, together
 from cnamm_scan.providers.gcp.link import AGENT, Link
-from cnamm_scan.providers.gcp.needs import AT, ATTACHED, BODY, ENCODED, SCOPE, Assets, Path, asked
+from cnamm_scan.providers.gcp.needs import AT, ATTACHED, BODY, ENCODED, FILTER, OF_CUSTOMER, SCOPE, Assets, Path, asked
 from cnamm_scan.providers.gcp.scopes import parent_of
 from cnamm_scan.providers.gcp.signin import Signed, find, of_google_auth
 from cnamm_scan.providers.interface import Answer, CallFailedError, Request, Trial, code_matches
@@ -44,6 +44,7 @@ _SCOPE = re.compile(r"[^/?#\\\s]+(?:/[^/?#\\\s]+)*", re.ASCII)
 _SAFE = "/:@-._~!$&'()*+,;="
 """What stands in a path as it is."""
 _ENCODED = re.compile(r"(?:[\w.~:@-]|%2F)+(?:/(?:[\w.~:@-]|%2F)+)*", re.ASCII)
+_CUSTOMER = re.compile(r"C[0-9A-Za-z]{1,40}", re.ASCII)
 _ATTACHABLE = "cloudresourcemanager.googleapis.com"
 _TOKEN = "nextPageToken"
 
@@ -56,6 +57,8 @@ class Options:
     impersonate_service_account: str | None = None
     api_endpoint: str | None = None
     ca_bundle: str | None = None
+    directory_admin: str | None = None
+    with_directory_users: bool = False
     call_timeout: float = 20.0
     """Seconds to wait for one answer."""
     connections: int = 16
@@ -88,7 +91,14 @@ def connect(name: str, options: Options) -> GcpProvider:
             hosts = Hosts(options.api_endpoint, found.universe)
         except ValueError as error:
             raise unsigned.broken_universe(where) from error
-        signed = Signed(found, signing_in, hosts, as_account=options.impersonate_service_account, quota_project=options.quota_project)
+        signed = Signed(
+            found,
+            signing_in,
+            hosts,
+            as_account=options.impersonate_service_account,
+            quota_project=options.quota_project,
+            directory_admin=options.directory_admin,
+        )
         _signed_in(signed.token, where, options)
         scope = parent_of(name)
         inventory = Inventory(
@@ -213,6 +223,9 @@ class GcpProvider(OnePlace):
         if levels is not None and mine.partition("/")[0] not in ([levels] if isinstance(levels, str) else levels):
             raise CallFailedError(Reason.NOT_FOUND, NOT_HERE)
         scope = _scope(said, mine)
+        if OF_CUSTOMER in said:
+            customer = _customer(said.pop(OF_CUSTOMER))
+            said |= {FILTER: f'customer == "customers/{customer}" && {said[FILTER]}'} if FILTER in said else {"customer": customer}
         page = {"pageToken": request.page} if request.page is not None else {}
         try:
             if path.is_post:
@@ -238,6 +251,16 @@ def _scope(said: dict[str, Json], mine: str) -> str:
     if encoded is not None:
         return scope
     return quote(scope, safe=_SAFE) if attached is None else f"{attached}/{quote(f'{_ATTACHABLE}/{scope}', safe='')}"
+
+
+def _customer(organization: Json) -> str:
+    """Whose directory an organization's is, in either version of its API. Raises CallFailedError where it does not say."""
+    said = organization if isinstance(organization, dict) else {}
+    owner = said.get("owner")
+    found = said.get("directoryCustomerId") or (owner.get("directoryCustomerId") if isinstance(owner, dict) else None)
+    if not isinstance(found, str) or not _CUSTOMER.fullmatch(found):
+        raise CallFailedError(Reason.MALFORMED, "NoCustomer")
+    return found
 
 
 def _notes(gone: Sequence[Project]) -> Mapping[str, Any]:

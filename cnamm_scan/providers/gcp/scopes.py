@@ -13,6 +13,7 @@ _NUMBERS = {
 }
 """Where a number is found, by what stands before it; ids of projects people know."""
 
+_ADMIN = re.compile(r"[^@\s]{1,128}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
 _ACCOUNT = re.compile(r"[a-z0-9][a-z0-9.-]{0,127}@[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.ASCII)
 
 
@@ -32,6 +33,16 @@ def project_problem(said: str) -> tuple[str, str] | None:
 def account_problem(said: str) -> tuple[str, str] | None:
     """What is wrong with the address of a service account."""
     return None if _ACCOUNT.fullmatch(said) else ("it is no address of a service account", "write NAME@PROJECT.iam.gserviceaccount.com")
+
+
+def scope_has_directory(name: str) -> bool:
+    """Whether a directory belongs to what follows the colon of a TARGET: to an organization alone."""
+    return name.startswith("organizations/")
+
+
+def admin_problem(said: str) -> tuple[str, str] | None:
+    """What is wrong with the address of an administrator."""
+    return None if _ADMIN.fullmatch(said) else ("it is no address", "write that of an administrator of the directory: NAME@DOMAIN")
 
 
 def parent_of(name: str) -> str:

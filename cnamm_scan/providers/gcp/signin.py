@@ -19,6 +19,8 @@ SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 """The one that Asset Inventory takes. What may be read is a matter of roles."""
 PAUSE = 3.0
 """Seconds between two tries at a new token, where none was had: else hundreds of calls would each try, one after the other."""
+NO_DELEGATION = "NoDelegation"
+"""The code of credentials that cannot act as an administrator: neither a service account's key, nor borrowed ones."""
 _UNIVERSE = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.ASCII)
 
 
@@ -49,25 +51,22 @@ def find(request: Any) -> Found:
     return Found(credentials, str(project or ""))
 
 
-class Signed:
+class Kept:
     """Credentials whose token is asked for once by however many threads."""
 
-    def __init__(self, found: Found, request: Any, hosts: Hosts, *, as_account: str | None, quota_project: str | None) -> None:
-        self._own = found.credentials
-        self._credentials = _as(self._own, as_account, hosts) if as_account else self._own
+    def __init__(self, credentials: Any, request: Any) -> None:
+        self.credentials = credentials
         self._request = request
         self._lock = threading.Lock()
         self._failed: tuple[float, CallFailedError] | None = None
         """Until when a failure stands for those that would follow: google-auth itself has asked three times by then."""
-        self.quota_project = quota_project or str(getattr(found.credentials, "quota_project_id", None) or "")
-        """Whose quota and enabled APIs are used; empty: as the credentials have it."""
 
     def token(self) -> str:
         """The token, a new one where the kept one ends soon. Raises CallFailedError."""
         with self._lock:
-            if not self._credentials.valid:
+            if not self.credentials.valid:
                 self._refresh()
-            return str(self._credentials.token)
+            return str(self.credentials.token)
 
     def _refresh(self) -> None:
         if self._failed is not None and time.monotonic() < self._failed[0]:
@@ -75,7 +74,7 @@ class Signed:
             raise CallFailedError(failure.reason, failure.code, failure.message, retry=failure.retry)
         try:
             with Translated(of_google_auth):
-                self._credentials.refresh(self._request)
+                self.credentials.refresh(self._request)
         except CallFailedError as failure:
             self._failed = (time.monotonic() + PAUSE, failure)
             raise
@@ -83,22 +82,83 @@ class Signed:
     def forget(self) -> None:
         """Let the next request ask for a new token."""
         with self._lock:
-            self._own.token = self._credentials.token = None
+            self.credentials.token = None
+
+
+class Signed:
+    """Who asks Google Cloud, and the same for what wants a token of its own: the directory's APIs take no other.
+
+    `directory_admin` is the administrator as whom the directory is asked, where the service account was delegated that.
+    """
+
+    def __init__(
+        self,
+        found: Found,
+        request: Any,
+        hosts: Hosts,
+        *,
+        as_account: str | None,
+        quota_project: str | None,
+        directory_admin: str | None = None,
+    ) -> None:
+        self._own = found.credentials
+        self._request = request
+        self._hosts = hosts
+        self._as_account = as_account
+        self._directory_admin = directory_admin
+        self._main = Kept(_as(self._own, as_account, hosts) if as_account else self._own, request)
+        self._others: dict[str, Kept] = {}
+        self._lock = threading.Lock()
+        self.quota_project = quota_project or str(getattr(found.credentials, "quota_project_id", None) or "")
+        """Whose quota and enabled APIs are used; empty: as the credentials have it."""
+
+    def token(self, scope: str = "") -> str:
+        """The token, of another scope where one is named. Raises CallFailedError."""
+        return self._kept(scope).token()
+
+    def forget(self, scope: str = "") -> None:
+        """Let the next request ask for a new token."""
+        self._kept(scope).forget()
+        if not scope:
+            self._own.token = None
+
+    def _kept(self, scope: str) -> Kept:
+        if not scope:
+            return self._main
+        with self._lock:
+            if scope not in self._others:
+                self._others[scope] = Kept(self._of(scope), self._request)
+            return self._others[scope]
+
+    def _of(self, scope: str) -> Any:
+        """Credentials of a scope of its own. What a person may do was said when he signed in, and stands in every token of his."""
+        from google.auth.credentials import Scoped
+
+        admin = self._directory_admin
+        if self._as_account:
+            return _as(self._own, self._as_account, self._hosts, scope, admin)
+        made = self._own.with_scopes([scope]) if isinstance(self._own, Scoped) else self._own
+        if admin is None:
+            return made
+        if not hasattr(made, "with_subject"):
+            raise CallFailedError(Reason.DENIED, NO_DELEGATION)
+        return made.with_subject(admin)
 
     @property
     def identity(self) -> str:
         """The service account that asks; empty for a person, whose address nobody needs."""
-        said = str(getattr(self._credentials, "service_account_email", None) or "")
+        said = str(getattr(self._main.credentials, "service_account_email", None) or "")
         return said if "@" in said else ""
 
 
-def _as(credentials: Any, account: str, hosts: Hosts) -> Any:
+def _as(credentials: Any, account: str, hosts: Hosts, scope: str = SCOPES[0], subject: str | None = None) -> Any:
     from google.auth import impersonated_credentials
 
     return impersonated_credentials.Credentials(
         source_credentials=credentials,
         target_principal=account,
-        target_scopes=list(SCOPES),
+        target_scopes=[scope],
+        subject=subject,
         iam_endpoint_override=hosts.url("iamcredentials", f"v1/projects/-/serviceAccounts/{account}:generateAccessToken"),
     )
 

@@ -80,6 +80,47 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
     "gcp.iam.service_account": {"is_disabled": [False, True]},
     "gcp.iam.deny_policy": {"rules": _DENYING},
     "gcp.folder.deny_policy": {"rules": _DENYING},
+    "gcp.cloudidentity.policy": {
+        "type": ["ADMIN", "ADMIN", "SYSTEM"],
+        "setting": [
+            "security.two_step_verification_enforcement",
+            "security.two_step_verification_enforcement_factor",
+            "security.two_step_verification_grace_period",
+            "security.two_step_verification_device_trust",
+            "security.super_admin_account_recovery",
+            "security.session_controls",
+        ],
+        "unit": ["orgUnits/all", "orgUnits/all", "orgUnits/some"],
+        "group": ["", "", "groups/g"],
+        "query": ["", "entity.org_units.exists(o, o.org_unit_id == orgUnitId('all'))", "entity.licenses.exists(l, l in ['/product/1'])"],
+        "sort_order": [1.0, 100.0, 101.0, 200.0],
+        "value": [
+            {"enforcedFrom": "2020-01-01T00:00:00Z", "allowTrustingDevice": True, "enableAccountRecovery": False},
+            {"enforcedFrom": "1970-01-01T00:00:00Z", "allowedSignInFactorSet": "NO_TELEPHONY", "enrollmentGracePeriod": "86400s"},
+            {"allowedSignInFactorSet": "ALL", "webSessionDuration": "43200s", "enableAccountRecovery": True},
+        ],
+    },
+    "gcp.iam.boundary_policy": {
+        "rules": [
+            [],
+            [{"effect": "ALLOW", "resources": ["//cloudresourcemanager.googleapis.com/organizations/9"]}],
+            [{"effect": "ALLOW", "resources": ["//cloudresourcemanager.googleapis.com/folders/5"]}],
+            [{"effect": "ALLOW", "resources": ["//cloudresourcemanager.googleapis.com/organizations/8"]}],
+        ],
+        "version": ["1", "3", "latest"],
+    },
+    "gcp.iam.boundary_binding": {
+        "principals": [f"//cloudresourcemanager.googleapis.com/{each}" for each in LINE] + [f"//iam.googleapis.com/{POOL}"],
+        "condition": ["", "", "principal.type == 'iam.googleapis.com/ServiceAccount'", "principal.subject.endsWith('@shop.example')"],
+    },
+    "gcp.directory.user": {
+        "is_active": [True, True, False],
+        "is_super_admin": [True, False],
+        "is_enrolled": [True, False],
+        "has_signed_in": [True, False],
+        "last_login_at": ["2026-01-01T00:00:00+00:00", "1970-01-01T00:00:00+00:00"],
+        "created_at": ["2025-01-01T00:00:00+00:00"],
+    },
     "gcp.organization.organization": {"name": ["shop.example"]},
     "gcp.iam.pool_provider": {
         "issuer": ["", GITHUB, "https://sso.shop.example"],
@@ -145,7 +186,16 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
     },
 }
 """Table -> column -> what may stand there. What an asset always says of itself is not among them: its name, its type, where it is."""
-ALONE = frozenset({"gcp.project.project", "gcp.organization.organization", "gcp.iam.role", "gcp.vpc.network"})
+ALONE = frozenset(
+    {
+        "gcp.project.project",
+        "gcp.cloudidentity.organization",
+        "gcp.directory.organization",
+        "gcp.organization.organization",
+        "gcp.iam.role",
+        "gcp.vpc.network",
+    }
+)
 """Tables of which there is one row."""
 TOGETHER = {"gcp.network.firewall": [{"allowed": SSH, "denied": []}, {"allowed": [], "denied": SSH}]}
 
@@ -179,7 +229,15 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
         said = {"name": f"policies/cloudresourcemanager.googleapis.com%2F{level.replace('/', '%2F')}/denypolicies/d{number}"}
     elif table == "gcp.folder.folder":
         target, said = ORGANIZATION.id, {"id": "folders/5", "ancestors": LINE[1:]}
-    elif table == "gcp.organization.organization":
+    elif table == "gcp.cloudidentity.policy":
+        target = ORGANIZATION.id
+    elif table == "gcp.iam.boundary_policy":
+        target, said = ORGANIZATION.id, {"name": f"b{number}"}
+    elif table == "gcp.iam.boundary_binding":
+        target, said = ORGANIZATION.id, {"policy": random.choice(["b0", "b1", "b2"])}
+    elif table == "gcp.directory.user":
+        target, said = ORGANIZATION.id, {"id": key}
+    elif table in ("gcp.organization.organization", "gcp.cloudidentity.organization", "gcp.directory.organization"):
         target, said = ORGANIZATION.id, {"id": "organizations/9"}
     elif table == "gcp.network.firewall_policy":
         target = ORGANIZATION.id

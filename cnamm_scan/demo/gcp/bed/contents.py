@@ -83,6 +83,12 @@ class Cloud:
     """Types that Asset Inventory does not know."""
     assets: dict[str, list[Asset]] = field(default_factory=dict)
     """By type."""
+    customer: str = ""
+    """Whose directory stands beside the organization: C0shop471."""
+    administrators: frozenset[str] = frozenset()
+    """Who administers it."""
+    delegated: frozenset[str] = frozenset()
+    """Scopes with which the caller may ask the directory as one of them."""
     answers: dict[str, Listed | Json] = field(default_factory=dict)
     """Path -> what it answers: logging/v2/projects/shop-prod/sinks."""
 
@@ -247,6 +253,9 @@ def _put(cloud: Cloud, head: Mapping[str, Json], where: str) -> dict[str, str]:
     """Put the places in. Gives short name -> name."""
     top = f"organizations/{head['organization']}"
     names = {"organization": top}
+    directory = head.get("directory", {})
+    cloud.customer = str(directory.get("customer", ""))
+    cloud.administrators, cloud.delegated = (frozenset(directory.get(each, ())) for each in ("administrators", "delegated"))
     try:
         cloud.put(Place(top, title=str(head.get("domain", ""))))
         for short, said in head.get("folders", {}).items():

@@ -28,7 +28,7 @@ STATUSES = {
     "UNAUTHENTICATED": 401,
 }
 """google.rpc.Code -> its HTTP status."""
-_OLD = frozenset("compute storage sqladmin bigquery dns".split())
+_OLD = frozenset("admin compute storage sqladmin bigquery dns".split())
 """Services whose errors have `errors` too, as all had once."""
 _OLD_REASONS = {"SERVICE_DISABLED": "accessNotConfigured", "RATE_LIMIT_EXCEEDED": "rateLimitExceeded", "USER_PROJECT_DENIED": "forbidden"}
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from cnamm_scan.demo.certificate import certificate
+from cnamm_scan.demo.gcp.bed import directory
 from cnamm_scan.demo.gcp.bed.contents import Cloud, decoded
 from cnamm_scan.demo.gcp.bed.front import Relay, offers_http2
 from cnamm_scan.demo.gcp.bed.inventory import MOST, Inventory, content_of
@@ -117,6 +118,7 @@ class GcpBed:
         self.troubles = list(troubles)
         own = project or next((name.partition("/")[2] for name in cloud.places if name.startswith("projects/")), "scanner-home")
         self.signing = Signing(own)
+        self.signing.administrators, self.signing.delegated = cloud.administrators, cloud.delegated
         self.requests: list[Seen] = []
         self.closing = threading.Event()
         self.inventory = Inventory(cloud, page)
@@ -170,6 +172,10 @@ class GcpBed:
     def options(self) -> dict[str, Any]:
         """The options with which the wing reaches it."""
         return {"api_endpoint": self.url, "ca_bundle": str(self.ca)}
+
+    def directory_options(self) -> dict[str, Any]:
+        """The options with which it reads the directory too, which stands beside an organization alone."""
+        return {"directory_admin": min(self.cloud.administrators), "with_directory_users": True}
 
     def _list_assets(self, asked: Any, context: Any) -> Any:
         said = {str(name): str(value) for name, value in context.invocation_metadata()}
@@ -242,7 +248,9 @@ class GcpBed:
 
     def _admit(self, headers: Mapping[str, str], service: str) -> str:
         """Who calls, if it may call this API and somebody pays. Raises Refusal."""
-        caller = self.signing.check(headers.get("authorization", "").removeprefix("Bearer "))
+        token = headers.get("authorization", "").removeprefix("Bearer ")
+        caller = self.signing.check(token)
+        directory.admit(service.partition(".")[0], *self.signing.granted[token])
         named = headers.get("x-goog-user-project", "")
         place = self.cloud.place(f"projects/{named or self.signing.project}")
         if named and (place is None or not self.cloud.may("serviceusage.services.use", place.name)):

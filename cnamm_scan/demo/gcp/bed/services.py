@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from cnamm_scan.demo.gcp.bed import directory
 from cnamm_scan.demo.gcp.bed.contents import MANAGER, Cloud, Listed, Place
 from cnamm_scan.demo.gcp.bed.filters import passing
 from cnamm_scan.demo.gcp.bed.refusals import Refusal, denied
@@ -45,6 +46,8 @@ class Services:
         if own == ENTRIES:
             return self._paged(_entries(said, body), {name: str(value) for name, value in (body or {}).items()})
         if isinstance(said, Listed):
+            if service in directory.WANTED:
+                said, query = Listed(said.items, directory.meant(said.each, query, self.cloud.customer)), {**query, "filter": ""}
             return self._paged(said, query)
         if said is not None:
             return said

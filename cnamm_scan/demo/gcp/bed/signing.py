@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from cnamm_scan.demo.gcp.bed.directory import CLOUD
 from cnamm_scan.demo.gcp.bed.refusals import Refusal, unsigned
 
 CALLER = "scanner@{project}.iam.gserviceaccount.com"
@@ -38,6 +39,12 @@ class Signing:
         self.revoked: set[str] = set()
         self.callers: dict[str, str] = {}
         """Token -> whose it is."""
+        self.granted: dict[str, tuple[frozenset[str], str]] = {}
+        """Token -> its scopes, and the administrator as whom it asks; empty: as nobody else."""
+        self.administrators: frozenset[str] = frozenset()
+        """Of the directory."""
+        self.delegated: frozenset[str] = frozenset()
+        """Scopes with which the caller may act as one of them."""
         self.borrowed: frozenset[str] = frozenset()
         """Service accounts as which the caller may act."""
         self._lock = threading.Lock()
@@ -65,14 +72,20 @@ class Signing:
         claims = _claims(form.get("assertion", [""])[0])
         if claims.get("iss") != self.caller or claims.get("aud") != _AUDIENCE or float(claims.get("exp", 0)) < time.time():
             raise NotSignedInError("invalid_grant", "Invalid JWT: iss, aud or exp.")
-        return {"access_token": self.give(self.caller), "expires_in": LIFETIME, "token_type": "Bearer"}
+        scopes, subject = frozenset(str(claims.get("scope", "")).split()), str(claims.get("sub", ""))
+        if subject and not (subject in self.administrators and scopes <= self.delegated):
+            raise NotSignedInError(
+                "unauthorized_client", "Client is unauthorized to retrieve access tokens using this method, or not for any of these scopes."
+            )
+        return {"access_token": self.give(self.caller, scopes, subject), "expires_in": LIFETIME, "token_type": "Bearer"}
 
-    def give(self, caller: str) -> str:
+    def give(self, caller: str, scopes: frozenset[str] = frozenset({CLOUD}), subject: str = "") -> str:
         """A token of somebody."""
         token = f"ya29.c.bed-{uuid.uuid4().hex}"
         with self._lock:
             self.tokens[token] = time.time() + LIFETIME
             self.callers[token] = caller
+            self.granted[token] = (scopes, subject)
         return token
 
     def borrow(self, path: str) -> dict[str, str]:

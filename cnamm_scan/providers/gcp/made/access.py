@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from cnamm_scan.model import MadeRow, Target
+from cnamm_scan.providers.gcp.made.boundaries import Boundaries
 from cnamm_scan.providers.gcp.made.denials import Denials
 from cnamm_scan.providers.gcp.made.hierarchy import Hierarchy, Level, kind_of
 from cnamm_scan.providers.gcp.policies.conditions import Ask, allows
@@ -54,6 +55,7 @@ class _Estate:
         self.custom = _custom(seen)
         self._judged: dict[tuple[Any, ...], Row] = {}
         self.denials = Denials(seen, self.hierarchy)
+        self.boundaries = Boundaries(seen, self.hierarchy)
         self.by_level: dict[str, list[SeenRow]] = {}
         for row in seen.rows(BINDING):
             if row.values["resource_type"] in _LEVEL_TYPES:
@@ -89,10 +91,11 @@ class _Estate:
         grants = tuple(sorted({Grant(level.kind, row.values["role"], row.values["condition"]) for level, row in held}, key=repr))
         refused = self.denials.on(target)
         whom = member if refused.rules else ""
-        which = (grants, kind_of(target), is_whole, refused, whom)
+        limits = self.boundaries.on(target, member)
+        which = (grants, kind_of(target), is_whole, refused, whom, limits)
         if which not in self._judged:
             bounds = {"is_whole": is_whole, "denials_are_whole": refused.is_whole}
-            rights = Rights(whom, grants, self.seen.now, kind_of(target), self.custom, refused.rules, **bounds)
+            rights = Rights(whom, grants, self.seen.now, kind_of(target), self.custom, refused.rules, **bounds, limits=limits)
             self._judged[which] = _judged(rights)
         return self._judged[which]
 
@@ -340,7 +343,13 @@ def _users(estate: _Estate, rows: Sequence[SeenRow], target: Target, is_read: bo
         for member in row.values["members"] or ():
             if not member.startswith("deleted:"):
                 rights = Rights(
-                    member, (grant,), estate.seen.now, custom=estate.custom, denials=refused.rules, denials_are_whole=refused.is_whole
+                    member,
+                    (grant,),
+                    estate.seen.now,
+                    custom=estate.custom,
+                    denials=refused.rules,
+                    denials_are_whole=refused.is_whole,
+                    limits=estate.boundaries.on(target, member),
                 )
                 may = any_of(rights.holds(each) for each in (ACT_AS, *IMPERSONATING))
                 found[member] = either(found.get(member, False), may)

@@ -62,6 +62,16 @@ ESCALATION: Mapping[str, Column] = {
     ),
     "denies_keys": Column("boolean", about="The same of creating keys of service accounts."),
 }
+BOUNDARY: Mapping[str, Column] = {
+    "organization": Column("text", about="organizations/NUMBER."),
+    "is_bound": Column("boolean", about="A principal access boundary policy binds all of its principals, without a condition."),
+    "is_bound_in_part": Column("boolean", about="One binds some of them alone, by a condition."),
+    "stays_inside": Column(
+        "boolean",
+        about="What is bound lists the organization's own resources alone; of folders and projects that are not scanned it is unknown.",
+    ),
+    "outside": Column("list", about="Other organizations that are listed."),
+}
 ROLE: Mapping[str, Column] = {
     "name": Column("text"),
     "title": Column("text"),
@@ -143,12 +153,56 @@ CONSTRAINT: Mapping[str, Column] = {
     "is_tried": Column("boolean", about="A dry run of it is set here or above."),
     "is_seen": Column("boolean", about="Every policy here and above was seen; else it is unknown what more there is."),
 }
+_OF_WHOM: Mapping[str, Column] = {
+    "organization": Column("text", about="organizations/NUMBER."),
+    "whom": Column("text", about="The organizational unit or the group for which it was set; or everybody, of whom nothing else was."),
+    "is_everybody": Column("boolean"),
+    "is_set": Column("boolean", about="An administrator set it; else Google did."),
+}
+TWO_STEP_ENFORCEMENT: Mapping[str, Column] = {
+    **_OF_WHOM,
+    "enforced_from": Column("timestamp", about="1970-01-01 where nobody set a day."),
+    "is_enforced": Column("boolean", about="Nobody gets in without a second factor, once his time to enroll is over."),
+}
+TWO_STEP_METHODS: Mapping[str, Column] = {
+    **_OF_WHOM,
+    "methods": Column("text", about="ALL, NO_TELEPHONY, PASSKEY_ONLY, PASSKEY_PLUS_SECURITY_CODE, PASSKEY_PLUS_IP_BOUND_SECURITY_CODE."),
+    "allows_phones": Column("boolean", about="A code by text message or phone call counts."),
+    "wants_security_keys": Column("boolean", about="Security keys and passkeys alone count."),
+}
+TWO_STEP_GRACE: Mapping[str, Column] = {
+    **_OF_WHOM,
+    "grace_days": Column("integer", about="For how long new people may go without a second factor."),
+}
+TWO_STEP_TRUST: Mapping[str, Column] = {
+    **_OF_WHOM,
+    "trusts_devices": Column("boolean", about="A device may be trusted, and is then not asked for a second factor again."),
+}
+SUPER_ADMIN_RECOVERY: Mapping[str, Column] = {
+    **_OF_WHOM,
+    "may_recover": Column("boolean", about="A super administrator may get a lost account back by a phone number or an address."),
+}
+WEB_SESSION: Mapping[str, Column] = {
+    **_OF_WHOM,
+    "session_hours": Column("integer", about="How long somebody stays signed in to Google's web applications, the console among them."),
+}
+ACCOUNTS: Mapping[str, Column] = {
+    "organization": Column("text", about="organizations/NUMBER."),
+    "id": Column("text", about="What stands for the user."),
+    "is_active": Column("boolean", about="Neither suspended nor archived."),
+    "is_super_admin": Column("boolean"),
+    "is_enrolled": Column("boolean", about="Has a second factor."),
+    "has_signed_in": Column("boolean"),
+    "last_login_at": Column("timestamp", about="1970-01-01 where he never signed in."),
+    "created_at": Column("timestamp"),
+}
 MAKERS: Mapping[str, Maker] = {
     "doors": Maker(later("gcp", "doors", "databases"), DOOR),
     "control_planes": Maker(later("gcp", "doors", "control_planes"), CONTROL_PLANE),
     "principal_rights": Maker(later("gcp", "access", "principal_rights"), PRINCIPAL),
     "administrators": Maker(later("gcp", "access", "administrators"), ADMINISTRATORS),
     "escalation_denied": Maker(later("gcp", "denials", "escalation_denied"), ESCALATION),
+    "organization_boundary": Maker(later("gcp", "boundaries", "organization_boundary"), BOUNDARY),
     "custom_role_rights": Maker(later("gcp", "access", "custom_role_rights"), ROLE),
     "service_account_access": Maker(later("gcp", "access", "service_account_access"), ACCOUNT),
     "pool_trust": Maker(later("gcp", "federation", "pool_trust"), POOL),
@@ -157,5 +211,12 @@ MAKERS: Mapping[str, Maker] = {
     "dataset_access": Maker(later("gcp", "public", "dataset_access"), DATASET),
     "network_exposure": Maker(later("gcp", "networks", "network_exposure"), NETWORK),
     "interface_exposure": Maker(later("gcp", "networks", "interface_exposure"), INTERFACE),
+    "directory_accounts": Maker(later("gcp", "directory", "directory_accounts"), ACCOUNTS),
+    "two_step_enforcement": Maker(later("gcp", "directory", "two_step_enforcement"), TWO_STEP_ENFORCEMENT),
+    "two_step_methods": Maker(later("gcp", "directory", "two_step_methods"), TWO_STEP_METHODS),
+    "two_step_grace": Maker(later("gcp", "directory", "two_step_grace"), TWO_STEP_GRACE),
+    "two_step_trust": Maker(later("gcp", "directory", "two_step_trust"), TWO_STEP_TRUST),
+    "super_admin_recovery": Maker(later("gcp", "directory", "super_admin_recovery"), SUPER_ADMIN_RECOVERY),
+    "web_session": Maker(later("gcp", "directory", "web_session"), WEB_SESSION),
     "constraints": Maker(later("gcp", "constraints", "constraints"), CONSTRAINT),
 }

@@ -1,6 +1,7 @@
 """What a principal may do on a project, a folder or an organization: the union of what was given there and above, less what is denied.
 
-Allow policies: https://docs.cloud.google.com/iam/docs/allow-policies; deny policies go first: https://docs.cloud.google.com/iam/docs/deny-overview
+Allow policies: https://docs.cloud.google.com/iam/docs/allow-policies; deny policies go first: https://docs.cloud.google.com/iam/docs/deny-overview.
+Principal access boundary policies take away too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from cnamm_scan.providers.gcp.policies import conditions
+from cnamm_scan.providers.gcp.policies.boundaries import UNLIMITED, Limits
 from cnamm_scan.providers.gcp.policies.conditions import Ask
 from cnamm_scan.providers.gcp.policies.roles import OWNERS, WEAK, held_by, holds
 from cnamm_scan.providers.gcp.policies.ways import GIVES, WAYS, WIDENS, Way
@@ -123,6 +125,8 @@ class Rights:
     """Whether all that he was given was read."""
     denials_are_whole: bool = True
     """Whether all that is denied was read. What was never asked for is no gap."""
+    limits: Limits = UNLIMITED
+    """What principal access boundary policies keep from him here."""
 
     def holds(self, permission: str) -> Truth:
         """Whether he has it here."""
@@ -133,6 +137,7 @@ class Rights:
                 break
         refused: Truth = False if self.denials_are_whole else None
         refused = either(refused, any_of(each.refuses(self.member, permission) for each in self.denials))
+        refused = either(refused, self.limits.refuses(permission))
         return both(given, negated(refused))
 
     def _given(self, grant: Grant, permission: str) -> Truth:
@@ -215,6 +220,7 @@ class Rights:
             self.denials,
             self.is_whole,
             self.denials_are_whole,
+            self.limits,
         )
 
 
