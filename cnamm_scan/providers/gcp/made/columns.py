@@ -143,6 +143,15 @@ CONSTRAINT: Mapping[str, Column] = {
     "is_tried": Column("boolean", about="A dry run of it is set here or above."),
     "is_seen": Column("boolean", about="Every policy here and above was seen; else it is unknown what more there is."),
 }
+CHANGE: Mapping[str, Column] = {
+    "kind": Column(
+        "text",
+        about="project ownership, audit configuration, custom roles, firewall rules, routes, networks, bucket permissions, Cloud SQL …",
+    ),
+    "is_told": Column("boolean", about="An alerting policy with a channel that works tells of each operation of the kind."),
+    "missed": Column("list", about="Operations of which nobody is told, as the audit log names them."),
+    "counted_by": Column("text", about="The first log-based metric of the project that counts some of these; empty where none does."),
+}
 MAKERS: Mapping[str, Maker] = {
     "doors": Maker(later("gcp", "doors", "databases"), DOOR),
     "control_planes": Maker(later("gcp", "doors", "control_planes"), CONTROL_PLANE),
@@ -158,4 +167,5 @@ MAKERS: Mapping[str, Maker] = {
     "network_exposure": Maker(later("gcp", "networks", "network_exposure"), NETWORK),
     "interface_exposure": Maker(later("gcp", "networks", "interface_exposure"), INTERFACE),
     "constraints": Maker(later("gcp", "constraints", "constraints"), CONSTRAINT),
+    "change_alerts": Maker(later("gcp", "alerts", "change_alerts"), CHANGE),
 }
