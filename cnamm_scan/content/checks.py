@@ -46,8 +46,8 @@ def _call_problems(call: Call, location: tuple[str | int, ...], *, is_list: bool
         yield from _path_problem(text, location)
     if call.many and (call.by is None or call.items is None or len(call.many) != 1):
         yield "'many' needs one parameter, 'items' and 'by'", "see docs/content.md", location
-    if not is_list and (call.for_ or call.in_region or call.target or call.at_most or call.unless):
-        yield "'for', 'in_region', 'target', 'at_most' and 'unless' belong to a list", "move them", location
+    if not is_list and (call.for_ or call.once_for or call.in_region or call.target or call.at_most or call.unless):
+        yield "'for', 'once_for', 'in_region', 'target', 'at_most' and 'unless' belong to a list", "move them", location
     if call.left_out and not call.many:
         yield "'left_out' belongs to a part with 'many'", "remove it", location
     if call.gone_on and is_list and not call.for_:
@@ -160,6 +160,20 @@ def _connection_problems(table: Table) -> Iterator[Problem]:
             yield f"a listing for the whole connection has no '{text}'", "leave it out", ("list", "with")
 
 
+def _once_problems(table: Table) -> Iterator[Problem]:
+    """What is asked once for several items may read of them what they have in common, and nothing else."""
+    common = table.list.once_for
+    if common is None:
+        return
+    if table.list.for_ is None or not common.startswith("parent."):
+        yield "'once_for' names what items of another table have in common", "write for: TABLE and once_for: parent.PATH", ("list",)
+    read = [*table.list.with_.values(), *key_paths(table.key), *(column.path or "" for column in table.columns.values())]
+    read += [text for part in table.then.values() for text in part.with_.values()]
+    for text in read:
+        if text.split(".")[0] == "parent" and text != common:
+            yield f"'{text}' is of one of the items that are asked about together", f"read {common}, or leave once_for out", ("list",)
+
+
 def _as_of_problems(text: str) -> Iterator[Problem]:
     """What is wrong with the path to when a row was true: it leads to one moment of the row itself."""
     problems = list(_path_problem(text, ("as_of",)))
@@ -172,6 +186,7 @@ def table_problems(table: Table) -> Iterator[Problem]:
     """What is wrong with a table whatever its provider: calls, paths, columns."""
     yield from _call_problems(table.list, ("list",), is_list=True)
     yield from _connection_problems(table)
+    yield from _once_problems(table)
     earlier: set[str] = set()
     for part, call in table.then.items():
         yield from _call_problems(call, ("then", part), is_list=False)

@@ -66,6 +66,7 @@ class CallFile(_File):
     fixed: dict[str, Any] = {}
     items: str | None = None
     for_: str | None = Field(None, alias="for")
+    once_for: str | None = None
     absent_on: Texts = ()
     gone_on: Texts = ()
     in_region: str | None = None

@@ -294,7 +294,7 @@ def _add_parents(content: Content, tables: dict[str, TablePlan]) -> None:
 
 def _identity(call: Call, client: str, once_per: str, parent: str) -> str:
     said = [client, call.operation, once_per, parent, dict(call.with_), dict(call.fixed), call.items, call.at_most, call.in_region]
-    said += [each for each in (call.target, call.unless) if each]
+    said += [each for each in (call.target, call.unless, call.once_for) if each]
     return json.dumps(said, sort_keys=True, default=str)
 
 

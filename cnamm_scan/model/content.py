@@ -51,6 +51,8 @@ class Call:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     items: str | None = None
     for_: str | None = None
+    once_for: str | None = None
+    """Of a listing that is made for items of another table: the path to what is asked about, once for each that they name together."""
     absent_on: tuple[str, ...] = ()
     gone_on: tuple[str, ...] = ()
     in_region: str | None = None

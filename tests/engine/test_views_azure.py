@@ -12,7 +12,9 @@ HERE = {"target": "azure:s", "region": "global"}
 SUBSCRIPTION = "/subscriptions/s"
 GROUPS = f"{SUBSCRIPTION}/resourcegroups/ops/providers/microsoft.insights/actiongroups"
 MAILED = {**HERE, "is_enabled": True, "mails": ["oncall"], "mail_states": ["Enabled"]}
-NOBODY = {name: [] for name in "texts text_states calls roles apps hooks service_managers flows programs runbooks hubs".split()}
+NOBODY: dict[str, list[str]] = {
+    name: [] for name in "texts text_states calls roles apps hooks service_managers flows programs runbooks hubs".split()
+}
 ALERT: dict[str, Any] = {
     **HERE,
     "key": f"{SUBSCRIPTION}/resourcegroups/ops/providers/microsoft.insights/activitylogalerts/a",

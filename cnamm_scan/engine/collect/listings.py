@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -77,6 +78,9 @@ class Listings:
         self.limits = limits
         self.progress = progress
         self.parts = Parts(provider, calls, ledger, values, limits, self._finished)
+        self._begun: set[tuple[int, str, str]] = set()
+        """(listing, target, what it is about): of those that are made once for what several items have in common."""
+        self._beginning = threading.Lock()
         self.gone = Gone(provider, calls, values, rows, ledger, limits, lambda call, answer: _documents(_items(call, answer), answer))
 
     def begin(self, stream: Stream, place: str, region: str, target: Target | None, parent: _Parent | None = None) -> None:
@@ -307,7 +311,19 @@ class Listings:
             if plan.unread is None or not plan.unread.each:
                 self.rows.write(plan, stream, item)
         for child in stream.children:
-            self.begin(child, item.place, item.region, item.target, self._as_parent(stream, child, item))
+            parent = self._as_parent(stream, child, item)
+            if child.source.call.once_for is None or self._is_first(child, item.target, parent):
+                self.begin(child, item.place, item.region, item.target, parent)
+
+    def _is_first(self, child: Stream, target: Target, parent: _Parent) -> bool:
+        """Whether nobody has asked yet about what an item has in common with others."""
+        about = paths.get({"parent": parent.document}, paths.parse(child.source.call.once_for or ""))
+        mark = (id(child), target.id, str(about))
+        with self._beginning:
+            if mark in self._begun:
+                return False
+            self._begun.add(mark)
+        return True
 
     def _as_parent(self, stream: Stream, child: Stream, item: Item) -> _Parent:
         """The item as its children see it: with the parts under the names that the table of `for:` gives them."""

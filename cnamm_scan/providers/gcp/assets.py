@@ -69,6 +69,8 @@ class Documents:
             made["resource"] = self._resource(asset.resource)
         made["project"] = self._whose.of(ancestors, name)
         made["id"] = name.removeprefix("//").partition("/")[2]
+        if self._is_resource and asset.resource.location and made["project"] and "/" not in made["project"]:
+            made["place"] = f"projects/{made['project']}/locations/{asset.resource.location}"
         if self._seen_at:
             made["seenAt"] = self._seen_at
         return made

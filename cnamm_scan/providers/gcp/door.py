@@ -33,6 +33,8 @@ class Project:
     number: str
     name: str = ""
     state: str = ""
+    above: tuple[str, ...] = ()
+    """The folders above it and the organization, nearest first."""
 
 
 def projects_in(link: Link) -> list[Project]:
@@ -81,9 +83,9 @@ def _project(document: Mapping[str, Json]) -> Project | None:
     id_ = data.get("projectId")
     if not isinstance(id_, str) or not id_ or not number:
         return None
-    return Project(
-        id_, number, str(data.get("displayName") or data.get("name") or ""), str(data.get("lifecycleState") or data.get("state") or "")
-    )
+    name, state = data.get("displayName") or data.get("name") or "", data.get("lifecycleState") or data.get("state") or ""
+    above = tuple(each for each in document["ancestors"] if not each.startswith("projects/"))
+    return Project(id_, number, str(name), str(state), above)
 
 
 def chosen(projects: list[Project], name: str, where: str) -> tuple[list[Project], list[Project]]:

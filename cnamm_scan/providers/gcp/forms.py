@@ -26,6 +26,14 @@ def open_bindings(value: Json) -> Json:
     ]
 
 
+def open_entities(value: Json) -> Json:
+    """Of a list of access controls whom it lets in who is anybody; no person is named."""
+    if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
+        return None
+    found = {str(each.get("entity")) for each in value}
+    return [who for who in sorted(ANYBODY, reverse=True) if who in found]
+
+
 _PERSON = re.compile(
     r"(?P<kind>(?:deleted:)?(?:user:|group:|principal://goog/subject/|principalSet://goog/group/))(?P<who>[^@]+)(?P<domain>@[^?]*)?"
 )
@@ -111,6 +119,7 @@ NORMALISERS: Mapping[str, Callable[[Json], Json]] = {
     "dataset_access": dataset_access,
     "members": members,
     "open_bindings": open_bindings,
+    "open_entities": open_entities,
     "subjects": subjects,
     "user": user,
     "waf_expression": waf_expression,

@@ -145,9 +145,13 @@ class GcpProvider(OnePlace):
         self._link = link
         self._sent = sent
         who = link.signed.identity
-        targets = [Target(f"gcp:{each.id}", "gcp", each.id, who, {}, safe(each.name)) for each in projects]
+        targets = [
+            Target(f"gcp:{each.id}", "gcp", each.id, who, {} if "/" in scope else _notes((), each.above), safe(each.name))
+            for each in projects
+        ]
         if "/" in scope:
-            targets.append(Target(f"gcp:{scope}", "gcp", scope, who, _notes(gone)))
+            unseen = next((each.above[each.above.index(scope) + 1 :] for each in (*projects, *gone) if scope in each.above), ())
+            targets.append(Target(f"gcp:{scope}", "gcp", scope, who, _notes(gone, unseen)))
         self._targets = tuple(targets)
         self._names = {target.id: target.name for target in targets}
         self._trials: dict[str, Answer | CallFailedError] = {}
@@ -263,9 +267,13 @@ def _customer(organization: Json) -> str:
     return found
 
 
-def _notes(gone: Sequence[Project]) -> Mapping[str, Any]:
-    if not gone:
-        return {}
-    known = ", ".join(safe(each.id) for each in gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
-    what = "1 project is" if len(gone) == 1 else f"{len(gone)} projects are"
-    return {"notes": [f"{what} about to be deleted, and not read: {known}"]}
+def _notes(gone: Sequence[Project], unseen: Sequence[str]) -> Mapping[str, Any]:
+    """What a person should know of a target: what of it is not read, and what stands above it and is not scanned."""
+    notes = []
+    if gone:
+        known = ", ".join(safe(each.id) for each in gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
+        what = "1 project is" if len(gone) == 1 else f"{len(gone)} projects are"
+        notes.append(f"{what} about to be deleted, and not read: {known}")
+    if unseen:
+        notes.append(f"what is inherited from {', '.join(map(safe, unseen))} is not seen, and unknown where only that could tell")
+    return {"notes": notes} if notes else {}

@@ -118,7 +118,7 @@ class Fenced(Seen):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.reads[PERIMETER] = ["resource_id", "mode"]
+        self.reads = {**self.reads, PERIMETER: ["resource_id", "mode"]}
 
     def rows(self, table: str) -> Sequence[SeenRow]:
         """One association, or what there is beside it."""

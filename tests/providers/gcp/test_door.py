@@ -81,6 +81,15 @@ def test_a_project_that_is_about_to_be_gone_is_said_and_not_read() -> None:
     assert "DELETE_REQUESTED" in told.what
 
 
+@pytest.mark.parametrize(
+    ("scope", "unseen"), [(ONE, "folders/5, organizations/9"), (TWO, "organizations/9"), (FOLDER, "organizations/9"), (ORGANIZATION, "")]
+)
+def test_what_stands_above_and_is_not_scanned_is_said_once(scope: str, unseen: str) -> None:
+    with GcpBed(cloud(bucket("a"), bucket("b", TWO))) as bed, reached(bed, scope) as provider:
+        said = [note for target in provider.targets for note in target.scope.get("notes", ())]
+    assert said == ([f"what is inherited from {unseen} is not seen, and unknown where only that could tell"] if unseen else [])
+
+
 def test_an_organization_without_a_project_is_itself() -> None:
     made = Cloud()
     made.put(Place(ORGANIZATION))

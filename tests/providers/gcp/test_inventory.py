@@ -50,8 +50,10 @@ def document(said: dict[str, Any], content: str = "RESOURCE", scope: str = ORGAN
 def test_an_asset_is_spelled_as_the_reference_spells_it() -> None:
     said = bucket("a", deep={"list": [1, 2.5, "s", None, True, {"x": []}]}, count=9007199254740992, none=None, empty={})
     made = document(said)
-    assert {**made, "project": "", "id": "", "seenAt": ""} == {**said, "project": "", "id": "", "seenAt": ""}
+    own = dict.fromkeys(("project", "id", "place", "seenAt"), "")
+    assert {**made, **own} == {**said, **own}
     assert (made["project"], made["id"], made["seenAt"]) == (ONE, "projects/_/buckets/a", "2026-11-30T00:00:00Z")
+    assert made["place"] == "projects/shop-prod/locations/EU"
     assert [type(each) for each in made["resource"]["data"]["deep"]["list"][:2]] == [int, float]
 
 

@@ -62,6 +62,13 @@ _DENYING = [
     [_denying("iam.googleapis.com/serviceAccountKeys.create", _SETS, denialCondition={"expression": "x"})],
     [_denying("iam.googleapis.com/serviceAccounts.actAs", principals=("principalSet://goog/group/a@shop.example",))],
 ]
+
+
+def _on_metric(number: int) -> dict[str, Any]:
+    filter_ = f'metric.type="logging.googleapis.com/user/m{number}" AND resource.type="global"'
+    return {"conditionThreshold": {"filter": filter_, "comparison": "COMPARISON_GT", "duration": "0s"}}
+
+
 _ATTACHED: dict[str, list[Any]] = {"rules": _POLICIES, "attached_to": [[], [NETWORK]]}
 _ADMITTED: list[Any] = [[], ["0.0.0.0/0"], ["0.0.0.0/1", "128.0.0.0/1"], ["198.51.100.7"], ["no network"]]
 POOLS: Mapping[str, Mapping[str, list[Any]]] = {
@@ -159,6 +166,39 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
         "networks_before": _ADMITTED,
     },
     "gcp.storage.bucket": {"prevention": ["inherited", "enforced"], "is_uniform": [True, False]},
+    "gcp.logging.sink": {
+        "destination": [
+            "storage.googleapis.com/kept",
+            "pubsub.googleapis.com/projects/siem/topics/logs",
+            "logging.googleapis.com/projects/shop-prod/locations/l/buckets/b",
+        ],
+        "filter": ["", 'logName:"cloudaudit.googleapis.com"', "severity>=ERROR", "resource.type=gce_route"],
+        "exclusions": [[], ["resource.type=gce_route"], ["sample(insertId, 0.5)"]],
+        "is_disabled": [False, False, True],
+        "includes_children": [False, True],
+        "intercepts": [False, False, True],
+    },
+    "gcp.logging.metric": {
+        "filter": ["resource.type=gce_route", 'protoPayload.methodName:"routes.insert"', "severity>=NOTICE", "odd("],
+        "bucket": ["", "", *(f"projects/shop-prod/locations/{each}" for each in ("l/buckets/b", "global/buckets/_Required"))],
+        "is_disabled": [False, False, True],
+        "extracts_values": [False, False, True],
+    },
+    "gcp.monitoring.alert_policy": {
+        "is_enabled": [True, True, False],
+        "is_invalid": [False, False, True],
+        "channel_ids": [["1"], ["1", "2"], []],
+        "conditions": [
+            [{"conditionMatchedLog": {"filter": "resource.type=gce_route"}}],
+            [{"conditionMatchedLog": {"filter": "resource.type=gce_network"}}, _on_metric(0)],
+            [_on_metric(0)],
+            [_on_metric(1)],
+            [{"conditionSql": {}}],
+            [],
+        ],
+        "combiner": ["OR", "OR", "AND"],
+    },
+    "gcp.monitoring.channel": {"reaches": [True, True, False]},
     "gcp.vpc.network": {
         "order": ["AFTER_CLASSIC_FIREWALL", "BEFORE_CLASSIC_FIREWALL"],
     },
@@ -223,6 +263,13 @@ def _always(table: str, number: int, random: Random) -> tuple[str, str, dict[str
         target = PROJECT.id if number % 3 == 0 else ORGANIZATION.id
         constraint = random.choice(["storage.publicAccessPrevention", "gcp.resourceLocations", "custom.odd"])
         said = {"resource_id": level, "name": constraint}
+    elif table == "gcp.logging.sink":
+        level = LINE[number % 3]
+        target, said = PROJECT.id if number % 3 == 0 else ORGANIZATION.id, {"place": level}
+    elif table == "gcp.logging.metric":
+        said = {"name": f"m{number}"}
+    elif table == "gcp.monitoring.channel":
+        said = {"channel_id": str(number)}
     elif table in ("gcp.iam.deny_policy", "gcp.folder.deny_policy"):
         level = "folders/5" if table == "gcp.folder.deny_policy" else random.choice([LINE[0], LINE[2]])
         target = PROJECT.id if level == LINE[0] else ORGANIZATION.id

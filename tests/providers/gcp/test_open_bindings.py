@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cnamm_scan.providers.gcp.forms import address_ranges, dataset_access, members, open_bindings, waf_expression
+from cnamm_scan.providers.gcp.forms import address_ranges, dataset_access, members, open_bindings, open_entities, waf_expression
 
 WORKFORCE = "principal://iam.googleapis.com/locations/global/workforcePools/staff/subject/"
 
@@ -24,9 +24,16 @@ def test_of_members_only_everybody_is_told() -> None:
     ]
 
 
+def test_of_access_controls_only_everybody_is_told() -> None:
+    listed = [{"entity": "user-a@shop.example", "role": "OWNER"}, {"entity": "allUsers", "role": "READER"}, {"role": "OWNER"}]
+    assert open_entities(listed) == ["allUsers"]
+    assert open_entities([]) == open_entities([{"entity": {"odd": 1}}]) == []
+
+
 @pytest.mark.parametrize("odd", [None, {}, "x", ["allUsers"]])
 def test_bindings_of_another_shape_are_none(odd: Any) -> None:
     assert open_bindings(odd) is None
+    assert open_entities(odd) is None
 
 
 @pytest.mark.parametrize(

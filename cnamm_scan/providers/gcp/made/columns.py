@@ -196,6 +196,15 @@ ACCOUNTS: Mapping[str, Column] = {
     "last_login_at": Column("timestamp", about="1970-01-01 where he never signed in."),
     "created_at": Column("timestamp"),
 }
+CHANGE: Mapping[str, Column] = {
+    "kind": Column(
+        "text",
+        about="project ownership, audit configuration, custom roles, firewall rules, routes, networks, bucket permissions, Cloud SQL …",
+    ),
+    "is_told": Column("boolean", about="An alerting policy with a channel that works tells of each operation of the kind."),
+    "missed": Column("list", about="Operations of which nobody is told, as the audit log names them."),
+    "counted_by": Column("text", about="The first log-based metric of the project that counts some of these; empty where none does."),
+}
 MAKERS: Mapping[str, Maker] = {
     "doors": Maker(later("gcp", "doors", "databases"), DOOR),
     "control_planes": Maker(later("gcp", "doors", "control_planes"), CONTROL_PLANE),
@@ -219,4 +228,5 @@ MAKERS: Mapping[str, Maker] = {
     "super_admin_recovery": Maker(later("gcp", "directory", "super_admin_recovery"), SUPER_ADMIN_RECOVERY),
     "web_session": Maker(later("gcp", "directory", "web_session"), WEB_SESSION),
     "constraints": Maker(later("gcp", "constraints", "constraints"), CONSTRAINT),
+    "change_alerts": Maker(later("gcp", "alerts", "change_alerts"), CHANGE),
 }
