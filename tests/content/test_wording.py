@@ -215,12 +215,27 @@ def test_every_shipped_rule_speaks_by_verdict_and_names_its_topics() -> None:
 
 
 def test_a_finding_about_a_pod_names_what_made_it() -> None:
+    """Whoever mends it edits a Deployment or a CronJob: neither the pod nor the replica set that stands between them."""
     made = reader.load()
     owned = {"with_owner", "pod_with_owner"}
-    about = {rule.id: rule.message.fail for rule in made.rules.values() if owned & columns_of(made, rule.for_each).keys()}
-    assert len(about) > 30
-    named = {name: fail for name, fail in about.items() if {"name", "pod"} & set(placeholders(fail))}
-    assert {name: fail for name, fail in named.items() if not owned & set(placeholders(fail))} == {}
+    said: dict[tuple[str, str], str] = {}
+    for one in made.rules.values():
+        if owned & columns_of(made, one.for_each).keys():
+            said |= {(one.id, "fail"): one.message.fail, (one.id, "unknown"): one.message.unknown or ""}
+        for name, saying in one.says.items():
+            if saying.named and owned & columns_of(made, saying.named.of).keys():
+                said[one.id, name] = saying.named.say
+    assert len(said) > 80
+    named = {which: text for which, text in said.items() if {"name", "pod"} & set(placeholders(text))}
+    assert {which: text for which, text in named.items() if not owned & set(placeholders(text)) and "API server" not in text} == {}
+
+
+def test_a_fix_of_a_pod_names_what_makes_it() -> None:
+    made = reader.load()
+    fixes = {one.id: one.fix.advice for one in made.rules.values() if "workload" in columns_of(made, one.for_each)}
+    assert len(fixes) > 30
+    by_pod = re.compile(r"\{namespace\}/\{(pod|name)\}|pod template of (?!\{workload\})")
+    assert {name: advice for name, advice in fixes.items() if by_pod.search(advice or "")} == {}
 
 
 UNCHOSEN = {"event_name", "type_name", "kind_name", "runtime_name", "region_name", "long_name"}
