@@ -351,6 +351,15 @@ def test_a_finding_of_aws_says_its_region() -> None:
     assert [name for name, shown in told.items() if not any(each.endswith("region") or each == "arn" for each in shown)] == []
 
 
+def test_an_account_is_said_to_be_one() -> None:
+    """A message gives the bare number of it: its noun stands before."""
+    bare = re.compile(r"(?<!ccount )\{target\}")
+    rules = _of(reader.load(), "aws")
+    assert [
+        (one.id, text) for one in rules for text in (one.message.fail, one.message.unknown, *_sayings(one)) if bare.search(text or "")
+    ] == []
+
+
 def test_a_resource_with_a_name_is_told_by_it_and_not_by_its_arn() -> None:
     shipped, by_arn = reader.load(), []
     for one in _of(shipped, "aws"):
