@@ -368,6 +368,8 @@ def _message(rule: Rule | None, block: ResultBlock, key: str, seen: Mapping[str,
             return safe(f"{name}: does not hold: {rule.title}")  # or one that an older release judged, which kept less
         return fill(template, known)
     if block.verdict is Verdict.UNKNOWN:
+        if block.reason == Reason.NOT_IN_ANSWER and rule.left_open:
+            why = f"unknown {rule.left_open}"
         said = _whole(rule.message.unknown, known) or f"{rule.title}: could not be judged {'for' if key else 'in'} {name}"
         return safe(f"{said} ({why})")
     if block.verdict is Verdict.PASS:
