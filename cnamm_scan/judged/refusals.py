@@ -44,7 +44,9 @@ class Refusals:
         here = [line for line in lines if line.region in (block.region, "", "global")]
         if not here:
             regions = sorted({line.region for line in lines})
-            words += f" in {', '.join(regions)}" if regions else ""
+            if regions:
+                where = ", ".join(regions)
+                words = f"{words} in {where}" if block.region in ("", "global") else f"rests on {where} too: {words}"
             if regions and all((block.reason, block.target, region) in self._shut for region in regions):
                 return f"{words}, as every call there"
         named = list(dict.fromkeys(name for line in here or lines for name in self._named(line)))
