@@ -240,14 +240,14 @@ def _told_pace(paced: dict[str, Any]) -> str:
 def _preflight(context: click.Context, plan: Plan, specs: Sequence[str], options: Any, out_format: str) -> None:
     from cnamm_scan.api import refuse_absent
     from cnamm_scan.engine.preflight import preflight
-    from cnamm_scan.providers.catalog import connect
+    from cnamm_scan.providers.catalog import KINDS, connect
 
     with ExitStack() as stack:
         connected = [stack.enter_context(closing(connect(spec, options))) for spec in specs]
         refuse_absent(connected)
         made = [(provider.name, preflight(plan, provider, datetime.now(UTC))) for provider in connected]
     if out_format == "json":
-        click.echo(json.dumps([each.row() for _, done in made for each in done.tried], indent=2))
+        click.echo(json.dumps([each.row(KINDS[provider].lacking) for provider, done in made for each in done.tried], indent=2))
     for provider, done in made:
         if out_format != "json":
             _print_tried(context, done)

@@ -18,7 +18,7 @@ from cnamm_scan.engine.sql import Expression, quoted, read_expression
 from cnamm_scan.engine.store import Store
 from cnamm_scan.engine.unread import is_shipped
 from cnamm_scan.errors import ContentError
-from cnamm_scan.model import REASON_WORDS, Content, Reason, Result, ResultBlock, Rule, Tally, Target, Verdict, fact_id
+from cnamm_scan.model import REASON_WORDS, Content, Reason, Result, ResultBlock, Rule, Tally, Target, Verdict, fact_id, own_name
 from cnamm_scan.model.old import too_old
 from cnamm_scan.text import fill, placeholders, safe, unsaid
 
@@ -324,8 +324,11 @@ def results(store: Store, compiled: CompiledRule, targets: Iterable[Target]) -> 
         yield from expand_block(content, block)
 
 
-def expand_block(content: Content, block: ResultBlock) -> Iterator[Result]:
-    """The results of a block, one for each resource, with the message that the rule's content makes of what was seen."""
+def expand_block(content: Content, block: ResultBlock, why: str = "") -> Iterator[Result]:
+    """The results of a block, one for each resource, with the message that the rule's content makes of what was seen.
+
+    `why` says of an unknown more than its reason alone.
+    """
     rule = content.rules.get(block.rule)
     view = content.views.get(block.table)
     is_fact = block.table in content.tables or block.table in ENGINE_TABLES or (view is not None and view.made is not None)
@@ -340,7 +343,7 @@ def expand_block(content: Content, block: ResultBlock) -> Iterator[Result]:
             verdict=block.verdict,
             severity=block.severity,
             objective=block.objective,
-            message=_message(rule, block, key, seen),
+            message=_message(rule, block, key, seen, why),
             fact=block.facts[number] if block.facts else fact,
             reason=block.reason,
             values={} if block.verdict is Verdict.ERROR else seen,
@@ -348,23 +351,25 @@ def expand_block(content: Content, block: ResultBlock) -> Iterator[Result]:
         )
 
 
-def _message(rule: Rule | None, block: ResultBlock, key: str, seen: Mapping[str, Any]) -> str:
+def _message(rule: Rule | None, block: ResultBlock, key: str, seen: Mapping[str, Any], why: str) -> str:
     """What a person reads. Of what passed: what is now known to be true; that is what a title says."""
-    name = key or block.region or block.target
+    name = key or (block.region if block.region != "global" else "") or block.target
     if block.verdict is Verdict.ERROR:
         return f"the rule broke: {seen.get('error')}"
-    why = REASON_WORDS.get(block.reason, block.reason)
+    why = why or REASON_WORDS.get(block.reason, block.reason)
     if block.reason == Reason.STALE and seen.get("as_of"):
         why = too_old(seen["age"], seen["max_age"])
     if rule is None:
         return safe(f"{name}: could not be judged ({why})" if block.verdict is Verdict.UNKNOWN else name)
-    known = {**block.parameters, **seen, "key": key or None, "region": block.region, "target": block.target}
+    known = {**block.parameters, **seen, "key": key or None, "region": block.region, "target": own_name(block.target)}
     if block.verdict is Verdict.FAIL:
         template = rule.message.fail
         if not known.keys() >= set(placeholders(template)):  # one of very many: what was seen stands in its fact
             return safe(f"{name}: does not hold: {rule.title}")  # or one that an older release judged, which kept less
         return fill(template, known)
     if block.verdict is Verdict.UNKNOWN:
+        if block.reason == Reason.NOT_IN_ANSWER and rule.left_open:
+            why = f"unknown {rule.left_open}"
         said = _whole(rule.message.unknown, known) or f"{rule.title}: could not be judged {'for' if key else 'in'} {name}"
         return safe(f"{said} ({why})")
     if block.verdict is Verdict.PASS:

@@ -15,8 +15,8 @@ from cnamm_scan.model import Target
 from cnamm_scan.providers.interface import Answer, CallFailedError, Provider, Request
 
 OK = "ok"
-NOT_INSTALLED = "not installed"
-"""There is no such thing to ask for, which is an answer."""
+NOT_THERE = "not there"
+"""There is no such thing to ask for, which is an answer. Each provider has its own word for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Tried:
     """The target's id."""
     operation: str
     status: str
-    """`ok`, `not installed`, or why not: `denied (Forbidden)`."""
+    """`ok`, `not there`, or why not: `denied (Forbidden)`."""
     needs: tuple[str, ...]
     """The rights that it takes."""
     tables: tuple[str, ...]
@@ -40,15 +40,15 @@ class Tried:
     @property
     def is_refused(self) -> bool:
         """Whether something would be unknown."""
-        return self.status not in (OK, NOT_INSTALLED)
+        return self.status not in (OK, NOT_THERE)
 
-    def row(self) -> dict[str, Any]:
-        """As JSON tells it."""
+    def row(self, lacking: str) -> dict[str, Any]:
+        """As JSON tells it; `lacking` is the provider's word for what is not there."""
         return {
             "service": ", ".join(self.services),
             "target": self.target,
             "operation": self.operation,
-            "status": self.status,
+            "status": lacking if self.status == NOT_THERE else self.status,
             "needs": list(self.needs),
             "tables": list(self.tables),
             "rules": list(self.rules),
@@ -68,8 +68,8 @@ class Preflight:
 
     @property
     def asked(self) -> list[Tried]:
-        """What there was something to ask for: all that was tried, without kinds that are not installed."""
-        return [each for each in self.tried if each.status != NOT_INSTALLED]
+        """What there was something to ask for: all that was tried, without kinds that are not there."""
+        return [each for each in self.tried if each.status != NOT_THERE]
 
 
 def preflight(plan: Plan, provider: Provider, started: datetime) -> Preflight:
@@ -83,7 +83,7 @@ def preflight(plan: Plan, provider: Provider, started: datetime) -> Preflight:
     by_kind, tried = _of_kinds(provider, roots, rests, values)
     tried += _of_services(provider, [root for root in roots if id(root) not in by_kind], rests, values)
     had = {right for each in tried for right in each.needs}
-    # a kind that is not installed takes no right, and a right in one namespace is the right to that kind
+    # a kind that is not there takes no right, and a right in one namespace is the right to that kind
     had = {right.partition(" in ")[0] for right in had}
     untried = sorted(set(plan.needs(provider.name)) - had)
     return Preflight(tuple(tried), tuple(untried), bool(by_kind))
@@ -121,12 +121,12 @@ def _of_kinds(provider: Provider, roots: Sequence[Source], rests: _Rests, values
             try:
                 trials = provider.trials(_request(provider, sources[0], values, target))
             except CallFailedError as failure:
-                found.append(told(target, _failed(provider, sources[0], failure, NOT_INSTALLED), own))
+                found.append(told(target, _failed(provider, sources[0], failure, NOT_THERE), own))
             else:
                 if trials is None:
                     break
                 for trial in trials:
-                    status, _ = _asked(provider, sources[0], trial.request, NOT_INSTALLED)
+                    status, _ = _asked(provider, sources[0], trial.request, NOT_THERE)
                     found.append(told(target, status, (trial.needs,) if trial.needs else own))
             done |= set(map(id, sources))
     return done, found

@@ -16,7 +16,7 @@ from cnamm_scan.engine.select import known_tables
 from cnamm_scan.engine.sql import Expression, one_expression, quoted, read_expression
 from cnamm_scan.engine.worth import is_by_region
 from cnamm_scan.errors import ContentError, did_you_mean
-from cnamm_scan.model import Column, Content, Named, ResultBlock, Rule, Said
+from cnamm_scan.model import Column, Content, Named, ResultBlock, Rule, Said, own_name
 from cnamm_scan.text import fill, placeholders
 
 
@@ -44,7 +44,7 @@ def spoken(block: ResultBlock, keys: Sequence[str], seen: Iterable[Sequence[Any]
     if not causes:
         yield from seen
         return
-    place = {**block.parameters, "region": block.region, "target": block.target}
+    place = {**block.parameters, "region": block.region, "target": own_name(block.target)}
     for key, row in zip(keys, seen, strict=True):
         known = {**place, **dict(zip(block.columns, row, strict=True)), "key": key or None}
         yield [fill(said, known) if name in causes and said is not None else said for name, said in zip(block.columns, row, strict=True)]

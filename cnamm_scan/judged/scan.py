@@ -14,14 +14,17 @@ from cnamm_scan.content import ENGINE_TABLES
 from cnamm_scan.errors import BundleError, UsageError, did_you_mean
 from cnamm_scan.evidence.bundle import Bundle
 from cnamm_scan.judged.places import Beside, Owners, are_written, places
+from cnamm_scan.judged.refusals import Refusals
 from cnamm_scan.judged.scoring import Judged, scored, standing
 from cnamm_scan.model import (
     FIRST_JUDGING,
+    GHOST_PART,
     SCORING_MODEL,
     Content,
     Coverage,
     ModelScore,
     Place,
+    Reason,
     Result,
     ResultBlock,
     Roadmap,
@@ -77,6 +80,7 @@ class Scan:
     _store: Store | None = field(default=None, repr=False)
     _places: Beside[Place] | None = field(default=None, repr=False)
     _owners: Owners | None = field(default=None, repr=False)
+    _refusals: Refusals | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         """Its score, what was scanned and how much was found, on one line."""
@@ -109,7 +113,11 @@ class Scan:
         """The results of a block, one for each resource."""
         from cnamm_scan.engine.evaluate import expand_block
 
-        found = expand_block(self.content, block)
+        why = ""
+        if block.verdict is Verdict.UNKNOWN and block.reason not in (Reason.NOT_IN_ANSWER, Reason.STALE):
+            refusals = self._refusals = self._refusals or Refusals(self)
+            why = refusals.of(block)
+        found = expand_block(self.content, block, why)
         if self.bundle is None:
             return found
         if are_written(self.targets):
@@ -165,6 +173,14 @@ class Scan:
         kind = KINDS.get(target.provider)
         called = f" ({target.label})" if target.label and target.label != target.name else ""
         return f"{kind.label if kind is not None else target.provider} {target.name}{called}"
+
+    def rights(self, line: Coverage) -> tuple[str, ...]:
+        """What a caller must hold for a planned call, or did not where the refusal says that."""
+        if (refused := self.refused(line.target, line.code)) and Reason.DENIED in line.gaps:
+            return refused
+        table = self.content.tables.get(line.table)
+        call = None if table is None else table.then.get(line.part) if line.part != GHOST_PART else table.list
+        return call.needs if call is not None else ()
 
     def refused(self, target: str, code: str) -> tuple[str, ...]:
         """The rights that a code of refusal is of, whatever was asked for; none: those of what was asked for."""

@@ -24,7 +24,7 @@ from cnamm_scan.model.content import (
     Table,
     View,
 )
-from cnamm_scan.model.facts import Coverage, Place, Region, Result, ResultBlock, Tally, Target, fact_id
+from cnamm_scan.model.facts import Coverage, Place, Region, Result, ResultBlock, Tally, Target, fact_id, own_name
 from cnamm_scan.model.scores import (
     Drag,
     FunctionRoadmap,
@@ -125,4 +125,5 @@ __all__ = [
     "Verdict",
     "View",
     "fact_id",
+    "own_name",
 ]

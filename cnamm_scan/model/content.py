@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -258,6 +259,9 @@ class Fix:
         return tuple(text for text in (*self.cli, *self.kubernetes, self.console, self.advice, *self.terraform) if text)
 
 
+_LEFT_OPEN = re.compile(r"(?:^|[.)] )Unknown (where .+?)[.](?: |$)")
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One yes/no statement over a fact table."""
@@ -295,6 +299,12 @@ class Rule:
     def provider(self) -> str:
         """The provider whose targets the rule judges; 'estate' judges every target."""
         return self.for_each.split(".", 1)[0]
+
+    @property
+    def left_open(self) -> str:
+        """Of its note what leaves it open though all was read: `where the task names no user`; empty where no sentence says so."""
+        found = _LEFT_OPEN.search(self.note)
+        return found[1] if found is not None else ""
 
     @property
     def asked(self) -> tuple[tuple[str, str], ...]:

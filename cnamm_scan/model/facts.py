@@ -70,6 +70,11 @@ class Place:
     line: int
 
 
+def own_name(target: str) -> str:
+    """What a provider calls a target, as sentences do: `123456789012` of `aws:123456789012`."""
+    return target.partition(":")[2] or target
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """One rule's verdict on one resource."""
@@ -94,7 +99,7 @@ class Result:
     @property
     def known(self) -> dict[str, Any]:
         """What a message or fix of its rule is filled with: thresholds, what was seen, and where it is."""
-        return {**self.parameters, **self.values, "key": self.resource, "region": self.region, "target": self.target}
+        return {**self.parameters, **self.values, "key": self.resource, "region": self.region, "target": own_name(self.target)}
 
     def row(self) -> dict[str, Any]:
         """The result as plain data, one value a field."""

@@ -89,7 +89,7 @@ REASON_WORDS: Mapping[str, str] = {
     "excluded": "left out of this scan",
     "interrupted": "not asked: the scan was stopped",
     "not_collected": "not collected in this scan",
-    "not_in_answer": "the answer did not say",
+    "not_in_answer": "what was read leaves it open",
     "not_found": "not found when asked by its name, which proves nothing",
     "not_in_manifests": "not in the manifests",
     "only_in_cluster": "said by a running cluster only",

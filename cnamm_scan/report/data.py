@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from cnamm_scan.model import (
     ASSUME_WHOLE,
-    GHOST_PART,
     LEVEL_NAMES,
     Content,
     Coverage,
@@ -352,7 +351,7 @@ def gaps(scan: Scan) -> list[dict[str, Any]]:
                 "operation": operation,
                 "tables": tables,
                 "calls": max(line.gaps[reason] for line in lines),
-                "rights": sorted({right for line in lines for right in _rights(scan, line)}),
+                "rights": sorted({right for line in lines for right in scan.rights(line)}),
                 "rules": sorted({rule for table in tables for rule in reading.get(table, ())}),
                 "oldest_at": min((line.oldest_at for line in lines if line.oldest_at), default=""),
             }
@@ -366,15 +365,6 @@ def gaps(scan: Scan) -> list[dict[str, Any]]:
         if region["seen"] == "excluded"
     )
     return found
-
-
-def _rights(scan: Scan, line: Coverage) -> tuple[str, ...]:
-    """What a caller must hold for a planned call, or did not where the refusal says that."""
-    if (refused := scan.refused(line.target, line.code)) and Reason.DENIED in line.gaps:
-        return refused
-    table = scan.content.tables.get(line.table)
-    call = None if table is None else table.then.get(line.part) if line.part != GHOST_PART else table.list
-    return call.needs if call is not None else ()
 
 
 def gone(scan: Scan) -> list[dict[str, Any]]:

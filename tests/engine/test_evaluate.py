@@ -13,7 +13,7 @@ from cnamm_scan.engine.evaluate import BLOCK, blocks, compile_rule, count, resul
 from cnamm_scan.engine.reasons import SPOKEN
 from cnamm_scan.engine.store import Store
 from cnamm_scan.errors import ContentError
-from cnamm_scan.model import Reason, ResultBlock, Rule, Tally, Target, Verdict, fact_id
+from cnamm_scan.model import Reason, ResultBlock, Rule, Tally, Target, Verdict, fact_id, own_name
 from tests.examples import drawn
 from tests.packs import (
     ACCOUNT,
@@ -355,7 +355,7 @@ def test_a_message_without_columns_is_shown_as_it_is(tmp_path: Path) -> None:
     made = content(document)
     with filled(made, tmp_path, [_account()]) as store:
         [result] = judged(store, made.rules["aws.lab.r"])
-    assert (result.message, result.values) == (f"main: no lock of {A} is strong", {})
+    assert (result.message, result.values) == (f"main: no lock of {own_name(A)} is strong", {})
 
 
 def test_an_unread_row_that_a_rule_does_not_concern_has_no_fact_of_its_own(tmp_path: Path) -> None:

@@ -230,7 +230,7 @@ def test_targets_that_were_refused_alike_share_a_row(tmp_path: Path) -> None:
 def test_what_the_answer_left_open_is_named(reports: Mapping[str, Any]) -> None:
     (row,) = [row for row in reports["one"]["unseen"] if row["reason"] == "not_in_answer"]
     assert row["about"] == ["Rule aws.s3.bucket_encrypted"]
-    assert "the answer did not say: Rule aws.s3.bucket_encrypted, 1 rule" in _text(reports["one"], 80)
+    assert "what was read leaves it open: Rule aws.s3.bucket_encrypted, 1 rule" in _text(reports["one"], 80)
 
 
 def test_who_has_no_score_reads_the_causes_whole_with_what_to_do(reports: Mapping[str, Any]) -> None:

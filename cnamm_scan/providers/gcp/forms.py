@@ -43,7 +43,7 @@ _SUBJECT = re.compile(
 _OF_A_SERVICE = ".gserviceaccount.com"
 
 
-def _stands_for(who: str) -> str:
+def stands_for(who: str) -> str:
     """What stands for somebody: the same for the same address, however it is written."""
     return hashlib.sha256(who.lower().encode()).hexdigest()[:12]
 
@@ -51,21 +51,21 @@ def _stands_for(who: str) -> str:
 def _address(value: str) -> str:
     """An address without whose it is. Those of service accounts are no person's."""
     name, at, domain = value.partition("@")
-    return value if value.endswith(_OF_A_SERVICE) else f"{_stands_for(value)}{at}{domain}" if name else value
+    return value if value.endswith(_OF_A_SERVICE) else f"{stands_for(value)}{at}{domain}" if name else value
 
 
 def _member(value: str) -> str:
     """A member of a policy: of people and groups the domain is kept, and what stands for the rest."""
     person = _PERSON.match(value)
     if person is not None:
-        return f"{person['kind']}{_stands_for(person['who'] + (person['domain'] or ''))}{person['domain'] or ''}"
+        return f"{person['kind']}{stands_for(person['who'] + (person['domain'] or ''))}{person['domain'] or ''}"
     subject = _SUBJECT.match(value)
-    return f"{subject['kind']}{_stands_for(subject['who'])}" if subject is not None else value
+    return f"{subject['kind']}{stands_for(subject['who'])}" if subject is not None else value
 
 
 def user(value: Json) -> Json:
     """The number of a user's account as what stands for him."""
-    return _stands_for(value) if isinstance(value, str) and value else None
+    return stands_for(value) if isinstance(value, str) and value else None
 
 
 def members(value: Json) -> Json:

@@ -22,6 +22,7 @@ from cnamm_scan.providers.kubernetes.amounts import amounts
 from cnamm_scan.providers.kubernetes.parts import listed, mapping, mappings, optional, text, whole
 from cnamm_scan.providers.kubernetes.podspec import listeners, named_ports, system
 from cnamm_scan.providers.kubernetes.volumes import secret_volumes, token_volumes, volume
+from cnamm_scan.providers.kubernetes.workload import workload
 from cnamm_scan.providers.secrets.found import of_files, of_settings, of_words
 from cnamm_scan.providers.secrets.names import is_password
 
@@ -58,6 +59,7 @@ def pod(document: Json) -> Json:
         "effectiveContainers": list(_containers(document, spec, volumes, mounted)),
         "volumeKinds": kinds,
         "isFinished": phase in ("Succeeded", "Failed"),
+        "workload": workload(optional(document, "metadata")),
         **system(spec),
         **named_ports(spec),
         **listeners(spec),

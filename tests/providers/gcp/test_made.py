@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from cnamm_scan.model import MadeRow, Target
+from cnamm_scan.providers.gcp import forms
 from cnamm_scan.providers.gcp.made.access import is_googles, key_of
 from cnamm_scan.providers.gcp.made.columns import MAKERS
 from cnamm_scan.providers.interface import SeenRow
@@ -115,6 +117,21 @@ def test_what_members_hold_on_a_project_counts_what_they_inherit() -> None:
     assert rows[AGENT]["is_googles"] is True
 
 
+def test_people_and_groups_are_called_by_their_domain_and_by_what_stands_for_their_address() -> None:
+    told = key_of("group:ops@shop.example")
+    assert re.fullmatch(r"group [0-9a-f]{12} of shop[.]example", told)
+    assert told == key_of(forms.members(["group:Ops@shop.example"])[0])  # as a binding keeps it
+    assert key_of(forms.members(["user:kim@shop.example"])[0]).startswith("user ")
+    assert key_of(CI) == CI
+    assert "kim" not in key_of("principal://iam.googleapis.com/locations/global/workforcePools/staff/subject/kim@shop.example")
+
+
+@pytest.mark.parametrize(("level", "scope"), [(PROJECT, "projects/shop-prod"), (ORGANIZATION, "organizations/9")])
+def test_a_row_says_where_gcloud_is_to_search(level: Any, scope: str) -> None:
+    for table in ("gcp.iam.principal_rights", "gcp.iam.administrators"):
+        assert {row.values["scope"] for row in made(table, {"gcp.iam.binding": GRANTS}) if row.target == level.id} == {scope}
+
+
 def denying(*permissions: str, on: str = "organizations/9", rules: Any = None, **more: Any) -> dict[str, Any]:
     """A deny policy on a level, that refuses everybody these permissions."""
     rule = {"deniedPrincipals": ["principalSet://goog/public:all"], "deniedPermissions": [*permissions], **more}
@@ -187,6 +204,7 @@ def test_administrators_are_counted_without_google_and_at_most_where_all_is_seen
         "at_least": 3,
         "at_most": 3,
         "standing": 3,
+        "scope": "projects/shop-prod",
         "names": sorted(map(key_of, (KIM, "group:ops@shop.example", "group:root@shop.example"))),
     }
     alone = of("gcp.iam.administrators", {"gcp.iam.binding": GRANTS}, "shop-prod", targets=(PROJECT,))

@@ -172,11 +172,14 @@ def test_what_is_not_enabled_or_not_of_this_level_is_said_with_what_helps(capsys
 @pytest.mark.parametrize(("lacks", "said"), [(0, ""), (1, " (1 kind is {})"), (2, " (2 kinds are {})")])
 def test_what_a_project_does_not_have_is_not_called_uninstalled(lacks: int, said: str) -> None:
     from cnamm_scan.cli.plan import _told_of
-    from cnamm_scan.engine.preflight import NOT_INSTALLED, OK, Preflight, Tried
+    from cnamm_scan.engine.preflight import NOT_THERE, OK, Preflight, Tried
+    from cnamm_scan.providers.catalog import KINDS
 
-    tried = [Tried((), f"gcp:{ONE}", "", status, (), (), (), ()) for status in (OK, *[NOT_INSTALLED] * lacks)]
+    tried = [Tried((), f"gcp:{ONE}", "", status, (), (), (), ()) for status in (OK, *[NOT_THERE] * lacks)]
     (line,) = _told_of("gcp", Preflight(tuple(tried), (), by_kind=True))
-    assert line == "1 of 1 kinds answer" + said.format("of another level of the hierarchy, or not in use")
+    lacking = KINDS["gcp"].lacking
+    assert line == "1 of 1 kinds answer" + said.format(lacking)
+    assert [each.row(lacking)["status"] for each in tried] == ["ok", *[lacking] * lacks]
 
 
 def test_rights_are_tried_with_one_asset(capsys: pytest.CaptureFixture[str]) -> None:

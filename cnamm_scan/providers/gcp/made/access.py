@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from cnamm_scan.model import MadeRow, Target
+from cnamm_scan.providers.gcp.forms import stands_for
 from cnamm_scan.providers.gcp.made.boundaries import Boundaries
 from cnamm_scan.providers.gcp.made.denials import Denials
 from cnamm_scan.providers.gcp.made.hierarchy import Hierarchy, Level, kind_of
@@ -30,6 +30,8 @@ ORGANIZATION = "gcp.organization.organization"
 EVERYWHERE = "global"
 _BASICS = ("projectOwner", "projectEditor", "projectViewer")
 """Whoever holds a basic role on the project: no member by himself."""
+_WORKFORCE = "principal://iam.googleapis.com/locations/global/workforcePools"
+_STANDS_FOR = re.compile("[0-9a-f]{12}")
 _FREE_MAIL = ("@gmail.com", "@googlemail.com")
 _AGENT = re.compile(
     r"serviceAccount:(?:\d+@cloudservices\.gserviceaccount\.com"
@@ -131,10 +133,15 @@ def kind(member: str) -> str:
 
 
 def key_of(member: str) -> str:
-    """What a row is called by: service accounts and what is no person by itself, people and groups by what stands for their address."""
-    if kind(member) not in ("user", "group") and not member.startswith(("principal://iam.googleapis.com/locations/global/workforcePools",)):
-        return member
-    return f"{kind(member)}:{hashlib.sha256(member.encode()).hexdigest()[:12]}"
+    """What a row is called by: service accounts and what is no person by itself, people and groups by what stands for their address, and
+    their domain: `group d5e8bf450113 of shop.example`.
+    """
+    if kind(member) in ("user", "group"):
+        address = member.partition(":")[2]
+        who, _, domain = address.partition("@")
+        told = who if _STANDS_FOR.fullmatch(who) else stands_for(address)  # in bundles of before, policies name them whole
+        return f"{kind(member)} {told} of {domain}" if domain else f"{kind(member)} {told}"
+    return f"{kind(member)}:{stands_for(member)}" if member.startswith(_WORKFORCE) else member
 
 
 def is_googles(member: str) -> bool:
@@ -162,11 +169,17 @@ def principal_rights(seen: SeenTables) -> Iterator[MadeRow]:
             values = {
                 **estate.judged(target, member, held, is_whole=whole),
                 "place": target.name,
+                "scope": _scope(target),
                 **_named(member, [row for _, row in held if not _is_over(row, seen)], whole),
                 "is_inherited": _is_inherited(estate.line(target), held, whole),
                 "is_outside": _is_outside(member, domains.get(_organization(estate, target) or "")),
             }
             yield MadeRow(target.id, EVERYWHERE, key_of(member), values, tuple(dict.fromkeys(row.fact for _, row in held)))
+
+
+def _scope(target: Target) -> str:
+    """As gcloud names where to search: projects carry their id alone."""
+    return target.name if "/" in target.name else f"projects/{target.name}"
 
 
 def _is_over(row: SeenRow, seen: SeenTables) -> bool:
@@ -258,6 +271,7 @@ def administrators(seen: SeenTables) -> Iterator[MadeRow]:
             "at_most": len(possible) if whole else None,
             "standing": standing.count(True) if whole and None not in standing else None,
             "names": sorted(map(key_of, sure)),
+            "scope": _scope(target),
         }
         yield MadeRow(target.id, EVERYWHERE, target.name, values, tuple(dict.fromkeys(facts)))
 

@@ -28,6 +28,7 @@ RAISING: Mapping[str, Column] = {
 PRINCIPAL: Mapping[str, Column] = {
     "member": Column("text", about="As allow policies name it. Who is in a group, or of a domain, is not known here."),
     "place": Column("text", about="The id of the project, or folders/N or organizations/N."),
+    "scope": Column("text", about="The same as gcloud names it: projects/ID, folders/N or organizations/N."),
     "account": Column("text", about="The address of a service account; empty for all else."),
     "kind": Column("text", about="user, serviceAccount, group, domain, principal, principalSet, allUsers or allAuthenticatedUsers."),
     "roles": Column("list", about="What it was given here and above, once each."),
@@ -53,6 +54,7 @@ ADMINISTRATORS: Mapping[str, Column] = {
     ),
     "standing": Column("integer", about="Users and groups that are at all times, without a condition that ends it."),
     "names": Column("list", about="The certain ones; people and groups by what stands for their address."),
+    "scope": Column("text", about="Where they are, as gcloud names it: projects/ID, folders/N or organizations/N."),
 }
 ESCALATION: Mapping[str, Column] = {
     "place": Column("text", about="The id of the project, or folders/N or organizations/N."),
