@@ -1,4 +1,4 @@
-"""What counts in two views that ship is a choice of rows, and asked through the store: a rule's own cases cannot make a view of rows."""
+"""What counts in views that ship is a choice of rows, and asked through the store: a rule's own cases cannot make a view of rows."""
 
 from __future__ import annotations
 
@@ -99,3 +99,74 @@ def test_an_account_that_is_suspended_runs_no_service_for_the_organisation(
     ((delegated,),) = told("aws.organizations.duty", "is_delegated", tables)
     ((share,),) = told("aws.organizations.duties", "share_delegated", tables)
     assert (delegated, share) == expected
+
+
+POLICY = "arn:aws:eks::aws:cluster-access-policy/"
+
+
+def held(name: str, policy: str, scope: str = "cluster") -> dict[str, Any]:
+    return {**HERE, "key": f"{name}:{policy}", "cluster": "main", "principal": name, "policy": f"{POLICY}{policy}", "scope": scope}
+
+
+def test_who_has_the_admin_policy_in_all_of_a_cluster_may_be_its_administrator() -> None:
+    names = ("all", "all-and-admin", "admin", "admin-here", "viewer", "grouped", "node")
+    entry = {**HERE, "cluster": "main", "type": "STANDARD", "groups": []}
+    entries = [{**entry, "key": name, "principal": name} for name in names]
+    entries[-2] |= {"groups": ["platform"]}
+    entries[-1] |= {"groups": ["system:nodes"], "type": "EC2_LINUX"}
+    policies = [held(name, "AmazonEKSClusterAdminPolicy") for name in names[:2]]
+    policies += [held(name, "AmazonEKSAdminPolicy") for name in names[1:3]]
+    policies += [held("admin-here", "AmazonEKSAdminPolicy", "namespace"), held("viewer", "AmazonEKSAdminViewPolicy")]
+    tables: dict[str, list[dict[str, Any]]] = {
+        "aws.eks.cluster": [{**HERE, "key": "main", "name": "main"}],
+        "aws.eks.access_entry": entries,
+        "aws.eks.access_policy": policies,
+    }
+    assert told("aws.eks.cluster_administrators", "administrators, in_groups", tables) == [(2, 2)]
+
+
+def test_a_cluster_of_a_database_has_two_names_for_its_backups() -> None:
+    arn = "arn:aws:rds:eu-west-1:111122223333:cluster:"
+    rows = [{**HERE, "key": f"{arn}shop", "arn": f"{arn}shop", "resource_id": "cluster-ABC1", "engine": "aurora-mysql", "created_at": NOW}]
+    others = ("aws.rds.instance", "aws.dynamodb.table", "aws.efs.file_system", "aws.redshift.cluster", "aws.ec2.instance", "aws.ec2.volume")
+    tables: dict[str, list[dict[str, Any]]] = {"aws.rds.cluster": rows, **{each: [] for each in others}}
+    assert told("aws.backup.data_store", "key, other_arn", tables) == [(f"{arn}shop", f"{arn}cluster-abc1")]
+    assert told("aws.backup.living", "arn", tables) == [(f"{arn}cluster-abc1",), (f"{arn}shop",)]
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        ({"bucket": "prompts", "log_group": ""}, True),
+        ({"bucket": "", "log_group": "prompts"}, True),
+        ({"bucket": "", "log_group": "gone"}, False),
+        ({"bucket": "prompts", "log_group": "gone"}, True),
+        ({"bucket": "prompts", "log_group": "", "keeps_text": False}, False),
+        ({"bucket": "", "log_group": "", "keeps_text": None}, False),
+    ],
+)
+def test_prompts_are_kept_where_the_log_group_that_is_named_is_there(kept: dict[str, Any], expected: bool) -> None:
+    tables: dict[str, list[dict[str, Any]]] = {
+        "aws.bedrock.invocation_log": [{**HERE, "key": "log", "keeps_text": True, **kept}],
+        "aws.logs.log_group": [{**HERE, "key": "g", "name": "prompts"}, {**HERE, "region": "us-east-1", "key": "o", "name": "gone"}],
+    }
+    assert told("aws.bedrock.kept_invocation_log", "writes", tables) == [(expected,)]
+
+
+@pytest.mark.parametrize(
+    ("recorders", "expected"),
+    [
+        ([{"is_recording": True, "last_status": "SUCCESS"}], True),
+        ([{"is_recording": False, "last_status": "SUCCESS"}], False),
+        ([{"is_recording": True, "last_status": "FAILURE"}], False),
+        ([{"is_recording": None, "last_status": "SUCCESS"}], None),
+        ([{"is_recording": True, "last_status": "SUCCESS", "region": "us-east-1"}], False),
+        ([], False),
+    ],
+)
+def test_a_standard_measures_where_a_recorder_is_at_work(recorders: Sequence[dict[str, Any]], expected: bool | None) -> None:
+    tables: dict[str, list[dict[str, Any]]] = {
+        "aws.securityhub.standard": [{**HERE, "key": "s", "status": "READY"}],
+        "aws.config.recorder": [{**HERE, "key": "r", **each} for each in recorders],
+    }
+    assert told("aws.config.recorded_standard", "status, is_recorded", tables) == [("READY", expected)]

@@ -254,7 +254,8 @@ def _settled(random: Random, view: View, found: dict[str, list[SeenRow]]) -> dic
     if "aws.ec2.subnet" in reads:
         subnets = found["aws.ec2.subnet"]
         for n, name in enumerate(sorted({"a", "b"} - {row.values["subnet_id"] for row in subnets})):
-            _add(subnets, "aws.ec2.subnet", {"subnet_id": name, "vpc_id": random.choice("ab")}, 2 + n)
+            more = {"has_ipv6": True} if "has_ipv6" in reads["aws.ec2.subnet"] else {}
+            _add(subnets, "aws.ec2.subnet", {"subnet_id": name, "vpc_id": random.choice("ab"), **more}, 2 + n)
         for guard in [each for each in GUARDS if each in reads]:
             found[guard] = list(_sharing(found[guard]))
         _with_main_tables(found["aws.ec2.route_table"])

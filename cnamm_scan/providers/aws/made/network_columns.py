@@ -33,6 +33,10 @@ PUBLIC_INTERFACE: Mapping[str, Column] = {
     "has_public_ipv4": Column("boolean", about="At any of its private addresses."),
     "has_public_ipv6": Column("boolean", about="It has an IPv6 address, and its subnet answers the world by an internet gateway."),
 }
+PUBLIC_SUBNET: Mapping[str, Column] = {
+    "subnet_id": Column("text"),
+    "gives_public_ipv6": Column("boolean", about="It has IPv6, and answers the world by an internet gateway."),
+}
 NETWORK_ACL: Mapping[str, Column] = {
     "acl_id": Column("text"),
     "vpc_id": Column("text"),
@@ -88,6 +92,7 @@ _later = partial(later, "aws")
 MAKERS: Mapping[str, Maker] = {
     "group_rules": Maker(_later("networks", "group_rules"), GROUP_RULE),
     "public_interfaces": Maker(_later("networks", "public_interfaces"), PUBLIC_INTERFACE),
+    "public_subnets": Maker(_later("networks", "public_subnets"), PUBLIC_SUBNET),
     "network_acls": Maker(_later("networks", "network_acls"), NETWORK_ACL),
     "routes": Maker(_later("networks", "routes"), ROUTE),
     "exposures": Maker(_later("exposures", "exposures"), EXPOSURE),

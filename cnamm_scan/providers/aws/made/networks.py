@@ -8,7 +8,17 @@ from typing import Any
 
 from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.admitted import Opening, Part, parts
-from cnamm_scan.providers.aws.made.paths import ROUTE, Paths, PrefixLists, address_set, destination, has_ports, is_internet, ports_in
+from cnamm_scan.providers.aws.made.paths import (
+    ROUTE,
+    SUBNET,
+    Paths,
+    PrefixLists,
+    address_set,
+    destination,
+    has_ports,
+    is_internet,
+    ports_in,
+)
 from cnamm_scan.providers.aws.networks.rules import NUMBERS
 from cnamm_scan.providers.first_match import ANYBODY, Through, open_ports, opened, opened_by
 from cnamm_scan.providers.interface import SeenRow, SeenTables
@@ -124,6 +134,15 @@ def public_interfaces(seen: SeenTables) -> Iterable[MadeRow]:
         answered = None if subnet is None else paths.is_answered_by_ipv6(row.target, row.region, subnet)
         made = {name: values[name] for name in ("interface_id", "group_id", "has_public_ipv4")}
         yield MadeRow(row.target, row.region, row.key, {**made, "has_public_ipv6": both(values["has_ipv6"], answered)}, (row.fact,))
+
+
+def public_subnets(seen: SeenTables) -> Iterable[MadeRow]:
+    """A row for each subnet, with whether what has an IPv6 address there is one that the internet may come to."""
+    paths = Paths(seen)
+    for row in seen.rows(SUBNET):
+        subnet, has_ipv6 = row.values["subnet_id"], row.values["has_ipv6"]
+        answered = None if subnet is None else paths.is_answered_by_ipv6(row.target, row.region, subnet)
+        yield MadeRow(row.target, row.region, row.key, {"subnet_id": subnet, "gives_public_ipv6": both(has_ipv6, answered)}, (row.fact,))
 
 
 def network_acls(seen: SeenTables) -> Iterable[MadeRow]:

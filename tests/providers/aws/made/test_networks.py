@@ -366,6 +366,18 @@ def test_an_ipv6_address_is_reached_where_its_subnet_answers_by_an_internet_gate
     assert interface(way("none", six="::/0"), has_public_ipv4=True)["has_public_ipv4"] is True
 
 
+def test_a_subnet_gives_public_ipv6_addresses_where_it_has_some_and_answers_by_an_internet_gateway() -> None:
+    def subnet(*ways: Json, has_ipv6: bool | None = True) -> Any:
+        rows = {"s": {"subnet_id": "subnet", "vpc_id": "vpc", "has_ipv6": has_ipv6}}
+        tables = {"rtb": {"route_table_id": "rtb", "vpc_id": "vpc", "subnets": ["subnet"], "is_main": False}}
+        routes = {str(n): each for n, each in enumerate(ways)}
+        made = made_by("public_subnets", "aws.ec2.subnet", rows, aws__ec2__route_table=tables, aws__ec2__route=routes)
+        return made["s"]["gives_public_ipv6"]
+
+    assert [subnet(way("igw-1", six="::/0"), has_ipv6=each) for each in (True, False, None)] == [True, False, None]
+    assert [subnet(way("none", six="::/0"), has_ipv6=each) for each in (True, False, None)] == [False] * 3
+
+
 def listener(
     *rules: Json, behind: int | None = 8080, kind: str | None = "ip", forwards: Sequence[Json] = (), unread: Iterable[str] = (), **more: Any
 ) -> Json:
