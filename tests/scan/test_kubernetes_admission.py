@@ -203,6 +203,17 @@ def test_a_privileged_pod_is_refused_by_what_matches_it_and_by_nothing_else(
     assert whole["privileged_pods_refused", name][0] == BOUND[name][0]
 
 
+@pytest.mark.parametrize(("action", "there", "verdict"), [("Allow", True, "pass"), ("Allow", False, "fail"), ("Deny", False, "pass")])
+def test_a_policy_that_lets_all_in_without_its_parameter_fails_open_once_that_is_gone(
+    tmp_path: Path, action: str, there: bool, verdict: str
+) -> None:
+    kind = {"paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}}
+    policy = bound("tuned", kind, {"paramRef": {"name": "limits", "namespace": "ops", "parameterNotFoundAction": action}})
+    told = [thing("ConfigMap", "limits" if there else "other", "ops", data={"most": "3"})]
+    found = said(tmp_path, SERVER, space("tuned"), *policy, *told, rules=["kubernetes.admission.enforcement_fails_closed"])
+    assert {answer for (_, _), (answer, _) in found.items()} == {verdict}
+
+
 def test_what_holds_for_named_namespaces_does_not_hold_tomorrow(whole: dict[tuple[str, str], tuple[str, str]]) -> None:
     assert whole["new_namespaces_are_covered", "demo"][0] == "fail"
 

@@ -213,6 +213,9 @@ HTTP_ONLY = {"alb.ingress.kubernetes.io/listen-ports": '[{"HTTP": 80}]'}
         ((ingress(HTTP_ONLY, ingressClassName="public"), balanced("public", "ours"), CERTIFIED), "fail"),
         ((ingress(ingressClassName="public", tls=SECTION), balanced("public", "other")), "fail"),
         ((ingress(ingressClassName="nginx", tls=SECTION), balanced("public", "ours")), "pass"),
+        ((ingress(HTTP_ONLY, ingressClassName="nginx", tls=SECTION),), "pass"),  # what another controller was told once
+        ((ingress({"traefik.ingress.kubernetes.io/router.tls": "true"}, ingressClassName="nginx"),), "fail"),
+        ((ingress(ingressClassName="nginx", tls=SECTION, rules=[{"host": "shop.example.com"}, {"http": {"paths": []}}]),), "unknown"),
     ],
 )
 def test_an_aws_load_balancer_has_tls_where_its_class_or_annotations_say_so(

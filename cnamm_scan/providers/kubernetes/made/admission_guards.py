@@ -248,9 +248,15 @@ class _Reader:
                 continue
             spec, own = policy.values["spec"], row.values["spec"]
             guard = BoundPolicy(spec, own, self._parameter)
-            closes = spec.get("failurePolicy") != "Ignore"
+            closes = spec.get("failurePolicy") != "Ignore" and not self._does_without(spec.get("paramKind"), own.get("paramRef"))
             key, name = f"ValidatingAdmissionPolicyBinding {row.key}", str(policy.values["name"])
             yield Unit(key, "validating_admission_policy", name, str(row.values["name"]), row, guard.looks, guard, guard.denies, closes)
+
+    def _does_without(self, kind: Value, ref: Value) -> bool:
+        """Whether a binding lets everything in since its parameter is not there, as it is told to."""
+        if not mapped(kind) or mapped(ref).get("parameterNotFoundAction") != "Allow":
+            return False
+        return self._parameter(mapped(kind), mapped(ref), None)[0] is False
 
     def _parameter(self, kind: Mapping[str, Any], ref: Mapping[str, Any], namespace: str | None) -> Found:
         """Whether a parameter is there. Config maps are seen by name, without what they hold; other kinds are not."""
