@@ -34,6 +34,14 @@ def _rule(access: str, priority: int, source: str, port: str) -> dict[str, Any]:
     return {"name": "r", "properties": {**said, "destinationPortRange": port, "destinationAddressPrefix": "*"}}
 
 
+_BALANCER = "azure.network.load_balancer 0"
+
+
+def _sends(id_: str, port: int, pool: str = "none") -> dict[str, Any]:
+    said = {"protocol": "Tcp" if port else "All", "backendPort": port, "backendAddressPool": {"id": pool}}
+    return {"id": id_, "properties": {**said, "frontendIPConfiguration": {"id": "f"}}}
+
+
 POOLS: dict[str, dict[str, list[Any]]] = {
     f"{_ROLES}assignment": {
         "scope": SCOPES,
@@ -77,6 +85,17 @@ POOLS: dict[str, dict[str, list[Any]]] = {
         "nsg_id": ["", "azure.network.security_group 0", "azure.network.security_group 1"],
         "subnets": [["azure.virtualnetwork.subnet 0"], ["azure.virtualnetwork.subnet 0", "azure.virtualnetwork.subnet 1"]],
         "public_ips": [[], ["azure.virtualnetwork.public_ip 0"]],
+        "nat_rules": [[], [], [f"{_BALANCER}/inboundnatrules/ssh"], ["elsewhere/inboundnatrules/ssh"]],
+        "pools": [[], [], [f"{_BALANCER}/backendaddresspools/web"]],
+    },
+    "azure.network.load_balancer": {
+        "sku": ["Basic", "Standard"],
+        "frontends": [
+            [{"id": "f", "properties": {"publicIPAddress": {"id": "azure.virtualnetwork.public_ip 1"}}}],
+            [{"id": "f", "properties": {"privateIPAddress": "10.0.0.4"}}],
+        ],
+        "nat_rules": [[], [_sends(f"{_BALANCER}/inboundnatrules/ssh", 22)]],
+        "rules": [[], [_sends("r", 443, f"{_BALANCER}/backendaddresspools/web")], [_sends("r", 0, f"{_BALANCER}/backendaddresspools/web")]],
     },
     "azure.virtualnetwork.public_ip": {"sku": ["Basic", "Standard"]},
 }
@@ -115,7 +134,7 @@ def _row(table: str, number: int, values: dict[str, Any]) -> SeenRow:
     key = f"{table} {number}"
     if table in OWNERS:
         values = {**values, "owner_id": f"{OWNERS[table]} {number % 2}"}
-    elif table == f"{_ROLES}assignment" or "is_public" in values:
+    elif table in (f"{_ROLES}assignment", "azure.virtualnetwork.subnet") or "is_public" in values:
         values = {**values, "id": key}
     return SeenRow(f"azure:{SUBSCRIPTION}", "global", key, f"fact {key}", values)
 

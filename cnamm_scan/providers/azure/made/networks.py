@@ -1,4 +1,4 @@
-"""What the world reaches of each interface with a public address, through all that guards it."""
+"""What the world reaches of each interface with a public address, or behind a public load balancer, through all that guards it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from cnamm_scan.model import MadeRow
+from cnamm_scan.providers.azure.made.balancers import Sent, sent_to
 from cnamm_scan.providers.azure.policies.groups import ALL, NOBODY, UNREAD, Pieces, Rule, both, pieces_of, rule_of
 from cnamm_scan.providers.first_match import Through, opened_by
 from cnamm_scan.providers.interface import SeenRow, SeenTables
@@ -18,24 +19,31 @@ GROUP = "azure.network.security_group"
 SUBNET = "azure.virtualnetwork.subnet"
 INTERFACE = "azure.network.interface"
 ADDRESS = "azure.virtualnetwork.public_ip"
+BALANCER = "azure.network.load_balancer"
 _MAYBE_ALL: Pieces = ((ALL_PORTS, Through(NO_ADDRESSES, EVERYWHERE)),)
 
 
 def interface_exposure(seen: SeenTables) -> Iterator[MadeRow]:
-    """A row for each interface that has a public address, or may have: what the world reaches of it through the groups of both."""
+    """A row for each interface that is reached from the internet, or may be: what the world reaches of it through the groups of both."""
     groups = {(row.target, row.key): _pieces(row) for row in seen.rows(GROUP)}
-    subnets = {(row.target, row.key): row.values.get("nsg_id") for row in seen.rows(SUBNET)}
+    subnets = {(row.target, str(row.values.get("id"))): row.values.get("nsg_id") for row in seen.rows(SUBNET)}
     kinds = {(row.target, row.key): row.values.get("sku") for row in seen.rows(ADDRESS)}
+    balancers = {(row.target, row.key): row for row in seen.rows(BALANCER)}
     for row in seen.rows(INTERFACE):
         public = row.values.get("public_ips")
-        if public is not None and not public:
+        sent = sent_to(row, balancers) if public is not None and not public else []
+        if public is not None and not public and not sent:
             continue
+        if sent and not any(each.is_sure for each in sent):
+            public = None  # nor whether it is reached at all
         guards = _guards(row, subnets)
         kind = _kind(row, public, kinds)
         pieces: Pieces = ALL
         for guard in guards:
             pieces = both(pieces, _MAYBE_ALL if guard is None else groups.get((row.target, guard), UNREAD))
-        if not guards:
+        if sent:
+            pieces = both(pieces, _arriving(sent, is_guarded=bool(guards)))
+        elif not guards:
             pieces = UNREAD if kind is None else ALL if kind == "basic" else NOBODY
         found = _opened(pieces)
         if public is None:  # it may have none
@@ -43,6 +51,16 @@ def interface_exposure(seen: SeenTables) -> Iterator[MadeRow]:
         carried = {name: row.values.get(name) for name in ("name", "group", "machine")}
         made = {**found, **carried, "public_ips": public, "is_guarded": None if None in guards else bool(guards)}
         yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
+
+
+def _arriving(sent: Sequence[Sent], *, is_guarded: bool) -> Pieces:
+    """What load balancers send on. Where no group stands before an interface, one of the Basic SKU alone does."""
+    made: list[tuple[Ports, Through]] = []
+    for each in sent:
+        if is_guarded or each.is_basic is not False:
+            is_sure = each.is_sure and (is_guarded or each.is_basic is True)
+            made.append((each.ports, Through(EVERYWHERE if is_sure else NO_ADDRESSES, EVERYWHERE)))
+    return made
 
 
 def _guards(row: SeenRow, subnets: dict[tuple[str, str], str | None]) -> list[str | None]:
