@@ -16,8 +16,10 @@ from cnamm_scan.demo.gcp.bed.contents import Cloud, Listed
 from cnamm_scan.demo.gcp.bed.directory import WANTED
 from cnamm_scan.demo.gcp.bed.server import GcpBed, Trouble
 from cnamm_scan.model import Call, Reason
+from cnamm_scan.providers.catalog import KINDS
 from cnamm_scan.providers.gcp.hosts import Hosts
 from cnamm_scan.providers.gcp.needs import OAUTH, problem
+from cnamm_scan.providers.gcp.scopes import admin_problem
 from cnamm_scan.providers.gcp.signin import Found, Signed
 from cnamm_scan.providers.interface import CallFailedError
 from tests.gcps import ONE, ORGANIZATION, cloud, scan
@@ -278,3 +280,19 @@ def test_a_borrowed_service_account_asks_the_directory_with_a_token_of_its_own_t
             assert gap(done) == ("denied", "PERMISSION_DENIED")
         assert sum(each.path.endswith(":generateAccessToken") for each in bed.requests) == 2
         assert {frozenset(scopes) for scopes, _ in bed.signing.granted.values()} >= {frozenset({OAUTH["cloudidentity"]})}
+
+
+def test_the_custom_role_holds_no_scope_and_says_beside_where_the_directory_is_opened() -> None:
+    rights = KINDS["gcp"].rights
+    needs = ["iam.denypolicies.list", *OAUTH.values()]
+    assert rights.policy(needs)["includedPermissions"] == ["cloudasset.assets.listResource", "iam.denypolicies.list"]
+    assert rights.parts(needs) == [rights.policy(needs)]
+    beside = rights.beside(needs)
+    assert len(beside) == 2
+    assert all("Domain-wide delegation" in each for each in beside)
+    assert rights.beside(["iam.denypolicies.list"]) == []
+
+
+@pytest.mark.parametrize(("said", "is_fine"), [("ada@shop.example", True), ("ada", False), ("ada@", False), ("a b@shop.example", False)])
+def test_an_administrator_is_named_by_an_address(said: str, is_fine: bool) -> None:
+    assert (admin_problem(said) is None) is is_fine
