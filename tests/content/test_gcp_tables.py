@@ -9,6 +9,8 @@ from cnamm_scan import content as reader
 CONTENT = reader.load([])
 BESIDE = {
     "gcp.accesscontextmanager.organization": "access policies are listed for it, and a listing is for a table of its own file",
+    "gcp.cloudidentity.organization": "policies of its directory are listed for it",
+    "gcp.directory.organization": "users of its directory are listed for it, by another API and where that is asked for",
     "gcp.storage.prevention": "what the project's policy says of its buckets, asked project by project",
 }
 """Second tables of a kind, and why."""

@@ -127,7 +127,9 @@ class Signed:
             return self._main
         with self._lock:
             if scope not in self._others:
-                self._others[scope] = Kept(self._of(scope), self._request)
+                with Translated(of_google_auth):
+                    own = self._of(scope)
+                self._others[scope] = self._main if own is self._main.credentials else Kept(own, self._request)
             return self._others[scope]
 
     def _of(self, scope: str) -> Any:
@@ -158,7 +160,7 @@ def _as(credentials: Any, account: str, hosts: Hosts, scope: str = SCOPES[0], su
         source_credentials=credentials,
         target_principal=account,
         target_scopes=[scope],
-        subject=subject,
+        **({"subject": subject} if subject else {}),
         iam_endpoint_override=hosts.url("iamcredentials", f"v1/projects/-/serviceAccounts/{account}:generateAccessToken"),
     )
 

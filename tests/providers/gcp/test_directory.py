@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.oauth2.credentials import Credentials
 
 from cnamm_scan import api
 from cnamm_scan.demo.gcp.bed.contents import Cloud, Listed
 from cnamm_scan.demo.gcp.bed.directory import WANTED
 from cnamm_scan.demo.gcp.bed.server import GcpBed, Trouble
-from cnamm_scan.model import Call
+from cnamm_scan.model import Call, Reason
+from cnamm_scan.providers.catalog import KINDS
+from cnamm_scan.providers.gcp.hosts import Hosts
 from cnamm_scan.providers.gcp.needs import OAUTH, problem
+from cnamm_scan.providers.gcp.scopes import admin_problem
+from cnamm_scan.providers.gcp.signin import Found, Signed
+from cnamm_scan.providers.interface import CallFailedError
 from tests.gcps import ONE, ORGANIZATION, cloud, scan
 from tests.unpacked import written
 
@@ -244,3 +250,49 @@ def test_a_collector_names_the_scope_that_the_directory_wants() -> None:
     assert wrong is not None
     assert "no permission of IAM" in wrong[0]
     assert asked(needs=(OAUTH["cloudidentity"],), fixed={"of_customer": "C1"}) is not None
+
+
+def signed(credentials: Any, **said: Any) -> Signed:
+    return Signed(Found(credentials), None, Hosts(), **{"as_account": None, "quota_project": None, **said})
+
+
+def test_a_person_has_one_token_for_all_that_he_signed_in_for() -> None:
+    person = Credentials("ya29.person")
+    assert signed(person).token(OAUTH["cloudidentity"]) == "ya29.person"
+    with pytest.raises(CallFailedError) as caught:
+        signed(person, directory_admin=ADMIN).token(OAUTH["cloudidentity"])
+    assert (caught.value.reason, caught.value.code) == (Reason.DENIED, "NoDelegation"), "nobody acts as another with his own sign-in"
+
+
+def test_a_borrowed_service_account_acts_as_the_administrator() -> None:
+    made = signed(Credentials("ya29.person"), as_account="other@shop-prod.iam.gserviceaccount.com", directory_admin=ADMIN)
+    own = made._of(OAUTH["cloudidentity"])
+    assert (own._subject, own._target_scopes) == (ADMIN, [OAUTH["cloudidentity"]])
+
+
+def test_a_borrowed_service_account_asks_the_directory_with_a_token_of_its_own_too() -> None:
+    other = "other@shop-prod.iam.gserviceaccount.com"
+    with GcpBed(directory(GIVEN, ON)) as bed:
+        bed.signing.borrowed = frozenset({other})
+        options = {"impersonate_service_account": other}
+        with scan(bed, ORGANIZATION, rules=[ENFORCED], options=options) as done:
+            # it is no administrator, and acts as none
+            assert gap(done) == ("denied", "PERMISSION_DENIED")
+        assert sum(each.path.endswith(":generateAccessToken") for each in bed.requests) == 2
+        assert {frozenset(scopes) for scopes, _ in bed.signing.granted.values()} >= {frozenset({OAUTH["cloudidentity"]})}
+
+
+def test_the_custom_role_holds_no_scope_and_says_beside_where_the_directory_is_opened() -> None:
+    rights = KINDS["gcp"].rights
+    needs = ["iam.denypolicies.list", *OAUTH.values()]
+    assert rights.policy(needs)["includedPermissions"] == ["cloudasset.assets.listResource", "iam.denypolicies.list"]
+    assert rights.parts(needs) == [rights.policy(needs)]
+    beside = rights.beside(needs)
+    assert len(beside) == 2
+    assert all("Domain-wide delegation" in each for each in beside)
+    assert rights.beside(["iam.denypolicies.list"]) == []
+
+
+@pytest.mark.parametrize(("said", "is_fine"), [("ada@shop.example", True), ("ada", False), ("ada@", False), ("a b@shop.example", False)])
+def test_an_administrator_is_named_by_an_address(said: str, is_fine: bool) -> None:
+    assert (admin_problem(said) is None) is is_fine

@@ -16,6 +16,8 @@ WANTED = {
     "admin": "https://www.googleapis.com/auth/admin.directory.user.readonly",
 }
 """Service -> the scope that a token of it has; of any other it is that of Google Cloud."""
+_IAM = frozenset({CLOUD, "https://www.googleapis.com/auth/iam"})
+"""Either of which lends a service account: google-auth asks for the second."""
 _CUSTOMER = re.compile(r'customer == "customers/(\w+)"')
 _TYPES = re.compile(r"setting\.type\.matches\('([^']*)'\)")
 _FIELDS = re.compile(r"(\w+)\(([^()]*)\)")
@@ -23,7 +25,7 @@ _FIELDS = re.compile(r"(\w+)\(([^()]*)\)")
 
 def admit(service: str, scopes: Iterable[str], subject: str) -> None:
     """Let in who has a token for a service, and who asks the directory as an administrator of it. Raises Refusal."""
-    if WANTED.get(service, CLOUD) not in scopes:
+    if not {*scopes} & (_IAM if service == "iamcredentials" else {WANTED.get(service, CLOUD)}):
         message = "Request had insufficient authentication scopes."
         raise Refusal("PERMISSION_DENIED", message, "ACCESS_TOKEN_SCOPE_INSUFFICIENT", {"service": f"{service}.googleapis.com"})
     if service in WANTED and not subject:

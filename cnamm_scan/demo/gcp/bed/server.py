@@ -233,7 +233,7 @@ class GcpBed:
 
     def _said(self, method: str, path: str, query: Mapping[str, str], body: str) -> Any:
         if method == "POST" and path.startswith(_BORROWING):
-            return self.signing.borrow(path)
+            return self.signing.borrow(path, frozenset(json.loads(body).get("scope", ())))
         if method != "GET" and path != ENTRIES:
             raise Refusal("PERMISSION_DENIED", "This bed is only read.")
         if "/" not in path:

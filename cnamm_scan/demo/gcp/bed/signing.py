@@ -88,7 +88,7 @@ class Signing:
             self.granted[token] = (scopes, subject)
         return token
 
-    def borrow(self, path: str) -> dict[str, str]:
+    def borrow(self, path: str, scopes: frozenset[str]) -> dict[str, str]:
         """A token of another service account, for `…/serviceAccounts/EMAIL:generateAccessToken`. Raises Refusal."""
         email = path.rpartition("/")[2].partition(":")[0]
         if email not in self.borrowed:
@@ -101,7 +101,7 @@ class Signing:
                 domain="iam.googleapis.com",
             )
         ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + LIFETIME))
-        return {"accessToken": self.give(email), "expireTime": ends}
+        return {"accessToken": self.give(email, scopes), "expireTime": ends}
 
     def check(self, token: str) -> str:
         """Whose a token is. Raises Refusal."""
