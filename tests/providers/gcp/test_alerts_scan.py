@@ -56,11 +56,17 @@ COUNTED = {
         "aggregations": [{"alignmentPeriod": "60s", "perSeriesAligner": "ALIGN_DELTA"}],
     }
 }
+IN_BUCKET = {
+    "conditionThreshold": {
+        **COUNTED["conditionThreshold"],
+        "filter": 'metric.type="logging.googleapis.com/user/changes" AND resource.type="logging_bucket"',
+    }
+}
 MATCHED = {"conditionMatchedLog": {"filter": BENCHMARK["routes"]}}
 BUCKET = f"projects/{TWO}/locations/eu/buckets/all"
 CENTRAL = (
     metric(BENCHMARK["routes"], TWO, bucketName=BUCKET),
-    policy(COUNTED, project=TWO),
+    policy(IN_BUCKET, project=TWO),
     channel(TWO),
     sink(f"logging.googleapis.com/{BUCKET}"),
 )

@@ -257,15 +257,18 @@ class _Told:
         return not destination.startswith("storage.googleapis.com/") and self.watch.bucket(destination) is None
 
     def _is_scoped(self, change: Change) -> bool:
-        """Whether another project's policy may look at a metric here: whose metrics a project sees is not read."""
-        names = [each.name for _, each in self._own_metrics() if each.counts(change, self.target.name) is not False]
-        names += [None] if self.watch.seen.dark(METRIC, self.target.id) else []
+        """Whether another project's policy may look at a metric that counts a change: whose metrics a project sees is not read."""
+        return any(self._is_looked_at(home, change) for home in (self.target.id, *self._kept_in(change)))
+
+    def _is_looked_at(self, home: str, change: Change) -> bool:
+        own = self.watch.metrics.get(home, ())
+        names = [each.name for row, each in own if self._counted(each, row, home, change) is not False]
+        names += [None] if self.watch.seen.dark(METRIC, home) else []
         if not names:
             return False
-        for target, rows in self.watch.rows[POLICY].items():
-            if target != self.target.id and any(_looks_at(row, names) for row in rows):
-                return True
-        return any(self.watch.seen.dark(POLICY, each.id) for each in self.watch.seen.targets if each.id != self.target.id)
+        others = [each.id for each in self.watch.seen.targets if each.id != home]
+        policies = (row for each in others for row in self.watch.rows[POLICY].get(each, ()))
+        return any(_looks_at(row, names) for row in policies) or any(self.watch.seen.dark(POLICY, each) for each in others)
 
 
 def _named(changes: Sequence[Change]) -> list[str]:

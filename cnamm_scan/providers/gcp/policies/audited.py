@@ -115,4 +115,4 @@ KINDS: Mapping[str, Sequence[Change]] = {
 }
 """Kinds of changes as the CIS benchmark tells them apart (2.4 to 2.11), with the operations that it asks for."""
 ON_THEIR_OWN = frozenset({"gcs_bucket", "cloudsql_database"})
-"""Resources that Cloud Monitoring has too: what is counted of them stands by them. Counts of all others stand by `global`."""
+"""Resources that Cloud Monitoring has too: what is counted of them stands by them. Of all others it stands by `global`, in use."""
