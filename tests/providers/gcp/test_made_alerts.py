@@ -47,6 +47,14 @@ SINK: dict[str, Any] = {
     "is_disabled": False,
     "includes_children": True,
     "intercepts": False,
+    "writer": "serviceAccount:o9@gcp-sa-logging.iam.gserviceaccount.com",
+}
+MAY_WRITE: dict[str, Any] = {
+    "@": CENTRAL.id,
+    "resource_type": "cloudresourcemanager.googleapis.com/Project",
+    "role": "roles/logging.bucketWriter",
+    "members": [SINK["writer"]],
+    "condition": "",
 }
 OWN = "projects/1/locations/eu/buckets/own"
 BENEATH = {**SINK, "@": PROJECT.id, "place": "projects/shop-prod", "destination": f"logging.googleapis.com/{OWN}"}
@@ -57,7 +65,12 @@ Tables = Mapping[str, Sequence[Mapping[str, Any]]]
 
 def told(tables: Mapping[str, Any], kind: str = KIND, **more: Any) -> Mapping[str, Any]:
     """The row of a kind in the project."""
-    whole = {"gcp.project.project": PROJECTS, "gcp.monitoring.channel": [CHANNEL, {**CHANNEL, **THERE}], **tables}
+    whole = {
+        "gcp.iam.binding": [MAY_WRITE],
+        "gcp.project.project": PROJECTS,
+        "gcp.monitoring.channel": [CHANNEL, {**CHANNEL, **THERE}],
+        **tables,
+    }
     rows = made("gcp.logging.change_alert", whole, more.pop("targets", ALL), **more)
     return next(row.values for row in rows if row.target == PROJECT.id and row.key == kind)
 
@@ -116,6 +129,12 @@ CENTRALLY = tables([{**METRIC, **THERE, "bucket": BUCKET}], [{**ON_BUCKET, **THE
         (tables([METRIC], [{**POLICY, "conditions": None}]), None),
         # where the log is sent
         (CENTRALLY, True),
+        # whoever may not write there sends nothing; who may by a role above is not looked for
+        ({**CENTRALLY, "gcp.iam.binding": []}, None),
+        ({**CENTRALLY, "gcp.iam.binding": [{**MAY_WRITE, "@": PROJECT.id}]}, None),
+        ({**CENTRALLY, "gcp.iam.binding": [{**MAY_WRITE, "members": ["serviceAccount:other@x"]}]}, None),
+        ({**CENTRALLY, "gcp.iam.binding": [{**MAY_WRITE, "condition": "resource.name.endsWith('locations/eu/buckets/audit')"}]}, True),
+        ({**CENTRALLY, "gcp.iam.binding": [{**MAY_WRITE, "condition": "resource.name.endsWith('locations/eu/buckets/other')"}]}, None),
         # what is counted of a bucket stands by the bucket
         ({**CENTRALLY, "gcp.monitoring.alert_policy": [{**POLICY, **THERE}]}, None),
         ({**CENTRALLY, "gcp.logging.sink": []}, False),

@@ -132,6 +132,7 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
         "is_disabled": [False, False, True],
         "includes_children": [False, True],
         "intercepts": [False, False, True],
+        "writer": ["", "serviceAccount:o9@gcp-sa-logging.iam.gserviceaccount.com"],
     },
     "gcp.logging.metric": {
         "filter": ["resource.type=gce_route", 'protoPayload.methodName:"routes.insert"', "severity>=NOTICE", "odd("],

@@ -25,6 +25,8 @@ METRIC = "gcp.logging.metric"
 SINK = "gcp.logging.sink"
 POLICY = "gcp.monitoring.alert_policy"
 CHANNEL = "gcp.monitoring.channel"
+BINDING = "gcp.iam.binding"
+_WRITES = ("cloudresourcemanager.googleapis.com/Project", "roles/logging.bucketWriter")
 _BUCKET = re.compile(r"(?:logging\.googleapis\.com/)?projects/([^/]+)/(locations/[^/]+/buckets/[^/]+)")
 _VERSION = re.compile(r"^(v1|beta)\.(?=compute\.)")
 REQUIRED = "locations/global/buckets/_Required"
@@ -62,6 +64,24 @@ class _Watch:
         found = _BUCKET.fullmatch(text or "")
         target = self.numbers.get(found[1]) if found else None
         return None if found is None or target is None else (target, found[2])
+
+    @cached_property
+    def _writers(self) -> Mapping[tuple[str, str], Sequence[str]]:
+        """(target, member) -> the conditions on which it may write into log buckets there."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for row in self.seen.rows(BINDING):
+            if (row.values["resource_type"], row.values["role"]) == _WRITES and row.values["condition"] is not None:
+                for member in row.values["members"] or ():
+                    found.setdefault((row.target, member), []).append(row.values["condition"])
+        return found
+
+    def may_write(self, sink: SeenRow, bucket: tuple[str, str]) -> Truth:
+        """Whether a sink may write into a bucket: into one of its own project always, else by a role, which may be given above too."""
+        target, name = bucket
+        if sink.target == target:
+            return True
+        conditions = self._writers.get((target, sink.values["writer"] or ""), ())
+        return True if any(not each or name.rpartition("/")[2] in each for each in conditions) else None
 
     def reaches(self, row: SeenRow) -> Truth:
         """Whether a policy has a channel that works."""
@@ -210,7 +230,7 @@ class _Told:
         truths = []
         for row, is_on, at in self._sinks:
             if self.watch.bucket(row.values["destination"]) == wanted:
-                truth = both(is_on, self._takes(row, change), self._gets_so_far(at, change))
+                truth = both(is_on, self._takes(row, change), self._gets_so_far(at, change), self.watch.may_write(row, wanted))
                 truths.append(truth)
                 if truth is not False:
                     self.rests_on[row.fact] = None
