@@ -14,6 +14,7 @@ from tests.providers.gcp.policies.test_alerting import BENCHMARK
 
 RULES = "gcp.logging.route_changes_alert"
 ROUTES = "route_changes_alert"
+WRITER = "serviceAccount:o9@gcp-sa-logging.iam.gserviceaccount.com"
 WHERE = {name: f"//cloudresourcemanager.googleapis.com/projects/{NUMBERS[name]}" for name in (ONE, TWO)}
 
 
@@ -45,6 +46,7 @@ def channel(project: str = ONE, **more: Any) -> Asset:
 
 def sink(destination: str, **more: Any) -> Asset:
     data = {"name": "audit", "destination": destination, "filter": 'logName:"cloudaudit.googleapis.com"', "includeChildren": True}
+    data |= {"writerIdentity": WRITER}
     return asset("logging.googleapis.com/LogSink", "sinks/audit", {**data, **more}, ORGANIZATION)
 
 
@@ -56,11 +58,23 @@ COUNTED = {
         "aggregations": [{"alignmentPeriod": "60s", "perSeriesAligner": "ALIGN_DELTA"}],
     }
 }
+IN_BUCKET = {
+    "conditionThreshold": {
+        **COUNTED["conditionThreshold"],
+        "filter": 'metric.type="logging.googleapis.com/user/changes" AND resource.type="logging_bucket"',
+    }
+}
 MATCHED = {"conditionMatchedLog": {"filter": BENCHMARK["routes"]}}
+GRANTED = {
+    "name": WHERE[TWO],
+    "assetType": "cloudresourcemanager.googleapis.com/Project",
+    "ancestors": [f"projects/{NUMBERS[TWO]}", ORGANIZATION],
+    "iamPolicy": {"bindings": [{"role": "roles/logging.bucketWriter", "members": [WRITER]}]},
+}
 BUCKET = f"projects/{TWO}/locations/eu/buckets/all"
 CENTRAL = (
     metric(BENCHMARK["routes"], TWO, bucketName=BUCKET),
-    policy(COUNTED, project=TWO),
+    policy(IN_BUCKET, project=TWO),
     channel(TWO),
     sink(f"logging.googleapis.com/{BUCKET}"),
 )
@@ -91,7 +105,8 @@ def said(*assets: Asset, scope: str = ORGANIZATION, rule: str = ROUTES) -> str:
         ((policy({"conditionSql": {"query": "SELECT 1"}}), channel()), "unknown"),
         ((policy(MATCHED, notificationChannels=17), channel()), "unknown"),
         # where the log is sent
-        (CENTRAL, "pass"),
+        ((*CENTRAL, GRANTED), "pass"),
+        (CENTRAL, "unknown"),
         (CENTRAL[:3], "fail"),
         ((sink("pubsub.googleapis.com/projects/siem/topics/logs"),), "unknown"),
         ((sink("storage.googleapis.com/kept"),), "fail"),

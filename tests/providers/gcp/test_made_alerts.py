@@ -27,7 +27,14 @@ LOOKS = {
         "duration": "0s",
     }
 }
+LOOKS_AT_BUCKET = {
+    "conditionThreshold": {
+        **LOOKS["conditionThreshold"],
+        "filter": LOOKS["conditionThreshold"]["filter"].replace("global", "logging_bucket"),
+    }
+}
 POLICY: dict[str, Any] = {"is_enabled": True, "is_invalid": False, "channel_ids": ["1"], "conditions": [LOOKS], "combiner": "OR"}
+ON_BUCKET = {**POLICY, "conditions": [LOOKS_AT_BUCKET]}
 LOG = {**POLICY, "conditions": [{"conditionMatchedLog": {"filter": BENCHMARK[KIND]}}]}
 CHANNEL: dict[str, Any] = {"channel_id": "1", "reaches": True}
 BUCKET = "projects/2/locations/eu/buckets/audit"
@@ -40,6 +47,14 @@ SINK: dict[str, Any] = {
     "is_disabled": False,
     "includes_children": True,
     "intercepts": False,
+    "writer": "serviceAccount:o9@gcp-sa-logging.iam.gserviceaccount.com",
+}
+MAY_WRITE: dict[str, Any] = {
+    "@": CENTRAL.id,
+    "resource_type": "cloudresourcemanager.googleapis.com/Project",
+    "role": "roles/logging.bucketWriter",
+    "members": [SINK["writer"]],
+    "condition": "",
 }
 OWN = "projects/1/locations/eu/buckets/own"
 BENEATH = {**SINK, "@": PROJECT.id, "place": "projects/shop-prod", "destination": f"logging.googleapis.com/{OWN}"}
@@ -50,7 +65,12 @@ Tables = Mapping[str, Sequence[Mapping[str, Any]]]
 
 def told(tables: Mapping[str, Any], kind: str = KIND, **more: Any) -> Mapping[str, Any]:
     """The row of a kind in the project."""
-    whole = {"gcp.project.project": PROJECTS, "gcp.monitoring.channel": [CHANNEL, {**CHANNEL, **THERE}], **tables}
+    whole = {
+        "gcp.iam.binding": [MAY_WRITE],
+        "gcp.project.project": PROJECTS,
+        "gcp.monitoring.channel": [CHANNEL, {**CHANNEL, **THERE}],
+        **tables,
+    }
     rows = made("gcp.logging.change_alert", whole, more.pop("targets", ALL), **more)
     return next(row.values for row in rows if row.target == PROJECT.id and row.key == kind)
 
@@ -60,7 +80,7 @@ def tables(metrics: Any = (), policies: Any = (), sinks: Any = (), channels: Any
     return found if channels is None else {**found, "gcp.monitoring.channel": channels}
 
 
-CENTRALLY = tables([{**METRIC, **THERE, "bucket": BUCKET}], [{**POLICY, **THERE}], [SINK])
+CENTRALLY = tables([{**METRIC, **THERE, "bucket": BUCKET}], [{**ON_BUCKET, **THERE}], [SINK])
 
 
 @pytest.mark.parametrize(
@@ -109,6 +129,14 @@ CENTRALLY = tables([{**METRIC, **THERE, "bucket": BUCKET}], [{**POLICY, **THERE}
         (tables([METRIC], [{**POLICY, "conditions": None}]), None),
         # where the log is sent
         (CENTRALLY, True),
+        # whoever may not write there sends nothing; who may by a role above is not looked for
+        ({**CENTRALLY, "gcp.iam.binding": []}, None),
+        ({**CENTRALLY, "gcp.iam.binding": [{**MAY_WRITE, "@": PROJECT.id}]}, None),
+        ({**CENTRALLY, "gcp.iam.binding": [{**MAY_WRITE, "members": ["serviceAccount:other@x"]}]}, None),
+        ({**CENTRALLY, "gcp.iam.binding": [{**MAY_WRITE, "condition": "resource.name.endsWith('locations/eu/buckets/audit')"}]}, True),
+        ({**CENTRALLY, "gcp.iam.binding": [{**MAY_WRITE, "condition": "resource.name.endsWith('locations/eu/buckets/other')"}]}, None),
+        # what is counted of a bucket stands by the bucket
+        ({**CENTRALLY, "gcp.monitoring.alert_policy": [{**POLICY, **THERE}]}, None),
         ({**CENTRALLY, "gcp.logging.sink": []}, False),
         ({**CENTRALLY, "gcp.logging.sink": [{**SINK, "includes_children": False}]}, False),
         ({**CENTRALLY, "gcp.logging.sink": [{**SINK, "is_disabled": True}]}, False),
@@ -117,7 +145,7 @@ CENTRALLY = tables([{**METRIC, **THERE, "bucket": BUCKET}], [{**POLICY, **THERE}
         ({**CENTRALLY, "gcp.logging.sink": [{**SINK, "exclusions": ['resource.type="k8s_container"']}]}, True),
         ({**CENTRALLY, "gcp.logging.metric": [{**METRIC, **THERE}]}, False),
         ({**CENTRALLY, "gcp.logging.metric": [{**METRIC, **THERE, "bucket": BUCKET.replace("audit", "other")}]}, False),
-        ({**CENTRALLY, "gcp.monitoring.alert_policy": [POLICY]}, False),
+        ({**CENTRALLY, "gcp.monitoring.alert_policy": []}, False),
         ({**CENTRALLY, "gcp.monitoring.alert_policy": [{**LOG, **THERE}]}, None),
         (tables(sinks=[{**SINK, "destination": "logging.googleapis.com/projects/shop-logs"}]), None),
         (tables(sinks=[{**SINK, "destination": "pubsub.googleapis.com/projects/siem/topics/logs"}]), None),
@@ -128,15 +156,16 @@ CENTRALLY = tables([{**METRIC, **THERE, "bucket": BUCKET}], [{**POLICY, **THERE}
         (tables(sinks=[{**SINK, "place": None}]), None),
         (tables(sinks=[{**SINK, "place": "folders/6", "destination": "pubsub.googleapis.com/projects/siem/topics/logs"}]), False),
         # a bucket of its own: what must be kept comes there
-        (tables([{**METRIC, "bucket": "projects/shop-prod/locations/global/buckets/_Required"}], [POLICY]), True),
-        (tables([{**METRIC, "bucket": "projects/shop-prod/locations/global/buckets/_Default"}], [POLICY]), False),
+        (tables([{**METRIC, "bucket": "projects/shop-prod/locations/global/buckets/_Required"}], [ON_BUCKET]), True),
+        (tables([{**METRIC, "bucket": "projects/shop-prod/locations/global/buckets/_Default"}], [ON_BUCKET]), False),
         # a sink above takes it away from the sinks beneath it
         (tables([METRIC], [POLICY], [TAKES]), True),
-        (tables([{**METRIC, "bucket": OWN}], [POLICY], [BENEATH]), True),
-        (tables([{**METRIC, "bucket": OWN}], [POLICY], [BENEATH, TAKES]), False),
-        (tables([{**METRIC, "bucket": OWN}], [POLICY], [BENEATH, {**TAKES, "intercepts": None}]), None),
-        (tables([{**METRIC, "bucket": OWN}], [POLICY], [BENEATH, {**TAKES, "filter": "severity>=ERROR"}]), True),
+        (tables([{**METRIC, "bucket": OWN}], [ON_BUCKET], [BENEATH]), True),
+        (tables([{**METRIC, "bucket": OWN}], [ON_BUCKET], [BENEATH, TAKES]), False),
+        (tables([{**METRIC, "bucket": OWN}], [ON_BUCKET], [BENEATH, {**TAKES, "intercepts": None}]), None),
+        (tables([{**METRIC, "bucket": OWN}], [ON_BUCKET], [BENEATH, {**TAKES, "filter": "severity>=ERROR"}]), True),
         # whose metrics another project sees is not read
+        ({**CENTRALLY, "gcp.monitoring.alert_policy": [ON_BUCKET]}, None),
         (tables([METRIC], [{**POLICY, **THERE}]), None),
         (tables([METRIC], [{**LOG, **THERE}]), False),
     ],
@@ -171,7 +200,7 @@ def test_a_metric_that_was_not_seen_tells_where_a_policy_looks_at_metrics() -> N
 def test_a_project_alone_does_not_see_where_its_log_is_sent() -> None:
     assert told(tables(), targets=(PROJECT,))["is_told"] is None
     assert told(tables([METRIC], [POLICY]), targets=(PROJECT,))["is_told"] is True
-    assert told(tables([{**METRIC, "bucket": OWN}], [POLICY], [BENEATH]), targets=(PROJECT,))["is_told"] is None
+    assert told(tables([{**METRIC, "bucket": OWN}], [ON_BUCKET], [BENEATH]), targets=(PROJECT,))["is_told"] is None
     outside = [{"ancestors": ["projects/1"]}]
     assert told({**tables(), "gcp.project.project": outside}, targets=(PROJECT,))["is_told"] is False
     assert told({**tables(), "gcp.project.project": [{"ancestors": None}]}, targets=(PROJECT,))["is_told"] is None

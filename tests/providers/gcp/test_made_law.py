@@ -64,8 +64,8 @@ _DENYING = [
 ]
 
 
-def _on_metric(number: int) -> dict[str, Any]:
-    filter_ = f'metric.type="logging.googleapis.com/user/m{number}" AND resource.type="global"'
+def _on_metric(number: int, stands_by: str = "global") -> dict[str, Any]:
+    filter_ = f'metric.type="logging.googleapis.com/user/m{number}" AND resource.type="{stands_by}"'
     return {"conditionThreshold": {"filter": filter_, "comparison": "COMPARISON_GT", "duration": "0s"}}
 
 
@@ -177,6 +177,7 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
         "is_disabled": [False, False, True],
         "includes_children": [False, True],
         "intercepts": [False, False, True],
+        "writer": ["", "serviceAccount:o9@gcp-sa-logging.iam.gserviceaccount.com"],
     },
     "gcp.logging.metric": {
         "filter": ["resource.type=gce_route", 'protoPayload.methodName:"routes.insert"', "severity>=NOTICE", "odd("],
@@ -193,6 +194,7 @@ POOLS: Mapping[str, Mapping[str, list[Any]]] = {
             [{"conditionMatchedLog": {"filter": "resource.type=gce_network"}}, _on_metric(0)],
             [_on_metric(0)],
             [_on_metric(1)],
+            [_on_metric(0, "logging_bucket")],
             [{"conditionSql": {}}],
             [],
         ],

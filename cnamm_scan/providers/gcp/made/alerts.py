@@ -25,6 +25,8 @@ METRIC = "gcp.logging.metric"
 SINK = "gcp.logging.sink"
 POLICY = "gcp.monitoring.alert_policy"
 CHANNEL = "gcp.monitoring.channel"
+BINDING = "gcp.iam.binding"
+_WRITES = ("cloudresourcemanager.googleapis.com/Project", "roles/logging.bucketWriter")
 _BUCKET = re.compile(r"(?:logging\.googleapis\.com/)?projects/([^/]+)/(locations/[^/]+/buckets/[^/]+)")
 _VERSION = re.compile(r"^(v1|beta)\.(?=compute\.)")
 REQUIRED = "locations/global/buckets/_Required"
@@ -62,6 +64,24 @@ class _Watch:
         found = _BUCKET.fullmatch(text or "")
         target = self.numbers.get(found[1]) if found else None
         return None if found is None or target is None else (target, found[2])
+
+    @cached_property
+    def _writers(self) -> Mapping[tuple[str, str], Sequence[str]]:
+        """(target, member) -> the conditions on which it may write into log buckets there."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for row in self.seen.rows(BINDING):
+            if (row.values["resource_type"], row.values["role"]) == _WRITES and row.values["condition"] is not None:
+                for member in row.values["members"] or ():
+                    found.setdefault((row.target, member), []).append(row.values["condition"])
+        return found
+
+    def may_write(self, sink: SeenRow, bucket: tuple[str, str]) -> Truth:
+        """Whether a sink may write into a bucket: into one of its own project always, else by a role, which may be given above too."""
+        target, name = bucket
+        if sink.target == target:
+            return True
+        conditions = self._writers.get((target, sink.values["writer"] or ""), ())
+        return True if any(not each or name.rpartition("/")[2] in each for each in conditions) else None
 
     def reaches(self, row: SeenRow) -> Truth:
         """Whether a policy has a channel that works."""
@@ -210,7 +230,7 @@ class _Told:
         truths = []
         for row, is_on, at in self._sinks:
             if self.watch.bucket(row.values["destination"]) == wanted:
-                truth = both(is_on, self._takes(row, change), self._gets_so_far(at, change))
+                truth = both(is_on, self._takes(row, change), self._gets_so_far(at, change), self.watch.may_write(row, wanted))
                 truths.append(truth)
                 if truth is not False:
                     self.rests_on[row.fact] = None
@@ -257,15 +277,18 @@ class _Told:
         return not destination.startswith("storage.googleapis.com/") and self.watch.bucket(destination) is None
 
     def _is_scoped(self, change: Change) -> bool:
-        """Whether another project's policy may look at a metric here: whose metrics a project sees is not read."""
-        names = [each.name for _, each in self._own_metrics() if each.counts(change, self.target.name) is not False]
-        names += [None] if self.watch.seen.dark(METRIC, self.target.id) else []
+        """Whether another project's policy may look at a metric that counts a change: whose metrics a project sees is not read."""
+        return any(self._is_looked_at(home, change) for home in (self.target.id, *self._kept_in(change)))
+
+    def _is_looked_at(self, home: str, change: Change) -> bool:
+        own = self.watch.metrics.get(home, ())
+        names = [each.name for row, each in own if self._counted(each, row, home, change) is not False]
+        names += [None] if self.watch.seen.dark(METRIC, home) else []
         if not names:
             return False
-        for target, rows in self.watch.rows[POLICY].items():
-            if target != self.target.id and any(_looks_at(row, names) for row in rows):
-                return True
-        return any(self.watch.seen.dark(POLICY, each.id) for each in self.watch.seen.targets if each.id != self.target.id)
+        others = [each.id for each in self.watch.seen.targets if each.id != home]
+        policies = (row for each in others for row in self.watch.rows[POLICY].get(each, ()))
+        return any(_looks_at(row, names) for row in policies) or any(self.watch.seen.dark(POLICY, each) for each in others)
 
 
 def _named(changes: Sequence[Change]) -> list[str]:

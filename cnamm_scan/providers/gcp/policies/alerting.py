@@ -60,8 +60,8 @@ def tells(condition: Json, change: Change, project: str, counted: Callable[[Metr
     if isinstance(said := condition.get("conditionMatchedLog"), dict):
         return seen_by(_text(said.get("filter")), change, project)
     if isinstance(said := condition.get("conditionThreshold"), dict):
-        counting = ((name, truth) for name, each in metrics.items() if (truth := counted(each)) is not False)
-        return any_of(both(truth, _watches(said, name, change, project), _fires(said)) for name, truth in counting)
+        counting = ((each, truth) for each in metrics.values() if (truth := counted(each)) is not False)
+        return any_of(both(truth, _watches(said, each, change, project), _fires(said)) for each, truth in counting)
     if "conditionAbsent" in condition:
         return False  # it tells of silence
     for kind in _QUERIES:
@@ -95,16 +95,20 @@ def _of_metric(said: Mapping[str, Json], name: str) -> Truth:
     return matches(text, Entry({("metric", "type"): Field((_PREFIX + name,))}))
 
 
-def _watches(said: Mapping[str, Json], name: str, change: Change, project: str) -> Truth:
+def _watches(said: Mapping[str, Json], metric: Metric, change: Change, project: str) -> Truth:
     """Whether a threshold looks at what a metric counts of a change: at the metric, and at what it stands by."""
-    own = _of_metric(said, name)
-    if own is False:
+    name = metric.name or ""
+    if _of_metric(said, name) is False:
         return False
     text = _text(said.get("filter"))
     if text is None or has_alternatives(text):
         return None
-    stands_by = {change.resource} if change.resource in ON_THEIR_OWN else {change.resource, "global"}
-    series = {("metric", "type"): Field((_PREFIX + name,)), ("resource", "labels", "project_id"): Field((project,))}
+    series: dict[tuple[str, ...], Field] = {("metric", "type"): Field((_PREFIX + name,))}
+    if metric.bucket:
+        stands_by = {"logging_bucket"}
+    else:
+        stands_by = {change.resource} if change.resource in ON_THEIR_OWN else {change.resource, "global"}
+        series[("resource", "labels", "project_id")] = Field((project,))
     found = any_of(matches(text, Entry({**series, ("resource", "type"): Field((each,))})) for each in sorted(stands_by))
     return True if found is True else None
 
