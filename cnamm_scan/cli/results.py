@@ -14,11 +14,10 @@ from cnamm_scan.cli.asked import Command, Only, Option
 from cnamm_scan.cli.common import BUNDLE, RULES, console, written
 from cnamm_scan.doing import doing
 from cnamm_scan.errors import UsageError
-from cnamm_scan.model import Severity, Verdict
+from cnamm_scan.model import Severity, Verdict, own_name
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.text import Text
 
     from cnamm_scan.api import Scan
     from cnamm_scan.model import Content, Result
@@ -224,23 +223,27 @@ def _print_group(out: Console, content: Content, group: _Group, *, several: bool
     if rule is not None:
         out.print(Padding(Text(safe(rule.title), style="dim"), (0, 0, 0, 2)))
     for result in group.first:
-        out.print(Padding(_line(result, several=several), (0, 0, 0, 4)))
+        _print_result(out, result, several=several)
     if group.count > len(group.first):
         more = f"and {group.count - len(group.first)} more: --rule {group.rule} --each"
         out.print(Padding(Text(more, style="dim"), (0, 0, 0, 4)))
 
 
-def _line(result: Result, *, several: bool) -> Text:
+def _print_result(out: Console, result: Result, *, several: bool) -> None:
+    """What was found, and beneath it what the sentence does not name: target, place and id; and where it was written."""
+    from rich.padding import Padding
     from rich.text import Text
 
     from cnamm_scan.text import safe
 
-    said = result.message if result.resource and result.resource in result.message else f"{result.resource}  {result.message}"
-    where = "  ".join(part for part in (result.target if several else "", place_of(result)) if part)
-    line = Text.assemble((f"{safe(where)}  " if where else "", "dim"), safe(said.strip()))
-    if result.place is not None:
-        line.append(f"\nat: {safe(result.place.file)}:{result.place.line}", style="dim")
-    return line
+    told = f"{result.message} {result.resource}"
+    target = result.target if several and own_name(result.target) not in told else ""
+    named = [target, *(part for part in (place_of(result), result.resource) if part not in result.message)]
+    written = f"at: {result.place.file}:{result.place.line}" if result.place is not None else ""
+    out.print(Padding(Text(safe(result.message)), (0, 0, 0, 4)))
+    for line in ("  ".join(filter(None, named)), written):
+        if line:
+            out.print(Padding(Text(safe(line), style="dim"), (0, 0, 0, 6)))
 
 
 def _style(name: str, value: str) -> str:

@@ -46,7 +46,7 @@ class Refusals:
             regions = sorted({line.region for line in lines})
             if regions:
                 where = ", ".join(regions)
-                words = f"{words} in {where}" if block.region in ("", "global") else f"rests on {where} too: {words}"
+                words = f"{words} in {where}" if block.region in ("", "global") else f"another region may decide, {where}: {words}"
             if regions and all((block.reason, block.target, region) in self._shut for region in regions):
                 return f"{words}, as every call there"
         named = list(dict.fromkeys(name for line in here or lines for name in self._named(line)))

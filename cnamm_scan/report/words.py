@@ -190,7 +190,7 @@ def gone_line(report: Mapping[str, Any]) -> str:
 def age_line(report: Mapping[str, Any]) -> str:
     """How old the oldest is of what others evaluated at a time of their own; empty where nothing says so."""
     oldest = next((each for each in report["ages"] if each["age"]), None)
-    return f"oldest evaluation {oldest['age']} before: {oldest['table']}" if oldest is not None else ""
+    return f"oldest vendor evaluation: {oldest['age']} before the scan ({oldest['table']})" if oldest is not None else ""
 
 
 def cause(row: Mapping[str, Any], labels: Mapping[str, str], *, several: bool) -> str:

@@ -332,7 +332,7 @@ def test_many_results_of_a_rule_are_one_row_with_their_number(cnamm: Cli, tmp_pa
     assert heads == ["fail  high  aws.eks.cluster_private  2 results in eu-west-1", "fail  medium  aws.s3.bucket_versioned  40 results"]
     assert "Rule aws.s3.bucket_versioned" in said.out
     assert "    and 37 more: --rule aws.s3.bucket_versioned --each" in said.out
-    assert "    eu-west-1  c0: is it private?" in said.out, "a place is shown where there is one"
+    assert re.search(r"^    c0: is it private[?] false *\n      eu-west-1 *$", said.out, re.M), "a place is shown where there is one"
     each = cnamm("results", bundle, "--verdict", "fail", "--rule", "aws.s3.bucket_versioned", "--each")
     assert len(each.out.splitlines()) == 41
 

@@ -51,7 +51,7 @@ def test_a_place_where_all_was_refused_is_told_as_one() -> None:
     shut = [line(operation=f"List{number}") for number in range(5)]
     assert told(*shut) == "denied, as every call there"
     assert told(*shut, region="global") == "denied in r1, as every call there"
-    assert told(*shut, region="r2") == "rests on r1 too: denied, as every call there"
+    assert told(*shut, region="r2") == "another region may decide, r1: denied, as every call there"
     assert told(*shut, line(reason="")) == "denied: lab:ListBoxes"
 
 

@@ -201,7 +201,7 @@ def test_what_is_too_old_passes_nothing_and_is_said_with_the_way_out(tmp_path: P
         assert told["scan"]["max_age"] == 8 * 86_400
         said = markdown.render(told)
         assert "last evaluated up to 20 days ago, longer than --max-age" in said
-        assert "oldest evaluation 20 days before: kubernetes.probe.scan." in said
+        assert "oldest vendor evaluation: 20 days before the scan (kubernetes.probe.scan)." in said
         rows = {
             each["status"]: each for each in done.query("SELECT status, oldest_at, undated FROM coverage WHERE part IN ('age', 'stale')")
         }
@@ -283,12 +283,12 @@ def test_the_command_line_says_it(tmp_path: Path, run: Callable[..., Shown]) -> 
     with scanned(tmp_path, report("old", NINE_DAYS), report("young", HOURS)) as done:
         path = str(done.path)
     shown = run("report", path)
-    assert "oldest evaluation 9 days before: kubernetes.probe.scan" in shown.out
+    assert "oldest vendor evaluation: 9 days before the scan (kubernetes.probe.scan)" in shown.out
     assert "--max-age" in shown.out
     one = json.loads(run("results", path, "--verdict", "unknown").out)
     assert (one["resource"], one["reason"], one["values"]["age"], one["values"]["max_age"]) == ("shop/old", "stale", "9 days", "8d")
     assert one["message"].endswith("(last evaluated 9 days ago, older than --max-age 8d)")
-    assert "oldest evaluation 9 days before" in run("results", path, "--format", "table").err
+    assert "oldest vendor evaluation: 9 days before the scan" in run("results", path, "--format", "table").err
     wider = run("evaluate", path, "--max-age", "30d", "--format", "json")
     assert json.loads(wider.out)["ages"][0]["stale"] == 0
     narrower = run("evaluate", path, "--max-age", "1h", "--format", "json")
