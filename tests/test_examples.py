@@ -11,8 +11,8 @@ from tests import examples
 from tests.small_files import small_files
 
 
-@pytest.mark.parametrize(("whole", "part"), [(300, 100), (100, 33), (6, 3), (3, 3), (2, 2), (1, 1)])
-def test_a_quick_run_draws_a_third(monkeypatch: pytest.MonkeyPatch, whole: int, part: int) -> None:
+@pytest.mark.parametrize(("whole", "part"), [(300, 75), (100, 25), (8, 3), (3, 3), (2, 2), (1, 1)])
+def test_a_quick_run_draws_a_quarter(monkeypatch: pytest.MonkeyPatch, whole: int, part: int) -> None:
     monkeypatch.setattr(examples, "is_whole", False)
     assert examples.drawn(whole) == part
     monkeypatch.setattr(examples, "is_whole", True)

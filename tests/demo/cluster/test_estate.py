@@ -31,6 +31,7 @@ from cnamm_scan.demo.cluster.bed.server import ClusterBed
 from cnamm_scan.demo.cluster.shop import CONTEXT, ESTATE, served, shop
 from cnamm_scan.demo.planted import planted
 from cnamm_scan.providers.gcp import quota
+from cnamm_scan.providers.kubernetes.kind import KIND
 from tests.unpacked import written
 
 Thing = dict[str, Any]
@@ -284,9 +285,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
 
     def without_account(targets: list[str], **more: Any) -> api.Scan:
         asked.extend(targets)
-        # the account's, the tenant's and the organization's
-        others = {"endpoint_url", "arm_endpoint", "authority", "disable_instance_discovery", "api_endpoint", "ca_bundle"}
-        named = {name: value for name, value in more["options"].named.items() if name not in others}
+        own = {option.name for option in KIND.options}  # and not the account's, the tenant's and the organization's
+        named = {name: value for name, value in more["options"].named.items() if name in own}
         kubeconfig = Path(named["kubeconfig"])
         assert kubeconfig.is_relative_to(temporary)
         assert kubeconfig.stat().st_mode & 0o777 == 0o600
