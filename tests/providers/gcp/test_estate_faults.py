@@ -49,7 +49,7 @@ def _quick() -> Iterator[None]:
 def look(*troubles: Trouble, made: Cloud | None = None, **bed: Any) -> Look:
     with (
         GcpBed(made or shop(), troubles=troubles, **bed) as bed_,
-        scan(bed_, ORGANIZATION, limits=LIMITS, options={"call_timeout": 2.0}) as done,
+        scan(bed_, ORGANIZATION, limits=LIMITS, options={"call_timeout": 2.0, **bed_.directory_options()}) as done,
     ):
         said = {(each.rule, each.target, each.resource): each.verdict.value for each in done.results()}
         gaps = {(line.table, line.code) for line in done.coverage if not line.complete}
@@ -67,6 +67,8 @@ FAULTS: dict[str, list[Trouble]] = {
 }
 SLOW: dict[str, list[Trouble]] = {
     "deny policies are refused": [Trouble(*DENIED, where=r"GET iam/v2/.*denypolicies\?")],
+    "boundaries and the directory are refused": [Trouble(*DENIED, where=r"GET (iam/v3/.*Policies\?|cloudidentity|admin/)")],
+    "bindings of boundaries are refused": [Trouble(*DENIED, where="GET iam/v3/.*:searchPolicyBindings")],
     "resources are refused": [Trouble(*DENIED, where="ListAssets .*RESOURCE (?!cloudresourcemanager.googleapis.com/Project$)")],
     "a deny policy is refused": [Trouble(*DENIED, where="GET iam/v2/.*denypolicies/")],
     "services say there is no such thing to ask": [Trouble("FAILED_PRECONDITION", where="^GET ")],

@@ -44,9 +44,10 @@ def _made(seen: SeenTables, setting: str, read: Read) -> Iterator[MadeRow]:
         for row in own:
             one = kept[row.key]
             if row.values["type"] != "SYSTEM" and (one is None or one is not best):
-                # one of a whole unit may be the one of everybody, where that is not told
+                # one of a whole unit may be the one of everybody, where that is not told: read in part it has no row that stays
                 is_part = one is not None and (best is not None or not one.is_of_a_unit)
-                values = {**said, **_values(one, one.whom if one else None, read, seen.now), "is_everybody": False if is_part else None}
+                told = one if is_part or is_read else None
+                values = {**said, **_values(told, one.whom if one else None, read, seen.now), "is_everybody": False if is_part else None}
                 yield MadeRow(row.target, row.region, row.key, values, (row.fact,))
 
 
