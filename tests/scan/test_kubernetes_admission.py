@@ -440,6 +440,23 @@ def test_kyverno_leaves_alone_what_its_own_configuration_says(tmp_path: Path, fi
     assert found["privileged_pods_refused", "enforced"][0] == verdict
 
 
+@pytest.mark.parametrize(
+    ("spared", "verdict"),
+    [
+        ({"excludeGroups": "system:nodes"}, "pass"),
+        ({"excludeGroups": "system:nodes, system:serviceaccounts:ci"}, "fail"),
+        ({"excludeUsernames": "ci"}, "fail"),
+        ({"excludeClusterRoles": "cluster-admin"}, "fail"),
+        ({"excludeUsernames": ""}, "pass"),
+    ],
+)
+def test_kyverno_asks_nothing_of_whom_its_own_configuration_names(tmp_path: Path, spared: Json, verdict: str) -> None:
+    """Kubelets make mirror pods alone, and are let through when it is installed."""
+    settings = thing("ConfigMap", "kyverno", "engine", data={"resourceFilters": "[Event,*,*]", **spared})
+    found = said(tmp_path, *KYVERNO_CRDS, SERVER, KYVERNO, settings, space("enforced"), ruled("enforced"))
+    assert found["privileged_pods_refused", "enforced"][0] == verdict
+
+
 @pytest.mark.parametrize(("asked", "verdict"), [(["pods"], "fail"), (["*/*"], "pass")])
 def test_the_baseline_binds_containers_that_are_added_later(tmp_path: Path, asked: list[str], verdict: str) -> None:
     """A webhook that is not asked about them lets a running pod be given what no pod may be made with."""

@@ -115,6 +115,7 @@ def test_a_prometheus_beside_the_rule_selects_it_without_a_word_about_namespaces
             "pass",
         ),
         ({"alertmanagerConfiguration": {"name": "main"}}, "pass"),
+        ({"alertmanagerConfiguration": {"name": "main"}, "replicas": 0}, "unknown"),
         ({"alertmanagerConfigSelector": {}}, "unknown"),
         ({"alertmanagerConfigSelector": {"matchLabels": {"a": "b"}}, "alertmanagerConfigMatcherStrategy": {"type": "None"}}, "unknown"),
     ],
@@ -127,3 +128,11 @@ def test_a_receiver_hears_of_the_cluster_where_its_configuration_gets_more_than_
     loads = operated(ruleSelector={}, ruleNamespaceSelector={}, alerting={"alertmanagers": [{"name": "main", "port": "web"}]})
     found = judged(tmp_path, rule(), loads, operated("Alertmanager", **spec), config, rules=["kubernetes.monitoring.alerts_have_receiver"])
     assert found == expected
+
+
+def test_an_alertmanager_that_no_prometheus_names_hears_of_nothing(tmp_path: Path) -> None:
+    route = {"route": {"receiver": "all"}, "receivers": [{"name": "all", "slackConfigs": [{"channel": "#x"}]}]}
+    config = thing("AlertmanagerConfig", "main", "watch", api=f"{GROUP}/v1alpha1", spec=route)
+    loads = operated(ruleSelector={}, ruleNamespaceSelector={})
+    hears = operated("Alertmanager", alertmanagerConfiguration={"name": "main"})
+    assert judged(tmp_path, rule(), loads, hears, config, rules=["kubernetes.monitoring.alerts_have_receiver"]) == "unknown"

@@ -383,17 +383,23 @@ def bare_url(address: Json) -> Json:
 
 _KYVERNO_FILTER = re.compile(r"\[ *([^][, ]*) *, *([^][, ]*) *, *([^][, ]*) *\]")
 """https://kyverno.io/docs/installation/customization/#resource-filters"""
+_KYVERNO_SPARES = {"excludeGroups": "Group", "excludeUsernames": "User", "excludeRoles": "roles", "excludeClusterRoles": "clusterRoles"}
 
 
 def config_map(document: Json) -> Json:
     """The same with `secrets`: the names under which its values are secrets, are named like some, or may be. Values go no further.
 
-    But for `kyvernoFilters`, where it is Kyverno's configuration: what its engine leaves alone, each as `Kind,Namespace,Name`.
+    But for what its engine leaves alone where it is Kyverno's configuration: `kyvernoFilters`, each as `Kind,Namespace,Name`, and
+    `kyvernoSpares`, each as `Group NAME`, `User NAME`, `roles NAME` or `clusterRoles NAME`.
     """
     data = optional(whole(document), "data")
     found = of_files(data, optional(document, "binaryData"))
     filters = [",".join(parts) for parts in _KYVERNO_FILTER.findall(str(data.get("resourceFilters") or ""))]
-    return {**document, "secrets": found.document(), **({"kyvernoFilters": filters} if filters else {})}
+    spares = [
+        f"{what} {name}" for key, what in _KYVERNO_SPARES.items() for each in str(data.get(key) or "").split(",") if (name := each.strip())
+    ]
+    more = {name: told for name, told in (("kyvernoFilters", filters), ("kyvernoSpares", spares)) if told}
+    return {**document, "secrets": found.document(), **more}
 
 
 def aws_auth(written: Json) -> Json:

@@ -165,7 +165,7 @@ class _Reader:
         places = {str(row.values["name"]): Place(str(row.values["name"]), row.values["labels"]) for row in spaces}
         hooks = [(row, webhook_of(row)) for row in self.rows(WEBHOOK)]
         more = self.dark(WEBHOOK)
-        kyverno = Engine(tuple(hook for _, hook in hooks if kyverno_hook(hook.name)), more, self._filters([row for row, _ in hooks]))
+        kyverno = Engine(tuple(hook for _, hook in hooks if kyverno_hook(hook.name)), more, *self._left_alone([row for row, _ in hooks]))
         gatekeeper = Engine(tuple(hook for _, hook in hooks if gatekeeper_hook(hook.name)), more)
         units = [*self._labels(spaces), *self._bound(), *self._rules(kyverno), *self._newer(kyverno), *self._constraints(gatekeeper)]
         hidden = next((row.values["is_hidden"] for row in self.rows(DEFAULT)), None)
@@ -198,20 +198,27 @@ class _Reader:
             tuple(opaque),
         )
 
-    def _filters(self, hooks: Sequence[SeenRow]) -> tuple[tuple[str, str], ...] | None:
-        """What Kyverno's configuration leaves alone, what it names one by one left out of account. None where it was not seen."""
+    def _left_alone(self, hooks: Sequence[SeenRow]) -> tuple[tuple[tuple[str, str], ...] | None, Value]:
+        """What Kyverno's configuration leaves alone, and whom: see Engine. What it names one by one is left out of account."""
         homes = {str(row.values["service_namespace"]) for row in hooks if kyverno_hook(str(row.values["name"]))} - {""}
         if not homes or CONFIG_MAP not in self._seen.reads:
-            return ()
+            return (), None
         near = [row for row in self._seen.rows(CONFIG_MAP) if row.target == self._target and row.values["namespace"] in homes]
-        told = [row for row in near if row.values["kyverno_filters"]]
+        told = [row for row in near if row.values["kyverno_filters"] or row.values["kyverno_spares"]]
         if not told and self.dark(CONFIG_MAP) and not self._looked_into(homes):
-            return None
+            return None, None
         self._used.extend(row.fact for row in told if row.fact)
-        written = [str(each) for row in told for each in row.values["kyverno_filters"]]
+        written = [str(each) for row in told for each in row.values["kyverno_filters"] or ()]
         words_of(written, self._words)
         parts = [each.split(",") for each in written]
-        return tuple(dict.fromkeys((kind, space) for kind, space, name in parts if name in ("", "*")))
+        filters = tuple(dict.fromkeys((kind, space) for kind, space, name in parts if name in ("", "*")))
+        spares = [str(each).split(" ", 1) for row in told for each in row.values["kyverno_spares"] or ()]
+        blocks = [
+            {what: [name]} if what in ("roles", "clusterRoles") else {"subjects": [{"kind": what, "name": name}]}
+            for what, name in spares
+            if not name.startswith("!")
+        ]
+        return filters, {"any": blocks} if blocks else None
 
     def _looked_into(self, namespaces: Collection[str]) -> bool:
         """Whether a scope alone left something out, and none of these."""

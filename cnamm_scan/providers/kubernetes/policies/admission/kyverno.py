@@ -134,6 +134,7 @@ class Rule:
 
     def twists(self) -> Iterable[Twist]:
         """As Guard says."""
+        yield from self._engine.twists()
         yield from match_twists(self._rule.get("match"))
         yield from match_twists(self._rule.get("exclude"))
         for each in self._exceptions:
@@ -143,7 +144,6 @@ class Rule:
         yield from exceptions_of(each for each in words if len(each) < 64 and "{{" not in each)
         for asked in self._asks:
             yield from twists_of(asked.conditions)
-        yield from self._engine.twists()
 
 
 def _may_repeat(rule: Document) -> bool:
@@ -371,8 +371,8 @@ class ValidatingPolicy:
 
     def twists(self) -> Iterable[Twist]:
         """As Guard says."""
+        yield from self._engine.twists()
         yield from rule_twists(self._match)
         yield from exceptions_of(self._body.texts)
         for each in self._exceptions:
             yield from twists_of(each.conditions)
-        yield from self._engine.twists()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from cnamm_scan.providers.kubernetes.policies.admission.cel import ERROR, FALSE, TRUE, Scope, outcomes
 from cnamm_scan.providers.kubernetes.policies.admission.cel_policies import conjunction, names_of, selector_twists, twists_of
-from cnamm_scan.providers.kubernetes.policies.admission.kyverno_match import kind_parts
+from cnamm_scan.providers.kubernetes.policies.admission.kyverno_match import kind_parts, match_twists, matches_block
 from cnamm_scan.providers.kubernetes.policies.admission.matching import in_namespaces, in_rules, selects, wild_value
 from cnamm_scan.providers.kubernetes.policies.admission.requests import ADMITS, EITHER, Request, Twist
 from cnamm_scan.providers.kubernetes.policies.admission.values import Unknown, Value
@@ -62,6 +62,8 @@ class Engine:
     more: bool = False
     spared: tuple[tuple[str, str], ...] | None = ()
     """What its own configuration leaves alone whatever policies say: (kind, namespace), with wildcards. None where that was not seen."""
+    asks_not: Value = field(default=None, hash=False)
+    """Of whom it asks nothing: a block of Kyverno's, as a policy excludes requesters by."""
 
     @property
     def by_metadata(self) -> bool:
@@ -79,9 +81,12 @@ class Engine:
     def _unspared(self, found: bool | None, request: Request) -> bool | None:
         """Whether it judges what it is asked about."""
         found = None if found is False and self.more else found
-        if found is False or self.spared == ():
+        if found is False or (self.spared == () and not self.asks_not):
             return found
-        return all_of((found, negated(None if self.spared is None else any_of(_is_left_alone(*each, request) for each in self.spared))))
+        if self.spared is None:
+            return None
+        alone = any_of((*(_is_left_alone(*each, request) for each in self.spared), matches_block(self.asks_not, request, False)))
+        return all_of((found, negated(alone)))
 
     def fails_closed(self, policy: str = "", *, kind: str = "") -> bool | None:
         """Whether one of its webhooks refuses what it cannot judge."""
@@ -94,6 +99,7 @@ class Engine:
         """As Guard says."""
         for each in self.webhooks:
             yield from each.twists()
+        yield from match_twists(self.asks_not)
 
 
 def _is_left_alone(kind: str, namespace: str, request: Request) -> bool | None:
