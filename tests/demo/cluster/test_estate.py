@@ -286,6 +286,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
         asked.extend(targets)
         # the account's, the tenant's and the organization's
         others = {"endpoint_url", "arm_endpoint", "authority", "disable_instance_discovery", "api_endpoint", "ca_bundle"}
+        others |= {"directory_admin", "with_directory_users"}
         named = {name: value for name, value in more["options"].named.items() if name not in others}
         kubeconfig = Path(named["kubeconfig"])
         assert kubeconfig.is_relative_to(temporary)
