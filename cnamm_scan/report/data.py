@@ -401,8 +401,8 @@ def ages(scan: Scan) -> list[dict[str, Any]]:
 
 def _not_asked_for(scan: Scan, reading: Mapping[str, set[str]]) -> Iterator[dict[str, Any]]:
     """What is read only when somebody asks for it, and was not: an entry for each opt-in and target."""
+    asked = {line.table for line in scan.coverage}  # what one target was asked all were, where they have such a thing
     for target in scan.targets:
-        asked = {line.table for line in scan.coverage if line.target == target.id}
         tables: dict[str, list[str]] = {}
         for table in scan.content.tables.values():
             if table.opt_in and table.provider == target.provider and table.id in reading and table.id not in asked:
