@@ -31,26 +31,32 @@ def interface_exposure(seen: SeenTables) -> Iterator[MadeRow]:
     balancers = {(row.target, row.key): row for row in seen.rows(BALANCER)}
     for row in seen.rows(INTERFACE):
         public = row.values.get("public_ips")
-        sent = sent_to(row, balancers) if public is not None and not public else []
+        sent = [] if public else sent_to(row, balancers)
         if public is not None and not public and not sent:
             continue
-        if sent and not any(each.is_sure for each in sent):
-            public = None  # nor whether it is reached at all
         guards = _guards(row, subnets)
         kind = _kind(row, public, kinds)
         pieces: Pieces = ALL
         for guard in guards:
             pieces = both(pieces, _MAYBE_ALL if guard is None else groups.get((row.target, guard), UNREAD))
+        ways: list[Pieces] = []
+        if public is None or public:
+            ways.append(pieces if guards else UNREAD if kind is None else ALL if kind == "basic" else NOBODY)
         if sent:
-            pieces = both(pieces, _arriving(sent, is_guarded=bool(guards)))
-        elif not guards:
-            pieces = UNREAD if kind is None else ALL if kind == "basic" else NOBODY
-        found = _opened(pieces)
-        if public is None:  # it may have none
+            ways.append(both(pieces, _arriving(sent, is_guarded=bool(guards))))
+        found = _agreed([_opened(way) for way in ways])
+        if not public and (public is None or not any(each.is_sure for each in sent)):  # it may be reached by nobody
+            public = None
             found = {name: None if value is True else [] if isinstance(value, list) else value for name, value in found.items()}
         carried = {name: row.values.get(name) for name in ("name", "group", "machine")}
         made = {**found, **carried, "public_ips": public, "is_guarded": None if None in guards else bool(guards)}
         yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
+
+
+def _agreed(ways: Sequence[Row]) -> Row:
+    """What is so in whichever way an interface is reached, where that is not known."""
+    first, *others = ways
+    return {name: value if all(other[name] == value for other in others) else None for name, value in first.items()}
 
 
 def _arriving(sent: Sequence[Sent], *, is_guarded: bool) -> Pieces:
