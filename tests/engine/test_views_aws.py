@@ -134,6 +134,15 @@ def test_a_cluster_of_a_database_has_two_names_for_its_backups() -> None:
     assert told("aws.backup.living", "arn", tables) == [(f"{arn}cluster-abc1",), (f"{arn}shop",)]
 
 
+def test_a_global_table_is_the_same_data_in_each_of_its_regions() -> None:
+    arn = "arn:aws:dynamodb:{}:1:table/orders"
+    table = {**HERE, "key": arn.format("eu-west-1"), "created_at": NOW, "replica_regions": ["us-east-1", "us-west-2"]}
+    others = ("aws.rds.instance", "aws.rds.cluster", "aws.efs.file_system", "aws.redshift.cluster")
+    tables: dict[str, list[dict[str, Any]]] = {"aws.dynamodb.table": [table], **{each: [] for each in others}}
+    said = told("aws.backup.data_store", "is_replica, copies", tables)
+    assert said == [(False, [arn.format("us-east-1"), arn.format("us-west-2")])]
+
+
 @pytest.mark.parametrize(
     ("kept", "expected"),
     [
