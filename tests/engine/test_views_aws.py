@@ -134,6 +134,31 @@ def test_a_cluster_of_a_database_has_two_names_for_its_backups() -> None:
     assert told("aws.backup.living", "arn", tables) == [(f"{arn}cluster-abc1",), (f"{arn}shop",)]
 
 
+@pytest.mark.parametrize(
+    ("state", "launched", "expected"),
+    [
+        ("stopped", "2025-10-01", True),
+        ("stopped", "2025-12-01", False),
+        ("running", "2025-10-01", False),
+        ("stopped", None, None),
+        (None, "2025-10-01", None),
+    ],
+)
+def test_the_disk_of_a_machine_that_stands_still_since_its_snapshot_may_be_unchanged(
+    state: str | None, launched: str | None, expected: bool | None
+) -> None:
+    machine = {**HERE, "key": "i", "instance_id": "i-1", "state": state, "launched_at": launched, "tag_keys": [], "has_operator": False}
+    volume = {**HERE, "key": "v", "volume_id": "vol-1", "state": "in-use", "instance_id": "i-1", "is_operated": False}
+    snapshot = {**HERE, "key": "s", "volume_id": "vol-1", "state": "completed", "started_at": "2025-11-01"}
+    tables: dict[str, list[dict[str, Any]]] = {
+        "aws.ec2.volume": [{**volume, "ends_with_machine": True}],
+        "aws.ec2.instance": [machine],
+        "aws.ec2.snapshot": [snapshot],
+    }
+    assert told("aws.ec2.volume_backup", "may_be_unchanged", tables) == [(expected,)]
+    assert told("aws.ec2.volume_backup", "may_be_unchanged", {**tables, "aws.ec2.snapshot": []}) == [(False,)]
+
+
 def test_a_global_table_is_the_same_data_in_each_of_its_regions() -> None:
     arn = "arn:aws:dynamodb:{}:1:table/orders"
     table = {**HERE, "key": arn.format("eu-west-1"), "created_at": NOW, "replica_regions": ["us-east-1", "us-west-2"]}
