@@ -135,6 +135,57 @@ def test_a_cluster_of_a_database_has_two_names_for_its_backups() -> None:
 
 
 @pytest.mark.parametrize(
+    ("state", "launched", "expected"),
+    [
+        ("stopped", "2025-10-01", True),
+        ("stopped", "2025-12-01", False),
+        ("running", "2025-10-01", False),
+        ("stopped", None, None),
+        (None, "2025-10-01", None),
+    ],
+)
+def test_the_disk_of_a_machine_that_stands_still_since_its_snapshot_may_be_unchanged(
+    state: str | None, launched: str | None, expected: bool | None
+) -> None:
+    machine = {**HERE, "key": "i", "instance_id": "i-1", "state": state, "launched_at": launched, "tag_keys": [], "has_operator": False}
+    volume = {**HERE, "key": "v", "volume_id": "vol-1", "state": "in-use", "instance_id": "i-1", "is_operated": False}
+    snapshot = {**HERE, "key": "s", "volume_id": "vol-1", "state": "completed", "started_at": "2025-11-01"}
+    tables: dict[str, list[dict[str, Any]]] = {
+        "aws.ec2.volume": [{**volume, "ends_with_machine": True}],
+        "aws.ec2.instance": [machine],
+        "aws.ec2.snapshot": [snapshot],
+    }
+    assert told("aws.ec2.volume_backup", "may_be_unchanged", tables) == [(expected,)]
+    assert told("aws.ec2.volume_backup", "may_be_unchanged", {**tables, "aws.ec2.snapshot": []}) == [(False,)]
+
+
+@pytest.mark.parametrize(
+    ("modes", "expected"),
+    [(["FAIL"], False), (["WARN"], True), (["FAIL", "WARN"], True), (["WARN", "FAIL"], False), (["FAIL", None], None)],
+)
+def test_a_hook_warns_now_where_its_newest_result_is_a_warning(modes: Sequence[str | None], expected: bool | None) -> None:
+    rows = [{**HERE, "key": f"{day}", "hook": "h", "mode": mode, "invoked_at": f"2025-12-0{day}"} for day, mode in enumerate(modes, 1)]
+    assert told("aws.cloudformation.hook_results_read", "warns_now", {"aws.cloudformation.hook_result": rows}) == [(expected,)]
+
+
+def test_a_global_table_is_the_same_data_in_each_of_its_regions() -> None:
+    arn = "arn:aws:dynamodb:{}:1:table/orders"
+    table = {**HERE, "key": arn.format("eu-west-1"), "created_at": NOW, "replica_regions": ["us-east-1", "us-west-2"]}
+    others = ("aws.rds.instance", "aws.rds.cluster", "aws.efs.file_system", "aws.redshift.cluster")
+    tables: dict[str, list[dict[str, Any]]] = {"aws.dynamodb.table": [table], **{each: [] for each in others}}
+    said = told("aws.backup.data_store", "is_replica, copies", tables)
+    assert said == [(False, [arn.format("us-east-1"), arn.format("us-west-2")])]
+
+
+@pytest.mark.parametrize("protection", ["ENABLED", "DISABLED", "REPLICATING"])
+def test_a_file_system_that_another_is_replicated_to_is_a_replica(protection: str) -> None:
+    others = ("aws.rds.instance", "aws.rds.cluster", "aws.dynamodb.table", "aws.redshift.cluster")
+    tables: dict[str, list[dict[str, Any]]] = {each: [] for each in others}
+    tables["aws.efs.file_system"] = [{**HERE, "key": "fs", "created_at": NOW, "protection": protection}]
+    assert told("aws.backup.data_store", "is_replica", tables) == [(protection == "REPLICATING",)]
+
+
+@pytest.mark.parametrize(
     ("kept", "expected"),
     [
         ({"bucket": "prompts", "log_group": ""}, True),

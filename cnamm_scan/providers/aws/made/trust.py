@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +31,8 @@ SENDS_ITS_SOURCE = frozenset(
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html#cross-service-confused-deputy-prevention
 """
+_OF_A_REGION = re.compile(r"[.][a-z]{2}(?:-[a-z]+)+-[0-9]+(?=[.]amazonaws[.]com(?:[.]cn)?$)|[.]cn$")
+"""What stands in `states.eu-west-1.amazonaws.com`, as some tools still write it, beside the service's name."""
 
 
 def users(seen: SeenTables) -> Iterator[MadeRow]:
@@ -125,7 +128,7 @@ def _asked(statement: Statement, document: Document, setting: Setting, found: Ro
         "token_subjects": sorted({value for test in subjects for value in test.values}),
         "tokens_are_exact": (bound and bool(exact)) if federated else None,
         "asks_audience": any(test.key.endswith(":aud") and _is_exact(test) for test in statement.tests),
-        "is_telling_service": not SENDS_ITS_SOURCE.isdisjoint(statement.principals.services),
+        "is_telling_service": bool(_telling(statement.principals.services)),
         "unbounded_services": _unbounded(statement, document, setting, found),
     }
 
@@ -136,9 +139,14 @@ def _is_exact(test: Test) -> bool:
     return is_plain and not any(map(is_wild, test.values))
 
 
+def _telling(services: Iterable[str]) -> list[str]:
+    """Those that say for whose resource they act, as the statement names them."""
+    return sorted(each for each in services if _OF_A_REGION.sub("", each.lower()) in SENDS_ITS_SOURCE)
+
+
 def _unbounded(statement: Statement, document: Document, setting: Setting, found: Row) -> list[str] | None:
     """Services that could say for whom they act, and are not asked."""
-    telling = sorted(SENDS_ITS_SOURCE.intersection(statement.principals.services))
+    telling = _telling(statement.principals.services)
     if not telling or found["asks_external_id"]:
         return []
     as_resource = zip(document.allows, facts.statement_rows(document, replace(setting, place=Place.RESOURCE)), strict=True)

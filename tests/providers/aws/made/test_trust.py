@@ -102,6 +102,9 @@ def test_an_audience_is_one_that_is_written_out() -> None:
         ("config.amazonaws.com", {"StringEqualsIfExists": {"aws:SourceAccount": ACCOUNT}}, ["config.amazonaws.com"]),
         ("firehose.amazonaws.com", {"StringEquals": {"sts:ExternalId": ACCOUNT}}, []),
         ("states.amazonaws.com", {"ArnLike": {"aws:SourceArn": f"arn:aws:states:*:{ACCOUNT}:stateMachine:*"}}, []),
+        ("states.eu-west-1.amazonaws.com", None, ["states.eu-west-1.amazonaws.com"]),
+        ("states.eu-west-1.amazonaws.com", {"StringEquals": {"aws:SourceAccount": ACCOUNT}}, []),
+        ("states.cn-north-1.amazonaws.com.cn", None, ["states.cn-north-1.amazonaws.com.cn"]),
         ("ec2.amazonaws.com", None, []),
     ],
 )
