@@ -320,6 +320,46 @@ def route(name: str, *, redirects: bool, kind: str = "", home: str = "infra") ->
     return thing("HTTPRoute", name, home, api=GATEWAY, spec={"parentRefs": [parent], "rules": [rule]})
 
 
+def answered(name: str, *parents: Json, said: Sequence[tuple[Json, Json]]) -> Json:
+    """A route of `infra` with what controllers said of it for which parent: condition -> status."""
+    status = [
+        {"parentRef": parent, "controllerName": "x/y", "conditions": [{"type": kind, "status": word} for kind, word in conditions.items()]}
+        for parent, conditions in said
+    ]
+    spec = {"parentRefs": list(parents), "rules": [{"backendRefs": [{"name": "api", "port": 80}]}]}
+    return thing("HTTPRoute", name, "infra", api=GATEWAY, spec=spec, status={"parents": status})
+
+
+def test_each_gateway_of_a_route_is_there_and_has_taken_it(tmp_path: Path) -> None:
+    web, side = {"name": "web"}, {"name": "side"}
+    gone: Json = {"name": "gone"}
+    good, vague = {"Accepted": "True", "ResolvedRefs": "True"}, {"Accepted": "True"}
+    routes = {
+        "one": ("pass", answered("one", web, said=[(web, good)])),
+        "spelt-out": ("pass", answered("spelt-out", web, said=[({**web, "namespace": "infra", "kind": "Gateway"}, good)])),
+        "two": ("pass", answered("two", web, side, said=[(web, good), (side, good)])),
+        "of-a-service": (
+            "pass",
+            answered(
+                "of-a-service",
+                {"name": "api", "kind": "Service", "group": ""},
+                said=[({"name": "api", "kind": "Service", "group": ""}, good)],
+            ),
+        ),
+        "twice": ("fail", answered("twice", web, side, said=[(web, good), (web, good)])),  # two controllers spoke for one of them
+        "moved": ("fail", answered("moved", side, said=[(web, good)])),  # what was said of the gateway before
+        "gone": ("fail", answered("gone", gone, said=[(gone, good)])),  # nobody is left to take it back
+        "elsewhere": ("fail", answered("elsewhere", {**web, "namespace": "shop"}, said=[(web, good)])),
+        "half": ("fail", answered("half", web, side, said=[(web, good), (side, vague)])),
+        "refused": ("fail", answered("refused", web, side, said=[(web, good), (side, {**good, "Accepted": "False"})])),
+        "idle": ("fail", answered("idle", web, said=[])),
+        "thinking": ("unknown", answered("thinking", web, said=[(web, {**good, "Accepted": "Unknown"})])),
+    }
+    doors = [front(), thing("Gateway", "side", "infra", api=GATEWAY, spec={"gatewayClassName": "envoy", "listeners": []})]
+    found = judged(tmp_path, "gateway.route_resolves", *GATEWAY_KINDS, *doors, *(each for _, each in routes.values()))
+    assert found == {f"infra/{name}": verdict for name, (verdict, _) in routes.items()}
+
+
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
