@@ -167,3 +167,34 @@ def test_who_signs_by_nested_attestors_is_not_known(tmp_path: Path) -> None:
     policy = kyverno(attestors=[{"entries": [{"keys": {"kms": "k"}}, nested]}])
     found = said(tmp_path, *KYVERNO_CRDS, KYVERNO, SERVER, space("shop"), policy, rules=PROVEN)
     assert {answer for (rule, _), (answer, _) in found.items() if rule == "signers_are_named"} == {"unknown"}
+
+
+def test_what_follows_a_pattern_without_an_end_is_anything_for_flux_too(tmp_path: Path) -> None:
+    subjects = {
+        "owner": ("pass", r"^https://github\.com/acme/shop.*$"),
+        "owner-slash": ("pass", "https://github.com/acme/"),
+        "owner-goes-on": ("fail", "https://github.com/acme"),
+        "mail": ("pass", r".*@acme\.io$"),
+        "mail-goes-on": ("fail", r".*@acme\.io"),
+        "all": ("fail", ".*"),
+    }
+    ready = {"conditions": [{"type": "SourceVerified", "status": "True"}]}
+    sources = [
+        thing(
+            "OCIRepository",
+            name,
+            "shop",
+            api="source.toolkit.fluxcd.io/v1",
+            spec={
+                "url": "oci://x/y",
+                "verify": {"provider": "cosign", "matchOIDCIdentity": [{"issuer": "^https://x$", "subject": subject}]},
+            },
+            status=ready,
+        )
+        for name, (_, subject) in subjects.items()
+    ]
+    kind = crd("ocirepositories", "OCIRepository", "v1", group="source.toolkit.fluxcd.io")
+    found = said(tmp_path, SERVER, space("shop"), kind, *sources, rules=["kubernetes.flux.sources_are_verified"])
+    assert {resource.rsplit("/", 1)[-1]: answer for (_, resource), (answer, _) in found.items()} == {
+        name: verdict for name, (verdict, _) in subjects.items()
+    }
