@@ -415,3 +415,33 @@ def test_two_words_for_the_whole_mesh_leave_open_which_holds(tmp_path: Path, mod
     root = thing("Namespace", "istio-system", status={"phase": "Active"})
     shop = thing("Namespace", "shop", metadata={"labels": {"istio-injection": "enabled"}}, status={"phase": "Active"})
     assert judged(tmp_path, "istio.mutual_tls_required", shop, root, *objects, *said)["shop"] == expected
+
+
+# ---- reports of policies -------------------------------------------------------------------------------------------------
+
+
+def part(name: str, *, runs: bool = True) -> Json:
+    """A controller of Kyverno."""
+    containers = [{"name": "main", "image": f"ghcr.io/kyverno/{name}:v1.15.2"}]
+    labels = {"matchLabels": {"app": name}}
+    spec = {"replicas": 1, "selector": labels, "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": containers}}}
+    return thing("Deployment", name, "kyverno", api=APPS, spec=spec, status={"availableReplicas": int(runs)})
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([], "unknown"),
+        ([part("kyverno")], "pass"),  # as it was before version 1.10
+        ([part("kyverno"), part("cleanup-controller"), part("reports-controller")], "pass"),
+        ([part("kyverno"), part("cleanup-controller")], "unknown"),
+        ([part("kyverno"), part("reports-controller", runs=False)], "unknown"),
+    ],
+    ids=["none", "in one", "in parts", "without reports", "reports at rest"],
+)
+def test_reports_of_kyverno_are_as_old_as_its_reports_controller(tmp_path: Path, parts: list[Json], expected: str) -> None:
+    kind = crd("policyreports", "PolicyReport", "v1alpha2", group="wgpolicyk8s.io")
+    result = {"source": "kyverno", "policy": "p", "rule": "r", "severity": "high", "result": "pass", "timestamp": {"seconds": 1735689600}}
+    report = thing("PolicyReport", "r", "shop", api="wgpolicyk8s.io/v1alpha2", results=[result], scope={"kind": "Pod", "name": "web"})
+    found = judged(tmp_path, "policy_reports.findings_fixed_in_a_month", kind, report, *parts)
+    assert set(found.values()) == {expected}
