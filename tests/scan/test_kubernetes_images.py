@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +119,82 @@ def test_what_is_asked_of_all_images_is_asked_of_all(tmp_path: Path, check: Json
         ({"subjectRegExp": "(?i)https://buildkite.com/.*"}, "fail"),
         ({"subjectRegExp": "https://github.com/acme/"}, "pass"),
         ({"subjectRegExp": r"^https://github\.com/acme/shop/.*$"}, "pass"),
+        ({"subjectRegExp": r".*@acme\.io"}, "fail"),  # a stranger's acme.io.example goes on behind it
+        ({"subjectRegExp": r".*@acme\.io$"}, "pass"),
     ],
 )
 def test_a_keyless_signer_without_a_subject_is_anybody(tmp_path: Path, keyless: Json, verdict: str) -> None:
     policy = kyverno(attestors=[{"entries": [{"keyless": keyless}]}])
     found = said(tmp_path, *KYVERNO_CRDS, KYVERNO, SERVER, space("shop"), policy, rules=PROVEN)
     assert {answer for (rule, _), (answer, _) in found.items() if rule == "signers_are_named"} == {verdict}
+
+
+OURS = {"subject": "https://github.com/acme/*", "issuer": "https://token.actions.githubusercontent.com"}
+ANYBODY = {"issuer": "https://token.actions.githubusercontent.com"}
+
+
+def by_sigstore(*identities: Json) -> list[Json]:
+    """What the Sigstore policy controller needs to accept these signers, each by an authority of its own."""
+    return [SIGSTORE_CRD, SIGSTORE, sigstore("**", authorities=[{"keyless": {"identities": [each]}} for each in identities])]
+
+
+def by_cel(*identities: Json) -> list[Json]:
+    """The same of an ImageValidatingPolicy, of one attestor."""
+    policy = cel("images.containers.map(i, verifyImageSignatures(i, [attestors.ours])).all(e, e > 0)")
+    policy["spec"]["attestors"] = [{"name": "ours", "cosign": {"keyless": {"identities": [*identities]}}}]
+    return [*KYVERNO_CRDS, IMAGE_CRD, KYVERNO, policy]
+
+
+def by_rule(*identities: Json) -> list[Json]:
+    """The same of a rule of Kyverno, one of whose entries is enough."""
+    entries = [{"keyless": each} for each in identities]
+    return [*KYVERNO_CRDS, KYVERNO, kyverno(attestors=[{"count": 1, "entries": entries}])]
+
+
+@pytest.mark.parametrize("made", [by_rule, by_cel, by_sigstore])
+@pytest.mark.parametrize(
+    ("identities", "verdict"), [([OURS, OURS], "pass"), ([OURS, ANYBODY], "fail"), ([ANYBODY], "fail"), ([OURS, {"subject": ""}], "fail")]
+)
+def test_one_signer_without_a_subject_is_anybody_beside_one_with(
+    tmp_path: Path, made: Callable[..., list[Json]], identities: list[Json], verdict: str
+) -> None:
+    found = said(tmp_path, *made(*identities), SERVER, space("shop"), rules=PROVEN)
+    assert {answer for (rule, _), (answer, _) in found.items() if rule == "signers_are_named"} == {verdict}
+
+
+def test_who_signs_by_nested_attestors_is_not_known(tmp_path: Path) -> None:
+    nested = {"attestor": {"entries": [{"keyless": ANYBODY}]}}
+    policy = kyverno(attestors=[{"entries": [{"keys": {"kms": "k"}}, nested]}])
+    found = said(tmp_path, *KYVERNO_CRDS, KYVERNO, SERVER, space("shop"), policy, rules=PROVEN)
+    assert {answer for (rule, _), (answer, _) in found.items() if rule == "signers_are_named"} == {"unknown"}
+
+
+def test_what_follows_a_pattern_without_an_end_is_anything_for_flux_too(tmp_path: Path) -> None:
+    subjects = {
+        "owner": ("pass", r"^https://github\.com/acme/shop.*$"),
+        "owner-slash": ("pass", "https://github.com/acme/"),
+        "owner-goes-on": ("fail", "https://github.com/acme"),
+        "mail": ("pass", r".*@acme\.io$"),
+        "mail-goes-on": ("fail", r".*@acme\.io"),
+        "all": ("fail", ".*"),
+    }
+    ready = {"conditions": [{"type": "SourceVerified", "status": "True"}]}
+    sources = [
+        thing(
+            "OCIRepository",
+            name,
+            "shop",
+            api="source.toolkit.fluxcd.io/v1",
+            spec={
+                "url": "oci://x/y",
+                "verify": {"provider": "cosign", "matchOIDCIdentity": [{"issuer": "^https://x$", "subject": subject}]},
+            },
+            status=ready,
+        )
+        for name, (_, subject) in subjects.items()
+    ]
+    kind = crd("ocirepositories", "OCIRepository", "v1", group="source.toolkit.fluxcd.io")
+    found = said(tmp_path, SERVER, space("shop"), kind, *sources, rules=["kubernetes.flux.sources_are_verified"])
+    assert {resource.rsplit("/", 1)[-1]: answer for (_, resource), (answer, _) in found.items()} == {
+        name: verdict for name, (verdict, _) in subjects.items()
+    }

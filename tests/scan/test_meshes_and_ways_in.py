@@ -320,6 +320,46 @@ def route(name: str, *, redirects: bool, kind: str = "", home: str = "infra") ->
     return thing("HTTPRoute", name, home, api=GATEWAY, spec={"parentRefs": [parent], "rules": [rule]})
 
 
+def answered(name: str, *parents: Json, said: Sequence[tuple[Json, Json]]) -> Json:
+    """A route of `infra` with what controllers said of it for which parent: condition -> status."""
+    status = [
+        {"parentRef": parent, "controllerName": "x/y", "conditions": [{"type": kind, "status": word} for kind, word in conditions.items()]}
+        for parent, conditions in said
+    ]
+    spec = {"parentRefs": list(parents), "rules": [{"backendRefs": [{"name": "api", "port": 80}]}]}
+    return thing("HTTPRoute", name, "infra", api=GATEWAY, spec=spec, status={"parents": status})
+
+
+def test_each_gateway_of_a_route_is_there_and_has_taken_it(tmp_path: Path) -> None:
+    web, side = {"name": "web"}, {"name": "side"}
+    gone: Json = {"name": "gone"}
+    good, vague = {"Accepted": "True", "ResolvedRefs": "True"}, {"Accepted": "True"}
+    routes = {
+        "one": ("pass", answered("one", web, said=[(web, good)])),
+        "spelt-out": ("pass", answered("spelt-out", web, said=[({**web, "namespace": "infra", "kind": "Gateway"}, good)])),
+        "two": ("pass", answered("two", web, side, said=[(web, good), (side, good)])),
+        "of-a-service": (
+            "pass",
+            answered(
+                "of-a-service",
+                {"name": "api", "kind": "Service", "group": ""},
+                said=[({"name": "api", "kind": "Service", "group": ""}, good)],
+            ),
+        ),
+        "twice": ("fail", answered("twice", web, side, said=[(web, good), (web, good)])),  # two controllers spoke for one of them
+        "moved": ("fail", answered("moved", side, said=[(web, good)])),  # what was said of the gateway before
+        "gone": ("fail", answered("gone", gone, said=[(gone, good)])),  # nobody is left to take it back
+        "elsewhere": ("fail", answered("elsewhere", {**web, "namespace": "shop"}, said=[(web, good)])),
+        "half": ("fail", answered("half", web, side, said=[(web, good), (side, vague)])),
+        "refused": ("fail", answered("refused", web, side, said=[(web, good), (side, {**good, "Accepted": "False"})])),
+        "idle": ("fail", answered("idle", web, said=[])),
+        "thinking": ("unknown", answered("thinking", web, said=[(web, {**good, "Accepted": "Unknown"})])),
+    }
+    doors = [front(), thing("Gateway", "side", "infra", api=GATEWAY, spec={"gatewayClassName": "envoy", "listeners": []})]
+    found = judged(tmp_path, "gateway.route_resolves", *GATEWAY_KINDS, *doors, *(each for _, each in routes.values()))
+    assert found == {f"infra/{name}": verdict for name, (verdict, _) in routes.items()}
+
+
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
@@ -375,3 +415,33 @@ def test_two_words_for_the_whole_mesh_leave_open_which_holds(tmp_path: Path, mod
     root = thing("Namespace", "istio-system", status={"phase": "Active"})
     shop = thing("Namespace", "shop", metadata={"labels": {"istio-injection": "enabled"}}, status={"phase": "Active"})
     assert judged(tmp_path, "istio.mutual_tls_required", shop, root, *objects, *said)["shop"] == expected
+
+
+# ---- reports of policies -------------------------------------------------------------------------------------------------
+
+
+def part(name: str, *, runs: bool = True) -> Json:
+    """A controller of Kyverno."""
+    containers = [{"name": "main", "image": f"ghcr.io/kyverno/{name}:v1.15.2"}]
+    labels = {"matchLabels": {"app": name}}
+    spec = {"replicas": 1, "selector": labels, "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": containers}}}
+    return thing("Deployment", name, "kyverno", api=APPS, spec=spec, status={"availableReplicas": int(runs)})
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([], "unknown"),
+        ([part("kyverno")], "pass"),  # as it was before version 1.10
+        ([part("kyverno"), part("cleanup-controller"), part("reports-controller")], "pass"),
+        ([part("kyverno"), part("cleanup-controller")], "unknown"),
+        ([part("kyverno"), part("reports-controller", runs=False)], "unknown"),
+    ],
+    ids=["none", "in one", "in parts", "without reports", "reports at rest"],
+)
+def test_reports_of_kyverno_are_as_old_as_its_reports_controller(tmp_path: Path, parts: list[Json], expected: str) -> None:
+    kind = crd("policyreports", "PolicyReport", "v1alpha2", group="wgpolicyk8s.io")
+    result = {"source": "kyverno", "policy": "p", "rule": "r", "severity": "high", "result": "pass", "timestamp": {"seconds": 1735689600}}
+    report = thing("PolicyReport", "r", "shop", api="wgpolicyk8s.io/v1alpha2", results=[result], scope={"kind": "Pod", "name": "web"})
+    found = judged(tmp_path, "policy_reports.findings_fixed_in_a_month", kind, report, *parts)
+    assert set(found.values()) == {expected}
