@@ -149,3 +149,23 @@ def test_a_rule_set_that_only_writes_down_is_none(sets: list[dict[str, str]], ex
     }
     tables = {"azure.waf.front_door_policy": [policy], "azure.waf.gateway_policy": []}
     assert told("azure.waf.policy", "rule_sets, stands_before", tables) == [(expected, 1)]
+
+
+def _pool(name: str, zones: list[str], **said: Any) -> dict[str, Any]:
+    cluster = {"cluster": "shop", "cluster_id": "/c", "group": "g", "group_id": "/g", "mode": "User", "power": "Running"}
+    return {**HERE, "key": f"/c/agentpools/{name}", "name": name, "zones": zones, **cluster, **said}
+
+
+@pytest.mark.parametrize(
+    ("pools", "expected"),
+    [
+        ([_pool("web", ["1", "2", "3"])], [(3, 0)]),
+        ([_pool("web1", ["1"]), _pool("web2", ["2"])], [(2, 0)]),
+        ([_pool("web", ["1", "2", "3"]), _pool("batch", [])], [(3, 1)]),  # its nodes stand in a zone that nobody chose
+        ([_pool("web", ["1"]), _pool("old", ["2"], power="Stopped")], [(1, 0)]),
+        ([_pool("web", ["1", "2"]), _pool("old", [], power="Stopped")], [(2, 0)]),
+        ([_pool("old", [], power="Stopped")], []),
+    ],
+)
+def test_pools_span_zones_where_each_that_runs_has_some(pools: list[dict[str, Any]], expected: list[tuple[int, int]]) -> None:
+    assert told("azure.containerservice.pools_of_a_mode", "zones, unzoned", {"azure.containerservice.agent_pool": pools}) == expected
