@@ -70,6 +70,7 @@ def test_an_alert_is_heard_where_a_group_of_it_is_on_and_has_a_receiver(called: 
         (["category", "resourceType", "status"], ["Administrative", "A", "Succeeded"], True, ["a"]),
         (["category", "resourceType"], ["ServiceHealth", "A"], True, []),
         (["category"], ["Administrative"], True, ["*"]),
+        (["category", "operationName", "OperationName"], ["Administrative", "A/Write", "A/Delete"], False, ["a/write", "a/delete"]),
     ],
 )
 def test_an_alert_is_heard_of_what_it_asks_for_without_more(fields: list[str], values: list[str], heard: bool, asks: list[str]) -> None:
@@ -149,3 +150,73 @@ def test_a_rule_set_that_only_writes_down_is_none(sets: list[dict[str, str]], ex
     }
     tables = {"azure.waf.front_door_policy": [policy], "azure.waf.gateway_policy": []}
     assert told("azure.waf.policy", "rule_sets, stands_before", tables) == [(expected, 1)]
+
+
+def _pool(name: str, zones: list[str], **said: Any) -> dict[str, Any]:
+    cluster = {"cluster": "shop", "cluster_id": "/c", "group": "g", "group_id": "/g", "mode": "User", "power": "Running"}
+    return {**HERE, "key": f"/c/agentpools/{name}", "name": name, "zones": zones, **cluster, **said}
+
+
+@pytest.mark.parametrize(
+    ("pools", "expected"),
+    [
+        ([_pool("web", ["1", "2", "3"])], [(3, 0)]),
+        ([_pool("web1", ["1"]), _pool("web2", ["2"])], [(2, 0)]),
+        ([_pool("web", ["1", "2", "3"]), _pool("batch", [])], [(3, 1)]),  # its nodes stand in a zone that nobody chose
+        ([_pool("web", ["1"]), _pool("old", ["2"], power="Stopped")], [(1, 0)]),
+        ([_pool("web", ["1", "2"]), _pool("old", [], power="Stopped")], [(2, 0)]),
+        ([_pool("old", [], power="Stopped")], []),
+    ],
+)
+def test_pools_span_zones_where_each_that_runs_has_some(pools: list[dict[str, Any]], expected: list[tuple[int, int]]) -> None:
+    assert told("azure.containerservice.pools_of_a_mode", "zones, unzoned", {"azure.containerservice.agent_pool": pools}) == expected
+
+
+def test_an_address_is_held_by_what_it_leads_to() -> None:
+    addresses = [
+        {**HERE, "key": name, "id": name, "name": name, "protection": said}
+        for name, said in (("a", "Disabled"), ("b", "Enabled"), ("c", ""))
+    ]
+    tables = {
+        "azure.virtualnetwork.public_ip": addresses,
+        "azure.network.interface": [{**HERE, "key": "i", "public_ips": ["a"], "subnets": ["/n/subnets/web"]}],
+        "azure.applicationgateway.gateway": [{**HERE, "key": "g", "public_ips": ["b"], "subnets": ["/n/subnets/edge"]}],
+    }
+    held = told("azure.virtualnetwork.held_ip", "name, subnets, is_left_out", tables)
+    assert held == [("a", ["/n/subnets/web"], True), ("b", ["/n/subnets/edge"], False)]
+
+
+WORKSPACE = f"{SUBSCRIPTION}/resourcegroups/ops/providers/microsoft.operationalinsights/workspaces/logs"
+ACCOUNT = f"{SUBSCRIPTION}/resourcegroups/ops/providers/microsoft.storage/storageaccounts/logs"
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ({"workspace_id": WORKSPACE}, True),
+        ({"workspace_id": f"{WORKSPACE}2"}, False),
+        ({"workspace_id": WORKSPACE.replace("/s/", "/other/")}, True),
+        ({"storage_id": ACCOUNT}, True),
+        ({"storage_id": f"{ACCOUNT}2"}, False),
+        ({"storage_id": ACCOUNT.replace("microsoft.storage", "microsoft.classicstorage")}, True),
+        ({"storage_id": f"{ACCOUNT}2", "workspace_id": WORKSPACE}, True),
+        ({"storage_id": f"{ACCOUNT}2", "hub_rule_id": "h"}, True),
+        ({"workspace_id": WORKSPACE, "is_enabled": False}, False),
+        ({"workspace_id": f"{WORKSPACE}2", "is_enabled": None}, False),
+        ({"workspace_id": None}, None),
+    ],
+)
+def test_a_log_is_kept_where_what_it_is_sent_to_is_there(said: dict[str, Any], kept: bool | None) -> None:
+    setting = {
+        **HERE,
+        "key": f"{SUBSCRIPTION}/providers/microsoft.insights/diagnosticsettings/d/0",
+        "category": "Policy",
+        "is_enabled": True,
+    }
+    nowhere = dict.fromkeys(("workspace_id", "storage_id", "hub_rule_id", "partner_id", "category_group"), "")
+    tables = {
+        "azure.monitor.activity_log_setting": [{**setting, **nowhere, **said}],
+        "azure.loganalytics.workspace": [{**HERE, "key": WORKSPACE, "id": WORKSPACE}],
+        "azure.storage.account": [{**HERE, "key": ACCOUNT, "id": ACCOUNT}],
+    }
+    assert told("azure.monitor.kept_category", "is_kept", tables) == [(kept,)]

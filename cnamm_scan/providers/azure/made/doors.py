@@ -12,12 +12,14 @@ from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.openness import NO_ADDRESSES, Addresses, Openness, addresses, judge, merge
 
 PERIMETER = "azure.perimeter.association"
-"""What an enforced perimeter is drawn around obeys its access rules alone, which are not read.
+"""What a perimeter is drawn around is open to whom its access rules admit, which are not read, and where it is enforced to nobody else.
 
 https://learn.microsoft.com/azure/private-link/network-security-perimeter-transition
 """
 _WATCHES = frozenset({"learning", "audit"})
-"""Modes of a perimeter that leave it to the firewall."""
+"""Modes of a perimeter that let in by the firewall too, where the public endpoint is on."""
+_MOST = (Openness.WORLD.value, True)
+"""What no further rule makes more open."""
 OWN = ("id", "name", "group", "group_id")
 """Columns that a door carries over from what it belongs to."""
 ALL_OF_AZURE = (0, 0)
@@ -32,8 +34,8 @@ def doors(seen: SeenTables, open_when_empty: bool = False) -> Iterable[MadeRow]:
     """A row for each thing of the view's table, whose columns `is_public`, and `is_filtered` with `addresses`, say whom it admits.
 
     A second table, where the view reads one, holds ranges: `owner_id`, `first`, `last`. Things that have such a table are filtered by it,
-    unless `is_filtered` says otherwise, or they are `open_when_empty` and have no range. Where the view reads perimeters too, one that is
-    enforced takes the place of all that.
+    unless `is_filtered` says otherwise, or they are `open_when_empty` and have no range. Where the view reads perimeters too, one around
+    the thing may admit more, though its public endpoint is off, and one that is enforced takes the place of all that.
     """
     (owner,) = seen.over
     other = next((table for table in seen.reads if table not in (owner, PERIMETER)), None)
@@ -54,8 +56,9 @@ def doors(seen: SeenTables, open_when_empty: bool = False) -> Iterable[MadeRow]:
         drawn = around[row.values["id"]]
         dark = PERIMETER in seen.reads and seen.dark(PERIMETER, row.target)
         modes = {str(each.values["mode"]).lower() for each in (*drawn, *around[None])}  # and those of which it was not read around what
-        if row.values["is_public"] is not False and (dark or not modes <= _WATCHES):
-            made = dict.fromkeys(made)
+        if dark or modes:
+            adds = not dark and modes <= _WATCHES and row.values["is_public"] is True
+            made = {name: value if adds and value in _MOST else None for name, value in made.items()}
         yield MadeRow(row.target, row.region, row.key, {**carried, **made}, tuple(each.fact for each in (row, *rules, *drawn)))
 
 
