@@ -147,7 +147,15 @@ def test_a_cluster_of_a_database_has_two_names_for_its_backups() -> None:
 def test_the_disk_of_a_machine_that_stands_still_since_its_snapshot_may_be_unchanged(
     state: str | None, launched: str | None, expected: bool | None
 ) -> None:
-    machine = {**HERE, "key": "i", "instance_id": "i-1", "state": state, "launched_at": launched, "tag_keys": [], "has_operator": False}
+    machine: dict[str, Any] = {
+        **HERE,
+        "key": "i",
+        "instance_id": "i-1",
+        "state": state,
+        "launched_at": launched,
+        "tag_keys": [],
+        "has_operator": False,
+    }
     volume = {**HERE, "key": "v", "volume_id": "vol-1", "state": "in-use", "instance_id": "i-1", "is_operated": False}
     snapshot = {**HERE, "key": "s", "volume_id": "vol-1", "state": "completed", "started_at": "2025-11-01"}
     tables: dict[str, list[dict[str, Any]]] = {

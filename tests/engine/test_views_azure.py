@@ -177,7 +177,7 @@ def test_an_address_is_held_by_what_it_leads_to() -> None:
         {**HERE, "key": name, "id": name, "name": name, "protection": said}
         for name, said in (("a", "Disabled"), ("b", "Enabled"), ("c", ""))
     ]
-    tables = {
+    tables: dict[str, list[dict[str, Any]]] = {
         "azure.virtualnetwork.public_ip": addresses,
         "azure.network.interface": [{**HERE, "key": "i", "public_ips": ["a"], "subnets": ["/n/subnets/web"]}],
         "azure.applicationgateway.gateway": [{**HERE, "key": "g", "public_ips": ["b"], "subnets": ["/n/subnets/edge"]}],
