@@ -220,3 +220,25 @@ def test_a_log_is_kept_where_what_it_is_sent_to_is_there(said: dict[str, Any], k
         "azure.storage.account": [{**HERE, "key": ACCOUNT, "id": ACCOUNT}],
     }
     assert told("azure.monitor.kept_category", "is_kept", tables) == [(kept,)]
+
+
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        ({}, False),
+        ({"is_enabled": False}, True),
+        ({"actions": ["AddActionGroups"]}, True),
+        ({"scopes": [f"{SUBSCRIPTION}/resourcegroups/web"]}, True),
+        ({"filters": ["TargetResourceType"]}, True),
+        ({"is_scheduled": True}, None),
+        ({"is_enabled": None}, None),
+    ],
+)
+def test_nobody_hears_an_alert_where_a_processing_rule_silences_the_subscription(said: dict[str, Any], heard: bool | None) -> None:
+    rule = {"is_enabled": True, "scopes": [SUBSCRIPTION], "actions": ["RemoveAllActionGroups"], "filters": [], "is_scheduled": False}
+    tables = {
+        "azure.monitor.activity_log_alert": [{**ALERT, "groups": [f"{GROUPS}/oncall"]}],
+        "azure.monitor.action_group": [_group("oncall")],
+        "azure.monitor.processing_rule": [{**HERE, "key": "p", **rule, **said}],
+    }
+    assert told("azure.monitor.heard_alert", "is_heard", tables) == [(heard,)]
