@@ -242,3 +242,6 @@ def test_nobody_hears_an_alert_where_a_processing_rule_silences_the_subscription
         "azure.monitor.processing_rule": [{**HERE, "key": "p", **rule, **said}],
     }
     assert told("azure.monitor.heard_alert", "is_heard", tables) == [(heard,)]
+    del tables["azure.monitor.activity_log_alert"]
+    tables["azure.quotas.log_alert"] = [{**LOG_ALERT, "groups": [f"{GROUPS}/oncall"]}]
+    assert told("azure.quotas.heard_alert", "is_heard", tables) == [(heard,)]
