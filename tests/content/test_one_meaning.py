@@ -73,6 +73,7 @@ HOME_MADE = {
     "path": re.compile(r"/var/run\b|docker\.sock|containerd\.sock|'/etc'|'/proc'|/var/lib/(?:kubelet|docker)"),
 }
 EXEMPT = {
+    ("secret", "aws.accessanalyzer.archive_rule.names_resource"),  # kinds of resources, as an ARN says them
     ("secret", "aws.apigateway.methods_require_authorization"),  # names of doors that sign in by themselves
     ("secret", "aws.apigatewayv2.routes_require_authorization"),
     ("secret", "kubernetes.core.container.likely_cloud_keys"),  # the clouds' own names of the variables that hold their keys
