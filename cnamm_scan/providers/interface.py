@@ -164,6 +164,12 @@ class SeenTables(Protocol):
         ...
 
 
+def rows_if_read(seen: SeenTables, table: str, target: str | None = None) -> Sequence[SeenRow]:
+    """What was seen of a table, of one target where that is named; nothing of a table that the view does not read."""
+    found = seen.rows(table) if table in seen.reads else ()
+    return found if target is None else [row for row in found if row.target == target]
+
+
 @dataclass(frozen=True, slots=True)
 class Maker:
     """Makes a view's rows from collected tables. No I/O, no clock: the same tables give the same rows, years later too."""

@@ -10,7 +10,7 @@ from cnamm_scan.model import MadeRow
 from cnamm_scan.providers.aws.made.networks import Groups
 from cnamm_scan.providers.aws.made.paths import Paths, is_world
 from cnamm_scan.providers.first_match import ANYBODY
-from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.interface import SeenRow, SeenTables, rows_if_read
 from cnamm_scan.providers.openness import EVERYWHERE, Openness, addresses, judge
 from cnamm_scan.providers.ports import HABITS, LISTS, NO_PORTS, Ports, lists_of, ports
 from cnamm_scan.providers.truths import Truth, any_of, both
@@ -28,7 +28,7 @@ Place = tuple[str, str, str]
 def exposures(seen: SeenTables) -> Iterable[MadeRow]:
     """A row for each row of `over`: a database with groups, subnets or the name of a group of them, a port, and whether it is public."""
     groups, paths = Groups(seen), Paths(seen)
-    by_name = {(row.target, row.region, row.values["name"]): row.values["subnets"] for row in _rows(seen, SUBNET_GROUP)}
+    by_name = {(row.target, row.region, row.values["name"]): row.values["subnets"] for row in rows_if_read(seen, SUBNET_GROUP)}
     for row in seen.rows(seen.over[0]):
         values = row.values
         subnets = values["subnets"] if "subnets" in values else by_name.get((row.target, row.region, values["subnet_group"]))
@@ -42,10 +42,6 @@ def exposures(seen: SeenTables) -> Iterable[MadeRow]:
             "is_exposed": both(values["is_public"], reached),
         }
         yield MadeRow(row.target, row.region, row.key, made, (row.fact,))
-
-
-def _rows(seen: SeenTables, table: str) -> Sequence[SeenRow]:
-    return seen.rows(table) if table in seen.reads else ()
 
 
 def _routed(paths: Paths, row: SeenRow, subnets: Sequence[str] | None) -> Truth:
@@ -76,9 +72,9 @@ def _reached(groups: Groups, paths: Paths, row: SeenRow, subnets: Sequence[str] 
 def listeners(seen: SeenTables) -> Iterable[MadeRow]:
     """A row for each listener of a load balancer: the lists of which its port, or one behind it, is one that the world reaches."""
     groups = Groups(seen)
-    behind = {(row.target, row.region, str(row.values["arn"])): row for row in _rows(seen, TARGET_GROUP)}
+    behind = {(row.target, row.region, str(row.values["arn"])): row for row in rows_if_read(seen, TARGET_GROUP)}
     rules: dict[Place, list[SeenRow]] = {}
-    for row in _rows(seen, LISTENER_RULE):
+    for row in rows_if_read(seen, LISTENER_RULE):
         rules.setdefault((row.target, row.region, str(row.values["listener_arn"])), []).append(row)
     for row in seen.rows(seen.over[0]):
         values = row.values

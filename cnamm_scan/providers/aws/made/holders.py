@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from cnamm_scan.providers.aws.policies.documents import UNREADABLE, Document, read
-from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.interface import SeenRow, SeenTables, rows_if_read
 
 USER, GROUP, ROLE = "user", "group", "role"
 NO_BOUNDARY = "none"
@@ -99,10 +99,6 @@ class Holder:
         return None if tags is None else any(each.lower() in _EMERGENCY for each in tags)
 
 
-def _rows(seen: SeenTables, table: str) -> Sequence[SeenRow]:
-    return seen.rows(table) if table in seen.reads else ()
-
-
 def is_dark(seen: SeenTables, kind: str, target: str) -> bool:
     """Whether there may be more of a kind (or of managed policies, `policy`) than either way told."""
     return all(seen.dark(f"aws.iam.{kind}_{way}", target) for way in ("detail", "single"))
@@ -111,8 +107,8 @@ def is_dark(seen: SeenTables, kind: str, target: str) -> bool:
 def holders(seen: SeenTables, kind: str) -> list[Holder]:
     """Everybody of a kind in all accounts, in order of account and ARN."""
     longer = _Longer(seen, kind)
-    made = {(row.target, row.key): longer.holder(row) for row in _rows(seen, f"aws.iam.{kind}_single")}
-    made.update(((row.target, row.key), _told(kind, row)) for row in _rows(seen, f"aws.iam.{kind}_detail"))
+    made = {(row.target, row.key): longer.holder(row) for row in rows_if_read(seen, f"aws.iam.{kind}_single")}
+    made.update(((row.target, row.key), _told(kind, row)) for row in rows_if_read(seen, f"aws.iam.{kind}_detail"))
     return [made[key] for key in sorted(made)]
 
 
@@ -139,7 +135,7 @@ class _Longer:
 
     def _by(self, table: str, column: str) -> dict[tuple[str, str], list[SeenRow]]:
         made: dict[tuple[str, str], list[SeenRow]] = defaultdict(list)
-        for row in _rows(self._seen, table):
+        for row in rows_if_read(self._seen, table):
             made[row.target, str(row.values[column])].append(row)
             if row.values[column] is None:
                 self._unnamed.add((table, row.target))
@@ -191,7 +187,7 @@ def managed(seen: SeenTables) -> dict[tuple[str, str], Managed]:
     """Managed policies that were read, by (target, ARN)."""
     made: dict[tuple[str, str], Managed] = {}
     for table in _POLICIES:  # the bulk call's last, so that they win
-        for row in _rows(seen, table):
+        for row in rows_if_read(seen, table):
             said = row.values
             made[row.target, row.key] = Managed(
                 row.key, said.get("document"), row.fact, row.target, row.region, said.get("attachments"), said.get("bounds")

@@ -6,13 +6,12 @@ https://docs.aws.amazon.com/vpc/latest/userguide/nacl-ephemeral-ports.html, http
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cnamm_scan.providers.aws.networks.rules import ports_of
 from cnamm_scan.providers.first_match import ANYBODY, Entry, Through, admitted_at, through
-from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.interface import SeenRow, SeenTables, rows_if_read
 from cnamm_scan.providers.openness import EVERYWHERE, NO_ADDRESSES, Addresses, Openness, addresses, judge
 from cnamm_scan.providers.ports import ALL_PORTS, Ports, ports
 from cnamm_scan.providers.truths import Truth, any_of, both
@@ -134,9 +133,9 @@ class Paths:
         for at, (row, pieces) in self.inward.items():
             for subnet in row.values["subnets"] or ():
                 self._acls[row.target, row.region, subnet] = (pieces, outward[at][1])
-        self._blocks = {(row.target, row.region): row.values for row in _rows(seen, BLOCK)}
+        self._blocks = {(row.target, row.region): row.values for row in rows_if_read(seen, BLOCK)}
         self._excluded: dict[Place, list[tuple[str | None, Truth]]] = {}
-        for row in _rows(seen, EXCLUSION):
+        for row in rows_if_read(seen, EXCLUSION):
             told = (row.values["resource"], _lets_in(row.values["mode"], row.values["state"]))
             self._excluded.setdefault((row.target, row.region), []).append(told)
 
@@ -228,20 +227,15 @@ def _lets_in(mode: str | None, state: str | None) -> Truth:
     return True if mode == "allow-bidirectional" and state in _SETTLED else None
 
 
-def _rows(seen: SeenTables, table: str) -> Sequence[SeenRow]:
-    """Of a table that a view does not ask nothing is wanted."""
-    return seen.rows(table) if table in seen.reads else ()
-
-
 def _walls(seen: SeenTables, *, egress: bool) -> dict[Id, tuple[SeenRow, Pieces]]:
     """Each network ACL with whom it lets through, inwards or outwards; anybody, maybe, where its rules were not all read.
 
     Each direction of a network ACL has at least its last rule, which nobody can take away: told of none, its rules were not read.
     """
     made: dict[Id, tuple[SeenRow, list[Entry]]] = {
-        (row.target, row.region, str(row.values["acl_id"])): (row, []) for row in _rows(seen, ACL)
+        (row.target, row.region, str(row.values["acl_id"])): (row, []) for row in rows_if_read(seen, ACL)
     }
-    for row in _rows(seen, ACL_ENTRY):
+    for row in rows_if_read(seen, ACL_ENTRY):
         values = row.values
         at = (row.target, row.region, str(values["acl_id"]))
         if values["is_egress"] is (not egress) or at not in made:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from cnamm_scan.providers.aws.policies.setting import Place, Setting
-from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.interface import SeenRow, SeenTables, rows_if_read
 
 ACCOUNT = "aws.account.account"
 """Read for `organization_id` and `canonical_id`, as far as a view names them under `reads:`."""
@@ -25,9 +25,9 @@ class Places:
     @classmethod
     def of(cls, seen: SeenTables) -> Places:
         """What the tables that the view reads tell; what they do not is not known."""
-        known = {row.target: row.values for row in _rows(seen, ACCOUNT)}
+        known = {row.target: row.values for row in rows_if_read(seen, ACCOUNT)}
         members: dict[str, set[str]] = {}
-        for row in _rows(seen, MEMBERS):
+        for row in rows_if_read(seen, MEMBERS):
             members.setdefault(row.target, set()).add(str(row.values.get("account_id")))
         made = {}
         for target in seen.targets:
@@ -48,7 +48,3 @@ class Places:
         if key not in self._made:
             self._made[key] = replace(self.by_target[row.target], partition=partition, place=place)
         return self._made[key]
-
-
-def _rows(seen: SeenTables, table: str) -> tuple[SeenRow, ...]:
-    return tuple(seen.rows(table)) if table in seen.reads else ()

@@ -18,7 +18,7 @@ from cnamm_scan.providers.azure.policies.roles import (
     permissions_of,
 )
 from cnamm_scan.providers.azure.policies.ways import ASSIGN, CERTAIN, DEFINE
-from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.interface import SeenRow, SeenTables, rows_if_read
 from cnamm_scan.providers.truths import Truth, both, either
 
 Row = dict[str, Any]
@@ -228,7 +228,7 @@ def _subscriptions(seen: SeenTables) -> Iterator[_Subscription]:
     """Every subscription with its own rows: each table is gone through once, however many there are."""
     held: dict[tuple[str, str], list[SeenRow]] = {}
     for table in TABLES:
-        for row in seen.rows(table) if table in seen.reads else ():
+        for row in rows_if_read(seen, table):
             held.setdefault((table, row.target), []).append(row)
     for target in seen.targets:
         yield _Subscription(seen, target, {table: held.get((table, target.id), []) for table in TABLES})

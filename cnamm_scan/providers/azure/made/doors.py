@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from cnamm_scan.model import MadeRow
-from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.interface import SeenRow, SeenTables, rows_if_read
 from cnamm_scan.providers.openness import NO_ADDRESSES, Addresses, Openness, addresses, judge, merge
 
 PERIMETER = "azure.perimeter.association"
@@ -43,7 +43,7 @@ def doors(seen: SeenTables, open_when_empty: bool = False) -> Iterable[MadeRow]:
     for row in seen.rows(other) if other else ():
         ranges[row.target, str(row.values["owner_id"])].append(row)
     around: dict[str | None, list[SeenRow]] = defaultdict(list)
-    for row in seen.rows(PERIMETER) if PERIMETER in seen.reads else ():
+    for row in rows_if_read(seen, PERIMETER):
         around[row.values["resource_id"]].append(row)
     for row in seen.rows(owner):
         rules = ranges[row.target, str(row.values["id"])]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from cnamm_scan.model import Reason
-from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.interface import SeenRow, SeenTables, rows_if_read
 from cnamm_scan.providers.kubernetes.made.openshift import is_openshift
 from cnamm_scan.providers.kubernetes.policies.admission.cel_policies import BoundPolicy, Found
 from cnamm_scan.providers.kubernetes.policies.admission.decide import Door, words_of
@@ -146,9 +146,9 @@ class _Reader:
         """Keep the texts of a row: a namespace can only matter by what is said somewhere."""
         words_of(list(row.values.values()), self._words)
 
-    def rows(self, table: str) -> list[SeenRow]:
+    def rows(self, table: str) -> Sequence[SeenRow]:
         """The rows of a table, noted as what the answer rests on."""
-        found = [row for row in self._seen.rows(table) if row.target == self._target] if table in self._seen.reads else []
+        found = rows_if_read(self._seen, table, self._target)
         if table != NAMESPACE:
             self._used.extend(row.fact for row in found if row.fact)
             for row in found:

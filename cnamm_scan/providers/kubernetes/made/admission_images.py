@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from cnamm_scan.model import MadeRow
-from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.interface import SeenRow, SeenTables, rows_if_read
 from cnamm_scan.providers.kubernetes.made.admission_guards import CEL_EXCEPTION, CONSTRAINT, WEBHOOK, Judged, judged, policy_of, webhook_of
 from cnamm_scan.providers.kubernetes.policies.admission.kyverno import Rule, ValidatingPolicy
 from cnamm_scan.providers.kubernetes.policies.admission.kyverno_match import CelExcepted
@@ -40,8 +40,8 @@ def image_reach(seen: SeenTables) -> Iterator[MadeRow]:
 
 
 def _rules(seen: SeenTables, cluster: Judged) -> Iterator[tuple[SeenRow, str, Covers]]:
-    def of(table: str) -> list[SeenRow]:
-        return [row for row in seen.rows(table) if row.target == cluster.target] if table in seen.reads else []
+    def of(table: str) -> Sequence[SeenRow]:
+        return rows_if_read(seen, table, cluster.target)
 
     for table in CHECKS:
         for row in of(table):

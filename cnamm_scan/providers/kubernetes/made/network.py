@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnamm_scan.model import ASSUME_WHOLE, MadeRow, Target
-from cnamm_scan.providers.interface import SeenGroup, SeenRow, SeenTables
+from cnamm_scan.providers.interface import SeenGroup, SeenRow, SeenTables, rows_if_read
 from cnamm_scan.providers.kubernetes.policies.labels import Labels, selector
 from cnamm_scan.providers.kubernetes.policies.network import antrea, calico, cilium, kubernetes, openshift
 from cnamm_scan.providers.kubernetes.policies.network.evaluate import Network, unread
@@ -90,9 +90,9 @@ class Cluster:
         hidden = [_opaque(f"unseen {kind}", kind) for table, kind in KINDS.items() if table != NETWORK_POLICY and self._is_hidden(table)]
         self.network = Network([*policies, *hidden], labels, not self.seen.dark(NAMESPACE, self.target.id))
 
-    def listed(self, table: str) -> list[SeenRow]:
+    def listed(self, table: str) -> Sequence[SeenRow]:
         """What was seen of a table in this target."""
-        return [row for row in self.seen.rows(table) if row.target == self.target.id] if table in self.seen.reads else []
+        return rows_if_read(self.seen, table, self.target.id)
 
     @property
     def is_files(self) -> bool:

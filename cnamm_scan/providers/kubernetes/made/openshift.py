@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from cnamm_scan.providers.interface import SeenTables
+from cnamm_scan.providers.interface import SeenTables, rows_if_read
 
 _KIND = "kubernetes.cluster.api_resource"
 
 
 def is_openshift(seen: SeenTables, target: str) -> bool:
     """Whether it serves SecurityContextConstraints, which OpenShift alone does. A view that does not read the kinds takes it to be none."""
-    rows = seen.rows(_KIND) if _KIND in seen.reads else ()
-    return any(row.target == target and row.values["resource"] == "securitycontextconstraints" for row in rows)
+    return any(row.values["resource"] == "securitycontextconstraints" for row in rows_if_read(seen, _KIND, target))

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from cnamm_scan.model import Reason, Target
-from cnamm_scan.providers.interface import SeenRow, SeenTables
+from cnamm_scan.providers.interface import SeenRow, SeenTables, rows_if_read
 from cnamm_scan.providers.kubernetes.aws_auth import ACCOUNT
 from cnamm_scan.providers.kubernetes.made.openshift import is_openshift
 from cnamm_scan.providers.kubernetes.policies.rbac import builtin, reading
@@ -83,8 +83,7 @@ class Room:
 
     def rows(self, table: str) -> Iterator[SeenRow]:
         """The rows of a table in this target; none of a table that the view does not read."""
-        if table in self._seen.reads:
-            yield from (row for row in self._seen.rows(table) if row.target == self.target.id)
+        yield from rows_if_read(self._seen, table, self.target.id)
 
     def sees(self, table: str) -> bool:
         """Whether a table was read whole."""
@@ -234,7 +233,7 @@ class Room:
             return None
         if self.managed_by != "eks":
             return None if not self.managed_by and any(self.rows(MAPPING)) else False
-        told = self._seen.rows(EKS_CLUSTER) if EKS_CLUSTER in self._seen.reads else ()
+        told = rows_if_read(self._seen, EKS_CLUSTER)
         modes = [each.values["sign_in"] for each in told if row.values.get("server") and each.values["endpoint"] == row.values["server"]]
         return _READS_MAPPING.get(modes[0]) if len(modes) == 1 and modes[0] else None
 
