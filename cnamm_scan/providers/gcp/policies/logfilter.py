@@ -228,9 +228,9 @@ class _Reader:
         if (found := self._bracketed(depth, self._term)) is not None:
             return found
         names = self._names()
+        if (called := self._called(names)) is not None:
+            return called
         token = self._next()
-        if token is not None and token.kind == "bracket" and token.text == "(" and token.is_glued and names[0].kind == "word":
-            return self._called("".join(each.text for each in names))
         if token is None or token.kind != "sign":
             if len(names) > 1:
                 raise _Odd("a text that is quoted in part")
@@ -242,9 +242,9 @@ class _Reader:
         if (found := self._bracketed(depth, self._argument)) is not None:
             return found
         names = self._names()
+        if (called := self._called(names)) is not None:
+            return called
         token = self._next()
-        if token is not None and token.kind == "bracket" and token.text == "(" and token.is_glued and names[0].kind == "word":
-            return self._called(names[0].text)
         if len(names) > 1 or (token is not None and token.kind == "sign"):
             raise _Odd("a value of another kind")
         return _value(names[0])
@@ -259,8 +259,11 @@ class _Reader:
             found.append(self._take())
         return found
 
-    def _called(self, name: str) -> _Node:
-        """A function, whose arguments are values; what else stands there is not kept."""
+    def _called(self, names: Sequence[_Token]) -> _Node | None:
+        """A function, whose arguments are values; what else stands there is not kept. None where no bracket follows its name."""
+        token = self._next()
+        if token is None or (token.kind, token.text, token.is_glued) != ("bracket", "(", True) or names[0].kind != "word":
+            return None
         self._at += 1
         depth, arguments = 1, list[str]()
         while depth:
@@ -269,7 +272,7 @@ class _Reader:
                 depth += {"(": 1, ")": -1}.get(token.text, 0)
             else:
                 arguments.append(_value(token).text if token.kind in ("word", "text") else token.text)
-        return _Called(name.lower(), tuple(arguments))
+        return _Called("".join(each.text for each in names).lower(), tuple(arguments))
 
 
 def _value(token: _Token) -> _Value:
