@@ -9,6 +9,7 @@ from math import ceil
 from typing import Any
 
 from cnamm_scan.model import MadeRow
+from cnamm_scan.providers.gcp.policies.conditions import moment
 from cnamm_scan.providers.gcp.policies.settings import Setting, for_everybody, top
 from cnamm_scan.providers.interface import SeenRow, SeenTables
 from cnamm_scan.providers.truths import Truth
@@ -68,14 +69,6 @@ def _told(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _moment(said: Json) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(said) if isinstance(said, str) else None
-    except ValueError:
-        return None
-    return found if found is None or found.tzinfo is not None else found.replace(tzinfo=UTC)
-
-
 def _seconds(said: Json) -> float | None:
     found = _SECONDS.fullmatch(said) if isinstance(said, str) else None
     return float(found[1]) if found is not None else None
@@ -86,7 +79,8 @@ def _switch(said: Json) -> Truth:
 
 
 def _enforcement(value: Mapping[str, Json], now: datetime) -> Values:
-    since = _moment(value.get("enforcedFrom"))
+    said = value.get("enforcedFrom")
+    since = moment(said) if isinstance(said, str) else None
     # a moment that nobody set is the first that there is
     return {"enforced_from": None if since is None else since.isoformat(), "is_enforced": None if since is None else _EPOCH < since <= now}
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from cnamm_scan.providers.gcp.policies.conditions import is_bracketed, split
+from cnamm_scan.providers.gcp.policies.conditions import holds, quoted_in
 from cnamm_scan.providers.gcp.policies.public import ANYBODY
 from cnamm_scan.providers.truths import Truth, any_of, both, either, negated
 
@@ -34,7 +35,6 @@ _POOL = re.compile(
 _COMPARED = re.compile(r"principal\.(type|subject)\s*(==|!=)\s*(['\"])([^'\"]*)\3")
 _LISTED = re.compile(r"principal\.(type|subject)\s+in\s+\[([^\]]*)\]")
 _PART = re.compile(r"principal\.subject\.(startsWith|endsWith)\(\s*(['\"])([^'\"]*)\2\s*\)")
-_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _DEPTH = 20
 
 
@@ -147,31 +147,10 @@ def _is_beneath(principals: str, project: str, home: Home) -> Truth:
 
 
 def _passes(condition: str, member: str) -> Truth:
-    if not condition.strip():
-        return True
-    try:
-        return _either(condition, member, 0)
-    except ValueError:
-        return None
+    return holds(condition, partial(_asked, member=member), _DEPTH)
 
 
-def _either(text: str, member: str, depth: int) -> Truth:
-    found: Truth = False
-    for each in split(text, "||"):
-        part: Truth = True
-        for one in split(each, "&&"):
-            part = both(part, _one(one.strip(), member, depth))
-        found = either(found, part)
-    return found
-
-
-def _one(text: str, member: str, depth: int) -> Truth:
-    if not text or depth > _DEPTH:
-        raise ValueError("nothing between two operators, or nested too deep")
-    if text.startswith("!") and not text.startswith("!="):
-        return negated(_one(text[1:].strip(), member, depth + 1))
-    if is_bracketed(text):
-        return _either(text[1:-1], member, depth + 1)
+def _asked(text: str, member: str) -> Truth:
     kind, _, name = member.partition(":")
     own = {"type": _TYPES.get(kind), "subject": name if kind in _TYPES else None}
     if compared := _COMPARED.fullmatch(text):
@@ -179,7 +158,7 @@ def _one(text: str, member: str, depth: int) -> Truth:
         return None if said is None else (said == compared[4]) == (compared[2] == "==")
     if listed := _LISTED.fullmatch(text):
         said = own[listed[1]]
-        return None if said is None else said in {one or other for one, other in _QUOTED.findall(listed[2])}
+        return None if said is None else said in quoted_in(listed[2])
     if part := _PART.fullmatch(text):
         said = own["subject"]
         # of a person what stands before the @ is not known here

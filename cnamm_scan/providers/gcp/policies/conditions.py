@@ -6,10 +6,10 @@ https://docs.cloud.google.com/iam/docs/conditions-attribute-reference
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from cnamm_scan.providers.truths import Truth, both, either, negated
 
@@ -37,56 +37,71 @@ class Ask:
 @lru_cache(maxsize=65536)
 def allows(expression: str, ask: Ask) -> Truth:
     """Whether a condition lets it through; an empty one lets everything."""
+    return holds(expression, partial(_asked, ask=ask), _DEPTH)
+
+
+def holds(expression: str, asked: Callable[[str], Truth], depth: int) -> Truth:
+    """Whether a condition holds, of which `asked` says whether one comparison does; an empty one does. None where it nests deeper."""
     if not expression.strip():
         return True
     try:
-        return _either(expression, ask, 0)
+        return _either(expression, asked, depth)
     except ValueError:
         return None
 
 
-def _either(text: str, ask: Ask, depth: int) -> Truth:
+def _either(text: str, asked: Callable[[str], Truth], left: int) -> Truth:
     found: Truth = False
     for each in split(text, "||"):
         part: Truth = True
         for one in split(each, "&&"):
-            part = both(part, _one(one.strip(), ask, depth))
+            part = both(part, _one(one.strip(), asked, left))
         found = either(found, part)
     return found
 
 
-def _one(text: str, ask: Ask, depth: int) -> Truth:
-    if depth > _DEPTH:
+def _one(text: str, asked: Callable[[str], Truth], left: int) -> Truth:
+    if left < 0:
         raise ValueError("nested too deep")
     if not text:
         raise ValueError("nothing between two operators")
     if text.startswith("!") and not text.startswith("!="):
-        return negated(_one(text[1:].strip(), ask, depth + 1))
+        return negated(_one(text[1:].strip(), asked, left - 1))
     if is_bracketed(text):
-        return _either(text[1:-1], ask, depth + 1)
+        return _either(text[1:-1], asked, left - 1)
+    return asked(text)
+
+
+def quoted_in(text: str) -> frozenset[str]:
+    """The texts that stand in quotes in one."""
+    return frozenset(one or other for one, other in _QUOTED.findall(text))
+
+
+def _asked(text: str, ask: Ask) -> Truth:
     if text in ("true", "false"):
         return text == "true"
     if found := _TIME.fullmatch(text):
-        moment = _moment(found["moment"] or found["moment2"] or "")
-        return None if moment is None else _compared(found["sign"] or _TURNED[found["sign2"]], ask.at, moment)
+        at = moment(found["moment"] or found["moment2"] or "")
+        return None if at is None else _compared(found["sign"] or _TURNED[found["sign2"]], ask.at, at)
     if ask.gives and (given := _ROLES.fullmatch(text)):
-        return ask.gives in {one or other for one, other in _QUOTED.findall(given["roles"])}
+        return ask.gives in quoted_in(given["roles"])
     return None
 
 
-def _compared(sign: str, at: datetime, moment: datetime) -> bool:
+def _compared(sign: str, at: datetime, other: datetime) -> bool:
     match sign:
         case "<":
-            return at < moment
+            return at < other
         case "<=":
-            return at <= moment
+            return at <= other
         case ">":
-            return at > moment
+            return at > other
         case _:
-            return at >= moment
+            return at >= other
 
 
-def _moment(text: str) -> datetime | None:
+def moment(text: str) -> datetime | None:
+    """The moment that a text is, UTC's where it names no zone; None for what is none."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
